@@ -1,0 +1,47 @@
+"""Modules that are imported when they are first used.
+
+`import cotangent` has to cost little more than `import numpy`, so SciPy, llvmlite and rich are named at
+module level through `module()` and loaded by the first attribute that anybody reads from them.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["module"]
+
+
+class _Unloaded(ModuleType):
+    """A module that nobody has asked anything of yet."""
+
+    def __getattr__(self, name: str) -> object:
+        loaded = import_module(self.__name__)
+        # From here on this object is a plain module with the same contents (a module-level `__getattr__`
+        # among them), so that later reads take the interpreter's fast path for modules and no hook.
+        self.__dict__.update(loaded.__dict__)
+        self.__class__ = ModuleType  # type: ignore[assignment]  # CPython allows it between module classes
+        return getattr(loaded, name)
+
+
+def module(name: str) -> ModuleType:
+    """Return a stand-in for the module `name` that imports it on the first attribute access.
+
+    The stand-in holds the names that the module has at that moment; a name that somebody assigns in the real
+    module later is not seen through it.
+
+    Args:
+        name: absolute name of the module, such as "scipy.special".
+
+    Returns:
+        An object that behaves like the module. It costs under a microsecond to make, and after the first
+        access its attributes are as cheap as those of the module itself.
+
+    Raises:
+        ModuleNotFoundError: on the first attribute access, when there is no such module.
+
+    Example:
+        >>> from cotangent import lazy
+        >>> fractions = lazy.module("fractions")
+        >>> fractions.Fraction(1, 3) + 1
+        Fraction(4, 3)
+    """
+    return _Unloaded(name)
