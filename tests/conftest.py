@@ -1,0 +1,41 @@
+"""What all tests share: a runner for programs in fresh processes, and hypothesis's settings."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# A time limit on each example would make the result depend on how busy the machine is. In CI the same
+# examples are drawn in each run, so that a red run can be repeated.
+IN_CI = "CI" in os.environ
+hypothesis.settings.register_profile("project", deadline=None, derandomize=IN_CI, print_blob=True)
+hypothesis.settings.load_profile("project")
+
+RunPython = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> RunPython:
+    """A function that runs `python ARGUMENTS` in the test's own directory and returns what came of it."""
+
+    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        settings: dict[str, object] = {
+            "cwd": tmp_path,
+            "stdin": None if "input" in options else subprocess.DEVNULL,
+            "capture_output": True,
+            "text": True,
+            "encoding": "utf-8",
+            "timeout": 300,
+            # The same encoding and order of sets on every machine; PYTHONPATH stays as it is.
+            "env": {**os.environ, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
+            **options,
+        }
+        return subprocess.run([sys.executable, *arguments], check=False, **settings)  # type: ignore[call-overload]
+
+    return run
