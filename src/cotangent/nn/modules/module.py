@@ -1,0 +1,369 @@
+"""`Module`, the base of everything with parameters."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Self
+
+from ...autograd.modes import no_grad
+from ...dtypes import dtype as Dtype
+from ...functions import empty_like
+from ...tensor import Tensor
+from ._calls import (
+    ModuleCalls,
+    register_module_backward_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+)
+from ._members import (
+    register_module_buffer_registration_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from ._state import ModuleState, _IncompatibleKeys
+
+__all__ = [
+    "Module",
+    "_IncompatibleKeys",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
+
+# Attributes made by __init__, and by __setstate__ where an older pickle lacks them.
+_HOOK_TABLES = (
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
+
+def _forward_unimplemented(self: Module, *input: Any) -> None:
+    """Stand-in for the `forward` that a subclass has to define.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+
+def _addindent(s_: str, numSpaces: int) -> str:
+    """Indent all lines but the first; empty lines stay empty."""
+    first, *rest = s_.split("\n")
+    return "\n".join([first, *(" " * numSpaces + line if line.strip() else "" for line in rest)])
+
+
+class Module(ModuleCalls, ModuleState):
+    """Base class of neural network modules.
+
+    Assigning a `Parameter`, a `Buffer` or another `Module` to an attribute registers it, so that
+    `parameters()`, `to()`, `state_dict()` and the like find it.
+
+    Args:
+        *args: none, unless `call_super_init` is set; then they go to the next class's `__init__`.
+        **kwargs: as `args`.
+
+    Raises:
+        TypeError: if arguments are given.
+
+    Example:
+        >>> import cotangent as torch
+        >>> class Scale(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.factor = torch.nn.Parameter(torch.tensor(2.0))
+        ...     def forward(self, x):
+        ...         return self.factor * x
+        >>> Scale()(torch.ones(2))
+        tensor([2., 2.], grad_fn=<MulBackward0>)
+    """
+
+    dump_patches: bool = False
+    call_super_init: bool = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init:
+            if kwargs:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                    f"'{next(iter(kwargs))}'"
+                )
+            if args:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but "
+                    f"{len(args) + 1} were given"
+                )
+        # Written straight into __dict__: __setattr__ needs these to be there.
+        own = self.__dict__
+        own["training"] = True
+        own["_parameters"] = {}
+        own["_buffers"] = {}
+        own["_non_persistent_buffers_set"] = set()
+        own["_is_full_backward_hook"] = None
+        for table in _HOOK_TABLES:
+            own[table] = OrderedDict()
+        own["_modules"] = {}
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+
+    forward: Callable[..., Any] = _forward_unimplemented
+
+    # ---------------------------------------------------------------- changing all tensors
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Replace the data of every parameter, gradient and buffer by what `fn` makes of it."""
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for parameter in self._parameters.values():
+            if parameter is None:
+                continue
+            gradient = parameter.grad
+            with no_grad():
+                parameter.data = fn(parameter)
+                if gradient is not None:
+                    gradient.data = fn(gradient)
+                    parameter.grad = gradient
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self._buffers[name] = fn(buffer)
+        return self
+
+    def apply(self, fn: Callable[[Module], None]) -> Self:
+        """Call a function on every module below this one, then on this one.
+
+        Args:
+            fn: takes a module.
+
+        Returns:
+            This module.
+
+        Example:
+            >>> import cotangent as torch
+            >>> net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Tanh())
+            >>> _ = net.apply(lambda module: print(type(module).__name__))
+            ReLU
+            Tanh
+            Sequential
+        """
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def cuda(self, device: Any = None) -> Self:
+        """Move to a CUDA device; fails as `Tensor.cuda` does, there is none.
+
+        Args:
+            device: index of the device.
+        """
+        return self._apply(lambda t: t.cuda(device))
+
+    def cpu(self) -> Self:
+        """Move to the CPU, where everything is."""
+        return self._apply(lambda t: t.cpu())
+
+    def type(self, dst_type: Any) -> Self:
+        """Cast all parameters and buffers.
+
+        Args:
+            dst_type: a dtype or the name of a tensor type.
+        """
+        return self._apply(lambda t: t.type(dst_type))
+
+    def float(self) -> Self:
+        """Cast floating-point parameters and buffers to float32."""
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
+
+    def double(self) -> Self:
+        """Cast floating-point parameters and buffers to float64."""
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
+
+    def half(self) -> Self:
+        """Cast floating-point parameters and buffers to float16."""
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+
+    def bfloat16(self) -> Self:
+        """Cast floating-point parameters and buffers to bfloat16."""
+        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Move to a device without copying the values.
+
+        Args:
+            device: where to.
+            recurse: whether to include submodules.
+        """
+        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Cast or move all parameters and buffers.
+
+        Args:
+            *args: a device, a dtype, both, or a tensor whose device and dtype to take; then `non_blocking`.
+            **kwargs: `device`, `dtype`, `non_blocking`, `memory_format`.
+
+        Returns:
+            This module.
+
+        Raises:
+            TypeError: if the dtype is neither floating-point nor complex.
+
+        Example:
+            >>> import cotangent as torch
+            >>> torch.nn.Linear(2, 2).to(torch.float64).weight.dtype
+            torch.float64
+        """
+        target = kwargs.get("dtype")
+        for arg in args:
+            if isinstance(arg, Dtype):
+                target = arg
+            elif isinstance(arg, Tensor):
+                target = arg.dtype
+        if target is not None:
+            if not (target.is_floating_point or target.is_complex):
+                raise TypeError(
+                    "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                    f"dtype={target}"
+                )
+            if target.is_complex:
+                warnings.warn(
+                    "Complex modules are a new feature under active development whose design may change, and "
+                    "some modules might not work as expected when using complex tensors as parameters or "
+                    "buffers. Please file an issue at "
+                    "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex "
+                    "module does not work as expected.",
+                    stacklevel=2,
+                )
+
+        def convert(t: Tensor) -> Tensor:
+            if t.is_floating_point() or t.is_complex():
+                converted: Tensor = t.to(*args, **kwargs)
+                return converted
+            # Integer tensors, such as counters, keep their dtype; there is one device only.
+            return t
+
+        return self._apply(convert)
+
+    # ---------------------------------------------------------------- state of training
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, which dropout, batch norm and the like obey.
+
+        Args:
+            mode: true for training, false for evaluation.
+
+        Returns:
+            This module.
+
+        Raises:
+            ValueError: if `mode` is not a bool.
+
+        Example:
+            >>> import cotangent as torch
+            >>> torch.nn.Dropout().train(False).training
+            False
+        """
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Set evaluation mode: `train(False)`."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Say for all parameters whether gradients are collected.
+
+        Args:
+            requires_grad: the new value.
+
+        Returns:
+            This module.
+
+        Example:
+            >>> import cotangent as torch
+            >>> torch.nn.Linear(1, 1).requires_grad_(False).weight.requires_grad
+            False
+        """
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters.
+
+        Args:
+            set_to_none: whether to drop the tensors, instead of filling them with zeros.
+
+        Example:
+            >>> import cotangent as torch
+            >>> net = torch.nn.Linear(1, 1)
+            >>> net(torch.ones(1)).backward()
+            >>> net.zero_grad()
+            >>> net.weight.grad is None
+            True
+        """
+        for parameter in self.parameters():
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if set_to_none:
+                parameter.grad = None
+                continue
+            if gradient.grad_fn is not None:
+                gradient.detach_()
+            else:
+                gradient.requires_grad_(False)
+            gradient.zero_()
+
+    # ---------------------------------------------------------------- printing and pickling
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses in the printed form; to be overridden."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        extra_lines = extra.split("\n") if extra else []
+        child_lines = [f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()]
+        if len(extra_lines) == 1 and not child_lines:
+            inside = extra_lines[0]
+        elif extra_lines or child_lines:
+            inside = "\n  " + "\n  ".join(extra_lines + child_lines) + "\n"
+        else:
+            inside = ""
+        return f"{self._get_name()}({inside})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state.pop("_compiled_call_impl", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        own = self.__dict__
+        own.update(state)
+        own.setdefault("_non_persistent_buffers_set", set())
+        own.setdefault("_is_full_backward_hook", None)
+        for table in _HOOK_TABLES:
+            own.setdefault(table, OrderedDict())
