@@ -1,0 +1,23 @@
+"""cotangent: PyTorch's define-by-run autograd as a Python library one can read and step through."""
+
+from __future__ import annotations
+
+from . import dtypes as _dtypes
+from . import functions as _functions
+from .autograd.modes import (
+    enable_grad, grad_enabled as is_grad_enabled, inference_mode, is_inference_mode_enabled, no_grad, set_grad_enabled,
+)  # fmt: skip
+from .config import get_default_dtype, set_default_dtype
+from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
+from .size import (
+    Size, channels_last, channels_last_3d, contiguous_format, device, layout, memory_format, preserve_format,
+    sparse_coo, strided,
+)  # fmt: skip
+from .tensor import Tensor
+
+__version__ = "0.1.0"
+
+for _name, _value in _dtypes.BY_NAME.items():
+    globals()[_name] = _value
+for _name in _functions.__all__:
+    globals()[_name] = getattr(_functions, _name)

@@ -1,0 +1,1 @@
+"""The engine: recording, backward, modes, hooks, custom functions."""

@@ -1,0 +1,206 @@
+"""`backward` and `grad`: the public ways to run the engine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ..ops.table import TABLE
+from .base import TensorBase, wrap
+from .engine import run
+from .modes import modes, no_grad
+from .node import Node
+from .views import edge_of
+
+_CREATE_GRAPH: str = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+    "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
+    "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break the "
+    "cycle and avoid the leak."
+)
+
+
+def _many(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, TensorBase) or hasattr(value, "node") else tuple(value)
+
+
+def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+    """One cotangent per output: the given ones, checked, or ones for scalars."""
+    made: list[Any] = []
+    for i, (out, g) in enumerate(zip(outputs, given, strict=True)):
+        if g is None:
+            if not out.requires_grad:
+                made.append(None)
+                continue
+            if out.numel() != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            if not out.dtype.is_floating_point and not out.dtype.is_complex:
+                raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + str(out.dtype))
+            if out.dtype.is_complex:
+                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {out.dtype}")
+            with no_grad():
+                made.append(TABLE["ones_like"].entry(out))
+            continue
+        if not isinstance(g, TensorBase):
+            raise TypeError(
+                f"gradients can be either Tensors or None, but got {type(g).__name__}"
+            )
+        if tuple(g.shape) != tuple(out.shape):  # type: ignore[attr-defined]
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "  # type: ignore[attr-defined]
+                f"{out.shape}."
+            )
+        if out.dtype.is_complex != g.dtype.is_complex:  # type: ignore[attr-defined]
+            raise RuntimeError(
+                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+                f"dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {out.dtype}."  # type: ignore[attr-defined]
+            )
+        made.append(g)
+    return made
+
+
+def _roots(outputs: Sequence[Any], cotangents: list[Any]) -> tuple[list[Node], list[Any]]:
+    nodes, grads = [], []
+    for i, (out, g) in enumerate(zip(outputs, cotangents, strict=True)):
+        if not out.requires_grad:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if g.dtype is not out.dtype:
+            g = TABLE["cast"].entry(g, out.dtype.np)
+        nodes.append(out.node if hasattr(out, "node") else edge_of(out))
+        grads.append(g)
+    return nodes, grads
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Add the gradients of `tensors` to the `.grad` of the leaves they were computed from.
+
+    Args:
+        tensors: tensor or sequence of tensors to differentiate.
+        grad_tensors: for each, the cotangent to start from, of its shape; None for scalars means one.
+        retain_graph: keep what was saved for another backward (default: as `create_graph`).
+        create_graph: record the run, so that the gradients can be differentiated.
+        grad_variables: old name of `grad_tensors`.
+        inputs: leaves (or tensors) to accumulate into; all leaves if None.
+
+    Raises:
+        RuntimeError: if a tensor has no graph, or is no scalar and has no cotangent.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> torch.autograd.backward((x * x).sum())
+        >>> x.grad
+        tensor([2., 4.])
+    """
+    if grad_variables is not None:
+        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use "
+                "`grad_tensors`."
+            )
+        grad_tensors = grad_variables
+    targets = None if inputs is None else _many(inputs)
+    if targets is not None and len(targets) == 0:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    outputs = _many(tensors)
+    given = (None,) * len(outputs) if grad_tensors is None else _many(grad_tensors)
+    nodes, grads = _roots(outputs, _cotangents(outputs, given))
+    if create_graph:
+        warnings.warn(_CREATE_GRAPH, UserWarning, stacklevel=3)
+    keep = create_graph if retain_graph is None else retain_graph
+    ends = None
+    if targets is not None:
+        ends = []
+        for i, t in enumerate(targets):
+            if not t.requires_grad:
+                raise RuntimeError(f"One of the differentiated Tensors does not require grad")
+            if t._node is not None and not t.is_leaf and not t._retains:
+                t.retain_grad()
+            ends.append(edge_of(t))
+    run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """Gradients of `outputs` with respect to `inputs`, returned instead of accumulated.
+
+    Args:
+        outputs: tensor or sequence of tensors to differentiate.
+        inputs: tensor or sequence of tensors to differentiate by.
+        grad_outputs: per output the cotangent to start from; None for scalars means one.
+        retain_graph: keep what was saved for another backward (default: as `create_graph`).
+        create_graph: record the run, so that the gradients can be differentiated again.
+        only_inputs: deprecated, must be True.
+        allow_unused: return None for inputs the outputs do not depend on instead of raising.
+        is_grads_batched: the first dimension of each of `grad_outputs` is a batch of cotangents.
+        materialize_grads: return zeros instead of None for unused inputs.
+
+    Returns:
+        a tuple with one gradient per input.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.tensor(3.0, requires_grad=True)
+        >>> torch.autograd.grad(x**3, x)
+        (tensor(27.),)
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other "
+            "parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    outs, ins = _many(outputs), _many(inputs)
+    given = (None,) * len(outs) if grad_outputs is None else _many(grad_outputs)
+    keep = create_graph if retain_graph is None else retain_graph
+    if is_grads_batched:
+        return BATCHED_GRAD[0](outs, ins, given, keep, create_graph, allow_unused, materialize_grads)
+    nodes, grads = _roots(outs, _cotangents(outs, given))
+    ends = []
+    for t in ins:
+        if not t.requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        ends.append(t.node if hasattr(t, "node") else edge_of(t))
+    results = run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends, accumulate=False)
+    for i, g in enumerate(results):
+        if g is not None:
+            continue
+        if materialize_grads:
+            results[i] = TABLE["zeros_like"].entry(ins[i])
+        elif not allow_unused:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior."
+            )
+    return tuple(results)
+
+
+# vmap lives above this floor; func/ enters its batched form of `grad` here.
+BATCHED_GRAD: list[Any] = []
+
+__all__ = ["backward", "grad", "modes", "wrap"]

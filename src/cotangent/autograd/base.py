@@ -1,0 +1,112 @@
+"""What the engine needs to know of a tensor: its fields, its version counter, its place among views.
+
+`tensor.py` derives the public `Tensor` from `TensorBase` and registers it in `world`, so that the
+engine can make tensors without importing the class above it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .node import Node
+    from .views import View
+
+
+class TensorBase:
+    """The fields of a tensor.
+
+    _data   payload: a NumPy array, or what an interpreter (vmap, jvp, grad, trace) puts in its place
+    _req    whether gradients flow through it (leaf or not)
+    _node   the node that produced it; None for leaves, and for views whose base was rewritten (stale)
+    _vc     [version, weak references to the views of this memory or None]; None while version 0 and no views
+    _view   how this tensor views its base; None if it is no view
+    """
+
+    __slots__ = ("_data", "_req", "_node", "_vc", "_view", "__dict__", "__weakref__")
+
+    _data: Any
+    _req: bool
+    _node: Node | None
+    _vc: list[Any] | None
+    _view: View | None
+
+    # Rare fields live in the instance's __dict__; these are their defaults.
+    _grad: TensorBase | None = None
+    _level: int = 0
+    _leaf_hooks: Any = None
+    _accumulator: weakref.ref[Node] | None = None
+    _retains: bool = False
+
+
+class _World:
+    """The public Tensor class, known once tensor.py has been imported."""
+
+    Tensor: type[TensorBase]
+
+
+world: Final = _World()
+new: Final = object.__new__
+
+
+class InferenceCell(list[Any]):
+    """Version cell of a tensor made in inference mode: it has no version and may not be saved."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == 0:
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
+                "in computation tracked by autograd. To work around this, you can make a clone to get a normal tensor "
+                "and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+            )
+        return list.__getitem__(self, index)
+
+
+class _Active:
+    """How many threads are in inference mode; read on every unrecorded operation, so a plain attribute."""
+
+    __slots__ = ("inference",)
+
+    def __init__(self) -> None:
+        self.inference = 0
+
+
+active: Final = _Active()
+
+
+def wrap(data: Any) -> Any:
+    """A new leaf tensor around a payload, no gradient required."""
+    t = new(world.Tensor)
+    t._data = data
+    t._req = False
+    t._node = None
+    t._vc = None
+    t._view = None
+    return t
+
+
+def as_array(value: Any) -> np.ndarray[Any, Any]:
+    """`value` as an array: ufuncs give scalars for 0-d operands."""
+    return value if value.__class__ is np.ndarray else np.asarray(value)
+
+
+def version_of(t: TensorBase) -> int:
+    """The number of in-place writes to the memory `t` views."""
+    cell = t._vc
+    return 0 if cell is None else int(cell[0])
+
+
+def cell_of(t: TensorBase) -> list[Any]:
+    """The version cell of `t`, made on first need."""
+    cell = t._vc
+    if cell is None:
+        cell = t._vc = [0, None]
+    return cell
+
+
+def is_tensor(value: object) -> bool:
+    """Whether `value` is a Tensor."""
+    return isinstance(value, TensorBase)

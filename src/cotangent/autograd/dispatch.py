@@ -1,0 +1,354 @@
+"""The general path of an operation: promotion, levels, errors, recording.
+
+A generated entry handles the common case (plain float arrays of one dtype) itself and comes here for
+everything else. `dispatch` does the same work step by step, from the declaration.
+"""
+
+from __future__ import annotations
+
+import numbers
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..config import settings
+from ..dtypes import FLOATING, INTEGRAL, dtype
+from ..errors import bad_argument
+from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.table import BOOL_RESULT, FLOAT, REAL, Primitive
+from .base import InferenceCell, TensorBase, active, as_array, new, version_of, world, wrap
+from .modes import modes
+from .node import Node, Port, next_seq
+from .views import edge_of, link_view
+from .where import here
+
+
+def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """Run `op` on tensors (or numbers, for elementwise ops) of any payload."""
+    level = level_of(tensors)
+    if level:
+        return modes.levels[level - 1].run(op, tensors, statics)
+    if op.kind == "elementwise":
+        return _elementwise(op, tensors, statics)
+    for name, value in zip(op.tensors, tensors, strict=True):
+        _check_tensor(op, name, value)
+    payloads = tuple(payload(value) for value in tensors)
+    result = run_kernel(op, payloads, statics)
+    return finish(op, tensors, statics, result, None)
+
+
+def level_of(tensors: tuple[Any, ...]) -> int:
+    """The highest interpreter level among the operands."""
+    level = 0
+    for value in tensors:
+        if isinstance(value, TensorBase):
+            level = max(level, value._level)
+        elif isinstance(value, (list, tuple)):
+            level = max(level, level_of(tuple(value)))
+    return level
+
+
+def payload(value: Any) -> Any:
+    """The payload of a tensor, of each tensor of a list, or None."""
+    if isinstance(value, (list, tuple)):
+        return [v._data for v in value]
+    return None if value is None else value._data
+
+
+def run_kernel(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """The kernel on arrays; on traced values, their record of it."""
+    for value in payloads:
+        for item in value if isinstance(value, list) else (value,):
+            if item is not None and item.__class__ is not np.ndarray and hasattr(item, "apply_op"):
+                return item.apply_op(op, payloads, statics)
+    token = set_errors(QUIET)
+    try:
+        return op.kernel(*payloads, *statics)
+    finally:
+        reset_errors(token)
+
+
+def _check_tensor(op: Primitive, name: str, value: Any) -> None:
+    if isinstance(value, TensorBase) or (value is None and name in op.optional):
+        return
+    position = op.tensors.index(name) + 1
+    if name in op.lists and isinstance(value, (list, tuple)):
+        for k, item in enumerate(value):
+            if not isinstance(item, TensorBase):
+                raise TypeError(
+                    f"expected Tensor as element {k} in argument {position - 1}, but got {type(item).__name__}"
+                )
+        return
+    bad_argument(op.public, name, position, "Tensor", value)
+
+
+# -- elementwise --------------------------------------------------------------------------------------
+
+
+def promoted(op: Primitive, tensors: tuple[Any, ...]) -> tuple[dtype, dtype]:
+    """(dtype to compute in, dtype of the result) of an elementwise op."""
+    dims, zeros, scalars = [], [], []
+    for name, value in zip(op.tensors, tensors, strict=True):
+        if value is None or name in op.fixed:
+            continue
+        if isinstance(value, TensorBase):
+            found = value.dtype  # type: ignore[attr-defined]
+            (dims if len(value._data.shape) else zeros).append(found)
+        else:
+            scalars.append(dtypes.scalar_dtype(value, settings.default_dtype))
+    compute = dtypes.result_dtype(dims, zeros, scalars, settings.default_dtype)
+    if op.result == FLOAT and compute.category < FLOATING:
+        compute = settings.default_dtype
+    if op.check is not None:
+        op.check(op, compute)
+    if op.result == BOOL_RESULT:
+        return compute, dtypes.bool_
+    return compute, compute.to_real() if op.result == REAL else compute
+
+
+def number_array(value: Any, d: dtype) -> Any:
+    """A Python number as a 0-d array of dtype `d`."""
+    if d.category == INTEGRAL and not isinstance(value, bool):
+        limits = np.iinfo(d.np)
+        if not limits.min <= value <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[d]} without overflow")
+    return np.asarray(value, d.np)
+
+
+def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[tuple[Any, ...], list[Any]]:
+    """(tensors with numbers wrapped, arrays to compute on) for an elementwise op at level 0."""
+    work = dtypes.float32.np if compute.itemsize == 2 and compute.category == FLOATING else compute.np
+    wrapped, arrays = [], []
+    for name, value in zip(op.tensors, tensors, strict=True):
+        if value is None:
+            wrapped.append(None)
+            arrays.append(None)
+            continue
+        if not isinstance(value, TensorBase):
+            if not isinstance(value, (numbers.Number, np.generic)):
+                _check_tensor(op, name, value)
+            value = wrap(number_array(value, dtypes.FROM_NUMPY[work]))
+        wrapped.append(value)
+        data = value._data
+        if name not in op.fixed and data.dtype != work:
+            data = convert(data, work)
+        arrays.append(data)
+    return tuple(wrapped), arrays
+
+
+def convert(data: Any, to: Any) -> Any:
+    """Cast an array or a traced value."""
+    if data.__class__ is not np.ndarray:
+        return data.astype(to)
+    if data.dtype.kind == "c" and to.kind not in "cb":
+        data = data.real
+    token = set_errors(QUIET)
+    try:
+        return data.astype(to)
+    finally:
+        reset_errors(token)
+
+
+def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    for name, value in zip(op.tensors, tensors, strict=True):
+        if value is not None and not isinstance(value, (TensorBase, numbers.Number, np.generic)):
+            _check_tensor(op, name, value)
+    if not any(isinstance(value, TensorBase) for value in tensors):
+        _check_tensor(op, op.tensors[0], tensors[0])
+    compute, result_dtype = promoted(op, tensors)
+    wrapped, arrays = operands(op, tensors, compute)
+    try:
+        result = run_kernel(op, tuple(arrays), statics)
+    except ValueError:
+        check_broadcast([a.shape for a in arrays if a is not None])
+        raise
+    if result.__class__ is not np.ndarray and isinstance(result, np.generic):
+        result = np.asarray(result)
+    if result.dtype != result_dtype.np:
+        result = convert(result, result_dtype.np)
+    return finish(op, wrapped, statics, result, compute)
+
+
+def check_broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The common shape, or PyTorch's error naming the sizes that do not match."""
+    out: tuple[int, ...] = shapes[0]
+    for shape in shapes[1:]:
+        n = max(len(out), len(shape))
+        a = (1,) * (n - len(out)) + tuple(out)
+        b = (1,) * (n - len(shape)) + tuple(shape)
+        for d in range(n - 1, -1, -1):
+            if a[d] != b[d] and a[d] != 1 and b[d] != 1:
+                raise RuntimeError(
+                    f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at non-singleton "
+                    f"dimension {d}"
+                )
+        out = tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
+    return out
+
+
+# -- results and recording ------------------------------------------------------------------------------
+
+
+def finish(
+    op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], result: Any, compute: dtype | None,
+    level: int = 0,
+) -> Any:  # fmt: skip
+    """Wrap the kernel's result in tensors and record the node if a gradient is wanted."""
+    single = op.nout == 1
+    values = (result,) if single else tuple(result)
+    made = []
+    for value in values:
+        t = new(world.Tensor)
+        t._data = as_array(value) if level == 0 and isinstance(value, np.generic) else value
+        t._req = False
+        t._node = None
+        t._vc = None
+        t._view = None
+        if level:
+            t._level = level
+        elif active.inference and modes.inference:
+            t._vc = InferenceCell((0, None))
+        made.append(t)
+    mode = modes.grad
+    if mode is not None and op.rules and requires(op, tensors, level):
+        record(op, tensors, statics, made, compute, level, mode)
+    if op.is_view and level == 0:
+        for number, t in enumerate(made):
+            if t._data.__class__ is np.ndarray:
+                link_view(t, tensors[0], op, statics, number)
+    return made[0] if single else tuple(made)
+
+
+def requires(op: Primitive, tensors: tuple[Any, ...], level: int) -> bool:
+    """Whether any differentiable input at this level requires a gradient."""
+    for name, value in zip(op.tensors, tensors, strict=True):
+        if name not in op.rules:
+            continue
+        for t in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(t, TensorBase) and t._req and t._level == level:
+                return True
+    return False
+
+
+def record(
+    op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], made: list[Any], compute: dtype | None,
+    level: int, mode: Any, written: Any = None,
+) -> Any:  # fmt: skip
+    """Make the node of one execution of `op` and hang it on the results.
+
+    Args:
+        written: for an in-place write, the tensor written; the caller then sets its history itself.
+
+    Returns:
+        the node.
+    """
+    if op.node_class is None:
+        op.entry.__globals__["_emitter"].emit(op)
+    node: Any = new(op.general_class)
+    edges: list[Any] = []
+    lengths: list[int] = []
+    fit_shapes: list[Any] = []
+    fit_dtypes: list[Any] = []
+    wanted: dict[str, bool] = {}
+    for name, value in zip(op.tensors, tensors, strict=True):
+        items = value if isinstance(value, (list, tuple)) else (value,)
+        lengths.append(len(items))
+        wanted[name] = False
+        for t in items:
+            if name in op.rules and isinstance(t, TensorBase) and t._req and t._level == level:
+                edges.append(edge_of(t))
+                wanted[name] = True
+            else:
+                edges.append(None)
+            if isinstance(t, TensorBase):
+                fit_shapes.append(tuple(t._data.shape))
+                fit_dtypes.append(t.dtype.np)  # type: ignore[attr-defined]
+            else:
+                fit_shapes.append(())
+                fit_dtypes.append(None)
+    node.edges = tuple(edges)
+    node.lengths = tuple(lengths)
+    node.seq = next_seq()
+    node.code, node.lasti = here()
+    node.hooks = None
+    node.fit = None
+    if op.kind == "elementwise":
+        is_complex = compute is not None and compute.is_complex
+        node.fit = (tuple(fit_shapes), tuple(fit_dtypes), is_complex)
+    save(op, node, tensors, statics, made, wanted)
+    if written is None:
+        hang(op, node, made)
+    if mode is not True:
+        after_record(mode, node)
+    return node
+
+
+def save(
+    op: Primitive, node: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], made: list[Any],
+    wanted: dict[str, bool],
+) -> None:  # fmt: skip
+    """Keep what the rules of the wanted inputs read."""
+    fields = {argument for name, want in wanted.items() if want for argument in op.rule_arguments(name)}
+    for field in op.saved:
+        if field not in fields:
+            setattr(node, field, None)
+            if field in op.tensors:
+                setattr(node, field + "_v", 0)
+            elif _is_output(op, field):
+                setattr(node, field + "_vc", None)
+                setattr(node, field + "_v", 0)
+            continue
+        if field in op.tensors:
+            value = tensors[op.tensors.index(field)]
+            if isinstance(value, (list, tuple)):
+                value = tuple(value)
+                setattr(node, field + "_v", tuple(version_of(t) for t in value))
+            else:
+                setattr(node, field + "_v", 0 if value is None else version_of(value))
+            setattr(node, field, value)
+        elif field in op.statics:
+            setattr(node, field, statics[op.statics.index(field)])
+        elif _is_output(op, field):
+            t = made[int(field[3:] or 0)]
+            if t._vc is None:
+                t._vc = [0, None]
+            setattr(node, field, t._data if t._level == 0 else t)
+            setattr(node, field + "_vc", t._vc)
+            setattr(node, field + "_v", t._vc[0])
+        elif field.endswith("_shape"):
+            value = tensors[op.tensors.index(field[:-6])]
+            many = isinstance(value, (list, tuple))
+            setattr(node, field, [tuple(t._data.shape) for t in value] if many else tuple(value._data.shape))
+        elif field.endswith("_dtype"):
+            setattr(node, field, tensors[op.tensors.index(field[:-6])].dtype.np)
+
+
+def _is_output(op: Primitive, field: str) -> bool:
+    return field.startswith("out") and field not in op.tensors and field not in op.statics
+
+
+def hang(op: Primitive, node: Node, made: list[Any]) -> None:
+    """Make `node` the history of the differentiable results."""
+    single = op.nout == 1
+    ports: list[Any] = []
+    for number, t in enumerate(made):
+        if number in op.nondiff_outputs:
+            ports.append(None)
+            continue
+        t._req = True
+        t._node = node if single else Port(node, number)
+        if not single:
+            ports.append(weakref.ref(t._node))
+    if not single:
+        node.outputs = tuple(ports)  # type: ignore[attr-defined]
+
+
+def after_record(extras: Any, node: Any) -> None:
+    """Anomaly mode and saved-tensor hooks look at a node just recorded."""
+    for look in AFTER_RECORD:
+        look(extras, node)
+
+
+AFTER_RECORD: list[Any] = []

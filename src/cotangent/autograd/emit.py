@@ -1,0 +1,419 @@
+"""Writes the code of operations: the entry function and the Node class, from the declaration.
+
+What is generated is what one would write by hand for speed: no loops over parameters, no closures,
+only the values that the rules read. The text is compiled on the operation's first call and entered in
+`linecache` under `<cotangent NAME>`, so tracebacks show it and a debugger steps through it;
+`source(op)` returns it.
+
+The entry handles plain arrays (for elementwise operations: of one float dtype) and hands everything
+else to `dispatch`, which reads the declaration at run time.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from typing import Any, Final
+
+import numpy as np
+
+from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.table import BOOL_RESULT, Primitive, emitter, on_arrays
+from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
+from .dispatch import after_record, dispatch, finish
+from .modes import modes
+from .outs import deliver
+from .node import FREED, Port, next_seq
+from .recorded import OpNode, Packed, unbroadcast
+from .stale import stale_value
+from .views import edge_of, link_view
+from .where import internal_files, user_frame
+
+_F32: Final = np.dtype(np.float32)
+_F64: Final = np.dtype(np.float64)
+
+# Python numbers that meet a float tensor, as 0-d tensors: a ufunc takes an array in half the time
+# it needs to convert a number. Zero is not kept (0.0 == -0.0), and the pools are bounded.
+_POOL32: Final[dict[Any, Any]] = {}
+_POOL64: Final[dict[Any, Any]] = {}
+
+
+def _number(value: Any, d: Any) -> Any:
+    """A Python number as a 0-d tensor of dtype `d`; the number itself if it does not fit (dispatch reports it)."""
+    try:
+        data = np.asarray(float(value), d)
+    except OverflowError:
+        return value
+    t = new(world.Tensor)
+    t._data = data
+    t._req = False
+    t._node = t._vc = t._view = None
+    if value:
+        pool = _POOL32 if d is _F32 else _POOL64
+        if len(pool) >= 4096:
+            pool.clear()
+        pool[value] = t
+    return t
+
+
+def emit(op: Primitive) -> None:
+    """Generate, compile and install the entry function and node classes of `op`."""
+    if op.node_class is not None:
+        return
+    saved: list[str] = []
+    for parameter in op.rules:
+        for name in op.rule_arguments(parameter):
+            if name not in saved and name != "needs":
+                saved.append(name)
+    op.saved = tuple(saved)
+    op.raw_rules = {parameter: on_arrays(rule) for parameter, rule in op.rules.items()}
+    text = _Writer(op).text()
+    filename = f"<cotangent {op.name}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    scope: dict[str, Any] = op.entry.__globals__
+    scope.update(_RUNTIME)
+    scope.update(Tensor=world.Tensor, kernel=op.kernel, fast=op.fast)
+    scope.update({f"rule_{parameter}": rule for parameter, rule in op.raw_rules.items()})
+    made: dict[str, Any] = {}
+    exec(compile(text, filename, "exec"), scope, made)
+    node_class = made[op.node_name]
+    node_class.__module__ = "builtins"
+    general = type(op.node_name, (node_class,), {"__slots__": (), "general": True, "step": OpNode.step})
+    general.__module__ = "builtins"
+    for cls in (node_class, general):
+        cls.op = op
+        cls.nout = op.nout
+        cls.saved_names = op.saved
+    scope["Node"] = node_class
+    op.general_class = general
+    op.node_class = node_class
+    entry = op.entry
+    generated = made["entry"]
+    entry.__defaults__ = generated.__defaults__
+    entry.__kwdefaults__ = generated.__kwdefaults__
+    entry.__code__ = generated.__code__.replace(co_name=op.name, co_qualname=op.name)
+
+
+def source(function: Any) -> str:
+    """The generated text of an operation's entry function and node class."""
+    op: Primitive = function.op
+    emit(op)
+    return "".join(linecache.getlines(f"<cotangent {op.name}>"))
+
+
+class _Writer:
+    """Text of one operation."""
+
+    def __init__(self, op: Primitive) -> None:
+        self.op = op
+        self.elementwise = op.kind == "elementwise"
+        self.lines: list[str] = []
+
+    def add(self, depth: int, *lines: str) -> None:
+        self.lines.extend("    " * depth + line for line in lines)
+
+    def text(self) -> str:
+        self.node()
+        self.add(0, "", "")
+        self.entry()
+        return "\n".join(self.lines) + "\n"
+
+    # -- what is saved -------------------------------------------------------------------------
+
+    def readers(self, field: str) -> list[str]:
+        """The tensor parameters whose rules read `field`."""
+        return [p for p in self.op.rules if field in self.op.rule_arguments(p)]
+
+    def is_output(self, field: str) -> bool:
+        op = self.op
+        return field.startswith("out") and field not in op.tensors and field not in op.statics
+
+    def slots(self) -> list[str]:
+        out = []
+        for field in self.op.saved:
+            out.append(field)
+            if field in self.op.tensors:
+                out.append(f"{field}_v")
+            elif self.is_output(field):
+                out += [f"{field}_vc", f"{field}_v"]
+        if self.op.nout != 1:
+            out.append("outputs")
+        return out
+
+    # -- the node ------------------------------------------------------------------------------
+
+    def node(self) -> None:
+        op = self.op
+        slots = self.slots()
+        self.add(0, f"class {op.node_name}(OpNode):")
+        self.add(1, f"__slots__ = ({''.join(repr(s) + ', ' for s in slots)})")
+        if op.rules and not op.lists:
+            self.add(0, "")
+            self.step()
+        freed = [f for f in op.saved if f in op.tensors] + [f"{f}_vc" for f in op.saved if self.is_output(f)]
+        values = [f for f in op.saved if self.is_output(f)]
+        if freed:
+            self.add(0, "")
+            self.add(1, "def release(self):")
+            self.add(2, " = ".join([f"self.{f}" for f in freed]) + " = FREED")
+            if values:
+                self.add(2, " = ".join([f"self.{f}" for f in values]) + " = None")
+
+    def step(self) -> None:
+        op = self.op
+        edges = [f"e{i}" for i in range(len(op.tensors))]
+        self.add(1, "def step(self, g, grads, keep):")
+        self.add(2, f"{', '.join(edges)}{',' if len(edges) == 1 else ''} = self.edges")
+        if self.elementwise and len(op.tensors) > 1:
+            self.add(2, "fit = self.fit")
+        alone = len(op.rules) == 1  # one differentiable input: the node would not exist without its edge
+        loaded: set[str] = set()
+        shared = [f for f in op.saved if len(self.readers(f)) > 1]
+        for field in shared:
+            condition = " or ".join(f"e{op.tensors.index(p)} is not None" for p in self.readers(field))
+            self.add(2, f"if {condition}:")
+            self.load(3, field)
+            loaded.add(field)
+        for parameter in op.rules:
+            i = op.tensors.index(parameter)
+            depth = 2
+            if not alone:
+                self.add(2, f"if e{i} is not None:")
+                depth = 3
+            arguments = ["g"]
+            for field in op.rule_arguments(parameter):
+                if field == "needs":
+                    arguments.append("(True,)")
+                    continue
+                if field not in loaded:
+                    self.load(depth, field)
+                arguments.append(f"v_{field}")
+            self.add(depth, f"d = rule_{parameter}({', '.join(arguments)})")
+            if not self.elementwise:
+                self.add(depth, "if d is not None:")
+                depth += 1
+            elif len(op.tensors) > 1:
+                self.add(depth, "if fit is not None:", f"    d = unbroadcast(d, fit[{i}])")
+            self.add(depth, f"held = grads.get(e{i})", f"grads[e{i}] = d if held is None else held + d")
+        freed = [f for f in op.saved if f in op.tensors] + [f"{f}_vc" for f in op.saved if self.is_output(f)]
+        if freed:
+            self.add(2, "if not keep:")
+            self.add(3, "self.release()")
+
+    def load(self, depth: int, field: str) -> None:
+        op = self.op
+        if field in op.tensors:
+            self.add(depth, f"t = self.{field}")
+            if field in op.optional:
+                self.add(depth, "if t is None:", f"    v_{field} = None", "else:")
+                depth += 1
+            self.add(
+                depth,
+                "vc = t._vc",
+                f"if vc is not None and vc[0] != self.{field}_v:",
+                f"    stale_value(self, '{field}')",
+                f"v_{field} = t._data",
+            )
+        elif self.is_output(field):
+            self.add(
+                depth,
+                f"if self.{field}_vc[0] != self.{field}_v:",
+                f"    stale_value(self, '{field}')",
+                f"v_{field} = self.{field}",
+                f"if v_{field}.__class__ is Packed:",
+                f"    v_{field} = v_{field}._data",
+            )
+        else:
+            self.add(depth, f"v_{field} = self.{field}")
+
+    # -- the entry -----------------------------------------------------------------------------
+
+    def entry(self) -> None:
+        op = self.op
+        statics = [f"{s}={op.defaults[s]}" if s in op.defaults else s for s in op.statics]
+        out = ", *, out=None" if self.elementwise else ""
+        self.add(0, f"def entry({', '.join([*op.tensors, *statics])}{out}):")
+        tensors = "(" + "".join(f"{t}, " for t in op.tensors) + ")"
+        rest = "(" + "".join(f"{s}, " for s in op.statics) + ")"
+        self.fallback = f"return dispatch(_op, {tensors}, {rest})"
+        if out:
+            self.add(1, "if out is not None:", f"    return deliver('{op.public}', dispatch(_op, {tensors}, {rest}), out)")
+        if op.lists or op.nout == 0 or (self.elementwise and op.fast is None):
+            self.add(1, self.fallback)
+            return
+        if self.elementwise:
+            self.elementwise_payloads()
+        else:
+            self.general_payloads()
+        if op.nout == 1:
+            self.wrap_one()
+        else:
+            self.add(1, f"return finish(_op, {tensors}, {rest}, r, None)")
+
+    def elementwise_payloads(self) -> None:
+        op = self.op
+        plain = [t for t in op.tensors if t not in op.fixed]
+        first = plain[0]
+        if op.defaults:
+            test = " or ".join(f"{s} != {value}" for s, value in op.defaults.items())
+            self.add(1, f"if {test}:", f"    {self.fallback}")
+        self.add(1, "try:", f"    a_{first} = {first}._data", f"    dt = a_{first}.dtype", "except AttributeError:")
+        self.add(2, self.fallback)
+        self.add(1, "if dt is not F32 and dt is not F64:", f"    {self.fallback}")
+        for t in op.tensors:
+            if t == first:
+                continue
+            if t not in op.fixed:
+                self.add(
+                    1,
+                    f"c = {t}.__class__",
+                    "if c is float or c is int:",
+                    f"    k = (POOL32 if dt is F32 else POOL64).get({t})",
+                    f"    {t} = number({t}, dt) if k is None else k",
+                )
+            self.add(1, "try:", f"    a_{t} = {t}._data", "except AttributeError:", f"    {self.fallback}")
+            want = "BOOL" if t in op.fixed else "dt"
+            self.add(1, f"if a_{t}.dtype is not {want}:", f"    {self.fallback}")
+        args = ", ".join(f"a_{t}" for t in op.tensors)
+        self.add(
+            1,
+            "token = set_errors(QUIET)",
+            "try:",
+            f"    r = fast({args}, out=...)",
+            "except ValueError:",
+            f"    {self.fallback}",
+            "finally:",
+            "    reset_errors(token)",
+        )
+
+    def general_payloads(self) -> None:
+        op = self.op
+        self.add(1, "try:")
+        for t in op.tensors:
+            none = f"None if {t} is None else " if t in op.optional else ""
+            self.add(2, f"a_{t} = {none}{t}._data")
+        self.add(1, "except AttributeError:", f"    {self.fallback}")
+        for t in op.tensors:
+            none = f"a_{t} is not None and " if t in op.optional else ""
+            self.add(1, f"if {none}a_{t}.__class__ is not ndarray:", f"    {self.fallback}")
+        args = ", ".join([*(f"a_{t}" for t in op.tensors), *op.statics])
+        if op.is_view:
+            self.add(1, f"r = kernel({args})")
+            return
+        self.add(1, "token = set_errors(QUIET)", "try:", f"    r = kernel({args})", "finally:")
+        self.add(2, "reset_errors(token)")
+        if op.nout == 1:
+            self.add(1, "if r.__class__ is not ndarray:", "    r = as_array(r)")
+
+    def wrap_one(self) -> None:
+        op = self.op
+        self.add(1, "t = new(Tensor)", "t._data = r", "t._view = None")
+        recorded = bool(op.rules) and not (self.elementwise and op.result == BOOL_RESULT)
+        if recorded:
+            needs = " or ".join(
+                f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req" for p in op.rules
+            )
+            self.add(1, f"if ({needs}) and (mode := modes.grad) is not None:")
+            self.record()
+            self.add(1, "else:")
+        depth = 2 if recorded else 1
+        self.add(
+            depth,
+            "t._req = False",
+            "t._node = None",
+            "t._vc = InferenceCell((0, None)) if active.inference and modes.inference else None",
+        )
+        if op.is_view:
+            statics = "(" + "".join(f"{s}, " for s in op.statics) + ")"
+            self.add(1, f"link_view(t, {op.tensors[0]}, _op, {statics})")
+        self.add(1, "return t")
+
+    def record(self) -> None:
+        op = self.op
+        self.add(2, "n = new(Node)")
+        edges = []
+        for p in op.tensors:
+            if p not in op.rules:
+                edges.append("None")
+                continue
+            test = f"{p} is not None and {p}._req" if p in op.optional else f"{p}._req"
+            if len(op.rules) == 1:
+                edges.append(f"{p}._node or edge_of({p})")
+            else:
+                edges.append(f"({p}._node or edge_of({p})) if {test} else None")
+        self.add(2, f"n.edges = ({', '.join(edges)},)")
+        output = False
+        for field in op.saved:
+            readers = self.readers(field)
+            if field in op.tensors:
+                conditional = len(op.rules) > len(readers)
+                depth = 2
+                if conditional:
+                    test = " or ".join(
+                        f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req" for p in readers
+                    )
+                    self.add(2, f"if {test}:")
+                    depth = 3
+                none = f"None if {field} is None else " if field in op.optional else ""
+                self.add(
+                    depth,
+                    f"n.{field} = {field}",
+                    f"vc = {none}{field}._vc",
+                    f"n.{field}_v = 0 if vc is None else vc[0]",
+                )
+                if conditional:
+                    self.add(2, "else:", f"    n.{field} = None", f"    n.{field}_v = 0")
+            elif self.is_output(field):
+                output = True
+                self.add(2, f"t._vc = n.{field}_vc = [0, None]", f"n.{field} = r", f"n.{field}_v = 0")
+            elif field in op.statics:
+                self.add(2, f"n.{field} = {field}")
+            elif field.endswith("_shape"):
+                self.add(2, f"n.{field} = a_{field[:-6]}.shape")
+            elif field.endswith("_dtype"):
+                self.add(2, f"n.{field} = a_{field[:-6]}.dtype")
+            else:
+                raise TypeError(f"{op.name}: a rule reads {field!r}, which is neither a parameter nor an output")
+        if not output:
+            self.add(2, "t._vc = None")
+        fit = "None"
+        if self.elementwise and len(op.tensors) > 1:
+            shapes = [f"a_{p}.shape" for p in op.tensors]
+            same = " == ".join(shapes)
+            fit = f"None if {same} else ({', '.join(shapes)})"
+        self.add(
+            2,
+            "n.seq = next_seq()",
+            "n.hooks = None",
+            f"n.fit = {fit}",
+            "f = getframe(1)",
+            "c = f.f_code",
+            "if internal(c.co_filename) is not False:",
+            "    f = user_frame(f)",
+            "    c = f.f_code",
+            "n.code = c",
+            "n.lasti = f.f_lasti",
+            "t._req = True",
+            "t._node = n",
+            "if mode is not True:",
+            "    after_record(mode, n)",
+        )
+
+
+_RUNTIME: Final[dict[str, Any]] = {
+    "ndarray": np.ndarray, "F32": _F32, "F64": _F64, "BOOL": np.dtype(np.bool_), "POOL32": _POOL32,
+    "POOL64": _POOL64, "number": _number, "new": new, "modes": modes, "active": active, "FREED": FREED,
+    "InferenceCell": InferenceCell, "as_array": as_array, "dispatch": dispatch, "after_record": after_record,
+    "next_seq": next_seq, "OpNode": OpNode, "Port": Port, "unbroadcast": unbroadcast, "stale_value": stale_value,
+    "edge_of": edge_of, "link_view": link_view, "internal": internal_files, "user_frame": user_frame,
+    "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors, "reset_errors": reset_errors,
+    "Packed": Packed, "finish": finish, "deliver": deliver,
+}  # fmt: skip
+
+
+def install() -> None:
+    """Enter in the table what it needs from this floor."""
+    emitter.emit = emit
+    emitter.deliver = deliver
+    emitter.constant = wrap
+    emitter.is_tensor = is_tensor

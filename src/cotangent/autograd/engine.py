@@ -1,0 +1,360 @@
+"""Backward: walking the recorded graph from the roots to the leaves.
+
+The nodes that can be reached, sorted by descending creation number, are a topological order: a node's
+inputs are older than itself. So there is no dependency counting and no recursion.
+
+There are two loops. The *fast* one runs an ordinary backward - plain arrays, no hooks, no captured
+inputs - and lets each node's generated `step` put its results straight into the table of pending
+cotangents. The *careful* one does everything else: hooks, `inputs=`, retained gradients, anomaly
+checks, and the second world, where cotangents are Tensors (`create_graph=True`, vmap, jvp, tracing).
+A leaf is accumulated as soon as its last contribution is in, because post-accumulate hooks count on it.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.table import TABLE
+from .base import TensorBase, as_array, cell_of, wrap
+from .modes import modes, set_recording
+from .node import AccumulateGrad, Node, Port
+
+_SEQ: Final = operator.attrgetter("seq")
+
+
+def collect(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, int], bool]:
+    """(inner nodes in topological order, edges into each leaf, whether the careful loop is needed)."""
+    seen: set[Node] = set(roots)
+    stack = list(seen)
+    order: list[Node] = []
+    leaves: dict[Node, int] = {}
+    careful = False
+    while stack:
+        node = stack.pop()
+        if node.hooks is not None:
+            careful = True
+        if node.__class__ is AccumulateGrad:
+            leaves.setdefault(node, 0)
+            continue
+        order.append(node)
+        for edge in node.edges:
+            if edge is not None:
+                if edge.__class__ is AccumulateGrad:
+                    leaves[edge] = leaves.get(edge, 0) + 1
+                if edge not in seen:
+                    seen.add(edge)
+                    stack.append(edge)
+    order.sort(key=_SEQ, reverse=True)
+    return order, leaves, careful
+
+
+def run(
+    roots: Sequence[Node],
+    cotangents: Sequence[Any],
+    *,
+    keep: bool,
+    create_graph: bool,
+    inputs: Sequence[Node] | None = None,
+    accumulate: bool = True,
+) -> list[Any]:
+    """Run backward.
+
+    Args:
+        roots: nodes to start from (one per differentiated tensor).
+        cotangents: Tensors, one per root.
+        keep: whether the graph's saved values stay for another backward.
+        create_graph: whether the run itself is recorded.
+        inputs: where the run ends; None means all leaves.
+        accumulate: whether gradients are added to `.grad` of the leaves (False: they are returned).
+
+    Returns:
+        for `accumulate=False` the cotangent of each input, None where none arrived.
+    """
+    order, leaves, careful = collect(roots)
+    arrays = not create_graph and all(
+        t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
+    )
+    before = modes.grad
+    set_recording(create_graph)
+    token = set_errors(QUIET)
+    try:
+        if arrays and not careful and inputs is None and not modes.extras.anomaly:
+            _fast(order, leaves, roots, cotangents, keep)
+            return []
+        return _Careful(order, leaves, keep, not arrays, inputs, accumulate).run(roots, cotangents)
+    finally:
+        reset_errors(token)
+        modes.grad = before
+
+
+def _fast(
+    order: list[Node], leaves: dict[Node, int], roots: Sequence[Node], cotangents: Sequence[Any], keep: bool
+) -> None:
+    grads: dict[Any, Any] = {}
+    for root, t in zip(roots, cotangents, strict=True):
+        held = grads.get(root)
+        grads[root] = t._data if held is None else held + t._data
+    take = grads.pop
+    for node in order:
+        g = take(node, None)
+        if g is not None:
+            node.step(g, grads, keep)
+    del order[:]
+    for leaf in leaves:
+        g = take(leaf, None)
+        if g is not None:
+            accumulate_array(leaf.variable, g)  # type: ignore[attr-defined]
+
+
+def accumulate_array(leaf: Any, g: Any) -> None:
+    """Add the array `g` to `leaf.grad`."""
+    held = leaf._grad
+    if held is None:
+        # The array becomes the gradient itself when nobody else can hold it: referred to by the
+        # caller's variable, this parameter and getrefcount's own argument only.
+        if g.__class__ is not np.ndarray:
+            g = as_array(g)
+        elif g.base is not None or sys.getrefcount(g) > 3 or not g.flags.writeable:
+            g = g.copy()
+        data = leaf._data
+        if g.dtype != data.dtype:
+            g = g.astype(data.dtype)
+        leaf._grad = wrap(g)
+        return
+    data = held._data
+    if data.__class__ is np.ndarray and not held._req and data.flags.writeable:
+        np.add(data, g, out=data, casting="unsafe")
+        cell_of(held)[0] += 1
+    else:
+        leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
+
+
+class _Careful:
+    """One run of the careful loop."""
+
+    def __init__(
+        self,
+        order: list[Node],
+        leaves: dict[Node, int],
+        keep: bool,
+        tensors: bool,
+        inputs: Sequence[Node] | None,
+        accumulate: bool,
+    ) -> None:
+        self.order = order
+        self.pending = leaves
+        self.keep = keep
+        self.tensors = tensors
+        self.accumulate = accumulate
+        self.captured: dict[Node, Any] = {}
+        self.inputs = inputs
+        self.wanted: set[Node] | None = None if inputs is None else set(inputs)
+        self.needed = self._needed()
+        self.grads: dict[Any, Any] = {}
+
+    def _needed(self) -> set[Node] | None:
+        """The nodes that lie on a way to a wanted input; None means all."""
+        if self.wanted is None:
+            return None
+        needed = set(self.wanted)
+        for node in reversed(self.order):  # oldest first: inputs before users
+            if any(edge in needed for edge in node.edges):
+                needed.add(node)
+        return needed
+
+    def run(self, roots: Sequence[Node], cotangents: Sequence[Any]) -> list[Any]:
+        for root, t in zip(roots, cotangents, strict=True):
+            self.add(root, t if self.tensors else t._data)
+        for root in roots:
+            if root.__class__ is AccumulateGrad and not self.pending[root]:
+                self.leaf(root)
+        for node in self.order:
+            if self.needed is None or node in self.needed:
+                self.node(node)
+            else:
+                self.grads.pop(node, None)
+                self.spent(node.edges)
+        if self.inputs is None:
+            return []
+        return [self.captured.get(node) for node in self.inputs]
+
+    def add(self, node: Any, g: Any) -> None:
+        """Add a cotangent to what is pending for `node`."""
+        held = self.grads.get(node)
+        self.grads[node] = g if held is None else held + g
+
+    def spent(self, edges: tuple[Any, ...]) -> None:
+        """Note that the edges have delivered; run leaves that got their last contribution."""
+        for edge in edges:
+            if edge is not None and edge.__class__ is AccumulateGrad:
+                self.pending[edge] -= 1
+                if not self.pending[edge]:
+                    self.leaf(edge)
+
+    def shown(self, g: Any) -> Any:
+        """A cotangent as the Tensor a hook sees."""
+        return g if self.tensors or g is None else wrap(as_array(g))
+
+    def taken(self, t: Any) -> Any:
+        """A Tensor from a hook as a cotangent of this run."""
+        return t if self.tensors or t is None else t._data
+
+    def tensor_hooks(self, node: Any, hooks: Any, output: int, g: Any) -> Any:
+        """Run the hooks of the tensor that is output `output` of `node` on its cotangent."""
+        if hooks is None or g is None:
+            return g
+        for hook in list(hooks.tensor.get(output, {}).values()):
+            result = hook(self.shown(g))
+            if result is not None:
+                if not isinstance(result, TensorBase):
+                    raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
+                _check_hook_result(hook, self.shown(g), result)
+                g = self.taken(result)
+        kept = hooks.retain.get(output)
+        if kept is not None:
+            t = kept()
+            if t is not None:
+                value = self.shown(g if self.tensors else as_array(g).copy())
+                t._grad = value if t._grad is None else TABLE["add"].entry(t._grad, value)
+        return g
+
+    def capture(self, node: Any, g: Any) -> None:
+        """Keep the cotangent of a wanted input."""
+        if self.wanted is not None and node in self.wanted and g is not None and not self.accumulate:
+            self.captured[node] = self.shown(g)
+
+    def leaf(self, node: Any) -> None:
+        """Accumulate into a leaf: its last contribution is in."""
+        g = self.grads.pop(node, None)
+        if self.needed is not None and node not in self.needed:
+            return
+        hooks = node.hooks
+        g = self.tensor_hooks(node, hooks, 0, g)
+        self.capture(node, g)
+        if not self.accumulate or g is None:
+            return
+        if hooks is not None:
+            (g,) = self.prehooks(hooks, (g,))
+        variable = node.variable
+        if not self.tensors:
+            accumulate_array(variable, g)
+        elif variable._grad is None:
+            recording = modes.grad is not None
+            variable._grad = TABLE["clone_for_grad"].entry(g) if recording and g._req else g
+        else:
+            variable._grad = TABLE["add"].entry(variable._grad, g)
+        if hooks is not None:
+            for hook in list(hooks.post.values()):
+                hook((), (self.shown(g),))
+            for hook in list(hooks.after_accumulate.values()):
+                if hook(variable) is not None:
+                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+
+    def prehooks(self, hooks: Any, gs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Run a node's prehooks on the cotangents of its outputs."""
+        for hook in list(hooks.pre.values()):
+            shown = tuple(self.shown(g) for g in gs)
+            result = hook(shown)
+            if result is not None:
+                result = result if isinstance(result, tuple) else (result,)
+                if len(result) != len(gs):
+                    raise RuntimeError(
+                        f"prehook '{_hook_name(hook)}' has returned an incorrect number of values "
+                        f"(got {len(result)}, but expected {len(gs)})"
+                    )
+                gs = tuple(self.taken(r) for r in result)
+        return gs
+
+    def node(self, node: Any) -> None:
+        """Run one inner node."""
+        g = self.grads.pop(node, None)
+        if node.__class__ is Port:
+            self.port(node, g)
+            return
+        hooks = node.hooks
+        if node.nout == 1:
+            g = self.tensor_hooks(node, hooks, 0, g)
+            self.capture(node, g)
+            gs: tuple[Any, ...] = (g,)
+        else:
+            gs = tuple(g) if g is not None else (None,) * max(1, len(getattr(node, "outputs", (None,))))
+        if self.needed is not None and not any(edge in self.needed for edge in node.edges):
+            self.spent(node.edges)
+            return
+        if hooks is not None and hooks.pre:
+            gs = self.prehooks(hooks, gs)
+        if all(value is None for value in gs) and not node.materialize:
+            self.spent(node.edges)
+            return
+        for look in BEFORE_NODE:
+            look(self, node, gs)
+        values = node.apply(gs, self.tensors)
+        for look in AFTER_NODE:
+            look(self, node, gs, values)
+        if hooks is not None and hooks.post:
+            values = self.posthooks(hooks, values, gs)
+        if not self.keep:
+            node.release()
+        del g, gs
+        for edge, value in zip(node.edges, values, strict=True):
+            if edge is not None and value is not None:
+                self.add(edge, value)
+        del values
+        self.spent(node.edges)
+
+    def port(self, node: Port, g: Any) -> None:
+        """Hand the cotangent of one output to the node with several."""
+        hooks = node.parent.hooks
+        g = self.tensor_hooks(node.parent, hooks, node.output, g)
+        self.capture(node, g)
+        if g is None:
+            return
+        held = self.grads.get(node.parent)
+        if held is None:
+            held = self.grads[node.parent] = [None] * len(node.parent.outputs)  # type: ignore[attr-defined]
+        held[node.output] = g if held[node.output] is None else held[node.output] + g
+
+    def posthooks(self, hooks: Any, values: tuple[Any, ...], gs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Run a node's hooks on (cotangents of inputs, cotangents of outputs)."""
+        outputs = tuple(self.shown(g) for g in gs)
+        for hook in list(hooks.post.values()):
+            shown = tuple(self.shown(v) for v in values)
+            result = hook(shown, outputs)
+            if result is None:
+                continue
+            result = result if isinstance(result, tuple) else (result,)
+            if len(result) != len(values):
+                raise RuntimeError(
+                    f"hook '{_hook_name(hook)}' has returned an incorrect number of values "
+                    f"(got {len(result)}, but expected {len(values)})"
+                )
+            for old, fresh in zip(shown, result, strict=True):
+                if old is not None and fresh is not None:
+                    _check_hook_result(hook, old, fresh)
+            values = tuple(self.taken(r) for r in result)
+        return values
+
+
+def _hook_name(hook: Any) -> str:
+    return getattr(hook, "__name__", type(hook).__name__)
+
+
+def _check_hook_result(hook: Any, old: Any, fresh: Any) -> None:
+    if tuple(old.shape) != tuple(fresh.shape):
+        raise RuntimeError(f"hook '{_hook_name(hook)}' has changed the size of value")
+    if old.dtype is not fresh.dtype:
+        raise RuntimeError(
+            f"hook '{_hook_name(hook)}' has changed the type of value (was torch.{old.dtype.type_name} got "
+            f"torch.{fresh.dtype.type_name})"
+        )
+
+
+# Anomaly detection and the profiler watch the nodes of the careful loop here.
+BEFORE_NODE: Final[list[Callable[[Any, Any, tuple[Any, ...]], None]]] = []
+AFTER_NODE: Final[list[Callable[[Any, Any, tuple[Any, ...], tuple[Any, ...]], None]]] = []

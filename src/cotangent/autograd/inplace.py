@@ -1,0 +1,221 @@
+"""In-place operations: compute into the tensor's own memory, bump its version, rebase its history."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.table import Primitive
+from .base import TensorBase, cell_of, wrap
+from .dispatch import (
+    check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
+)  # fmt: skip
+from .modes import modes
+from .recorded import alias
+from .views import check_writable, edge_of, rebase, views_of
+
+
+def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """Run `op` with its result written into its first tensor, which is returned."""
+    x = tensors[0]
+    if not isinstance(x, TensorBase):
+        raise TypeError(f"{op.public}_(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
+    level = level_of(tensors)
+    mode = modes.grad
+    recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
+    if recording or x._vc.__class__ is not None.__class__:
+        check_writable(x) if recording else _check_inference(x)
+    if level or x._data.__class__ is not np.ndarray:
+        return _write_functional(op, x, tensors, statics, recording)
+    compute = None
+    before = None
+    saved = op.saved if op.node_class is not None else None
+    if recording:
+        if saved is None:
+            op.entry.__globals__["_emitter"].emit(op)
+            saved = op.saved
+        before = _before_image(op, tensors, saved)
+    if op.kind == "elementwise":
+        compute, wrapped = _write_elementwise(op, x, tensors, statics)
+    else:
+        wrapped = tensors
+        result = run_kernel(op, tuple(payload(t) for t in tensors), statics)
+        _store(op, x, np.asarray(result))
+    cell_of(x)[0] += 1
+    if recording:
+        recorded = (before, *wrapped[1:])
+        node = record(op, recorded, statics, [x], compute, 0, mode, written=x)
+        rebase(x, node)
+    return x
+
+
+def _check_inference(x: Any) -> None:
+    if modes.grad is None and not modes.inference and x._vc.__class__ is not list:
+        check_writable(x)
+
+
+def _before_image(op: Primitive, tensors: tuple[Any, ...], saved: tuple[str, ...]) -> Any:
+    """The written tensor as the rules see it: its old history, and its old values if a rule reads them."""
+    x = tensors[0]
+    name = op.tensors[0]
+    old = alias(x, edge_of(x) if x._req else None)
+    reads = any(
+        name in op.rule_arguments(p)
+        for p, t in zip(op.tensors, tensors, strict=True)
+        if p in op.rules and isinstance(t, TensorBase) and t._req
+    )
+    if reads:
+        old._data = x._data.copy()
+    old._vc = None
+    return old
+
+
+def _write_elementwise(
+    op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]
+) -> tuple[dtypes.dtype, tuple[Any, ...]]:
+    compute, result_dtype = promoted(op, tensors)
+    target = x.dtype
+    if not dtypes.can_cast(result_dtype, target):
+        raise RuntimeError(
+            f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
+            f"{dtypes.SCALAR_NAME[target]}"
+        )
+    wrapped, arrays = operands(op, tensors, compute)
+    data = x._data
+    shapes = [a.shape for a in arrays if a is not None]
+    if any(s != data.shape for s in shapes):
+        common = check_broadcast(shapes)
+        if common != data.shape:
+            raise RuntimeError(
+                f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}"
+            )
+    if arrays[0] is data and result_dtype is target and op.fast is not None and _defaults(op, statics):
+        check_overlap(x)
+        token = set_errors(QUIET)
+        try:
+            op.fast(*arrays, out=data)
+        finally:
+            reset_errors(token)
+    else:
+        _store(op, x, run_kernel(op, tuple(arrays), statics))
+    return compute, wrapped
+
+
+def _defaults(op: Primitive, statics: tuple[Any, ...]) -> bool:
+    return all(str(v) == op.defaults.get(s) for s, v in zip(op.statics, statics, strict=True))
+
+
+def check_overlap(x: Any) -> None:
+    """Refuse to write through an expanded tensor, as PyTorch does."""
+    data = x._data
+    if not data.flags.writeable and data.base is not None and 0 not in data.strides:
+        return
+    if any(stride == 0 and n > 1 for stride, n in zip(data.strides, data.shape, strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+
+
+def _store(op: Primitive, x: Any, result: Any) -> None:
+    data = x._data
+    if result.shape != data.shape:
+        raise RuntimeError(
+            f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(result.shape)}"
+        )
+    check_overlap(x)
+    data[...] = result if result.dtype == data.dtype else convert(result, data.dtype)
+
+
+def _write_functional(
+    op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], recording: bool
+) -> Any:
+    """In place where the payload is not an array: compute anew and replace the payloads that see the memory."""
+    base = x if x._view is None else x._view.base
+    result = op.entry(*tensors, *statics)
+    if x._level < result._level:
+        raise RuntimeError(
+            f"vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
+            f"extra_args that has more elements than `self`. This happened due to `other` being vmapped over but "
+            f"`self` not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace "
+            f"arithmetic. If said operator is being called inside the PyTorch framework, please file a bug report "
+            f"instead."
+        )
+    replace(x, result)
+    if recording:
+        x._node, x._req = result._node, result._req
+        if x._view is not None:
+            base._req = True
+    return x
+
+
+def replace(x: Any, result: Any) -> None:
+    """Make `x`, its base and all views of it show `result`'s values (payloads that are not arrays)."""
+    if x._view is None:
+        x._data = result._data
+        base = x
+    else:
+        base = x._view.base
+        whole = x._view.scatter(alias(base, None), alias(result, None), True)
+        base._data = whole._data
+        x._data = result._data
+    cell_of(x)[0] += 1
+    for view in views_of(base):
+        if view is not x:
+            view._data = view._view.replay(alias(base, None), False)._data
+
+
+def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
+    """The in-place form of an operation: the same argument handling, ending in a write to the first tensor."""
+    op = getattr(front, "op", None)
+    if isinstance(op, Primitive):
+        return _writer(op)
+    names = front.__code__.co_names
+    scope = dict(front.__globals__)
+    for name in names:
+        value = scope.get(name)
+        inner = getattr(value, "op", None)
+        if isinstance(inner, Primitive):
+            scope[name] = _writer(inner)
+    made = FunctionType(front.__code__, scope, front.__name__ + "_", front.__defaults__, front.__closure__)
+    made.__kwdefaults__ = front.__kwdefaults__
+    made.__doc__ = f"In-place form of `{front.__name__}`."
+    made.__module__ = front.__module__
+    return made
+
+
+def _writer(op: Primitive) -> Callable[..., Any]:
+    count = len(op.tensors)
+    parameters = [inspect.Parameter(t, inspect.Parameter.POSITIONAL_OR_KEYWORD) for t in op.tensors]
+    parameters += [
+        inspect.Parameter(
+            s, inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=eval(op.defaults[s], {}) if s in op.defaults else inspect.Parameter.empty,
+        )
+        for s in op.statics
+    ]  # fmt: skip
+    signature = inspect.Signature(parameters)
+    defaults = tuple(p.default for p in parameters[count:])
+
+    def written(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != len(parameters):
+            if not kwargs and len(args) == count:
+                return write(op, args, defaults)
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = bound.args
+        return write(op, args[:count], args[count:])
+
+    written.__name__ = op.public + "_"
+    written.__qualname__ = written.__name__
+    written.__doc__ = f"In-place form of `{op.public}`."
+    return written
+
+
+__all__ = ["check_overlap", "in_place", "replace", "wrap", "write"]

@@ -1,0 +1,285 @@
+"""Thread-local modes: recording on or off, inference, anomaly detection, saved-tensor hooks.
+
+`modes.grad` answers the one question a recorded operation asks: None (do not record), True (record)
+or an `Extras` object (record, then let it look at the new node: anomaly traces, packed saved tensors).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, TypeVar, cast
+
+from .base import active
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Extras:
+    """What besides plain recording is switched on in this thread."""
+
+    __slots__ = ("anomaly", "saved_hooks", "saving_disabled")
+
+    def __init__(self) -> None:
+        self.anomaly = False
+        self.saved_hooks: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
+        self.saving_disabled: str | None = None
+
+    def any(self) -> bool:
+        """Whether a recorded node needs a second look."""
+        return self.anomaly or bool(self.saved_hooks) or self.saving_disabled is not None
+
+
+class _Modes(threading.local):
+    grad: Any = True  # None | True | Extras; see the module's docstring
+    inference: bool = False
+    check_nan: bool = True
+    multithreading: bool = True
+    view_replay: bool = False
+
+    def __init__(self) -> None:
+        self.extras = Extras()
+        self.levels: list[Any] = []
+
+
+modes: Final = _Modes()
+
+
+def grad_enabled() -> bool:
+    """Whether operations are recorded in this thread.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_grad_enabled()
+        True
+    """
+    return modes.grad is not None
+
+
+def set_recording(on: bool) -> None:
+    """Switch recording in this thread."""
+    if not on:
+        modes.grad = None
+    else:
+        modes.grad = modes.extras if modes.extras.any() else True
+
+
+def refresh_extras() -> None:
+    """Call after a change to `modes.extras`."""
+    if modes.grad is not None:
+        set_recording(True)
+
+
+class _Decorator:
+    """A context manager that also decorates functions, generators and coroutines."""
+
+    def clone(self) -> Any:
+        """A fresh manager for one call of the decorated function."""
+        return self.__class__()
+
+    def __enter__(self) -> Any:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        raise NotImplementedError
+
+    def __call__(self, function: F) -> F:
+        if inspect.isclass(function):
+            # PyTorch decorates the constructor of a class.
+            init = function.__init__  # type: ignore[misc]
+
+            @functools.wraps(init)
+            def constructed(*args: Any, **kwargs: Any) -> Any:
+                with self.clone():
+                    return init(*args, **kwargs)
+
+            function.__init__ = constructed  # type: ignore[misc]
+            return cast(F, function)
+        if inspect.isgeneratorfunction(function):
+            return cast(F, self._generator(function))
+
+        @functools.wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return cast(F, called)
+
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Each resumption runs under the mode; between them the caller's mode holds."""
+
+        @functools.wraps(function)
+        def resumed(*args: Any, **kwargs: Any) -> Any:
+            generator = function(*args, **kwargs)
+            send: Callable[[], Any] = functools.partial(next, generator)
+            while True:
+                try:
+                    with self.clone():
+                        value = send()
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    sent = yield value
+                except GeneratorExit:
+                    with self.clone():
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    send = functools.partial(generator.throw, error)
+                else:
+                    send = functools.partial(generator.send, sent)
+
+        return resumed
+
+
+class no_grad(_Decorator):
+    """Switch recording off, as a context manager or decorator.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> with torch.no_grad():
+        ...     (x * 2).requires_grad
+        False
+    """
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __enter__(self) -> None:
+        self._before = grad_enabled()
+        modes.grad = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        set_recording(self._before)
+
+
+class enable_grad(_Decorator):
+    """Switch recording on, as a context manager or decorator.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> with torch.no_grad(), torch.enable_grad():
+        ...     (x * 2).requires_grad
+        True
+    """
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __enter__(self) -> None:
+        self._before = grad_enabled()
+        set_recording(True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        set_recording(self._before)
+
+
+class set_grad_enabled(_Decorator):
+    """Switch recording on or off, at once as a function or for a block as a context manager.
+
+    Args:
+        mode: whether to record.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.set_grad_enabled(False)
+        >>> torch.is_grad_enabled()
+        False
+        >>> _ = torch.set_grad_enabled(True)
+    """
+
+    def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool):
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}"
+            )
+        self.mode = mode
+        self._before = grad_enabled()
+        set_recording(mode)
+
+    def clone(self) -> set_grad_enabled:
+        return type(self)(self.mode)
+
+    def __call__(self, function: F) -> F:
+        set_recording(self._before)  # as a decorator the switch holds inside the function only
+        return super().__call__(function)
+
+    def __enter__(self) -> None:
+        set_recording(self.mode)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        set_recording(self._before)
+
+    def __str__(self) -> str:
+        return f"<class 'torch.autograd.grad_mode.set_grad_enabled'>(mode={self.mode})"
+
+    __repr__ = __str__
+
+
+class inference_mode(_Decorator):
+    """Like no_grad, and tensors made inside may never be recorded later.
+
+    Args:
+        mode: whether inference mode is on (False switches it off inside another block).
+
+    Example:
+        >>> import cotangent as torch
+        >>> with torch.inference_mode():
+        ...     torch.ones(1).is_inference()
+        True
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if isinstance(mode, bool):
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        self.mode = mode
+
+    def clone(self) -> inference_mode:
+        return type(self)(self.mode)
+
+    def __enter__(self) -> None:
+        self._before = (grad_enabled(), modes.inference)
+        if modes.inference != self.mode:
+            active.inference += 1 if self.mode else -1
+        modes.inference = self.mode
+        set_recording(not self.mode)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        grad, inference = self._before
+        if modes.inference != inference:
+            active.inference += 1 if inference else -1
+        modes.inference = inference
+        set_recording(grad)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether inference mode is on in this thread.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_inference_mode_enabled()
+        False
+    """
+    return modes.inference

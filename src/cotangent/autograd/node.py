@@ -1,0 +1,301 @@
+"""Nodes of the recorded graph.
+
+`Node` is the base of the generated classes (`MulBackward0`, ...: see emit.py), of custom Functions'
+nodes and of the few written by hand here: `AccumulateGrad` at the leaves, `Port` for the outputs of
+operations that have several. A node holds
+
+    edges   per tensor input the node to send its cotangent to, or None
+    seq     creation number; inputs are older than outputs, so descending `seq` is a topological order
+    code, lasti   the user's code object and instruction that recorded it (its source line, see where.py)
+    hooks   None, or NodeHooks
+    fit     None, or per input (shape, dtype) that its cotangent is summed and cast to
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, ClassVar, Final
+
+from .base import TensorBase
+
+next_seq: Final = itertools.count().__next__
+
+
+class RemovableHandle:
+    """Removes the hook it was returned for.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 2)
+        >>> handle.remove()
+    """
+
+    next_id: ClassVar[int] = 0
+
+    def __init__(self, hooks: dict[int, Any], *, extra_dict: Any = None) -> None:
+        self.hooks_dict_ref = weakref.ref(hooks)
+        self.id = RemovableHandle.next_id
+        RemovableHandle.next_id += 1
+        extras = extra_dict if isinstance(extra_dict, list) else ([] if extra_dict is None else [extra_dict])
+        self.extra_dict_ref = tuple(weakref.ref(d) for d in extras)
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
+            hooks = ref()
+            if hooks is not None and self.id in hooks:
+                del hooks[self.id]
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+class HookDict(OrderedDict[int, Any]):
+    """An ordered dict that handles can refer to weakly."""
+
+
+class NodeHooks:
+    """Hooks of one node; tensor hooks are kept per output, for that is the cotangent they see."""
+
+    __slots__ = ("tensor", "pre", "post", "retain", "after_accumulate", "capture")
+
+    def __init__(self) -> None:
+        self.tensor: dict[int, HookDict] = {}
+        self.pre: HookDict = HookDict()
+        self.post: HookDict = HookDict()
+        self.retain: dict[int, weakref.ref[TensorBase]] = {}
+        self.after_accumulate: HookDict = HookDict()
+
+    def tensor_hooks(self, output: int) -> HookDict:
+        """The hooks of the tensor that is output number `output`."""
+        return self.tensor.setdefault(output, HookDict())
+
+
+class Node:
+    """Base class of all nodes (its public face is PyTorch's torch.autograd.graph.Node)."""
+
+    __slots__ = ("edges", "seq", "code", "lasti", "hooks", "fit", "meta", "__weakref__")
+
+    edges: tuple[Any, ...]
+    seq: int
+    code: CodeType | None
+    lasti: int
+    hooks: NodeHooks | None
+    fit: Any
+    meta: dict[str, Any] | None
+
+    nout: ClassVar[int] = 1
+    op: ClassVar[Any] = None
+    materialize: ClassVar[bool] = False
+    saved_names: ClassVar[tuple[str, ...]] = ()
+
+    def name(self) -> str:
+        """The node's name, as PyTorch prints it."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Per input: the node its cotangent goes to and which output of that node the input was."""
+        return tuple(
+            (e.parent, e.output) if type(e) is Port else (e, 0) for e in self.edges
+        )
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dict for the user's own notes on this node."""
+        try:
+            held = self.meta
+        except AttributeError:
+            held = None
+        if held is None:
+            held = self.meta = {}
+        return held
+
+    def _hooks(self) -> NodeHooks:
+        if self.hooks is None:
+            self.hooks = NodeHooks()
+        return self.hooks
+
+    def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Call `fn(grad_inputs, grad_outputs)` after this node ran; it may return new grad_inputs."""
+        return _register(self._hooks().post, fn)
+
+    def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Call `fn(grad_outputs)` before this node runs; it may return new grad_outputs."""
+        return _register(self._hooks().pre, fn)
+
+    def _sequence_nr(self) -> int:
+        return self.seq
+
+    def _set_sequence_nr(self, number: int) -> None:
+        self.seq = number
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether any input needs a gradient: true of every recorded node."""
+        return True
+
+    @property
+    def _register_hook_dict(self) -> Callable[[dict[int, Any]], None]:
+        def share(hooks: dict[int, Any]) -> None:
+            for fn in hooks.values():
+                self.register_hook(fn)
+
+        return share
+
+    @property
+    def _input_metadata(self) -> list[Any]:
+        return []
+
+    def __dir__(self) -> list[str]:
+        """PyTorch's names; the engine's own fields stay out of a user's listing."""
+        plain = [n for n in object.__dir__(self) if n.startswith("__")]
+        saved: list[str] = []
+        for field in self.saved_names:
+            public = PUBLIC_FIELD.get(field, field)
+            saved.append(f"_saved_{public}")
+            if self.op is not None and (field in self.op.tensors or field.startswith("out")):
+                saved.append(f"_raw_saved_{public}")
+        return sorted(plain + saved + _PUBLIC)
+
+    # -- running -------------------------------------------------------------------------------
+
+    def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
+        """Run on an array and add the results to `grads` per edge (generated; the fast loop's form)."""
+        raise NotImplementedError
+
+    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
+        """Cotangents of the inputs from those of the outputs (`tensors`: which of the two worlds)."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Drop what was saved for backward."""
+
+
+_PUBLIC: Final = [
+    "_input_metadata", "_register_hook_dict", "_sequence_nr", "_set_sequence_nr", "metadata", "name",
+    "next_functions", "register_hook", "register_prehook", "requires_grad",
+]  # fmt: skip
+
+# Our parameter names -> the names PyTorch's `_saved_*` attributes use.
+PUBLIC_FIELD: Final = {"input": "self", "out": "result", "out0": "result0", "out1": "result1"}
+
+Node.__module__ = "torch.autograd.graph"
+
+
+def _register(hooks: HookDict, fn: Callable[..., Any]) -> RemovableHandle:
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = fn
+    return handle
+
+
+class AccumulateGrad(Node):
+    """The leaf's end of the graph: adds the cotangent to `variable.grad`."""
+
+    __slots__ = ("variable",)
+
+    variable: TensorBase
+
+    def __init__(self, variable: TensorBase) -> None:
+        self.variable = variable
+        self.edges = ()
+        self.seq = next_seq()
+        self.code = None
+        self.lasti = 0
+        self.hooks = variable._leaf_hooks
+        self.fit = None
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def _hooks(self) -> NodeHooks:
+        # Hooks belong to the tensor: a new accumulator, made for the next graph, finds them there.
+        if self.hooks is None:
+            self.hooks = leaf_hooks(self.variable)
+        return self.hooks
+
+    def __dir__(self) -> list[str]:
+        return sorted([*super().__dir__(), "variable"])
+
+
+AccumulateGrad.__module__ = "builtins"
+
+
+class Port(Node):
+    """Stands for one output of a node that has several; hands its cotangent on to that node."""
+
+    __slots__ = ("parent", "output")
+
+    def __init__(self, parent: Node, output: int) -> None:
+        self.parent = parent
+        self.output = output
+        self.edges = (parent,)
+        self.seq = next_seq()
+        self.code = None
+        self.lasti = 0
+        self.hooks = None
+        self.fit = None
+
+    def _hooks(self) -> NodeHooks:
+        return self.parent._hooks()
+
+    def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
+        held = grads.get(self.parent)
+        if held is None:
+            held = grads[self.parent] = [None] * len(self.parent.outputs)  # type: ignore[attr-defined]
+        held[self.output] = g if held[self.output] is None else held[self.output] + g
+
+
+def leaf_hooks(leaf: TensorBase) -> NodeHooks:
+    """The hooks of a leaf tensor, kept on the tensor."""
+    if leaf._leaf_hooks is None:
+        leaf._leaf_hooks = NodeHooks()
+        accumulator = leaf._accumulator() if leaf._accumulator is not None else None
+        if accumulator is not None:
+            accumulator.hooks = leaf._leaf_hooks
+    hooks: NodeHooks = leaf._leaf_hooks
+    return hooks
+
+
+def accumulator_of(leaf: TensorBase) -> Node:
+    """The leaf's AccumulateGrad: one for as long as any graph refers to it.
+
+    The tensor refers to it weakly and it refers to the tensor strongly, so there is no cycle, and a
+    graph keeps its leaves alive.
+    """
+    node = leaf._accumulator() if leaf._accumulator is not None else None
+    if node is None:
+        node = AccumulateGrad(leaf)
+        leaf._accumulator = weakref.ref(node)
+    return node
+
+
+class _Freed:
+    """Takes the place of saved tensors that were released; any use says what happened."""
+
+    __slots__ = ()
+    _vc = None
+
+    @property
+    def _data(self) -> Any:
+        raise RuntimeError(FREED_TEXT)
+
+    def __getitem__(self, index: object) -> Any:
+        raise RuntimeError(FREED_TEXT)
+
+
+FREED_TEXT: Final = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+    "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+    "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access saved "
+    "tensors after calling backward."
+)
+FREED: Final = _Freed()

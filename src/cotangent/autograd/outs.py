@@ -1,0 +1,53 @@
+"""`out=`: storing a result in a tensor the caller gave."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from .base import TensorBase, cell_of
+from .dispatch import convert
+from .modes import modes
+
+
+def deliver(function: str, value: Any, out: Any) -> Any:
+    """Store `value` (a tensor, or a tuple of tensors) in `out`, resizing it if it has another shape.
+
+    Raises:
+        RuntimeError: if gradients would have to flow through `out`, or its dtype cannot hold the result.
+    """
+    if isinstance(value, tuple):
+        stored = tuple(deliver(function, v, o) for v, o in zip(value, out, strict=True))
+        return type(value)(*stored) if hasattr(value, "_fields") else stored
+    if not isinstance(out, TensorBase):
+        raise TypeError(f"{function}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if modes.grad is not None and (value._req or out._req):
+        raise RuntimeError(
+            f"{function}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    made: Any = value
+    if not dtypes.can_cast(made.dtype, out.dtype):  # type: ignore[attr-defined]
+        raise RuntimeError(
+            f"result type {dtypes.SCALAR_NAME[made.dtype]} can't be cast to the desired output type "
+            f"{dtypes.SCALAR_NAME[out.dtype]}"  # type: ignore[attr-defined]
+        )
+    data = made._data if made.dtype is out.dtype else convert(made._data, out.dtype.np)  # type: ignore[attr-defined]
+    if out._data.shape != data.shape:
+        if out._data.size:
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(out._data.shape)}, which does "
+                f"not match the required output shape {list(data.shape)}. This behavior is deprecated, and in a future "
+                "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse an "
+                "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                UserWarning,
+                stacklevel=3,
+            )
+        out._data = np.array(data)
+    else:
+        out._data[...] = data
+    cell_of(out)[0] += 1
+    return out

@@ -1,0 +1,272 @@
+"""OpNode: what the generated node classes share, and recording on the general path.
+
+The generated `step` is the fast form (arrays, equal dtypes). Everything else - Tensors instead of
+arrays, complex numbers, mixed dtypes, lists of tensors, hooks - goes through `OpNode.apply`, which
+reads the same declaration at run time.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..ops.table import TABLE, Primitive
+from .base import TensorBase, new, version_of, world, wrap
+from .stale import stale_value
+from .modes import modes
+from .node import FREED, FREED_TEXT, PUBLIC_FIELD, Node, Port
+from .views import edge_of
+
+
+class OpNode(Node):
+    """A node of a table operation; generated subclasses add slots for what their rules save."""
+
+    __slots__ = ("lengths",)
+
+    op: ClassVar[Primitive]
+    general: ClassVar[bool] = False
+    lengths: tuple[int, ...]
+
+    def saved(self, name: str, tensors: bool) -> Any:
+        """The value a rule's parameter `name` stands for, in the wanted world."""
+        op = self.op
+        value = getattr(self, name)
+        if name in op.tensors:
+            if name in op.lists:
+                return [self._tensor(name, v, tensors, k) for k, v in enumerate(value)]
+            return None if value is None else self._tensor(name, value, tensors, 0)
+        if name.startswith("out") and name in self.saved_names:
+            cell = getattr(self, name + "_vc")
+            if cell is FREED:
+                raise RuntimeError(FREED_TEXT)
+            if cell[0] != getattr(self, name + "_v"):
+                stale_value(self, name)
+            if not tensors:
+                return value._data if value.__class__ is Packed else value
+            return self.output_tensor(name, value, cell)
+        return value
+
+    def output_tensor(self, name: str, value: Any, cell: list[Any]) -> Any:
+        """The saved output as a tensor with this node as its history."""
+        if isinstance(value, TensorBase):  # recorded above level 0, where cycles are short-lived
+            return value
+        t = wrap(value._data if value.__class__ is Packed else value)
+        t._req = True
+        t._node = self if self.op.nout == 1 else port_of(self, int(name[3:] or 0))
+        t._vc = cell
+        return t
+
+    def _tensor(self, name: str, t: Any, tensors: bool, index: int) -> Any:
+        if t is FREED:
+            raise RuntimeError(FREED_TEXT)
+        saved_version = getattr(self, name + "_v")
+        if name in self.op.lists:
+            saved_version = saved_version[index]
+        if t._vc is not None and t._vc[0] != saved_version:
+            stale_value(self, name)
+        if not tensors:
+            return t._data
+        if t.__class__ is Packed:
+            t = t.unpack()
+        edge = self.edges[self.position(name) + index]
+        if edge is None:
+            return t if not t._req else alias(t, None)
+        return t if t._req and edge_of(t) is edge else alias(t, edge)
+
+    def position(self, name: str) -> int:
+        """Index of the first edge of tensor parameter `name`."""
+        start = 0
+        for parameter, length in zip(self.op.tensors, self.span(), strict=True):
+            if parameter == name:
+                return start
+            start += length
+        raise KeyError(name)
+
+    def span(self) -> tuple[int, ...]:
+        """How many edges each tensor parameter has (more than one for lists)."""
+        return self.lengths if self.op.lists else (1,) * len(self.op.tensors)
+
+    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
+        op = self.op
+        nothing = (None,) * len(self.edges)
+        if all(g is None for g in grads):
+            return nothing
+        g = grads[0] if op.nout == 1 else grads
+        conj = op.kind == "elementwise" and self.general and self.fit[2]
+        if conj:
+            g = conjugate(g, tensors)
+        memo: dict[str, Any] = {}
+        out: list[Any] = []
+        start = 0
+        for parameter, length in zip(op.tensors, self.span(), strict=True):
+            edges = self.edges[start : start + length]
+            rule = (op.rules if tensors else op.raw_rules).get(parameter)
+            if rule is None or all(e is None for e in edges):
+                out.extend([None] * length)
+            else:
+                arguments = []
+                for name in op.rule_arguments(parameter):
+                    if name == "needs":
+                        arguments.append(tuple(e is not None for e in edges))
+                        continue
+                    if name not in memo:
+                        memo[name] = self.saved(name, tensors)
+                    arguments.append(memo[name])
+                value = rule(g, *arguments)
+                values = list(value) if parameter in op.lists else [value]
+                for k, v in enumerate(values):
+                    if v is None or edges[k] is None:
+                        out.append(None)
+                        continue
+                    if conj:
+                        v = conjugate(v, tensors)
+                    out.append(v if self.fit is None else self._fitted(v, start + k, tensors))
+            start += length
+        return tuple(out)
+
+    def _fitted(self, value: Any, index: int, tensors: bool) -> Any:
+        """Sum and cast a cotangent to its input's shape and dtype."""
+        if not self.general:
+            shape, dtype = self.fit[index], None
+        else:
+            shape, dtype = self.fit[0][index], self.fit[1][index]
+        if tensors:
+            if tuple(value.shape) != shape:
+                value = TABLE["sum_to_size"].entry(value, shape)
+            if dtype is not None:
+                value = TABLE["cast"].entry(value, dtype) if value.dtype.np != dtype else value
+            return value
+        if value.shape != shape:
+            value = unbroadcast(value, shape)
+        if dtype is not None and value.dtype != dtype:
+            value = cast_array(value, dtype)
+        return value
+
+    def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
+        values = self.apply((g,) if self.op.nout == 1 else tuple(g), False)
+        for edge, value in zip(self.edges, values, strict=True):
+            if edge is not None and value is not None:
+                held = grads.get(edge)
+                grads[edge] = value if held is None else held + value
+        if not keep:
+            self.release()
+
+    def __getattr__(self, name: str) -> Any:
+        """`_saved_NAME` and `_raw_saved_NAME`, PyTorch's way to look at what a node keeps."""
+        for field in self.saved_names:
+            public = PUBLIC_FIELD.get(field, field)
+            if name in (f"_saved_{public}", f"_saved_{field}"):
+                return self.saved(field, True)
+            if name == f"_raw_saved_{public}":
+                return SavedTensor(self, field)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
+def port_of(node: Any, number: int) -> Port:
+    """The node that stands for output `number` of a node with several."""
+    port: Port | None = node.outputs[number]() if node.outputs[number] is not None else None
+    if port is None:
+        port = Port(node, number)
+        refs = list(node.outputs)
+        refs[number] = weakref.ref(port)
+        node.outputs = tuple(refs)
+    return port
+
+
+class SavedTensor:
+    """PyTorch's handle on one saved tensor; `register_hooks` packs it."""
+
+    __slots__ = ("_node", "_field")
+
+    def __init__(self, node: OpNode, field: str) -> None:
+        self._node = node
+        self._field = field
+
+    def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
+        """Replace the saved tensor by `pack_hook(tensor)`; `unpack_hook` brings it back when it is needed."""
+        node, field = self._node, self._field
+        value = getattr(node, field)
+        if value is FREED:
+            raise RuntimeError(FREED_TEXT)
+        if value.__class__ is Packed:
+            raise RuntimeError("Calling register_hooks on a saved tensor that has already been hooked is not allowed")
+        setattr(node, field, Packed(value if isinstance(value, TensorBase) else wrap(value), pack_hook, unpack_hook))
+
+
+class Packed:
+    """A saved tensor that went through a pack hook."""
+
+    __slots__ = ("packed", "unpack_hook", "_vc")
+
+    def __init__(self, t: Any, pack_hook: Any, unpack_hook: Any) -> None:
+        version = version_of(t)
+        self._vc = None
+        before, modes.grad = modes.grad, None
+        try:
+            self.packed = pack_hook(alias(t, None))
+        finally:
+            modes.grad = before
+        if version_of(t) != version:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can "
+                "not be modified by in-place operations as this can lead to unexpected side-effects. Please open an "
+                "issue if you need to perform in-place operations on the input to a pack hook."
+            )
+        self.unpack_hook = unpack_hook
+
+    def unpack(self) -> Any:
+        """The tensor, brought back."""
+        t = self.unpack_hook(self.packed)
+        if not isinstance(t, TensorBase):
+            raise TypeError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
+            )
+        return t
+
+    @property
+    def _data(self) -> Any:
+        return self.unpack()._data
+
+    @property
+    def _req(self) -> bool:
+        return False
+
+
+def alias(t: Any, edge: Node | None) -> Any:
+    """A tensor on the same memory with another history."""
+    a = new(world.Tensor)
+    a._data = t._data
+    a._req = edge is not None
+    a._node = edge
+    a._vc = t._vc
+    a._view = None
+    if t._level:
+        a._level = t._level
+    return a
+
+
+def conjugate(value: Any, tensors: bool) -> Any:
+    """Complex conjugate in either world."""
+    if value is None:
+        return None
+    return TABLE["conj"].entry(value) if tensors else np.conjugate(value)
+
+
+def unbroadcast(value: Any, shape: tuple[int, ...]) -> Any:
+    """Sum an array over the dimensions that broadcasting added or stretched."""
+    if value.shape == shape:
+        return value
+    lead = value.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        i + lead for i, n in enumerate(shape) if n == 1 and value.shape[i + lead] != 1
+    )
+    return np.add.reduce(value, axis=axes).reshape(shape) if axes else value.reshape(shape)
+
+
+def cast_array(value: Any, dtype: Any) -> Any:
+    """Cast a cotangent; a real input keeps the real part of a complex cotangent."""
+    if value.dtype.kind == "c" and dtype.kind != "c":
+        value = value.real
+    return value.astype(dtype)

@@ -1,0 +1,51 @@
+"""The error for a saved value that was written in place before backward needed it."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from .. import dtypes
+from .modes import modes
+
+
+def type_text(data: Any) -> str:
+    """`torch.FloatTensor [2, 3]`, as PyTorch names a tensor in messages."""
+    found = data.dtype if isinstance(data.dtype, dtypes.dtype) else dtypes.from_numpy(data.dtype)
+    return f"torch.{found.type_name} [{', '.join(map(str, data.shape))}]"
+
+
+def stale_value(node: Any, field: str) -> NoReturn:
+    """Raise PyTorch's error for a saved tensor whose version has moved on."""
+    if field.startswith("out") and field in node.saved_names:
+        value, cell = getattr(node, field), getattr(node, field + "_vc")
+        now, expected = cell[0], getattr(node, field + "_v")
+        producer: Any = node
+        number = int(field[3:] or 0)
+        data = getattr(value, "_data", value)
+    else:
+        t = getattr(node, field)
+        saved = getattr(node, field + "_v")
+        if isinstance(t, (list, tuple)):
+            k = next(i for i, v in enumerate(t) if v._vc is not None and v._vc[0] != saved[i])
+            t, saved = t[k], saved[k]
+        else:
+            k = 0
+        now, expected = t._vc[0], saved
+        data = t._data
+        edge = node.edges[node.position(field) + k]
+        producer, number = (edge.parent, edge.output) if hasattr(edge, "parent") else (edge, 0)
+    origin = ""
+    if producer is not None and not hasattr(producer, "variable"):
+        name = producer.name()
+        origin = f", which is output {number} of {name.removesuffix('Backward0') if name.endswith('Backward0') else name},"
+    hint = (
+        "Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+        "question was changed in there or anywhere later. Good luck!"
+        if modes.extras.anomaly
+        else "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+    raise RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{type_text(data)}]{origin or ''} is at version {now}; expected version {expected} instead. {hint}"
+    )

@@ -1,0 +1,277 @@
+"""Views: which tensor looks into whose memory, and what an in-place write does to their histories.
+
+A view remembers its base and how to make it again from the base (a chain of view operations).
+Writing in place with recording on *rebases* history: the base's new node is `CopySlices`, which sends
+the cotangent of the written region through the writing operation and the rest straight on. All other
+views of that base become stale: their node is made anew, from the base's new history, when next used.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from ..ops.table import TABLE, Primitive
+from .base import InferenceCell, TensorBase, cell_of, wrap
+from .modes import modes
+from .node import Node, accumulator_of, next_seq
+from .where import here
+
+# How a view came to be; decides what an in-place write through it may do.
+DEFAULT, NO_GRAD, MULTI, INFERENCE, CUSTOM = "default", "no_grad", "multi_output", "inference", "custom_function"
+
+
+class View:
+    """How one tensor views another: `op(parent, *statics)[output]`."""
+
+    __slots__ = ("base", "parent", "op", "statics", "output", "origin", "stale", "producer")
+
+    def __init__(
+        self, base: TensorBase, parent: View | None, op: Any, statics: tuple[Any, ...], output: int, origin: str
+    ) -> None:
+        self.base = base
+        self.parent = parent
+        self.op = op
+        self.statics = statics
+        self.output = output
+        self.origin = origin
+        self.stale = False
+        self.producer = ""
+
+    def chain(self) -> list[View]:
+        """The views from the base to this one."""
+        links: list[View] = []
+        link: View | None = self
+        while link is not None:
+            links.append(link)
+            link = link.parent
+        links.reverse()
+        return links
+
+    def replay(self, base: Any, on_arrays: bool) -> Any:
+        """The same view of another base (an array or a Tensor)."""
+        value = base
+        for link in self.chain():
+            made = (link.op.kernel if on_arrays else link.op.entry)(value, *link.statics)
+            value = made[link.output] if link.op.nout != 1 else made
+        return value
+
+    def pull(self, g: Any, base_shape: tuple[int, ...], tensors: bool) -> Any:
+        """Pullback of the view: a cotangent of the base's shape from one of the view's shape."""
+        links = self.chain()
+        dummy: Any = np.broadcast_to(np.empty((), bool), base_shape)
+        shapes = []
+        for link in links:
+            shapes.append(dummy.shape)
+            made = link.op.kernel(dummy, *link.statics)
+            dummy = made[link.output] if link.op.nout != 1 else made
+        for link, shape in zip(reversed(links), reversed(shapes), strict=True):
+            op: Primitive = link.op
+            name = op.tensors[0]
+            known = dict(zip(op.statics, link.statics, strict=True)) | {f"{name}_shape": shape}
+            rule = op.rules[name] if tensors else op.raw_rules[name]
+            if op.nout != 1:
+                count = len(op.kernel(np.broadcast_to(np.empty((), bool), shape), *link.statics))
+                g = tuple(g if k == link.output else None for k in range(count))
+            g = rule(g, *[known[argument] for argument in op.rule_arguments(name)])
+        return g
+
+    def scatter(self, base: Any, value: Any, tensors: bool) -> Any:
+        """`base` with the viewed elements replaced by `value`, as a new array or Tensor."""
+        if not tensors:
+            out = base.copy()
+            self.replay(out, True)[...] = value
+            return out
+        mask = np.zeros(tuple(base.shape), bool)
+        self.replay(mask, True)[...] = True
+        where = TABLE["where"].entry
+        return where(wrap(mask), self.pull(value, tuple(base.shape), True), base)
+
+
+def link_view(
+    t: Any, parent: Any, op: Primitive, statics: tuple[Any, ...], output: int = 0, origin: str | None = None
+) -> None:
+    """Note that the new tensor `t` is a view of `parent`."""
+    above = parent._view
+    base = parent if above is None else above.base
+    if origin is None:
+        if op.multi_view:
+            origin = MULTI
+        elif modes.grad is None:
+            origin = INFERENCE if modes.inference else NO_GRAD
+        else:
+            origin = DEFAULT
+        if above is not None and above.origin in (MULTI, CUSTOM) and origin == DEFAULT:
+            origin = above.origin
+    t._view = view = View(base, above, op, statics, output, origin)
+    view.producer = op.node_name
+    cell = cell_of(parent)
+    t._vc = cell
+    members = list.__getitem__(cell, 1)
+    if members is None:
+        cell[1] = [weakref.ref(t)]
+    else:
+        if len(members) > 16 and len(members) & (len(members) - 1) == 0:
+            members[:] = [m for m in members if m() is not None]
+        members.append(weakref.ref(t))
+
+
+def views_of(base: TensorBase) -> list[Any]:
+    """The living views of `base`."""
+    cell = base._vc
+    members = None if cell is None else list.__getitem__(cell, 1)
+    if not members:
+        return []
+    alive = [m() for m in members]
+    return [v for v in alive if v is not None and v._view is not None and v._view.base is base]
+
+
+def edge_of(t: Any) -> Node:
+    """The node that collects the cotangent of `t`, which requires a gradient."""
+    node: Node | None = t._node
+    if node is not None:
+        return node
+    view = t._view
+    if view is not None and view.stale:
+        view.stale = False
+        node = t._node = AsStridedBackward0(view, t)
+        return node
+    return accumulator_of(t)
+
+
+def mark_stale(base: TensorBase, written: TensorBase) -> None:
+    """After an in-place write with recording: the views' histories are to be remade from the base."""
+    for view in views_of(base):
+        if view is written and written is base:
+            continue
+        view._req = True
+        view._node = None
+        view._view.stale = True
+
+
+class _HandWritten(Node):
+    """Nodes whose pullback is a method, run in either world."""
+
+    __slots__ = ()
+
+    def _born(self, edges: tuple[Any, ...]) -> None:
+        self.edges = edges
+        self.seq = next_seq()
+        self.code, self.lasti = here()
+        self.hooks = None
+        self.fit = None
+
+    def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
+        for edge, value in zip(self.edges, self.apply((g,), False), strict=True):
+            if edge is not None and value is not None:
+                held = grads.get(edge)
+                grads[edge] = value if held is None else held + value
+        if not keep:
+            self.release()
+
+
+class AsStridedBackward0(_HandWritten):
+    """History of a view whose base was written in place: the pullback of the whole view chain."""
+
+    __slots__ = ("view", "base_shape")
+    __module__ = "builtins"
+
+    def __init__(self, view: View, t: Any) -> None:
+        self._born((edge_of(view.base),))
+        self.view = view
+        self.base_shape = tuple(view.base._data.shape)
+
+    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
+        g = grads[0]
+        return (None if g is None else self.view.pull(g, self.base_shape, tensors),)
+
+
+class CopySlices(_HandWritten):
+    """History of a base after a write through a view: `inner` is the writing operation's node."""
+
+    __slots__ = ("view", "inner")
+    __module__ = "builtins"
+    materialize: ClassVar[bool] = False
+
+    def __init__(self, base_edge: Node | None, view: View, inner: Node) -> None:
+        self._born((base_edge, *inner.edges[1:]))
+        self.view = view
+        self.inner = inner
+
+    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
+        g = grads[0]
+        if g is None:
+            return (None,) * len(self.edges)
+        inside = self.view.replay(g, not tensors)
+        if not tensors:
+            inside = inside.copy()
+        first, *rest = self.inner.apply((inside,), tensors)
+        if self.edges[0] is None:
+            return (None, *rest)
+        if first is None:
+            first = inside * 0
+        return (self.view.scatter(g, first, tensors), *rest)
+
+    def release(self) -> None:
+        self.inner.release()
+
+
+def rebase(x: Any, node: Node) -> None:
+    """Give the tensor just written in place the history `node`."""
+    view = x._view
+    if view is None or view.origin in (NO_GRAD, INFERENCE):
+        x._node = node
+        x._req = True
+        mark_stale(x, x)
+        return
+    base = view.base
+    slices = CopySlices(edge_of(base) if base._req else None, view, node)
+    base._node = slices
+    base._req = True
+    mark_stale(base, x)
+
+
+def check_writable(x: Any) -> None:
+    """Raise what PyTorch raises when `x` may not be written in place while recording."""
+    if x._vc.__class__ is InferenceCell and not modes.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    if modes.grad is None:
+        return
+    view = x._view
+    if view is not None:
+        base = view.base
+        if view.origin != DEFAULT:
+            _refuse_view(view)
+        if base._req and base._node is None and not (base._view is not None and base._view.stale):
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if x._req and x._node is None and not (view is not None and view.stale):
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def _refuse_view(view: View) -> None:
+    name = view.producer
+    if view.origin == MULTI:
+        raise RuntimeError(
+            f"Output {view.output} of {name} is a view and is being modified inplace. This view is the output of a "
+            "function that returns multiple views. Such functions do not allow the output views to be modified "
+            "inplace. You should replace the inplace operation by an out-of-place one."
+        )
+    if view.origin == CUSTOM:
+        raise RuntimeError(
+            f"Output {view.output} of {name} is a view and is being modified inplace. This view was created inside a "
+            "custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace "
+            "would override the custom backward associated with the custom Function, leading to incorrect gradients. "
+            "This behavior is forbidden. You can fix this by cloning the output of the custom Function."
+        )
+    mode = "no_grad mode" if view.origin == NO_GRAD else "inference mode"
+    raise RuntimeError(
+        f"A view was created in {mode} and is being modified inplace with grad mode enabled. Given that this use case "
+        "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+        "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside "
+        "(if you want the inplace to be tracked)."
+    )

@@ -1,0 +1,67 @@
+"""Which line of the user's program recorded an operation.
+
+A node keeps the code object and the instruction offset of the user's frame: two pointers, taken in
+0.1 us. File, line and columns are worked out from them only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from types import CodeType, FrameType
+from typing import Final, NamedTuple
+
+_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# file name -> whether the file belongs to cotangent (then the user's frame is further out)
+_internal: Final[dict[str, bool]] = {}
+internal_files: Final = _internal.get
+
+
+def is_internal(filename: str) -> bool:
+    """Whether code from this file is ours rather than the user's."""
+    known = _internal.get(filename)
+    if known is None:
+        known = _internal[filename] = filename.startswith((_PACKAGE, "<cotangent"))
+    return known
+
+
+def user_frame(frame: FrameType) -> FrameType:
+    """The innermost frame at or outside `frame` that is not cotangent's own (the outermost if all are)."""
+    while is_internal(frame.f_code.co_filename):
+        if frame.f_back is None:
+            return frame
+        frame = frame.f_back
+    return frame
+
+
+def here() -> tuple[CodeType, int]:
+    """Code object and instruction offset of the user's current line."""
+    frame = user_frame(sys._getframe(1))
+    return frame.f_code, frame.f_lasti
+
+
+class Place(NamedTuple):
+    """A spot in the user's source: lines from 1, columns from 0 (None where Python does not know)."""
+
+    file: str
+    line: int
+    column: int | None
+    end_column: int | None
+    function: str
+    text: str
+
+
+def place(code: CodeType, lasti: int) -> Place:
+    """Where the instruction at offset `lasti` of `code` comes from."""
+    line, column, end = code.co_firstlineno, None, None
+    positions = list(code.co_positions())
+    index = lasti // 2
+    if 0 <= index < len(positions):
+        start_line, end_line, start_column, end_column = positions[index]
+        if start_line is not None:
+            line, column = start_line, start_column
+            end = end_column if end_line == start_line else None
+    return Place(
+        code.co_filename, line, column, end, code.co_name, linecache.getline(code.co_filename, line).rstrip("\n")
+    )

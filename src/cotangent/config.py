@@ -1,0 +1,64 @@
+"""Process-wide settings that a user may change: the default dtype, warnings mode, determinism, language."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from .dtypes import FLOATING, dtype, float32
+
+
+class Settings:
+    """One mutable record; read as `settings.name` so that a change is seen at once everywhere."""
+
+    __slots__ = ("default_dtype", "warn_always", "deterministic", "deterministic_warn_only", "threads", "lang")
+
+    def __init__(self) -> None:
+        self.default_dtype: dtype = float32
+        self.warn_always = False
+        self.deterministic = False
+        self.deterministic_warn_only = False
+        self.threads: int | None = None
+        self.lang: str | None = None
+
+    def languages(self) -> tuple[str, ...]:
+        """Languages of explanatory notes, from COTANGENT_LANG (`en`, `zh` or `both`; English if unset)."""
+        chosen = (self.lang or os.environ.get("COTANGENT_LANG") or "en").lower()
+        return {"zh": ("zh",), "both": ("en", "zh")}.get(chosen, ("en",))
+
+
+settings: Final = Settings()
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Set the dtype of new float tensors.
+
+    Args:
+        d: a floating-point dtype.
+
+    Raises:
+        TypeError: if `d` is not a floating-point dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.set_default_dtype(torch.float64)
+        >>> torch.tensor([1.5]).dtype
+        torch.float64
+        >>> torch.set_default_dtype(torch.float32)
+    """
+    if not isinstance(d, dtype):
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
+    if d.category != FLOATING:
+        raise TypeError("only floating-point types are supported as the default type")
+    settings.default_dtype = d
+
+
+def get_default_dtype() -> dtype:
+    """The dtype of new float tensors.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.get_default_dtype()
+        torch.float32
+    """
+    return settings.default_dtype

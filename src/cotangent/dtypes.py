@@ -1,0 +1,277 @@
+"""Element types: `dtype` objects, their NumPy twins, and PyTorch's promotion rules.
+
+PyTorch promotes by *category* (bool < integer < float < complex): among the operands of the
+highest category present, tensors with dimensions outrank 0-d tensors, which outrank Python
+scalars; lower-ranked operands matter only when their category is higher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import ml_dtypes
+import numpy as np
+
+BOOL, INTEGRAL, FLOATING, COMPLEX = range(4)
+
+
+class dtype:
+    """The type of a tensor's elements; the only instances are the module's constants.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.float32, torch.float32.itemsize, torch.float32.is_floating_point
+        (torch.float32, 4, True)
+    """
+
+    __slots__ = ("name", "np", "category", "itemsize", "is_signed", "type_name", "alias")
+
+    def __init__(self, name: str, np_type: Any, category: int, type_name: str, alias: str | None) -> None:
+        self.name = name
+        self.np: np.dtype[Any] = np.dtype(np_type)
+        self.category = category
+        self.itemsize: int = self.np.itemsize
+        self.is_signed = category != BOOL and not name.startswith("uint")
+        self.type_name = type_name
+        self.alias = alias
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether the elements are real floating-point numbers."""
+        return self.category == FLOATING
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the elements are complex numbers."""
+        return self.category == COMPLEX
+
+    def to_real(self) -> dtype:
+        """The real dtype of the same precision (itself unless complex)."""
+        return _TO_REAL.get(self, self)
+
+    def to_complex(self) -> dtype:
+        """The complex dtype whose parts have this precision."""
+        if self.category == COMPLEX:
+            return self
+        return _TO_COMPLEX.get(self, complex64)
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def __copy__(self) -> dtype:
+        return self
+
+    def __deepcopy__(self, memo: object) -> dtype:
+        return self
+
+
+bool_: Final = dtype("bool", np.bool_, BOOL, "BoolTensor", None)
+uint8: Final = dtype("uint8", np.uint8, INTEGRAL, "ByteTensor", None)
+uint16: Final = dtype("uint16", np.uint16, INTEGRAL, "UInt16Tensor", None)
+uint32: Final = dtype("uint32", np.uint32, INTEGRAL, "UInt32Tensor", None)
+uint64: Final = dtype("uint64", np.uint64, INTEGRAL, "UInt64Tensor", None)
+int8: Final = dtype("int8", np.int8, INTEGRAL, "CharTensor", None)
+int16: Final = dtype("int16", np.int16, INTEGRAL, "ShortTensor", "short")
+int32: Final = dtype("int32", np.int32, INTEGRAL, "IntTensor", "int")
+int64: Final = dtype("int64", np.int64, INTEGRAL, "LongTensor", "long")
+float16: Final = dtype("float16", np.float16, FLOATING, "HalfTensor", "half")
+bfloat16: Final = dtype("bfloat16", ml_dtypes.bfloat16, FLOATING, "BFloat16Tensor", None)
+float32: Final = dtype("float32", np.float32, FLOATING, "FloatTensor", "float")
+float64: Final = dtype("float64", np.float64, FLOATING, "DoubleTensor", "double")
+complex64: Final = dtype("complex64", np.complex64, COMPLEX, "ComplexFloatTensor", "cfloat")
+complex128: Final = dtype("complex128", np.complex128, COMPLEX, "ComplexDoubleTensor", "cdouble")
+
+ALL: Final = (
+    bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64,
+    float16, bfloat16, float32, float64, complex64, complex128,
+)  # fmt: skip
+BY_NAME: Final = {d.name: d for d in ALL} | {d.alias: d for d in ALL if d.alias}
+FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.np: d for d in ALL}
+# PyTorch has complex32; NumPy has no such type, so half's complex partner here is complex64.
+_TO_COMPLEX: Final = {float32: complex64, float64: complex128, float16: complex64, bfloat16: complex64}
+_TO_REAL: Final = {complex64: float32, complex128: float64}
+
+# The names PyTorch's messages use for scalar types ("Float", "Long", ...).
+SCALAR_NAME: Final = {
+    bool_: "Bool", uint8: "Byte", uint16: "UInt16", uint32: "UInt32", uint64: "UInt64", int8: "Char",
+    int16: "Short", int32: "Int", int64: "Long", float16: "Half", bfloat16: "BFloat16", float32: "Float",
+    float64: "Double", complex64: "ComplexFloat", complex128: "ComplexDouble",
+}  # fmt: skip
+# ... and the C++ names that matrix products and some kernels print instead.
+CPP_NAME: Final = {
+    bool_: "bool", uint8: "unsigned char", uint16: "unsigned short", uint32: "unsigned int",
+    uint64: "unsigned long", int8: "signed char", int16: "short", int32: "int", int64: "long",
+    float16: "c10::Half", bfloat16: "c10::BFloat16", float32: "float", float64: "double",
+    complex64: "c10::complex<float>", complex128: "c10::complex<double>",
+}  # fmt: skip
+
+# PyTorch stores these but promotes them with floating-point partners only.
+_BAREBONES: Final = frozenset((uint16, uint32, uint64))
+
+
+def from_numpy(d: np.dtype[Any]) -> dtype:
+    """The dtype of a NumPy dtype.
+
+    Raises:
+        TypeError: for a NumPy dtype that tensors cannot hold.
+    """
+    found = FROM_NUMPY.get(d)
+    if found is None:
+        native = d.newbyteorder("=")
+        found = FROM_NUMPY.get(native) if d.isnative else None
+        if found is None:
+            raise TypeError(
+                f"can't convert np.ndarray of type {d.type.__module__}.{d.type.__name__}. The only supported types "
+                "are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, "
+                "uint16, uint8, and bool."
+            )
+    return found
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The smallest dtype that both `a` and `b` convert to.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.promote_types(torch.uint8, torch.int8), torch.promote_types(torch.int64, torch.float16)
+        (torch.int16, torch.float16)
+    """
+    if a is b:
+        return a
+    if (a in _BAREBONES and b.category != FLOATING) or (b in _BAREBONES and a.category != FLOATING):
+        raise RuntimeError(
+            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{SCALAR_NAME[a]} and {SCALAR_NAME[b]}"
+        )
+    if a.category < b.category:
+        a, b = b, a
+    if a.category != b.category:
+        return complex128 if a.category == COMPLEX and b is float64 else a
+    if a.category == COMPLEX:
+        return complex128
+    if a.category == FLOATING:
+        # float32 with a half gives float32, and so does float16 with bfloat16
+        return float64 if a is float64 or b is float64 else float32
+    if a.is_signed == b.is_signed:
+        return a if a.itemsize > b.itemsize else b
+    signed = a if a.is_signed else b
+    return int16 if signed is int8 else signed
+
+
+def result_dtype(
+    dims: Iterable[dtype], zeros: Iterable[dtype], scalars: Iterable[dtype], default: dtype
+) -> dtype:
+    """Promote three ranks of operands: tensors with dimensions, 0-d tensors, Python scalars."""
+    out: dtype | None = None
+    for rank in (dims, zeros, scalars):
+        here: dtype | None = None
+        for d in rank:
+            here = d if here is None else promote_types(here, d)
+        if here is None:
+            continue
+        if out is None:
+            out = here
+        elif here.category > out.category:
+            # Complex over float keeps the float's precision; otherwise the higher category wins whole.
+            if out.category == FLOATING:
+                out = out.to_complex()
+            else:
+                out = here if here.category == COMPLEX else promote_types(out, here)
+    return default if out is None else out
+
+
+def scalar_dtype(value: object, default: dtype) -> dtype:
+    """The dtype a Python number stands for: bool, int64, the default float, or its complex partner."""
+    if isinstance(value, bool):
+        return bool_
+    if isinstance(value, int):
+        return int64
+    if isinstance(value, float):
+        return default
+    return default.to_complex()
+
+
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether PyTorch allows storing a result of dtype `from_` in a tensor of dtype `to`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.can_cast(torch.float64, torch.float32), torch.can_cast(torch.float32, torch.int64)
+        (True, False)
+    """
+    if from_.category > to.category:
+        return False
+    return not (from_.category == INTEGRAL and to.category == BOOL)
+
+
+class finfo:
+    """Numerical limits of a floating-point dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.finfo(torch.float32).eps
+        1.1920928955078125e-07
+    """
+
+    __slots__ = ("bits", "eps", "max", "min", "tiny", "smallest_normal", "resolution", "dtype")
+
+    def __init__(self, type: dtype = float32) -> None:
+        if not isinstance(type, dtype):
+            raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}")
+        if type.category < FLOATING:
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{type!r}'"
+            )
+        real = type.to_real()
+        limits: Any = ml_dtypes.finfo(real.np) if real is bfloat16 else np.finfo(real.np)
+        self.bits = real.itemsize * 8
+        self.eps = float(limits.eps)
+        self.max = float(limits.max)
+        self.min = float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.smallest_normal)
+        self.resolution = 10.0 ** -limits.precision
+        self.dtype = real.name
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
+
+
+class iinfo:
+    """Limits of an integer dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.iinfo(torch.int8)
+        iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    __slots__ = ("bits", "max", "min", "dtype")
+
+    def __init__(self, type: dtype) -> None:
+        if not isinstance(type, dtype):
+            raise TypeError(f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}")
+        if type.category >= FLOATING:
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type!r}'"
+            )
+        if type is bool_:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        limits = np.iinfo(type.np)
+        self.bits = limits.bits
+        self.max = int(limits.max)
+        self.min = int(limits.min)
+        self.dtype = type.name
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+def _kind_of(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,52 @@
+"""Argument checks whose messages are PyTorch's; cheap when nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+
+def type_name(value: object) -> str:
+    """A value's type as PyTorch's argument errors print it."""
+    kind = type(value)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
+def bad_argument(function: str, argument: str, position: int, wanted: str, value: object) -> NoReturn:
+    """Raise PyTorch's TypeError for an argument of the wrong type (`position` counts from 1)."""
+    raise TypeError(
+        f"{function}(): argument '{argument}' (position {position}) must be {wanted}, not {type_name(value)}"
+    )
+
+
+def check_dim(dim: int, ndim: int) -> int:
+    """`dim` counted from the front; 0-d tensors accept 0 and -1.
+
+    Raises:
+        IndexError: if out of range.
+    """
+    n = ndim or 1
+    if -n <= dim < n:
+        return dim + n if dim < 0 else dim
+    raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+
+
+def check_dims(dims: int | Iterable[int], ndim: int) -> tuple[int, ...]:
+    """Several dims counted from the front, each at most once.
+
+    Raises:
+        IndexError: if one is out of range.
+        RuntimeError: if one appears twice.
+    """
+    out = tuple(check_dim(d, ndim) for d in ((dims,) if isinstance(dims, int) else dims))
+    if len(set(out)) != len(out):
+        twice = next(d for i, d in enumerate(out) if d in out[:i])
+        raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
+    return out
+
+
+def sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes given as separate ints or as one sequence."""
+    if len(args) == 1 and not isinstance(args[0], int) and hasattr(args[0], "__iter__"):
+        args = tuple(args[0])
+    return tuple(int(n) if type(n) is int else n.__index__() for n in args)

@@ -1,0 +1,58 @@
+"""Attaches the operations to Tensor: `x.add`, `x.add_`, `x + y` are the functions of `ops/` themselves.
+
+Every module of `ops/` says what it offers:
+
+    FUNCTIONS   names that become `torch.NAME`
+    METHODS     names that become `Tensor.NAME` (the tensor is the first argument)
+    INPLACE     names that get an in-place twin `Tensor.NAME_`
+    FUNCTIONAL  names that become `torch.nn.functional.NAME`
+    ALIASES     other names of the same things: {"multiply": "mul"}
+    DUNDERS     Python's operators: {"__add__": "add"}
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from .autograd import emit
+from .autograd.inplace import in_place
+from .ops import arithmetic
+from .tensor import Tensor
+
+FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic,)
+
+
+def _attach(family: ModuleType) -> None:
+    scope = vars(family)
+    aliases: dict[str, str] = scope.get("ALIASES", {})
+    for name in scope.get("METHODS", ()):
+        setattr(Tensor, name, scope[name])
+    for name in scope.get("INPLACE", ()):
+        setattr(Tensor, name + "_", in_place(scope[name]))
+    for other, name in aliases.items():
+        if name in scope.get("METHODS", ()):
+            setattr(Tensor, other, scope[name])
+        if name in scope.get("INPLACE", ()):
+            setattr(Tensor, other + "_", getattr(Tensor, name + "_"))
+    for dunder, name in scope.get("DUNDERS", {}).items():
+        setattr(Tensor, dunder, getattr(Tensor, name) if hasattr(Tensor, name) else scope[name])
+
+
+def public(kind: str) -> dict[str, Any]:
+    """What the families offer under FUNCTIONS or FUNCTIONAL, by name."""
+    found: dict[str, Any] = {}
+    for family in FAMILIES:
+        scope = vars(family)
+        names = scope.get(kind, ())
+        for name in names:
+            found[name] = scope[name]
+        for other, name in scope.get("ALIASES", {}).items():
+            if name in names:
+                found[other] = scope[name]
+    return found
+
+
+emit.install()
+for _family in FAMILIES:
+    _attach(_family)

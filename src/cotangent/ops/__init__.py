@@ -1,0 +1,1 @@
+"""The operations: every primitive declared once, composites written over them."""

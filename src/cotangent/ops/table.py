@@ -1,0 +1,289 @@
+"""The table of operations: one `Primitive` per declaration, and the functions that declare them.
+
+A declaration names the parameters once, gives the kernel (a function over NumPy arrays) and, per
+differentiable parameter, its pullback rule: `rule(g, ...)` returns the cotangent of that parameter.
+The *names of the rule's parameters* say what the recorded node keeps:
+
+    g           cotangent of the output (for several outputs: a tuple, `None` where none arrived)
+    NAME        the parameter NAME of the op, tensor or static
+    out         the output (several outputs: `out0`, `out1`, ...)
+    NAME_shape  the shape of the tensor parameter NAME;  NAME_dtype its NumPy dtype
+    needs       a tuple of booleans: which tensor parameters need a cotangent
+
+Rules run in two worlds. On NumPy arrays (an ordinary backward) the names of operations inside the
+rule resolve to their kernels; on Tensors (`create_graph`, vmap, jvp, tracing) to the operations
+themselves. Rules are therefore written with operators and with the operations of this table only.
+
+Signatures read `"gather(input, index | dim)"`: tensors before the bar, static values after it,
+`name?` an optional tensor, `name[]` a list of tensors, `name=1` a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+import numpy as np
+
+Rule = Callable[..., Any]
+
+# What an elementwise op makes of its inputs' common dtype.
+SAME, FLOAT, BOOL_RESULT, REAL = "same", "float", "bool", "real"
+
+
+class Primitive:
+    """One row of the table."""
+
+    __slots__ = (
+        "name", "public", "node_name", "kind", "tensors", "lists", "optional", "statics", "defaults", "kernel",
+        "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer", "entry",
+        "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
+        "fast",
+    )  # fmt: skip
+
+    def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
+        name, _, rest = signature.partition("(")
+        tensors, _, statics = rest.rstrip(")").partition("|")
+        self.name = name.strip()
+        self.public = self.name
+        self.node_name = ""
+        self.kind = kind
+        names = [part.strip() for part in tensors.split(",") if part.strip()]
+        self.tensors: tuple[str, ...] = tuple(part.rstrip("?[]") for part in names)
+        self.lists: frozenset[str] = frozenset(part[:-2] for part in names if part.endswith("[]"))
+        self.optional: frozenset[str] = frozenset(part[:-1] for part in names if part.endswith("?"))
+        pairs = [part.strip().partition("=") for part in statics.split(",") if part.strip()]
+        self.statics: tuple[str, ...] = tuple(key.strip() for key, _, _ in pairs)
+        self.defaults: dict[str, str] = {key.strip(): value.strip() for key, equal, value in pairs if equal}
+        self.kernel = kernel
+        self.rules = rules
+        self.result = SAME
+        self.nout = 1
+        self.is_view = False
+        self.multi_view = False
+        self.nondiff_outputs: frozenset[int] = frozenset()
+        self.tangent: Callable[..., Any] | None = None
+        self.batch: Callable[..., Any] | None = None
+        self.infer: Callable[..., Any] | None = None
+        self.check: Callable[..., None] | None = None
+        self.fixed: frozenset[str] = frozenset()
+        self.fast: Any = None if self.statics else kernel
+        self.rounds_in_float = True
+        self.entry: Callable[..., Any]
+        self.node_class: Any = None
+        self.general_class: Any = None
+        self.raw_rules: dict[str, Rule] = {}
+        self.saved: tuple[str, ...] = ()
+        unknown = set(rules) - set(self.tensors)
+        if unknown:
+            raise TypeError(f"{self.name}: rules for {sorted(unknown)}, which are not tensor parameters")
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}({', '.join(self.tensors)} | {', '.join(self.statics)})>"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of all parameters, tensors first."""
+        return self.tensors + self.statics
+
+    def rule_arguments(self, parameter: str) -> tuple[str, ...]:
+        """What the rule of `parameter` reads besides the cotangent."""
+        code = self.rules[parameter].__code__
+        return code.co_varnames[1 : code.co_argcount]
+
+
+TABLE: Final[dict[str, Primitive]] = {}
+
+
+class _Emitter:
+    """What the floor above does for the table; entered there (autograd), so that no import points up.
+
+    emit      writes the code of an entry function
+    deliver   stores a result in the tensor given as `out=`
+    constant  wraps an array as a tensor without history
+    is_tensor tells a Tensor from anything else
+    """
+
+    emit: Callable[[Primitive], None]
+    deliver: Callable[[str, Any, Any], Any]
+    constant: Callable[[Any], Any]
+    is_tensor: Callable[[Any], bool]
+
+
+emitter: Final = _Emitter()
+
+
+def deliver(function: str, value: Any, out: Any) -> Any:
+    """`value`, or `out` after `value` has been stored in it, for operations that take `out=`."""
+    return value if out is None else emitter.deliver(function, value, out)
+
+
+def constant(array: Any) -> Any:
+    """`array` as a tensor without history."""
+    return emitter.constant(array)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether `value` is a Tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_tensor(torch.ones(1)), torch.is_tensor([1.0])
+        (True, False)
+    """
+    return emitter.is_tensor(value)
+
+
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    _emitter.emit(_op)  # type: ignore[name-defined] # noqa: F821 - globals of the op's own namespace
+    return _entry(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
+
+
+_FIRST_CALL: Final[CodeType] = _first_call.__code__
+
+
+def declare(
+    op: Primitive,
+    *,
+    node: str | None = None,
+    public: str | None = None,
+    result: str = SAME,
+    nout: int = 1,
+    nondiff_outputs: tuple[int, ...] = (),
+    view: bool = False,
+    multi_view: bool = False,
+    jvp: Callable[..., Any] | None = None,
+    batch: Callable[..., Any] | None = None,
+    infer: Callable[..., Any] | None = None,
+    doc: str | None = None,
+) -> Any:
+    """Enter `op` in the table and return its entry function.
+
+    The entry is a real function from the start, so that anybody may keep a reference to it; its code
+    is generated on the first call (autograd.emit), because generating all of them would make
+    importing slow.
+
+    Args:
+        op: the record to fill.
+        node: class name of the recorded node; by default from the op's name, as PyTorch names it.
+        public: the name messages use (`sum` for `sum_dim`).
+        result: dtype rule of an elementwise op.
+        nout: number of outputs; 0 when it is known only at run time (a tuple is returned).
+        nondiff_outputs: positions of outputs that carry no gradient (indices).
+        view: whether the output shares the first tensor's memory.
+        multi_view: whether the views come several at once (PyTorch forbids writing through these).
+        jvp: `jvp(tangents, args, outputs)`; by default derived from the kind.
+        batch: batching rule; by default derived from the kind.
+        infer: `infer(*args)` giving shapes and dtypes without data; by default the kernel is probed.
+        doc: docstring of the entry.
+    """
+    op.public = public or op.name
+    op.node_name = node or "".join(p.capitalize() for p in op.public.strip("_").split("_")) + "Backward0"
+    op.result = result
+    op.nout = nout
+    op.nondiff_outputs = frozenset(nondiff_outputs)
+    op.is_view = view or multi_view
+    op.multi_view = multi_view
+    op.tangent = jvp
+    op.batch = batch
+    op.infer = infer
+    if op.name in TABLE:
+        raise TypeError(f"operation {op.name} is declared twice")
+    TABLE[op.name] = op
+    namespace: dict[str, Any] = {"__name__": "cotangent.ops", "_op": op, "_emitter": emitter}
+    entry = FunctionType(_FIRST_CALL, namespace, op.name)
+    namespace["_entry"] = entry
+    entry.__doc__ = doc
+    entry.op = op  # type: ignore[attr-defined]
+    op.entry = entry
+    return entry
+
+
+def elementwise(
+    signature: str,
+    kernel: Callable[..., Any],
+    *,
+    result: str = SAME,
+    wide: bool = True,
+    fast: Any = None,
+    fixed: tuple[str, ...] = (),
+    check: Callable[..., None] | None = None,
+    **rules: Any,
+) -> Any:
+    """Declare an op that acts element by element, with broadcasting and dtype promotion.
+
+    The kernel must take `out=` as ufuncs do. A rule must be linear in `g` and is written as the
+    derivative of a holomorphic function, `g * f'(x)`: it serves as the jvp as it stands, and for
+    complex inputs its pullback is conj(rule(conj(g))).
+
+    Args:
+        signature: see the module's docstring.
+        kernel: ufunc or function over arrays.
+        result: SAME, FLOAT (integers become the default float), BOOL_RESULT or REAL.
+        wide: whether 16-bit floats are computed in float32 and rounded once (False: exact selection ops).
+        fast: ufunc that serves when all statics have their defaults (the kernel itself if there are none).
+        fixed: tensor parameters that broadcast but take no part in promotion (conditions).
+        check: `check(op, dtype)` raises for computation dtypes PyTorch refuses.
+        **rules: pullback per parameter, and any option of `declare`.
+    """
+    options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
+    op = Primitive(signature, kernel, "elementwise", rules)
+    op.rounds_in_float = wide
+    op.fast = fast or op.fast
+    op.fixed = frozenset(fixed)
+    op.check = check
+    return declare(op, result=result, **options)
+
+
+def linear(signature: str, kernel: Callable[..., Any], **rules: Any) -> Any:
+    """Declare an op that is linear in all its differentiable tensors together; its jvp is itself."""
+    options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
+    return declare(Primitive(signature, kernel, "linear", rules), **options)
+
+
+def bilinear(signature: str, kernel: Callable[..., Any], **rules: Any) -> Any:
+    """Declare an op that is linear in each differentiable tensor separately (products)."""
+    options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
+    return declare(Primitive(signature, kernel, "bilinear", rules), **options)
+
+
+def general(signature: str, kernel: Callable[..., Any], **rules: Any) -> Any:
+    """Declare any other op; its jvp, if not given, comes from differentiating its pullback."""
+    options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
+    return declare(Primitive(signature, kernel, "general", rules), **options)
+
+
+_OPTIONS: Final = frozenset(
+    ("node", "public", "nout", "nondiff_outputs", "view", "multi_view", "jvp", "batch", "infer", "doc")
+)
+
+
+def kernel_of(value: Any) -> Any:
+    """The kernel behind an entry function; anything else is returned as it is."""
+    op = getattr(value, "op", None)
+    return op.kernel if isinstance(op, Primitive) else value
+
+
+def on_arrays(rule: Rule) -> Rule:
+    """`rule` with the operations it names replaced by their kernels."""
+    names: set[str] = set()
+    pending = [rule.__code__]
+    while pending:
+        code = pending.pop()
+        names.update(code.co_names)
+        pending.extend(const for const in code.co_consts if isinstance(const, CodeType))
+    scope = rule.__globals__
+    raw = {name: kernel_of(scope[name]) for name in names if name in scope}
+    raw["__name__"] = scope["__name__"]
+    raw["__builtins__"] = scope["__builtins__"]
+    if all(raw[name] is scope[name] for name in names if name in scope):
+        return rule
+    made = FunctionType(rule.__code__, raw, rule.__name__, rule.__defaults__, rule.__closure__)
+    made.__kwdefaults__ = rule.__kwdefaults__
+    return made
+
+
+def is_array(value: object) -> bool:
+    """Whether `value` is a NumPy array (the first world), not a Tensor."""
+    return isinstance(value, np.ndarray)

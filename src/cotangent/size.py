@@ -1,0 +1,175 @@
+"""`Size`, `device`, `layout`, `memory_format`: the small value types around a tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Final, SupportsIndex, overload
+
+
+class Size(tuple[int, ...]):
+    """The shape of a tensor: a tuple of ints that prints as `torch.Size([2, 3])`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ones(2, 3).shape, torch.Size([2, 3]).numel()
+        (torch.Size([2, 3]), 6)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, sizes: Iterable[Any] = ()) -> Size:
+        items = tuple(sizes)
+        for i, n in enumerate(items):
+            if type(n) is not int and not hasattr(n, "__index__"):
+                raise TypeError(
+                    f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')"
+                )
+        return super().__new__(cls, (n if type(n) is int else n.__index__() for n in items))
+
+    def numel(self) -> int:
+        """The number of elements a tensor of this shape has."""
+        return math.prod(self)
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    __str__ = __repr__
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Size: ...
+    def __getitem__(self, index: Any) -> Any:
+        value = super().__getitem__(index)
+        return Size(value) if isinstance(index, slice) else value
+
+    def __add__(self, other: Any) -> Any:
+        if not isinstance(other, tuple):
+            return NotImplemented
+        return Size(tuple(self) + other)
+
+    def __radd__(self, other: Any) -> Any:
+        return Size(other + tuple(self)) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, other: Any) -> Size:
+        return Size(super().__mul__(other))
+
+    __rmul__ = __mul__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Size, (tuple(self),))
+
+
+class device:
+    """Where a tensor lives. This engine computes on the CPU.
+
+    Args:
+        type: `"cpu"`, with an optional index (`"cpu:0"`), or another device of the same kind.
+        index: the index, if not in `type`.
+
+    Raises:
+        RuntimeError: for a device string PyTorch does not know.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.device("cpu")
+        device(type='cpu')
+    """
+
+    __slots__ = ("type", "index")
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            self.type: str = type.type
+            self.index: int | None = type.index
+            return
+        if isinstance(type, int):
+            type, index = "cuda", type
+        name, colon, number = str(type).partition(":")
+        if name not in DEVICE_TYPES:
+            raise RuntimeError(
+                f"Expected one of {', '.join(DEVICE_TYPES)} device type at start of device string: {name}"
+            )
+        if colon:
+            if index is not None:
+                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+            if not number.isdigit():
+                raise RuntimeError(f"Invalid device string: '{type}'")
+            index = int(number)
+        self.type = name
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + (f", index={self.index})" if self.index is not None else ")")
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (device, (self.type, self.index) if self.index is not None else (self.type,))
+
+
+DEVICE_TYPES: Final = (
+    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",
+    "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
+)  # fmt: skip
+CPU: Final = device("cpu")
+
+
+def check_device(value: Any) -> device:
+    """`value` as a device this engine computes on.
+
+    Raises:
+        AssertionError: for CUDA, with PyTorch's text.
+        RuntimeError: for other devices.
+    """
+    d = value if isinstance(value, device) else device(value)
+    if d.type == "cpu":
+        return d
+    if d.type == "cuda":
+        raise AssertionError("Torch not compiled with CUDA enabled")
+    raise RuntimeError(
+        f"cotangent computes on the CPU only: device '{d}' is not available; accepted: 'cpu' (or leave `device` out)"
+    )
+
+
+class _Named:
+    """A constant that prints as its PyTorch name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> str:
+        return self.name.removeprefix("torch.")
+
+
+class layout(_Named):
+    """How a tensor's elements are stored: `torch.strided` or `torch.sparse_coo`."""
+
+    __slots__ = ()
+
+
+class memory_format(_Named):
+    """A preference for the order of dimensions in memory."""
+
+    __slots__ = ()
+
+
+strided: Final = layout("torch.strided")
+sparse_coo: Final = layout("torch.sparse_coo")
+contiguous_format: Final = memory_format("torch.contiguous_format")
+preserve_format: Final = memory_format("torch.preserve_format")
+channels_last: Final = memory_format("torch.channels_last")
+channels_last_3d: Final = memory_format("torch.channels_last_3d")

@@ -1,0 +1,436 @@
+"""The Tensor class: its fields, its place in the graph, its conversions.
+
+Operations are not written here: the methods that compute (`add`, `sum`, `reshape`, ...) are the very
+functions of `ops/`, attached by `methods.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import dtypes
+from .autograd.api import backward
+from .autograd.base import InferenceCell, TensorBase, cell_of, new, version_of, world
+from .autograd.modes import modes
+from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
+from .autograd.recorded import alias
+from .autograd.views import edge_of
+from .config import settings
+from .dtypes import FLOATING, dtype
+from .printing import tensor_text
+from .size import CPU, Size, device, layout, strided
+
+_NON_LEAF_GRAD = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated "
+    "during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use "
+    ".retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf "
+    "Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information."
+)
+
+
+class Tensor(TensorBase):
+    """A multi-dimensional array that can record what is computed from it.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+
+    __slots__ = ()
+    __module__ = "torch"
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    # -- shape and type ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The size of every dimension."""
+        return tuple.__new__(Size, self._data.shape)
+
+    @property
+    def dtype(self) -> dtype:
+        """The type of the elements."""
+        found: Any = self._data.dtype
+        return found if found.__class__ is dtypes.dtype else dtypes.FROM_NUMPY[found]
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self._data.shape)
+
+    @property
+    def device(self) -> device:
+        """Where the elements live."""
+        return CPU
+
+    @property
+    def layout(self) -> layout:
+        """How the elements are stored."""
+        return strided
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.numel() * self.itemsize
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of dimension `dim`."""
+        if dim is None:
+            return self.shape
+        n = len(self._data.shape)
+        if not -max(n, 1) <= dim < max(n, 1):
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-max(n, 1)}, {max(n, 1) - 1}], but got {dim})"
+            )
+        if not n:
+            raise IndexError(f"dimension specified as {dim} but tensor has no dimensions")
+        return self._data.shape[dim]
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Elements to step over in memory per dimension, or for dimension `dim`."""
+        item = self._data.itemsize
+        steps = tuple(s // item for s in self._data.strides)
+        return steps if dim is None else steps[dim]
+
+    def storage_offset(self) -> int:
+        """Elements between the start of the underlying memory and the first element."""
+        owner = self._data
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        start = self._data.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+        return int(start // self._data.itemsize)
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return len(self._data.shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        n = 1
+        for s in self._data.shape:
+            n *= s
+        return n
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return int(self._data.__array_interface__["data"][0]) if self.numel() else 0
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are real floating-point numbers."""
+        return self.dtype.category == FLOATING
+
+    def is_complex(self) -> bool:
+        """Whether the elements are complex."""
+        return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self.dtype.is_signed
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in inference mode."""
+        return self._vc.__class__ is InferenceCell
+
+    def is_conj(self) -> bool:
+        """Whether the tensor is a lazy conjugate: never here, conjugation is done at once."""
+        return False
+
+    is_neg = is_conj
+
+    is_cpu = True
+    is_cuda = is_sparse = is_sparse_csr = is_quantized = is_meta = is_mkldnn = is_mps = is_xpu = False
+    is_nested = is_vulkan = is_xla = is_ipu = is_maia = False
+    names = None
+    name = None
+
+    # -- autograd ---------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor."""
+        return self._req
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None or (self._view is not None and self._view.stale):
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                    "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+            return
+        if value and self.dtype.category < FLOATING:
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        if value and self.is_inference() and not modes.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        self._req = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` and return the tensor."""
+        if requires_grad and self.dtype.category < FLOATING and self._node is None:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user rather than by a recorded operation."""
+        return self.grad_fn is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that made this tensor; None for leaves."""
+        if self._node is None and (self._view is None or not self._view.stale):
+            return None
+        node = edge_of(self)
+        return node.parent if node.__class__ is Port else node  # type: ignore[attr-defined]
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of `grad_fn` this tensor is."""
+        node = self._node
+        return node.output if node.__class__ is Port else 0  # type: ignore[union-attr]
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient; None before the first backward."""
+        held = self._grad
+        if held is None and self._req and not self._retains and self.grad_fn is not None:
+            warnings.warn(_NON_LEAF_GRAD, UserWarning, stacklevel=2)
+        return held  # type: ignore[return-value]
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value.dtype is not self.dtype:
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{_cpp_dtype(value)}' to a tensor with grad_dtype "
+                    f"'{_cpp_dtype(self)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
+                    "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
+                    "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "
+                    "downstream systems that assume they match."
+                )
+            if value.shape != self.shape:
+                raise RuntimeError("assigned grad has data of a different size")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history and with a version counter of its own."""
+        t = alias(self, None)
+        t._vc = None
+        return t
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._data = value._data
+
+    @property
+    def _version(self) -> int:
+        if self.is_inference():
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return version_of(self)
+
+    @property
+    def _base(self) -> Tensor | None:
+        return None if self._view is None else self._view.base  # type: ignore[return-value]
+
+    def _is_view(self) -> bool:
+        return self._view is not None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether a non-leaf keeps its gradient (`retain_grad`)."""
+        return self._retains and self.grad_fn is not None
+
+    def retain_grad(self) -> None:
+        """Keep this non-leaf's gradient in `.grad` during backward."""
+        if not self._req:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        node = self.grad_fn
+        if node is None or self._retains:
+            return
+        self._retains = True
+        node._hooks().retain[self.output_nr] = weakref.ref(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Call `hook(grad)` with this tensor's gradient during backward; it may return another one."""
+        if not self._req:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        node = self.grad_fn
+        hooks = (leaf_hooks(self) if node is None else node._hooks()).tensor_hooks(self.output_nr)
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call `hook(self)` after a gradient has been added to `.grad` of this leaf."""
+        if not self._req:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        hooks = leaf_hooks(self).after_accumulate
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradients of this tensor to the `.grad` of the leaves it was computed from.
+
+        Args:
+            gradient: the cotangent to start from, of this tensor's shape; may be left out for scalars.
+            retain_graph: keep what was saved for another backward (default: as `create_graph`).
+            create_graph: record the run, so that the gradients can be differentiated.
+            inputs: leaves to accumulate into; all if None.
+        """
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory without history; in-place writes are seen by both version counters."""
+        cell_of(self)
+        return alias(self, None)  # type: ignore[no-any-return]
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor off its history, in place."""
+        if self._view is not None:
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+                "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+                "detach_() cannot be called on these gradients. To fix this error, please refer to the "
+                "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+            )
+        self._node = None
+        self._req = False
+        return self
+
+    # -- Python ------------------------------------------------------------------------------------
+
+    __hash__ = object.__hash__
+
+    def __len__(self) -> int:
+        if not self._data.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self._data.shape[0])
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        data = self._data
+        if data.size != 1:
+            raise RuntimeError(f"a Tensor with {data.size} elements cannot be converted to Scalar")
+        value = data.item()
+        return float(value) if self.dtype is dtypes.bfloat16 else value
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        data = self._data
+        return (data.astype(np.float32) if self.dtype is dtypes.bfloat16 else data).tolist()
+
+    def __bool__(self) -> bool:
+        size = self._data.size
+        if size == 1:
+            return bool(self._data.item())
+        if size == 0:
+            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.category > dtypes.INTEGRAL or self._data.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return self._text("tensor(")
+
+    def _text(self, prefix: str) -> str:
+        grad_fn = self.grad_fn
+        return tensor_text(
+            self._data,
+            dtype_name=self.dtype.name,
+            default_dtype=settings.default_dtype.name,
+            requires_grad=self._req and grad_fn is None,
+            grad_fn_name=None if grad_fn is None else type(grad_fn).__name__,
+            prefix=prefix,
+        )
+
+    def __copy__(self) -> Tensor:
+        t = new(type(self))
+        t._data, t._req, t._node, t._vc, t._view = self._data, self._req, self._node, self._vc, self._view
+        t.__dict__.update(self.__dict__)
+        return t  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+                "see https://github.com/pytorch/pytorch/pull/103001"
+            )
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]
+        t = new(type(self))
+        t._data = self._data.copy(order="K")
+        t._req, t._node, t._vc, t._view = self._req, None, None, None
+        memo[id(self)] = t
+        for key, value in self.__dict__.items():
+            if key not in ("_leaf_hooks", "_accumulator"):
+                t.__dict__[key] = copy.deepcopy(value, memo)
+        return t  # type: ignore[no-any-return]
+
+
+def _cpp_dtype(t: Tensor) -> str:
+    return dtypes.CPP_NAME[t.dtype]
+
+
+world.Tensor = Tensor
