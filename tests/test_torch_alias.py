@@ -83,7 +83,12 @@ except ModuleNotFoundError as error:
     ("code", "kind", "symptom", "nearest"),
     [
         ("torch.matmull", "AttributeError", "module 'torch' has no attribute 'matmull'", "torch.matmul"),
-        ("torch.nn.linaer", "AttributeError", "module 'torch.nn' has no attribute 'linaer'", "torch.nn.Linear"),
+        (
+            "torch.nn.linaer",
+            "AttributeError",
+            "module 'torch.nn' has no attribute 'linaer'",
+            "torch.nn.Linear",
+        ),
         (
             "torch.autograd.gradchek",
             "AttributeError",

@@ -1,0 +1,123 @@
+"""Every example in the documentation runs and prints what it says: docstrings, the READMEs, docs/."""
+
+import doctest
+import importlib
+import inspect
+import io
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, RunPython
+from run_page import blocks_of
+from test_floors import PACKAGE, ROOT, modules_of
+
+MODULES = sorted(set(modules_of(ROOT)) - {f"{PACKAGE}.__main__"})
+PAGES = [PROJECT / "README.md", PROJECT / "README.zh.md", *sorted((PROJECT / "docs").glob("**/*.md"))]
+
+
+def doctests_of(name: str) -> list[doctest.DocTest]:
+    """The docstring examples of what a module defines.
+
+    doctest's own finder leaves out functions that were generated (their globals are not the module's); those
+    are taken by the module that they name as theirs.
+    """
+    module = importlib.import_module(name)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = finder.find(module, name)
+    for attribute, value in vars(module).items():
+        mine = getattr(value, "__module__", None) == name
+        if mine and inspect.isroutine(value) and not any(t.name == f"{name}.{attribute}" for t in found):
+            found += finder.find(value, f"{name}.{attribute}", module=False, globs=vars(module))  # type: ignore[arg-type]
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = io.StringIO()
+    for test in doctests_of(name):
+        test.globs = {"__name__": "__main__"}  # an example says itself what it imports
+        doctest.DocTestRunner(verbose=False).run(test, out=report.write)
+    assert report.getvalue() == ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_pages(page: Path, run_python: RunPython) -> None:
+    """The blocks run as a program does (`import torch` is cotangent), in a directory of their own."""
+    result = run_python("-W", "error", "-m", "cotangent", str(PROJECT / "tools/run_page.py"), str(page))
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+def test_both_readmes_show_the_same_examples() -> None:
+    english, chinese = (blocks_of(page.read_text(encoding="utf-8")) for page in PAGES[:2])
+    assert [block.language for block in english] == [block.language for block in chinese]
+
+
+def test_the_readme_gives_the_command_that_ci_runs() -> None:
+    ci = (PROJECT / ".ci/run").read_text(encoding="utf-8")
+    command = next(line for line in ci.splitlines() if line.startswith("pip install "))
+    for page in PAGES[:2]:
+        assert command in page.read_text(encoding="utf-8").splitlines()
+
+
+PAGE = """\
+# A page
+```python
+import torch
+x = 2
+print(x, object())
+```
+
+```text
+2 <object object at 0x123>
+```
+Between.
+```text
+no output of a block
+```
+1. in a list
+   ```python
+   def f():
+
+       return x + 1
+   print(f())
+   ```
+   ```text
+   3
+   ```
+```bash
+exit 1
+```
+```python
+>>> f()
+3
+```
+```python
+raise ValueError("on purpose")
+```
+```text
+ValueError: on purpose
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", ""),
+        ("   3\n", "   4\n", "page.md:17: the page says\n4\nbut the block prints\n3\n"),
+        ("2 <obj", "3 <obj", "3 <object object at 0xADDR>\nbut the block prints\n2"),
+        (">>> f()\n3", ">>> f()\n5", 'File "'),
+        ("on purpose\n```\n", "by accident\n```\n", "page.md:33: Traceback (most recent call last):"),
+        ("x = 2", "x = y", "NameError: name 'y' is not defined"),
+        ("import torch\n", "import torch.no_such_module\n", "ModuleNotFoundError: No module named"),
+    ],
+)
+def test_a_wrong_page_is_seen(
+    old: str, new: str, expected: str, tmp_path: Path, run_python: RunPython
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.replace(old, new, 1))
+    result = run_python("-m", "cotangent", str(PROJECT / "tools/run_page.py"), "page.md")
+    assert (result.returncode, result.stderr) == (int(bool(expected)), "")
+    assert expected in result.stdout and bool(expected) == bool(result.stdout)
