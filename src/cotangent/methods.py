@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from .autograd import emit
 from .autograd.inplace import in_place
-from .ops import arithmetic
+from .ops import arithmetic, views
 from .tensor import Tensor
 
-FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic,)
+FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, views)
 
 
 def _attach(family: ModuleType) -> None:
