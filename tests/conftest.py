@@ -17,6 +17,13 @@ IN_CI = "CI" in os.environ
 hypothesis.settings.register_profile("project", deadline=None, derandomize=IN_CI, print_blob=True)
 hypothesis.settings.load_profile("project")
 
+# Encoding and order of sets are the same on every machine, and the package is this checkout's.
+SAME_EVERYWHERE = {
+    "PYTHONUTF8": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONPATH": str(PROJECT / "src"),
+}
+
 RunPython = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -24,7 +31,9 @@ RunPython = Callable[..., subprocess.CompletedProcess[str]]
 def run_python(tmp_path: Path) -> RunPython:
     """A function that runs `python ARGUMENTS` in the test's own directory and returns what came of it."""
 
-    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, env: dict[str, str] | None = None, **options: object
+    ) -> subprocess.CompletedProcess[str]:
         settings: dict[str, object] = {
             "cwd": tmp_path,
             "stdin": None if "input" in options else subprocess.DEVNULL,
@@ -32,9 +41,8 @@ def run_python(tmp_path: Path) -> RunPython:
             "text": True,
             "encoding": "utf-8",
             "timeout": 300,
-            # The same encoding and order of sets on every machine; PYTHONPATH stays as it is.
-            "env": {**os.environ, "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"},
             **options,
+            "env": {**os.environ, **SAME_EVERYWHERE, **(env or {})},
         }
         return subprocess.run([sys.executable, *arguments], check=False, **settings)  # type: ignore[call-overload]
 

@@ -22,6 +22,7 @@ FLOORS = {
     "errors": 0,
     "dtypes": 0,
     "config": 0,
+    "size": 0,
     "lazy": 0,
     # 1: arrays only
     "kernels": 1,
@@ -31,6 +32,8 @@ FLOORS = {
     "autograd": 3,
     "tensor": 3,
     "creation": 3,
+    "functions": 3,
+    "methods": 3,
     "indexing": 3,
     "printing": 3,
     # 4: transformations

@@ -1,7 +1,6 @@
 """What `import cotangent` does: define things, and nothing else."""
 
 import json
-import os
 import tomllib
 from pathlib import Path
 
@@ -30,8 +29,8 @@ print(json.dumps([loaded, tasks, events]))
 
 def watched(module: str, run_python: RunPython) -> tuple[set[str], int, list[list[str]]]:
     """Import a module in a fresh process; returns its modules, the number of threads and what it touched."""
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # else NumPy's BLAS starts threads of its own
-    result = run_python("-B", "-W", "error", "-c", WATCH.format(module=module), env=environment)
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}  # NumPy's BLAS starts threads of its own otherwise
+    result = run_python("-B", "-W", "error", "-c", WATCH.format(module=module), env=one_thread)
     assert result.stderr == ""
     modules, threads, events = json.loads(result.stdout)
     return set(modules), threads, events
@@ -41,14 +40,14 @@ def test_importing_loads_starts_and_writes_nothing_beside(run_python: RunPython)
     modules, threads, events = watched("cotangent", run_python)
     numpys, _, events_of_numpy = watched("numpy, ml_dtypes", run_python)
     assert threads == 1
-    assert events == events_of_numpy
+    assert [event for event in events if event not in events_of_numpy] == []
     # Every top-level module that is not NumPy's doing: ours, and a few small ones of the standard library.
     ours = {name.split(".")[0] for name in modules} - {name.split(".")[0] for name in numpys}
     assert ours <= ALLOWED, sorted(ours - ALLOWED)
 
 
 # Each of these takes well under a millisecond to import. Grow the list with care: every user waits for it.
-ALLOWED = {"cotangent"}
+ALLOWED = {"cotangent", "__future__", "copy", "dataclasses"}
 
 
 @pytest.mark.parametrize("module", ["torch", "scipy", "llvmlite", "rich", "matplotlib", "sklearn"])
