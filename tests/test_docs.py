@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,22 +19,26 @@ PAGES = [PROJECT / "README.md", PROJECT / "README.zh.md", *sorted((PROJECT / "do
 def doctests_of(name: str) -> list[doctest.DocTest]:
     """The docstring examples of what a module defines.
 
-    doctest's own finder leaves out functions that were generated (their globals are not the module's); those
-    are taken by the module that they name as theirs.
+    doctest's own finder leaves out functions that were generated, because their globals are not the module's.
+    Those are taken here, unless the module that they name as theirs has them.
     """
     module = importlib.import_module(name)
     finder = doctest.DocTestFinder(exclude_empty=True)
-    found = finder.find(module, name)
+    found = {test.name: test for test in finder.find(module, name)}
     for attribute, value in vars(module).items():
-        mine = getattr(value, "__module__", None) == name
-        if mine and inspect.isroutine(value) and not any(t.name == f"{name}.{attribute}" for t in found):
-            found += finder.find(value, f"{name}.{attribute}", module=False, globs=vars(module))  # type: ignore[arg-type]
-    return [test for test in found if test.examples]
+        full_name = f"{name}.{attribute}"
+        if full_name in found or not inspect.isroutine(value) or PACKAGE not in str(value.__module__):
+            continue
+        owner = sys.modules.get(str(value.__module__))
+        if owner is module or getattr(owner, value.__name__, None) is not value:
+            found |= {test.name: test for test in finder.find(value, full_name, module=False)}  # type: ignore[arg-type]
+    return [test for test in found.values() if test.examples]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT / "src"))  # for examples that start a process
     report = io.StringIO()
     for test in doctests_of(name):
         test.globs = {"__name__": "__main__"}  # an example says itself what it imports
