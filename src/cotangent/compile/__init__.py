@@ -1,0 +1,1 @@
+"""Tracing a function into a tape (and, later, machine code)."""

@@ -1,0 +1,126 @@
+"""The tape: a traced function as a flat list of typed instructions.
+
+Every value has a number. Inputs come first, then arrays the function closed over (bound by reference,
+so that a later in-place change is seen), then one or more per instruction. `print(tape)` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autograd.base import wrap
+from ..autograd.where import place
+from ..dtypes import FROM_NUMPY
+from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.table import Primitive
+
+
+class Instruction(NamedTuple):
+    """One operation: values by number, statics as they are."""
+
+    op: Primitive
+    operands: tuple[Any, ...]
+    statics: tuple[Any, ...]
+    results: tuple[int, ...]
+    many: bool
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[Any, ...]
+    code: CodeType
+    lasti: int
+
+
+class Tape:
+    """Instructions with their inputs, bound arrays and outputs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.inputs: list[tuple[int, tuple[int, ...], Any]] = []
+        self.bound: list[tuple[int, Any]] = []
+        self.instructions: list[Instruction] = []
+        self.outputs: list[int] = []
+        self.rebuild: Callable[[list[Any]], Any] = lambda leaves: leaves[0]
+        self.flatten: Callable[[Sequence[Any]], list[Any]] = list
+        self._known: dict[int, int] = {}
+
+    def fresh(self) -> int:
+        """The next value's number."""
+        self.count += 1
+        return self.count - 1
+
+    def bind(self, array: Any) -> int:
+        """The number of an array the function closed over."""
+        found = self._known.get(id(array))
+        if found is None:
+            found = self._known[id(array)] = self.fresh()
+            self.bound.append((found, array))
+        return found
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Replay the tape through the kernels.
+
+        Args:
+            arguments: tensors of the shapes and dtypes it was traced with.
+
+        Raises:
+            TypeError: if the number, a shape or a dtype differs.
+        """
+        given = self.flatten(arguments)
+        if len(given) != len(self.inputs):
+            raise TypeError(f"the tape takes {len(self.inputs)} tensors, got {len(given)}")
+        values: list[Any] = [None] * self.count
+        for k, (t, (number, shape, d)) in enumerate(zip(given, self.inputs, strict=True)):
+            if tuple(t.shape) != shape or t._data.dtype != d:
+                raise TypeError(
+                    f"the tape was traced with {FROM_NUMPY[d]} {list(shape)} as tensor {k}, got {t.dtype} {list(t.shape)}"
+                )
+            values[number] = t._data
+        for number, array in self.bound:
+            values[number] = array
+        token = set_errors(QUIET)
+        try:
+            for step in self.instructions:
+                operands = [
+                    [values[i] for i in o] if isinstance(o, tuple) else None if o is None else values[o]
+                    for o in step.operands
+                ]
+                result = step.op.kernel(*operands, *step.statics)
+                if step.many:
+                    for number, value in zip(step.results, result, strict=True):
+                        values[number] = value
+                else:
+                    d = step.dtypes[0]
+                    result = np.asarray(result)
+                    values[step.results[0]] = result if result.dtype == d else result.astype(d)
+        finally:
+            reset_errors(token)
+        return self.rebuild([wrap(np.array(values[number])) for number in self.outputs])
+
+    def __str__(self) -> str:
+        lines = [f"in   %{n}: {_type(d, s)}" for n, s, d in self.inputs]
+        lines += [f"ref  %{n}: {_type(a.dtype, a.shape)}" for n, a in self.bound]
+        for step in self.instructions:
+            results = ", ".join(
+                f"%{n}: {_type(d, s)}" for n, d, s in zip(step.results, step.dtypes, step.shapes, strict=True)
+            )
+            operands = [
+                f"[{', '.join(f'%{i}' for i in o)}]" if isinstance(o, tuple) else "None" if o is None else f"%{o}"
+                for o in step.operands
+            ]
+            statics = [f"{k}={v!r}" for k, v in zip(step.op.statics, step.statics, strict=True)]
+            spot = place(step.code, step.lasti)
+            lines.append(
+                f"     {results} = {step.op.name}({', '.join(operands + statics)})  # {spot.file}:{spot.line}"
+            )
+        lines.append(f"out  {', '.join(f'%{n}' for n in self.outputs)}")
+        return "\n".join(lines)
+
+
+def _type(d: Any, shape: tuple[int, ...]) -> str:
+    return f"{FROM_NUMPY[d].name}[{', '.join(map(str, shape))}]"
+
+
+

@@ -1,0 +1,1 @@
+"""torch.func: grad, vmap, jvp and their relatives as interpreter levels."""

@@ -1,0 +1,83 @@
+"""Interpreter levels: what `grad`, `vmap` and `jvp` put between a function and its tensors.
+
+Inside a transform the function sees tensors of the transform's level. Their payload is whatever the
+transform computes with - a tensor of the level below (grad), a batch of them (vmap), a tensor and its
+tangent (jvp) - and every operation on them comes to `Level.run`, which computes with the payloads by
+calling the same operation one level down. Transforms therefore nest in any order, and no operation
+knows about them. Operands of lower levels are constants for a level.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd.base import TensorBase, new, world
+from ..autograd.dispatch import finish
+from ..autograd.modes import modes, set_recording
+from ..ops.table import Primitive
+
+
+class Level:
+    """One running transform; a context manager."""
+
+    number: int
+
+    def __enter__(self) -> Any:
+        modes.levels.append(self)
+        self.number = len(modes.levels)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        modes.levels.remove(self)
+
+    def run(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+        """Run `op` on operands of which at least one is of this level."""
+        raise NotImplementedError
+
+    def wrap(self, payload: Any) -> Any:
+        """A tensor of this level around a payload."""
+        t = new(world.Tensor)
+        t._data = payload
+        t._req = False
+        t._node = t._vc = t._view = None
+        t._level = self.number
+        return t
+
+    def owns(self, t: Any) -> bool:
+        """Whether `t` is a tensor of this level."""
+        return isinstance(t, TensorBase) and t._level == self.number
+
+    def lower(self, value: Any) -> Any:
+        """The payload of a tensor of this level; anything else as it is."""
+        if isinstance(value, (list, tuple)):
+            return [self.lower(v) for v in value]
+        return value._data if self.owns(value) else value
+
+
+class GradLevel(Level):
+    """Records in a graph of its own: payloads are tensors of the levels below."""
+
+    def __enter__(self) -> GradLevel:
+        super().__enter__()
+        self.outside = modes.grad
+        set_recording(True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        modes.grad = self.outside
+        super().__exit__(*error)
+
+    def run(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+        # The level below has a recording mode of its own: the one this transform was called under.
+        inside, modes.grad = modes.grad, self.outside
+        try:
+            result = op.entry(*[self.lower(t) for t in tensors], *statics)
+        finally:
+            modes.grad = inside
+        return finish(op, tensors, statics, result, None, self.number)
+
+    def leaf(self, t: Any) -> Any:
+        """`t` as a variable of this level."""
+        wrapped = self.wrap(t)
+        wrapped._req = True
+        return wrapped
