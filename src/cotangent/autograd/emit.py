@@ -24,7 +24,7 @@ from .dispatch import after_record, dispatch, finish
 from .modes import modes
 from .outs import deliver
 from .node import FREED, Port, next_seq
-from .recorded import OpNode, Packed, unbroadcast
+from .recorded import OpNode, Packed, plus, unbroadcast
 from .stale import stale_value
 from .views import edge_of, link_view
 from .where import internal_files, user_frame
@@ -36,6 +36,12 @@ _F64: Final = np.dtype(np.float64)
 # it needs to convert a number. Zero is not kept (0.0 == -0.0), and the pools are bounded.
 _POOL32: Final[dict[Any, Any]] = {}
 _POOL64: Final[dict[Any, Any]] = {}
+
+# PyTorch never warns about 1/0 or log(-1); NumPy does, in the name of the frame that called the ufunc.
+# CPython drops warnings of frames whose `__name__` is None (as modules have at shutdown), so entries
+# that call a ufunc themselves get such a namespace: silence for nothing, where setting and resetting
+# NumPy's error state costs 0.15 us. Other settings of the user (`np.errstate(all="raise")`) still act.
+QUIET_FRAME: Final = {"__name__": None}
 
 
 def _number(value: Any, d: Any) -> Any:
@@ -72,6 +78,7 @@ def emit(op: Primitive) -> None:
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     scope: dict[str, Any] = op.entry.__globals__
     scope.update(_RUNTIME)
+    scope.update(QUIET_FRAME)
     scope.update(Tensor=world.Tensor, kernel=op.kernel, fast=op.fast)
     scope.update({f"rule_{parameter}": rule for parameter, rule in op.raw_rules.items()})
     made: dict[str, Any] = {}
@@ -150,14 +157,19 @@ class _Writer:
         if op.rules and not op.lists:
             self.add(0, "")
             self.step()
-        freed = [f for f in op.saved if f in op.tensors] + [f"{f}_vc" for f in op.saved if self.is_output(f)]
-        values = [f for f in op.saved if self.is_output(f)]
+        self.add(0, "")
+        self.free(1, "def release(self):")
+
+    def free(self, depth: int, head: str) -> None:
+        """Write `head` and under it the dropping of what was saved, if anything is."""
+        op = self.op
+        outputs = [f for f in op.saved if self.is_output(f)]
+        freed = [f for f in op.saved if f in op.tensors] + [f"{f}_vc" for f in outputs]
         if freed:
-            self.add(0, "")
-            self.add(1, "def release(self):")
-            self.add(2, " = ".join([f"self.{f}" for f in freed]) + " = FREED")
-            if values:
-                self.add(2, " = ".join([f"self.{f}" for f in values]) + " = None")
+            self.add(depth, head)
+            self.add(depth + 1, " = ".join([f"self.{f}" for f in freed]) + " = FREED")
+        if outputs:
+            self.add(depth + 1, " = ".join([f"self.{f}" for f in outputs]) + " = None")
 
     def step(self) -> None:
         op = self.op
@@ -194,11 +206,8 @@ class _Writer:
                 depth += 1
             elif len(op.tensors) > 1:
                 self.add(depth, "if fit is not None:", f"    d = unbroadcast(d, fit[{i}])")
-            self.add(depth, f"held = grads.get(e{i})", f"grads[e{i}] = d if held is None else held + d")
-        freed = [f for f in op.saved if f in op.tensors] + [f"{f}_vc" for f in op.saved if self.is_output(f)]
-        if freed:
-            self.add(2, "if not keep:")
-            self.add(3, "self.release()")
+            self.add(depth, f"held = grads.get(e{i})", f"grads[e{i}] = d if held is None else plus(held, d)")
+        self.free(2, "if not keep:")
 
     def load(self, depth: int, field: str) -> None:
         op = self.op
@@ -275,16 +284,12 @@ class _Writer:
             want = "BOOL" if t in op.fixed else "dt"
             self.add(1, f"if a_{t}.dtype is not {want}:", f"    {self.fallback}")
         args = ", ".join(f"a_{t}" for t in op.tensors)
-        self.add(
-            1,
-            "token = set_errors(QUIET)",
-            "try:",
-            f"    r = fast({args}, out=...)",
-            "except ValueError:",
-            f"    {self.fallback}",
-            "finally:",
-            "    reset_errors(token)",
-        )
+        if isinstance(op.fast, np.ufunc):
+            # No NumPy warning comes from here: see QUIET_FRAME.
+            self.add(1, "try:", f"    r = fast({args}, out=...)", "except ValueError:", f"    {self.fallback}")
+            return
+        self.add(1, "token = set_errors(QUIET)", "try:", f"    r = fast({args}, out=...)")
+        self.add(1, "except ValueError:", f"    {self.fallback}", "finally:", "    reset_errors(token)")
 
     def general_payloads(self) -> None:
         op = self.op
@@ -378,9 +383,10 @@ class _Writer:
             self.add(2, "t._vc = None")
         fit = "None"
         if self.elementwise and len(op.tensors) > 1:
+            # Cotangents need summing only if an input that wants one was stretched.
             shapes = [f"a_{p}.shape" for p in op.tensors]
-            same = " == ".join(shapes)
-            fit = f"None if {same} else ({', '.join(shapes)})"
+            fits = " and ".join(f"(not {p}._req or a_{p}.shape == r.shape)" for p in op.rules)
+            fit = f"None if {' == '.join(shapes)} or {fits} else ({', '.join(shapes)})"
         self.add(
             2,
             "n.seq = next_seq()",
@@ -407,7 +413,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "next_seq": next_seq, "OpNode": OpNode, "Port": Port, "unbroadcast": unbroadcast, "stale_value": stale_value,
     "edge_of": edge_of, "link_view": link_view, "internal": internal_files, "user_frame": user_frame,
     "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors, "reset_errors": reset_errors,
-    "Packed": Packed, "finish": finish, "deliver": deliver,
+    "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
 }  # fmt: skip
 
 

@@ -7,8 +7,9 @@ reads the same declaration at run time.
 
 from __future__ import annotations
 
+import sys
 import weakref
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from .stale import stale_value
 from .modes import modes
 from .node import FREED, FREED_TEXT, PUBLIC_FIELD, Node, Port
 from .views import edge_of
+
+
+_references: Final = sys.getrefcount
+_add: Final = np.add
 
 
 class OpNode(Node):
@@ -149,7 +154,7 @@ class OpNode(Node):
         for edge, value in zip(self.edges, values, strict=True):
             if edge is not None and value is not None:
                 held = grads.get(edge)
-                grads[edge] = value if held is None else held + value
+                grads[edge] = value if held is None else plus(held, value)
         if not keep:
             self.release()
 
@@ -252,6 +257,17 @@ def conjugate(value: Any, tensors: bool) -> Any:
     if value is None:
         return None
     return TABLE["conj"].entry(value) if tensors else np.conjugate(value)
+
+
+def plus(held: Any, d: Any) -> Any:
+    """The sum of two cotangent arrays, computed into the first where nobody else can see it.
+
+    `held` comes from the table of pending cotangents: that entry, the caller's variable, this parameter
+    and getrefcount's argument are four references; any more and somebody else has it.
+    """
+    if _references(held) == 4 and held.__class__ is np.ndarray and held.base is None:
+        return _add(held, d, held)
+    return held + d
 
 
 def unbroadcast(value: Any, shape: tuple[int, ...]) -> Any:

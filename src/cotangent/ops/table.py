@@ -195,6 +195,7 @@ def declare(
     entry = FunctionType(_FIRST_CALL, namespace, op.name)
     namespace["_entry"] = entry
     entry.__doc__ = doc
+    entry.__module__ = "torch"
     entry.op = op  # type: ignore[attr-defined]
     op.entry = entry
     return entry
