@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from ..functions import empty, preserve_format
+from ..autograd.base import TensorBase
+from ..dtypes import FLOATING
+from ..functions import empty
+from ..size import preserve_format
 from ..tensor import Tensor
 
 __all__ = ["Buffer", "Parameter"]
@@ -30,9 +33,7 @@ class _MarkedType(type(Tensor)):  # type: ignore[misc]  # whatever builds Tensor
 
 def _rebuild_parameter(data: Tensor, requires_grad: bool, hooks: dict[int, Any]) -> Parameter:
     """Inverse of `Parameter.__reduce_ex__`; hooks are not stored, the argument keeps the file format."""
-    parameter = Parameter(data, requires_grad)
-    parameter._backward_hooks = hooks
-    return parameter
+    return Parameter(data, requires_grad)
 
 
 def _rebuild_parameter_with_state(
@@ -68,8 +69,13 @@ class Parameter(Tensor, metaclass=_MarkedType):
         if data is None:
             data = empty(0)
         if type(data) is Tensor or type(data) is Parameter:
-            made: Parameter = Tensor._make_subclass(cls, data, requires_grad)
-            return made
+            if requires_grad and data.dtype.category < FLOATING:
+                raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+            # Same memory and same version counter, but a leaf of its own.
+            made = data.detach()
+            made.__class__ = cls
+            made._req = bool(requires_grad)
+            return made  # type: ignore[return-value]
         kept = data.detach().requires_grad_(requires_grad)
         if type(kept) is not type(data):
             raise RuntimeError(
@@ -91,11 +97,17 @@ class Parameter(Tensor, metaclass=_MarkedType):
     def __repr__(self) -> str:  # type: ignore[override]
         return "Parameter containing:\n" + super().__repr__()
 
+    def __copy__(self) -> Parameter:
+        rebuild, parts = self.__reduce_ex__(2)
+        copied: Parameter = rebuild(*parts)
+        return copied
+
     def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
-        attributes = getattr(self, "__dict__", None)
+        # The engine keeps rare fields in __dict__, too; they are not part of the value.
+        attributes = {k: v for k, v in self.__dict__.items() if not hasattr(TensorBase, k)}
         hooks: OrderedDict[int, Any] = OrderedDict()
         if attributes:
-            return _rebuild_parameter_with_state, (self.data, self.requires_grad, hooks, dict(attributes))
+            return _rebuild_parameter_with_state, (self.data, self.requires_grad, hooks, attributes)
         return _rebuild_parameter, (self.data, self.requires_grad, hooks)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..autograd.function import Function
-from ..autograd.hooks import RemovableHandle
-from ..autograd.modes import is_grad_enabled
+from ..autograd.modes import grad_enabled
+from ..autograd.node import RemovableHandle
 from ..tensor import Tensor
 
 __all__ = ["BackwardHook", "RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
@@ -192,7 +192,7 @@ class BackwardHook:
 def _pass_through(args: Any, hook: Callable[..., Any]) -> tuple[Any, list[int] | None]:
     """Send the tensors among `args` through one identity node that carries `hook`."""
     places = [place for place, arg in enumerate(args) if isinstance(arg, Tensor)]
-    if not (is_grad_enabled() and any(args[place].requires_grad for place in places)):
+    if not (grad_enabled() and any(args[place].requires_grad for place in places)):
         return args, None
     passed = BackwardHookFunction.apply(*(args[place] for place in places))
     border = next((t.grad_fn for t in passed if t.grad_fn is not None), None)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from ...autograd.hooks import RemovableHandle
+from ...autograd.node import RemovableHandle
 from ...tensor import Tensor
 from ...utils.hooks import BackwardHook
 from ._legacy_hooks import BoundHook, first_tensor, warn_if_incomplete

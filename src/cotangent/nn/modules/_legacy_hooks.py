@@ -91,7 +91,8 @@ def warn_if_incomplete(inputs: Any, result: Any, last: Any) -> None:
         _warn(
             "Using non-full backward hooks on a Module that does not take as input a single Tensor or a "
             "tuple of Tensors is deprecated and will be removed in future versions. This hook will be "
-            "missing some of the grad_input. Please use register_full_backward_hook to get the documented behavior."
+            "missing some of the grad_input. Please use register_full_backward_hook to get the documented "
+            "behavior."
         )
         return
     makers = {out.grad_fn for out in outs if out.grad_fn is not None}

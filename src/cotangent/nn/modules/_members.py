@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ...autograd.hooks import RemovableHandle
-from ...functions import typename
+from ...autograd.node import RemovableHandle
 from ...tensor import Tensor
+from ...utils._typename import typename
 from ..parameter import Buffer, Parameter
 
 _buffer_watchers: OrderedDict[int, Callable[..., Any]] = OrderedDict()

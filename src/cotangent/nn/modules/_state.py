@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ...autograd.hooks import RemovableHandle
 from ...autograd.modes import no_grad
+from ...autograd.node import RemovableHandle
 from ...tensor import Tensor
 from ..parameter import Parameter
 from ._legacy_hooks import BoundHook

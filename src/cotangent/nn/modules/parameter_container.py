@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any, Self
 
-from ...functions import typename
 from ...tensor import Tensor
+from ...utils._typename import typename
 from ..parameter import Parameter
 from .container import _position, checked_pairs
 from .module import Module

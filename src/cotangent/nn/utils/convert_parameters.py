@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...functions import cat, typename
+from ...functions import cat
 from ...tensor import Tensor
+from ...utils._typename import typename
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

@@ -1,0 +1,164 @@
+"""How optimizers run their rules over parameters.
+
+A rule is written once, as calls of the shape `operation(a, b, out)` that give the result back:
+
+    t = xp.multiply(g, lr, t)
+    p = xp.subtract(p, t, p)
+
+Over arrays `xp` is NumPy, whose ufuncs write into `out`: nothing is allocated. Over tensors (a
+differentiable optimizer, a traced or transformed step) `xp` is `RECORDED`, which ignores `out`, and the
+results are copied into the parameter and its state at the end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from .. import functions
+from ..autograd.base import cell_of
+from ..tensor import Tensor
+
+Rule = Callable[..., Any]
+
+# Elements per pass over a large array: what a rule touches at once stays in a core's own cache.
+_BLOCK: Final = 16384
+# Temporaries kept for small arrays; a model has few shapes, and one that has many starts over.
+_KEPT: Final = 512
+
+
+class _Recorded:
+    """NumPy's names of the operations rules use, over tensors; the last argument is ignored."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(functions, name)
+
+        def operation(*args: Any) -> Any:
+            return function(*args[:-1])
+
+        return operation
+
+
+RECORDED: Final = _Recorded()
+
+
+class _Temporaries(threading.local):
+    """Two work arrays for each shape and dtype, made once in each thread."""
+
+    def __init__(self) -> None:
+        self.made: dict[Any, tuple[Any, Any]] = {}
+
+    def like(self, array: Any) -> tuple[Any, Any]:
+        key = (array.shape, array.dtype)
+        pair = self.made.get(key)
+        if pair is None:
+            if len(self.made) >= _KEPT:
+                self.made.clear()
+            pair = self.made[key] = (np.empty(array.shape, array.dtype), np.empty(array.shape, array.dtype))
+        return pair
+
+
+_temporaries: Final = _Temporaries()
+
+
+def number(value: Any) -> Any:
+    """A hyper-parameter as a Python number, if it is a tensor."""
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def update(
+    rule: Rule,
+    work: Iterable[tuple[Sequence[Any], Sequence[Any]]],
+    options: Sequence[Any] = (),
+    *,
+    recorded: bool = False,
+    as_real: bool = False,
+) -> None:
+    """Run a rule over parameters.
+
+    Args:
+        rule: called as `rule(xp, t, u, tensors, numbers, *options)`, with `t` and `u` to work in and
+            `tensors` as in `work`, as arrays or tensors. It gives the new values of all tensors but the
+            gradient, in order.
+        work: for each parameter, `(parameter, gradient, *state)`, where state may hold None, and the
+            numbers of this step. Equal numbers may be one object.
+        options: what else the rule is called with; not numbers that change.
+        recorded: whether to run over tensors in any case.
+        as_real: whether the rule takes complex values as pairs of real ones.
+    """
+    scalars: dict[Any, list[Any]] = {}
+    for tensors, numbers in work:
+        parameter = tensors[0]
+        p = parameter._data
+        if recorded or p.__class__ is not np.ndarray:
+            _update_tensors(rule, tensors, numbers, options, as_real)
+            continue
+        arrays = [None if x is None else x._data for x in tensors]
+        if p.dtype.kind == "c" and as_real:
+            arrays = [None if a is None else _as_real(a) for a in arrays]
+            p = arrays[0]
+        key = (id(numbers), p.dtype)
+        values = scalars.get(key)
+        if values is None:
+            narrow = p.dtype.itemsize == 2
+            # As arrays: a ufunc takes those twice as fast as Python's numbers.
+            dtype = np.float32 if narrow else p.dtype
+            values = scalars[key] = [np.asarray(number(n), dtype) for n in numbers]
+        if p.dtype.itemsize == 2:
+            _update_narrow(rule, arrays, values, options)
+        elif p.size <= _BLOCK:
+            t, u = _temporaries.like(p)
+            rule(np, t, u, arrays, values, *options)
+        else:
+            _update_large(rule, arrays, values, options)
+        for x in tensors[:1] + tensors[2:]:
+            if x is not None:
+                cell_of(x)[0] += 1
+
+
+def _as_real(array: Any) -> Any:
+    """Complex values as real ones, in the same memory."""
+    if array.ndim == 0:
+        array = array.reshape(1)
+    return array.view(array.real.dtype)
+
+
+def _update_large(rule: Rule, arrays: list[Any], values: Sequence[Any], options: Sequence[Any]) -> None:
+    """Block by block, so that memory is read and written once however many operations the rule has."""
+    p = arrays[0]
+    # The gradient (second) is only read: where it is not flat, a flat copy will do.
+    if not all(a is None or a.flags.c_contiguous for a in (p, *arrays[2:])):
+        # Not flat in memory; rare enough to pay for temporaries of full size.
+        rule(np, np.empty_like(p), np.empty_like(p), arrays, values, *options)
+        return
+    flat = [None if a is None else a.reshape(-1) for a in arrays]
+    size = p.size
+    t, u = _temporaries.like(flat[0][:_BLOCK])
+    for start in range(0, size, _BLOCK):
+        end = min(start + _BLOCK, size)
+        part = [None if a is None else a[start:end] for a in flat]
+        rule(np, t[: end - start], u[: end - start], part, values, *options)
+
+
+def _update_narrow(rule: Rule, arrays: list[Any], values: Sequence[Any], options: Sequence[Any]) -> None:
+    """16-bit floats: computed in float32, as decay rates near 1 are 1 in 16 bits."""
+    wide = [None if a is None else a.astype(np.float32) for a in arrays]
+    t, u = np.empty_like(wide[0]), np.empty_like(wide[0])
+    rule(np, t, u, wide, values, *options)
+    for position, (array, result) in enumerate(zip(arrays, wide)):
+        if array is not None and position != 1:
+            array[...] = result
+
+
+def _update_tensors(
+    rule: Rule, tensors: Sequence[Any], numbers: Sequence[Any], options: Sequence[Any], as_real: bool
+) -> None:
+    if as_real and tensors[0].is_complex():
+        tensors = [None if x is None else functions.view_as_real(x) for x in tensors]
+    results = rule(RECORDED, None, None, list(tensors), numbers, *options)
+    for x, result in zip((tensors[0], *tensors[2:]), results):
+        if x is not None and result is not x:
+            x.copy_(result)

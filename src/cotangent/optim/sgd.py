@@ -1,0 +1,171 @@
+"""Stochastic gradient descent, plain or with momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..autograd.modes import enable_grad
+from ..functions import empty_like
+from ..tensor import Tensor
+from ._options import check_fused, refuse_fused_with
+from ._update import update
+from .optimizer import Optimizer, use_grad_for_differentiable
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent.
+
+    The velocity starts as the first gradient; then `velocity = momentum * velocity + (1 - dampening) *
+    gradient`, and `parameter -= lr * velocity`. Nesterov's form steps along `gradient + momentum *
+    velocity` (Sutskever et al., 2013).
+
+    Args:
+        params: tensors, pairs of name and tensor, or groups.
+        lr: step length.
+        momentum: share of the velocity that is kept.
+        dampening: share of the gradient that does not go into the velocity.
+        weight_decay: multiple of the parameter that is added to the gradient.
+        nesterov: whether to look ahead along the velocity.
+        maximize: whether to climb.
+        foreach: accepted; there is one implementation.
+        differentiable: whether the step itself is recorded by autograd.
+        fused: accepted; there is one implementation.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> w = torch.tensor([1.0], requires_grad=True)
+        >>> optimizer = torch.optim.SGD([w], lr=0.5)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w.detach()
+        tensor([0.])
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        if isinstance(lr, Tensor) and lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        super().__init__(params, defaults)
+        if fused:
+            refuse_fused_with(differentiable, foreach)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("nesterov", False)
+            group.setdefault("maximize", False)
+            group.setdefault("foreach", None)
+            group.setdefault("differentiable", False)
+            group.setdefault("fused", False)
+
+    @use_grad_for_differentiable
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters once.
+
+        Args:
+            closure: computes the loss and its gradients anew, and returns the loss.
+
+        Returns:
+            The loss, if there is a closure.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            momentum = group["momentum"]
+            numbers = (group["lr"], momentum, 1 - group["dampening"], group["weight_decay"])
+            started: list[Any] = []
+            first: list[Any] = []
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                if group["fused"]:
+                    check_fused(parameter)
+                velocity = None
+                if momentum != 0:
+                    state = self.state[parameter]
+                    velocity = state.get("momentum_buffer")
+                    if velocity is None:
+                        velocity = state["momentum_buffer"] = empty_like(gradient)
+                        first.append(((parameter, gradient, velocity), numbers))
+                        continue
+                started.append(((parameter, gradient, velocity), numbers))
+            flags = (group["weight_decay"] != 0, group["nesterov"], group["maximize"])
+            for work, is_first in ((started, False), (first, True)):
+                if work:
+                    update(_rule, work, (is_first, *flags), recorded=group["differentiable"])
+        return loss
+
+
+def _rule(
+    xp: Any,
+    t: Any,
+    u: Any,
+    tensors: list[Any],
+    numbers: list[Any],
+    first: bool,
+    decays: bool,
+    nesterov: bool,
+    maximize: bool,
+) -> tuple[Any, Any]:
+    p, g, velocity = tensors
+    lr, momentum, share, weight_decay = numbers
+    if maximize:
+        g = xp.negative(g, u)
+    if decays:
+        t = xp.multiply(p, weight_decay, t)
+        g = xp.add(g, t, u)
+    if velocity is not None:
+        if first:
+            velocity = xp.positive(g, velocity)
+        else:
+            velocity = xp.multiply(velocity, momentum, velocity)
+            t = xp.multiply(g, share, t)
+            velocity = xp.add(velocity, t, velocity)
+        if nesterov:
+            t = xp.multiply(velocity, momentum, t)
+            g = xp.add(g, t, u)
+        else:
+            g = velocity
+    t = xp.multiply(g, lr, t)
+    p = xp.subtract(p, t, p)
+    return p, velocity

@@ -1,0 +1,5 @@
+"""Data loading and hooks: `torch.utils`."""
+
+from . import data, hooks
+
+__all__ = ["data", "hooks"]

@@ -1,0 +1,311 @@
+"""`DataLoader`: batches from a dataset, in this process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from ...dtypes import int64
+from ...functions import empty
+from .collate import default_collate, default_convert
+from .dataset import IterableDataset, Subset, TensorDataset
+from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+
+__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+def get_worker_info() -> None:
+    """What is known about the worker process this runs in: nothing, as this is none.
+
+    Returns:
+        None.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.utils.data.get_worker_info() is None
+        True
+    """
+    return None
+
+
+class _NoIndices(Sampler[None]):
+    """Stands where a sampler is expected and the dataset is a stream."""
+
+    def __iter__(self) -> Iterator[None]:
+        while True:
+            yield None
+
+
+class DataLoader(Generic[_T_co]):
+    """Iterates over a dataset in batches.
+
+    Args:
+        dataset: samples by index, or an `IterableDataset`.
+        batch_size: samples in a batch; None gives samples as they are.
+        shuffle: whether to draw a new random order in each pass.
+        sampler: gives the indices, instead of `shuffle`.
+        batch_sampler: gives lists of indices, instead of `batch_size`, `shuffle`, `sampler`, `drop_last`.
+        num_workers: 0, as batches are loaded in this process.
+        collate_fn: makes a batch of a list of samples.
+        pin_memory: without effect, there is no accelerator.
+        drop_last: whether to leave out a last, smaller batch.
+        timeout: seconds to wait for a worker; without effect.
+        worker_init_fn: called in each worker; without effect.
+        multiprocessing_context: how to start workers; none can be started.
+        generator: source of random numbers.
+        prefetch_factor: batches that workers load ahead; needs workers.
+        persistent_workers: whether workers outlive a pass; needs workers.
+        pin_memory_device: without effect.
+        in_order: whether batches come in the sampler's order; they do.
+
+    Raises:
+        ValueError: if options contradict each other or are out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> data = torch.utils.data.TensorDataset(torch.arange(5))
+        >>> [x.tolist() for x, in torch.utils.data.DataLoader(data, batch_size=2)]
+        [[0, 1], [2, 3], [4]]
+    """
+
+    # Set last in __init__; from then on these attributes are fixed.
+    _complete = False
+    _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[list[Any]] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Any = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
+    ) -> None:
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context)
+        is_stream = isinstance(dataset, IterableDataset)
+        if is_stream:
+            _check_stream(shuffle, sampler, batch_sampler)
+        shuffle = bool(shuffle)
+        if sampler is not None and shuffle:
+            raise ValueError("sampler option is mutually exclusive with shuffle")
+        if batch_sampler is not None:
+            if batch_size != 1 or shuffle or sampler is not None or drop_last:
+                raise ValueError(
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and "
+                    "drop_last"
+                )
+            batch_size = None
+        elif batch_size is None and drop_last:
+            raise ValueError(
+                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+            )
+        if sampler is None:
+            if is_stream:
+                sampler = _NoIndices()
+            elif shuffle:
+                sampler = RandomSampler(dataset, generator=generator)
+            else:
+                sampler = SequentialSampler(dataset)
+        if batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.dataset = dataset
+        self.num_workers = num_workers
+        self.prefetch_factor = prefetch_factor
+        self.pin_memory = pin_memory
+        self.pin_memory_device = pin_memory_device
+        self.timeout = timeout
+        self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = multiprocessing_context
+        self.in_order = in_order
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.generator = generator
+        if collate_fn is None:
+            collate_fn = default_convert if batch_sampler is None else default_collate
+        self.collate_fn = collate_fn
+        self.persistent_workers = persistent_workers
+        self._is_stream = is_stream
+        # The length a stream was asked for, against which its samples are counted.
+        self._promised: int | None = None
+        self._complete = True
+
+    def __setattr__(self, attr: str, val: Any) -> None:
+        if self._complete and attr in self._FIXED:
+            raise ValueError(f"{attr} attribute should not be set after {type(self).__name__} is initialized")
+        super().__setattr__(attr, val)
+
+    @property
+    def _auto_collation(self) -> bool:
+        return self.batch_sampler is not None
+
+    @property
+    def _index_sampler(self) -> Any:
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
+
+    def __iter__(self) -> _Pass:
+        return _Pass(self)
+
+    def __len__(self) -> int:
+        if not self._is_stream:
+            return len(self._index_sampler)
+        length = self._promised = len(self.dataset)
+        if self.batch_size is None:
+            return length
+        return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
+
+
+class _Pass:
+    """One pass of a loader over its dataset."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        if loader.pin_memory:
+            if loader.pin_memory_device:
+                warnings.warn(
+                    "pin_memory_device is deprecated, the current accelerator will be used as the device,"
+                    f"ignore pin_memory_device='{loader.pin_memory_device}'.",
+                    stacklevel=3,
+                )
+            warnings.warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
+                "won't be used.",
+                stacklevel=3,
+            )
+        self._loader = loader
+        self._index_sampler = loader._index_sampler
+        self._indices = iter(loader._index_sampler)
+        # The seed that workers would get. It is drawn before the sampler is asked for the first index, and
+        # has to be drawn for the sampler to see the same numbers as in PyTorch.
+        self._base_seed = empty((), dtype=int64).random_(generator=loader.generator).item()
+        self._stream = iter(loader.dataset) if loader._is_stream else None
+        self._stream_ended = False
+        self._yielded = 0
+
+    def __iter__(self) -> _Pass:
+        return self
+
+    def __len__(self) -> int:
+        return len(self._index_sampler)
+
+    def __next__(self) -> Any:
+        indices = next(self._indices)
+        loader = self._loader
+        if self._stream is None:
+            return self._fetch(indices)
+        batch = self._fetch_from_stream(self._stream, indices)
+        self._yielded += 1
+        if loader._promised is not None and self._yielded > loader._promised:
+            warnings.warn(
+                f"Length of IterableDataset {loader.dataset} was reported to be {loader._promised}(when "
+                f"accessing len(dataloader)), but {self._yielded} samples have been fetched. ",
+                stacklevel=2,
+            )
+        return batch
+
+    def _fetch(self, indices: Any) -> Any:
+        loader = self._loader
+        dataset = loader.dataset
+        if not loader._auto_collation:
+            return loader.collate_fn(dataset[indices])
+        if loader.collate_fn is default_collate:
+            batch = _rows(dataset, indices)
+            if batch is not None:
+                return batch
+        several = getattr(dataset, "__getitems__", None)
+        if several:
+            return loader.collate_fn(several(indices))
+        return loader.collate_fn([dataset[index] for index in indices])
+
+    def _fetch_from_stream(self, stream: Iterator[Any], indices: Any) -> Any:
+        loader = self._loader
+        if self._stream_ended:
+            raise StopIteration
+        if not loader._auto_collation:
+            return loader.collate_fn(next(stream))
+        samples = []
+        for _ in indices:
+            try:
+                samples.append(next(stream))
+            except StopIteration:
+                self._stream_ended = True
+                break
+        if not samples or (loader.drop_last and len(samples) < len(indices)):
+            raise StopIteration
+        return loader.collate_fn(samples)
+
+    def __getstate__(self) -> Any:
+        raise NotImplementedError("{} cannot be pickled", type(self).__name__)
+
+
+def _rows(dataset: Any, indices: list[Any]) -> list[Any] | None:
+    """A batch of a plain TensorDataset, or of a Subset of one, taken out of each tensor at once.
+
+    What the default collation makes of single samples, at a fraction of the time.
+    """
+    while type(dataset) is Subset:
+        chosen = dataset.indices
+        indices = [chosen[i] for i in indices]
+        dataset = dataset.dataset
+    if type(dataset) is not TensorDataset or any(t.requires_grad for t in dataset.tensors):
+        return None
+    return [t[indices] for t in dataset.tensors]
+
+
+def _check_workers(
+    num_workers: int,
+    timeout: float,
+    prefetch_factor: int | None,
+    persistent_workers: bool,
+    multiprocessing_context: Any,
+) -> None:
+    if num_workers < 0:
+        raise ValueError(
+            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+        )
+    if timeout < 0:
+        raise ValueError("timeout option should be non-negative")
+    if num_workers > 0:
+        raise NotImplementedError(
+            f"DataLoader(num_workers={num_workers}): worker processes are not available yet; "
+            "num_workers=0, which loads in this process, is the only value accepted."
+        )
+    if prefetch_factor is not None:
+        raise ValueError(
+            "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to enable "
+            "multiprocessing, otherwise set prefetch_factor to None."
+        )
+    if persistent_workers:
+        raise ValueError("persistent_workers option needs num_workers > 0")
+    if multiprocessing_context is not None:
+        raise ValueError(
+            "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
+            f"but got num_workers={num_workers}"
+        )
+
+
+def _check_stream(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
+    for name, given, unset in (
+        ("shuffle", shuffle, shuffle is None or shuffle is False),
+        ("sampler", sampler, sampler is None),
+        ("batch_sampler", batch_sampler, batch_sampler is None),
+    ):
+        if not unset:
+            raise ValueError(
+                f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={given}"
+            )
