@@ -24,6 +24,7 @@ FLOORS = {
     "config": 0,
     "size": 0,
     "lazy": 0,
+    "tree": 0,
     # 1: arrays only
     "kernels": 1,
     # 2: the table of operations
@@ -34,7 +35,6 @@ FLOORS = {
     "creation": 3,
     "functions": 3,
     "methods": 3,
-    "indexing": 3,
     "printing": 3,
     # 4: transformations
     "func": 4,
