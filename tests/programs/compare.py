@@ -1,0 +1,159 @@
+"""The first difference between two runs of one program."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .interpreter import Record, numbers
+from .program import Program, Step
+
+SINGLE = ("torch.float32", "torch.complex64")
+NUMBER = re.compile(r"\d+")
+CALL = re.compile(r"\.([A-Za-z_]\w*)\(")
+OPERATOR = re.compile(r"(?<== )[\w.]+ ([-+*/%@<>=!]+) |^\w+(?:\[.*\])? ([-+*/]=) ")
+LITERAL = re.compile(r"torch\.tensor\(")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two runs part.
+
+    Args:
+        step: number of the step.
+        name: the variable, or "" where the step itself differs.
+        what: the field that differs.
+        left: what the first run saw.
+        right: what the second run saw.
+    """
+
+    step: int
+    name: str
+    what: str
+    left: Any
+    right: Any
+
+    def cause(self, program: Program) -> str:
+        """A key that groups differences with the same likely cause.
+
+        Args:
+            program: the program that was run.
+
+        Returns:
+            A short text without variable names and numbers.
+        """
+        operation = _operation(program.steps[self.step])
+        if self.what == "error" and str(self.right).startswith("AttributeError") and not self.left:
+            return f"missing: {self.right}"
+        if self.what in ("error", "grad_fn", "next_functions", "dtype", "is_leaf", "requires_grad", "shape"):
+            return f"{self.what} @ {operation}: {_shape_of(self.left)} | {_shape_of(self.right)}"
+        return f"{self.what} @ {operation}"
+
+    def describe(self, program: Program, left: str = "torch", right: str = "cotangent") -> str:
+        """Say the difference in a few lines.
+
+        Args:
+            program: the program that was run.
+            left: name of the first library.
+            right: name of the second.
+
+        Returns:
+            Text of several lines.
+        """
+        step = program.steps[self.step]
+        where = f"{self.name}.{self.what}" if self.name else self.what
+        seen = f"  {left}: {self.left}\n  {right}: {self.right}"
+        return f"after step {self.step}: {step.text or 'exit'}\n  {where}\n{seen}"
+
+
+def _operation(step: Step) -> str:
+    """The name of what a step does: the last method called, or an operator, or the rule that drew it."""
+    calls = CALL.findall(LITERAL.sub("(", step.text))
+    if calls:
+        return str(calls[-1])
+    operator = OPERATOR.search(step.text)
+    return (operator[1] or operator[2]) if operator else step.family
+
+
+def _shape_of(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return NUMBER.sub("#", text.splitlines()[0] if text else "")[:90]
+
+
+def compare(program: Program, left: Sequence[Record], right: Sequence[Record]) -> Difference | None:
+    """Find the first difference between two runs.
+
+    Args:
+        program: the program both ran.
+        left: records of the first run (its magnitudes set the tolerance).
+        right: records of the second run.
+
+    Returns:
+        The difference, or None where the runs agree.
+    """
+    tolerance = _Tolerance(left)
+    for number, (one, two) in enumerate(zip(left, right, strict=True)):
+        tolerance.advance(one)
+        if one.error != two.error:
+            return Difference(number, "", "error", one.error, two.error)
+        if one.grad_mode != two.grad_mode:
+            return Difference(number, "", "is_grad_enabled()", one.grad_mode, two.grad_mode)
+        if one.names.keys() != two.names.keys():
+            return Difference(number, "", "variables", sorted(one.names), sorted(two.names))
+        for name, fields in one.names.items():
+            found = _fields(fields, two.names[name], tolerance)
+            if found:
+                return Difference(number, name, *found)
+    return None
+
+
+def _fields(one: dict[str, Any], two: dict[str, Any], tolerance: _Tolerance) -> tuple[str, Any, Any] | None:
+    if one.keys() != two.keys():
+        return "fields", sorted(one), sorted(two)
+    for what, left in one.items():
+        right = two[what]
+        if left == right:
+            continue
+        if what == "grad" and isinstance(left, dict) and isinstance(right, dict):
+            found = _fields(left, right, tolerance)
+            if found:
+                return f"grad.{found[0]}", found[1], found[2]
+        elif what != "value" or not tolerance.close(left, right):
+            return what, left, right
+    return None
+
+
+class _Tolerance:
+    """How far two values may lie apart: a rounding error times the largest number met so far."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        single = any(fields.get("dtype") in SINGLE for record in records for fields in record.names.values())
+        self.epsilon = 2e-5 if single else 1e-10
+        self.scale = 1.0
+        self.pending: list[Record] = []
+
+    def advance(self, record: Record) -> None:
+        self.pending.append(record)
+
+    def close(self, left: Any, right: Any) -> bool:
+        while self.pending:  # only a comparison that is not exact pays for the scale
+            self.scale = max(self.scale, *numbers(self.pending.pop()), 1.0)
+        return self._close(left, right)
+
+    def _close(self, left: Any, right: Any) -> bool:
+        if isinstance(left, list):
+            if not isinstance(right, list) or len(left) != len(right):
+                return False
+            return all(self._close(one, two) for one, two in zip(left, right, strict=True))
+        if isinstance(left, str) or isinstance(right, (str, list)) or type(left) is not type(right):
+            return False
+        if isinstance(left, complex):
+            return self._close(left.real, right.real) and self._close(left.imag, right.imag)
+        if left == right or (math.isnan(left) and math.isnan(right)):
+            return True
+        if not isinstance(left, float) or not math.isfinite(left):
+            return False
+        return bool(abs(left - right) <= self.epsilon * max(self.scale, abs(left)))
