@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from .autograd import emit
 from .autograd.inplace import in_place
-from .ops import arithmetic, views
+from .ops import arithmetic, matmul, views
 from .tensor import Tensor
 
-FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, views)
+FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, views, matmul)
 
 
 def _attach(family: ModuleType) -> None:

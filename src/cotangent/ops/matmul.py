@@ -1,0 +1,493 @@
+"""Products of matrices and vectors.
+
+The primitives are those of BLAS (dot, mv, mm, bmm and their accumulating forms); `matmul`, `linear`,
+`outer`, ... reshape their operands for them as PyTorch does, so that graphs look the same.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import bad_argument
+from ..kernels import products as k
+from . import views as v
+from .table import bilinear, deliver, general, is_tensor
+from .table import linear as linear_op
+from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
+
+adjoint_matrix = linear_op(
+    "adjoint_matrix(input)", k.adjoint, node="AdjointBackward0", input=lambda g: adjoint_matrix(g)
+)
+conj_of = linear_op("conj_of(input)", k.conj, node="ConjBackward0", input=lambda g: conj_of(g))
+
+
+def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """mm, mv, dot and bmm under vmap: one product with broadcast batch dimensions."""
+    ready = []
+    for t, d in zip(tensors, dims, strict=True):
+        ready.append(t if d is None else v.permute_dims(t, (d, *[i for i in range(t.ndim) if i != d])))
+    a, b = ready
+    return product(a, b, tuple(d is not None for d in dims), op.public), 0
+
+
+mm_of = bilinear(
+    "mm(input, mat2)",
+    k.matmul,
+    batch=_batch_products,
+    input=lambda g, mat2: mm_of(g, adjoint_matrix(mat2)),
+    mat2=lambda g, input: mm_of(adjoint_matrix(input), g),
+)
+bmm_of = bilinear(
+    "bmm(input, mat2)",
+    k.matmul,
+    batch=_batch_products,
+    input=lambda g, mat2: bmm_of(g, adjoint_matrix(mat2)),
+    mat2=lambda g, input: bmm_of(adjoint_matrix(input), g),
+)
+mv_of = bilinear(
+    "mv(input, vec)",
+    k.matmul,
+    batch=_batch_products,
+    input=lambda g, vec: outer_product(g, conj_of(vec)),
+    vec=lambda g, input: mv_of(adjoint_matrix(input), g),
+)
+dot_of = bilinear(
+    "dot(input, tensor)",
+    k.matmul,
+    batch=_batch_products,
+    input=lambda g, tensor: g * conj_of(tensor),
+    tensor=lambda g, input: g * conj_of(input),
+)
+vdot_of = bilinear(
+    "vdot(input, other)",
+    lambda a, b: k.matmul(k.conj(a), b),
+    input=lambda g, other: conj_of(g) * other,
+    other=lambda g, input: g * input,
+)
+outer_product = bilinear(
+    "outer_product(input, vec2)",
+    np.multiply.outer,
+    node="MulBackward0",
+    public="outer",
+    input=lambda g, vec2: mv_of(g, conj_of(vec2)),
+    vec2=lambda g, input: mv_of(t_matrix(g), conj_of(input)),
+)
+
+
+def product(a: Any, b: Any, batched: tuple[bool, ...], name: str) -> Any:
+    """One of mm, bmm, mv, dot on operands of which some have a batch dimension in front."""
+    inner = {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1)}[name]
+    column = inner[1] == 1
+    row = inner[0] == 1
+    if row:
+        a = unsqueeze_at(a, a.ndim - 1)
+    if column:
+        b = unsqueeze_at(b, b.ndim)
+    if name == "bmm":
+        a, b = (x if n else unsqueeze_at(x, 0) for x, n in zip((a, b), batched, strict=True))
+    out = matmul_batched(a, b)
+    shape = tuple(out.shape)
+    return reshape_any(out, shape[: len(shape) - row - column])
+
+
+def matmul_batched(a: Any, b: Any) -> Any:
+    """Product over the last two dimensions with the leading ones broadcast, through one bmm."""
+    lead = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
+    n, m, p = a.shape[-2], a.shape[-1], b.shape[-1]
+    count = math.prod(lead)
+    left = reshape_any(_broadcast(a, (*lead, n, m)), (count, n, m))
+    right = reshape_any(_broadcast(b, (*lead, m, p)), (count, m, p))
+    return reshape_any(bmm_of(left, right), (*lead, n, p))
+
+
+def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if tuple(x.shape) == shape else expand_to(x, shape)
+
+
+def _scaled(g: Any, factor: Any) -> Any:
+    return g if factor == 1 else g * factor
+
+
+def _jvp_accumulate(product_op: Any) -> Any:
+    """Tangent of beta * input + alpha * (a @ b)."""
+
+    def jvp(tangents: Any, args: Any, out: Any) -> Any:
+        c, a, b = tangents
+        _, left, right, beta, alpha = args
+        total = None
+        if c is not None:
+            total = _broadcast(_scaled(c, beta), tuple(out.shape))
+        for part in ((a, right), (left, b)):
+            if part[0] is not None and part[1] is not None:
+                term = _scaled(product_op(*part), alpha)
+                total = term if total is None else total + term
+        return total
+
+    return jvp
+
+
+addmm_of = general(
+    "addmm_of(input, mat1, mat2 | beta=1, alpha=1)",
+    k.add_product,
+    node="AddmmBackward0",
+    public="addmm",
+    jvp=_jvp_accumulate(mm_of),
+    input=lambda g, input_shape, beta: _scale_sum(g, input_shape, beta),
+    mat1=lambda g, mat2, alpha: scale(mm_of(g, adjoint_matrix(mat2)), alpha),
+    mat2=lambda g, mat1, alpha: scale(mm_of(adjoint_matrix(mat1), g), alpha),
+)
+baddbmm_of = general(
+    "baddbmm_of(input, batch1, batch2 | beta=1, alpha=1)",
+    k.add_product,
+    node="BaddbmmBackward0",
+    public="baddbmm",
+    jvp=_jvp_accumulate(bmm_of),
+    input=lambda g, input_shape, beta: _scale_sum(g, input_shape, beta),
+    batch1=lambda g, batch2, alpha: scale(bmm_of(g, adjoint_matrix(batch2)), alpha),
+    batch2=lambda g, batch1, alpha: scale(bmm_of(adjoint_matrix(batch1), g), alpha),
+)
+addmv_of = general(
+    "addmv_of(input, mat, vec | beta=1, alpha=1)",
+    k.add_product,
+    node="AddmvBackward0",
+    public="addmv",
+    jvp=_jvp_accumulate(mv_of),
+    input=lambda g, input_shape, beta: _scale_sum(g, input_shape, beta),
+    mat=lambda g, vec, alpha: scale(outer_product(g, conj_of(vec)), alpha),
+    vec=lambda g, mat, alpha: scale(mv_of(adjoint_matrix(mat), g), alpha),
+)
+scale = linear_op(
+    "scale(input | factor)",
+    lambda a, factor: a if factor == 1 else np.asarray(a * np.asarray(factor).astype(a.dtype)),
+    node="MulBackward0",
+    public="mul",
+    input=lambda g, factor: scale(g, factor.conjugate()),
+)
+_scale_sum = linear_op(
+    "scale_sum(input | shape, factor)",
+    lambda a, shape, factor: v._sum_to_size(a if factor == 1 else a * np.asarray(factor).astype(a.dtype), shape),
+    node="SumBackward1",
+    public="sum",
+    input=lambda g, input_shape, factor: scale(expand_to(g, input_shape), factor.conjugate()),
+)
+
+
+# -- what users call ------------------------------------------------------------------------------------
+
+
+def _same_dtype(a: Any, b: Any) -> None:
+    if a.dtype is not b.dtype:
+        names = [dtypes.CPP_NAME[t.dtype] + (" int" if t.dtype is dtypes.int64 else "") for t in (a, b)]
+        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
+
+
+def _tensors(function: str, **given: Any) -> None:
+    for position, (name, value) in enumerate(given.items(), 1):
+        if not is_tensor(value):
+            bad_argument(function, name, position, "Tensor", value)
+
+
+def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+    """Product of two matrices.
+
+    Args:
+        input: (n, m).
+        mat2: (m, p).
+        out: tensor to write the result to.
+
+    Returns:
+        (n, p).
+
+    Raises:
+        RuntimeError: if they are no matrices, do not fit or differ in dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.mm(torch.ones(2, 3), torch.ones(3, 1))
+        tensor([[3.],
+                [3.]])
+    """
+    _tensors("mm", input=input, mat2=mat2)
+    if input.ndim != 2:
+        raise RuntimeError("self must be a matrix")
+    if mat2.ndim != 2:
+        raise RuntimeError("mat2 must be a matrix")
+    _check_inner(input, mat2)
+    return deliver("mm", mm_of(input, mat2), out)
+
+
+def _check_inner(a: Any, b: Any) -> None:
+    if a.shape[1] != b.shape[0]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
+        )
+    _same_dtype(a, b)
+
+
+def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+    """Products of two batches of matrices.
+
+    Args:
+        input: (b, n, m).
+        mat2: (b, m, p).
+        out: tensor to write the result to.
+
+    Returns:
+        (b, n, p).
+
+    Raises:
+        RuntimeError: if they are no batches of matrices, do not fit or differ in dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()
+        tensor([3., 3.])
+    """
+    _tensors("bmm", input=input, mat2=mat2)
+    _check_batches(input, mat2)
+    if input.dtype is not mat2.dtype:
+        _same_dtype(input, mat2)
+    return deliver("bmm", bmm_of(input, mat2), out)
+
+
+def _check_batches(a: Any, b: Any) -> None:
+    if a.ndim != 3:
+        raise RuntimeError("batch1 must be a 3D tensor")
+    if b.ndim != 3:
+        raise RuntimeError("batch2 must be a 3D tensor")
+    if tuple(b.shape[:2]) != (a.shape[0], a.shape[2]):
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
+            f"[{b.shape[0]}, {b.shape[1]}]."
+        )
+
+
+def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
+    """Product of a matrix and a vector.
+
+    Args:
+        input: (n, m).
+        vec: (m,).
+        out: tensor to write the result to.
+
+    Returns:
+        (n,).
+
+    Raises:
+        RuntimeError: if they are no matrix and vector, do not fit or differ in dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.mv(torch.ones(2, 3), torch.ones(3))
+        tensor([3., 3.])
+    """
+    _tensors("mv", input=input, vec=vec)
+    if input.ndim != 2 or vec.ndim != 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input.ndim}, {vec.ndim}")
+    if input.shape[1] != vec.shape[0]:
+        raise RuntimeError(
+            f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec ({vec.shape[0]})"
+        )
+    _same_dtype(input, vec)
+    return deliver("mv", mv_of(input, vec), out)
+
+
+def _check_vectors(function: str, a: Any, b: Any) -> None:
+    if a.ndim != 1 or b.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+    if a.dtype is not b.dtype:
+        raise RuntimeError(
+            f"{function} : expected both vectors to have same dtype, but found {dtypes.SCALAR_NAME[a.dtype]} and "
+            f"{dtypes.SCALAR_NAME[b.dtype]}"
+        )
+    if a.shape != b.shape:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number of "
+            f"elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
+        )
+
+
+def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
+    """Sum of the products of two vectors' elements (no conjugation).
+
+    Args:
+        input: (n,).
+        tensor: (n,).
+        out: tensor to write the result to.
+
+    Returns:
+        a 0-d tensor.
+
+    Raises:
+        RuntimeError: if they are no vectors, or differ in length or dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        tensor(11.)
+    """
+    _tensors("dot", input=input, tensor=tensor)
+    _check_vectors("dot", input, tensor)
+    return deliver("dot", dot_of(input, tensor), out)
+
+
+def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
+    """Product of matrices, vectors, or broadcast batches of matrices, by the number of dimensions.
+
+    Args:
+        input: (m,), (n, m) or (..., n, m).
+        other: (m,), (m, p) or (..., m, p).
+        out: tensor to write the result to.
+
+    Returns:
+        the product; a dimension that a vector lacks is left out.
+
+    Raises:
+        RuntimeError: if an operand is 0-d, they do not fit or differ in dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.matmul(torch.ones(4, 2, 3), torch.ones(3)).shape
+        torch.Size([4, 2])
+    """
+    _tensors("matmul", input=input, other=other)
+    m, n = input.ndim, other.ndim
+    if m == 2 and n == 2:
+        _check_inner(input, other)
+        return deliver("matmul", mm_of(input, other), out)
+    if not m or not n:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {m}D and {n}D")
+    if m == 1 and n == 1:
+        return dot(input, other, out=out)
+    if m == 2 and n == 1:
+        return mv(input, other, out=out)
+    if m == 1 and n == 2:
+        row = unsqueeze_at(input, 0)
+        _check_inner(row, other)
+        return deliver("matmul", v.squeeze_dims(mm_of(row, other), (0,)), out)
+    if n <= 2:
+        # One product of the folded operand: (..., n, m) as (prod, m).
+        shape = tuple(input.shape)
+        flat = reshape_any(input, (math.prod(shape[:-1]), shape[-1]))
+        result = mm(flat, other) if n == 2 else mv(flat, other)
+        return deliver("matmul", reshape_any(result, shape[:-1] + tuple(other.shape[1:])), out)
+    left = input if m > 1 else unsqueeze_at(input, 0)
+    check_lead = _lead(tuple(left.shape[:-2]), tuple(other.shape[:-2]))
+    if left.shape[-1] != other.shape[-2]:
+        count = math.prod(check_lead)
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {left.shape[-1]}] but got: "
+            f"[{count}, {other.shape[-2]}]."
+        )
+    _same_dtype(input, other)
+    result = matmul_batched(left, other)
+    if m == 1:
+        result = v.squeeze_dims(result, (result.ndim - 2,))
+    return deliver("matmul", result, out)
+
+
+def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Common shape of the batch dimensions."""
+    n = max(len(a), len(b))
+    x, y = (1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b
+    for d in range(n - 1, -1, -1):
+        if x[d] != y[d] and 1 not in (x[d], y[d]):
+            raise RuntimeError(
+                f"The size of tensor a ({x[d]}) must match the size of tensor b ({y[d]}) at non-singleton dimension {d}"
+            )
+    return tuple(max(p, q) if 0 not in (p, q) else 0 for p, q in zip(x, y, strict=True))
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+    """`beta * input + alpha * (mat1 @ mat2)`.
+
+    Args:
+        input: broadcast to (n, p).
+        mat1: (n, m).
+        mat2: (m, p).
+        beta: factor of `input`; at 0 nan and inf in it are ignored.
+        alpha: factor of the product.
+        out: tensor to write the result to.
+
+    Returns:
+        (n, p).
+
+    Raises:
+        RuntimeError: if shapes or dtypes do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.addmm(torch.ones(1), torch.ones(1, 3), torch.ones(3, 2))
+        tensor([[4., 4.]])
+    """
+    _tensors("addmm", input=input, mat1=mat1, mat2=mat2)
+    if mat1.ndim != 2 or mat2.ndim != 2:
+        which, t = ("mat1", mat1) if mat1.ndim != 2 else ("mat2", mat2)
+        raise RuntimeError(f"{which} must be a matrix, got {t.ndim}-D tensor")
+    _check_inner(mat1, mat2)
+    _check_expands(input, (mat1.shape[0], mat2.shape[1]))
+    if input.dtype is not mat1.dtype:
+        raise RuntimeError(
+            "self and mat2 must have the same dtype, but got "
+            f"{dtypes.SCALAR_NAME[input.dtype]} and {dtypes.SCALAR_NAME[mat2.dtype]}"
+        )
+    return deliver("addmm", addmm_of(input, mat1, mat2, beta, alpha), out)
+
+
+def _check_expands(t: Any, shape: tuple[int, ...]) -> None:
+    have = tuple(t.shape)
+    if len(have) > len(shape):
+        raise RuntimeError(
+            f"expand(torch.{t.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes provided "
+            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({len(have)})"
+        )
+    lead = len(shape) - len(have)
+    for d, n in enumerate(have):
+        if n not in (1, shape[lead + d]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({shape[lead + d]}) must match the existing size ({n}) at non-singleton "
+                f"dimension {lead + d}.  Target sizes: {list(shape)}.  Tensor sizes: {list(have)}"
+            )
+
+
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+    """`input @ weight.T + bias`, on the last dimension.
+
+    Args:
+        input: (..., in_features).
+        weight: (out_features, in_features), or (in_features,).
+        bias: (out_features,) or None.
+
+    Returns:
+        (..., out_features).
+
+    Raises:
+        RuntimeError: if shapes or dtypes do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.linear(torch.ones(2, 3), torch.ones(1, 3), torch.ones(1))
+        tensor([[4.],
+                [4.]])
+    """
+    _tensors("linear", input=input, weight=weight)
+    if weight.ndim == 1:
+        return matmul(input, weight) if bias is None else matmul(input, weight) + bias
+    transposed = t_matrix(weight)
+    if input.ndim == 2:
+        return matmul(input, transposed) if bias is None else addmm(bias, input, transposed)
+    shape = tuple(input.shape)
+    if bias is None:
+        return matmul(input, transposed)
+    flat = reshape_any(input, (math.prod(shape[:-1]), shape[-1]))
+    return reshape_any(addmm(bias, flat, transposed), (*shape[:-1], weight.shape[0]))
+
+
+FUNCTIONS: Final = ("mm", "bmm", "mv", "dot", "matmul", "addmm")
+METHODS: Final = FUNCTIONS
+FUNCTIONAL: Final = ("linear",)
+DUNDERS: Final = {"__matmul__": "matmul"}
