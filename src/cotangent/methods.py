@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from .autograd import emit
 from .autograd.inplace import in_place
-from .ops import arithmetic, matmul, views
+from .ops import arithmetic, matmul, reduce, views
 from .tensor import Tensor
 
-FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, views, matmul)
+FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, views, matmul, reduce)
 
 
 def _attach(family: ModuleType) -> None:

@@ -1,0 +1,48 @@
+"""Reductions of arrays with PyTorch's accumulation types."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Dims = tuple[int, ...] | None
+
+
+def wide(a: Array) -> Any:
+    """The type to accumulate in: float32 for 16-bit floats, otherwise the array's own."""
+    d = a.dtype
+    return np.float32 if d.itemsize == 2 and d.kind not in "iu" else d
+
+
+def sum_(a: Array, dims: Dims, keepdim: bool) -> Array:
+    """Sum over `dims` (all if None)."""
+    out = np.add.reduce(a, axis=dims, dtype=wide(a), keepdims=keepdim)
+    return np.asarray(out, a.dtype)
+
+
+def mean(a: Array, dims: Dims, keepdim: bool) -> Array:
+    """Mean over `dims` (all if None); nan of nothing."""
+    n = a.size if dims is None else math.prod(a.shape[d] for d in dims)
+    out = np.asarray(np.add.reduce(a, axis=dims, dtype=wide(a), keepdims=keepdim))
+    factor = out.dtype.type(n)
+    if out.ndim:
+        out = np.divide(out, factor, out=out)
+    else:
+        out = np.asarray(out / factor)
+    return np.asarray(out, a.dtype)
+
+
+def count(shape: tuple[int, ...], dims: Dims) -> int:
+    """How many elements a reduction over `dims` takes together."""
+    return math.prod(shape) if dims is None else math.prod(shape[d] for d in dims)
+
+
+def spread(g: Array, shape: tuple[int, ...], dims: Dims, keepdim: bool) -> Array:
+    """Broadcast a reduced array back over the dimensions it was reduced over (a read-only view)."""
+    if dims is not None and not keepdim and g.ndim:
+        for d in sorted(dims):
+            g = np.expand_dims(g, d)
+    return np.broadcast_to(g, shape)

@@ -1,0 +1,154 @@
+"""Sums and means."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .. import dtypes
+from ..errors import bad_argument, check_dims
+from ..kernels import reduce as k
+from .table import deliver, is_tensor, linear
+
+
+def _rest(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """A full reduction under vmap: over all dimensions but the batch."""
+    (t,), (bdim,) = tensors, dims
+    others = tuple(d for d in range(t.ndim) if d != bdim)
+    return {"sum_all": sum_dims, "mean_all": mean_dims}[op.name](t, others, False), 0
+
+
+sum_all = linear(
+    "sum_all(input)",
+    lambda a: k.sum_(a, None, False),
+    node="SumBackward0",
+    public="sum",
+    batch=_rest,
+    input=lambda g, input_shape: spread(g, input_shape, None, False),
+)
+sum_dims = linear(
+    "sum_dims(input | dims, keepdim)",
+    k.sum_,
+    node="SumBackward1",
+    public="sum",
+    batch="axes",
+    input=lambda g, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim),
+)
+# The pullback of a sum: the cotangent repeated. A view, so it costs nothing until something is done with it.
+spread = linear(
+    "spread(input | shape, dims, keepdim)",
+    k.spread,
+    node="ExpandBackward0",
+    public="expand",
+    input=lambda g, dims, keepdim: sum_back(g, dims, keepdim),
+)
+sum_back = linear(
+    "sum_back(input | dims, keepdim)",
+    k.sum_,
+    node="SumBackward1",
+    public="sum",
+    input=lambda g, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim),
+)
+mean_all = linear(
+    "mean_all(input)",
+    lambda a: k.mean(a, None, False),
+    node="MeanBackward0",
+    public="mean",
+    batch=_rest,
+    input=lambda g, input_shape: spread(g / k.count(input_shape, None), input_shape, None, False),
+)
+mean_dims = linear(
+    "mean_dims(input | dims, keepdim)",
+    k.mean,
+    node="MeanBackward1",
+    public="mean",
+    batch="axes",
+    input=lambda g, input_shape, dims, keepdim: spread(
+        g / k.count(input_shape, dims), input_shape, dims, keepdim
+    ),
+)
+
+
+def reduced_dims(input: Any, dim: Any) -> tuple[int, ...] | None:
+    """The dims of a reduction, counted from the front; None means all (so do empty sequences)."""
+    if dim is None:
+        return None
+    dims = check_dims(dim, input.ndim)
+    return dims or None
+
+
+def accumulating(input: Any, dtype: Any) -> Any:
+    """`input` in the dtype a sum of it has: as asked for, or int64 for integers and bool."""
+    if dtype is None:
+        dtype = dtypes.int64 if input.dtype.category < dtypes.FLOATING else input.dtype
+    return input if dtype is input.dtype else input.to(dtype)
+
+
+def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+    """Sum of the elements, of all or along dimensions.
+
+    Args:
+        input: any shape.
+        dim: dimension or dimensions to sum over; all if None.
+        keepdim: keep the summed dimensions with size 1.
+        dtype: dtype to convert to before summing.
+        out: tensor to write the result to.
+
+    Returns:
+        the sums; integers and bool are summed as int64.
+
+    Raises:
+        IndexError: if a dimension is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), dim=0)
+        tensor([4, 6])
+    """
+    if not is_tensor(input):
+        bad_argument("sum", "input", 1, "Tensor", input)
+    x = accumulating(input, dtype)
+    if dim is None:
+        return deliver("sum", sum_all(x), out)
+    dims = reduced_dims(x, dim)
+    return deliver("sum", sum_dims(x, tuple(range(x.ndim)) if dims is None else dims, keepdim), out)
+
+
+def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+    """Mean of the elements, of all or along dimensions.
+
+    Args:
+        input: any shape, floating-point or complex.
+        dim: dimension or dimensions to average over; all if None.
+        keepdim: keep the averaged dimensions with size 1.
+        dtype: dtype to convert to first.
+        out: tensor to write the result to.
+
+    Returns:
+        the means.
+
+    Raises:
+        RuntimeError: for integers, unless `dtype` is given.
+        IndexError: if a dimension is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.mean(torch.tensor([1.0, 2.0, 6.0]))
+        tensor(3.)
+    """
+    if not is_tensor(input):
+        bad_argument("mean", "input", 1, "Tensor", input)
+    x = input if dtype is None else input.to(dtype)
+    if x.dtype.category < dtypes.FLOATING:
+        what = "Input" if dtype is None else "Optional"
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. {what} dtype must be either a floating point or complex dtype. Got: "
+            f"{dtypes.SCALAR_NAME[x.dtype]}"
+        )
+    if dim is None:
+        return deliver("mean", mean_all(x), out)
+    dims = reduced_dims(x, dim)
+    return deliver("mean", mean_dims(x, tuple(range(x.ndim)) if dims is None else dims, keepdim), out)
+
+
+FUNCTIONS: Final = ("sum", "mean")
+METHODS: Final = FUNCTIONS
