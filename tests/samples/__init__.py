@@ -1,0 +1,16 @@
+"""The table of sample inputs: one `OpCase` an operator, one file a family.
+
+Every check of an operator reads this table: an operator is checked in full as soon as it has an entry here.
+"""
+
+from __future__ import annotations
+
+from . import activation, binary, creation, index, linalg, loss, reduce, scan, shape, ternary, unary
+from .case import OpCase
+
+FAMILIES = (unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation)
+
+TABLE: tuple[OpCase, ...] = tuple(case for family in FAMILIES for case in family.CASES)
+
+if len({case.name for case in TABLE}) != len(TABLE):
+    raise ValueError("two operators of the table have one name")
