@@ -192,6 +192,10 @@ def scalar_dtype(value: object, default: dtype) -> dtype:
         return int64
     if isinstance(value, float):
         return default
+    if isinstance(value, np.generic):
+        kind = value.dtype.kind
+        if kind != "c":
+            return bool_ if kind == "b" else default if kind == "f" else int64
     return default.to_complex()
 
 

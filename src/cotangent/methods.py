@@ -16,11 +16,19 @@ from types import ModuleType
 from typing import Any, Final
 
 from .autograd import emit
-from .autograd.inplace import in_place
+from .autograd.inplace import in_place, operator
 from .ops import arithmetic, matmul, reduce, views
+from .ops.table import operator_of
 from .tensor import Tensor
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, views, matmul, reduce)
+
+
+# Python's binary operators on numbers, plain, reflected and in place: `add` stands for __add__, and so on.
+_BINARY: Final = "add sub mul truediv floordiv mod pow and or xor lshift rshift".split()
+OPERATORS: Final = frozenset(prefix + name for name in _BINARY for prefix in ("", "r", "i")) | frozenset(
+    ("eq", "ne", "lt", "le", "gt", "ge")
+)
 
 
 def _attach(family: ModuleType) -> None:
@@ -36,7 +44,14 @@ def _attach(family: ModuleType) -> None:
         if name in scope.get("INPLACE", ()):
             setattr(Tensor, other + "_", getattr(Tensor, name + "_"))
     for dunder, name in scope.get("DUNDERS", {}).items():
-        setattr(Tensor, dunder, getattr(Tensor, name) if hasattr(Tensor, name) else scope[name])
+        function = getattr(Tensor, name) if hasattr(Tensor, name) else scope[name]
+        setattr(Tensor, dunder, _operator(function) if dunder.strip("_") in OPERATORS else function)
+
+
+def _operator(function: Any) -> Any:
+    """`function` as an operator: NotImplemented, not a TypeError, for operands it does not know."""
+    op = getattr(function, "op", None)
+    return operator_of(function) if op is not None and len(op.tensors) == 2 else operator(function)
 
 
 def public(kind: str) -> dict[str, Any]:

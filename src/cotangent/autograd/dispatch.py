@@ -6,7 +6,6 @@ everything else. `dispatch` does the same work step by step, from the declaratio
 
 from __future__ import annotations
 
-import numbers
 import weakref
 from typing import Any
 
@@ -23,6 +22,10 @@ from .modes import modes
 from .node import Node, Port, next_seq
 from .views import edge_of, link_view
 from .where import here
+
+
+# What an elementwise operation takes: tensors, Python's numbers and NumPy's scalars.
+OPERAND = (TensorBase, int, float, complex, np.number, np.bool_)
 
 
 def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -84,10 +87,18 @@ def _check_tensor(op: Primitive, name: str, value: Any) -> None:
     bad_argument(op.public, name, position, "Tensor", value)
 
 
+def operate(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """`dispatch` for Python's operators, which leave operands they do not know to the other side."""
+    for value in tensors:
+        if not isinstance(value, OPERAND):
+            return NotImplemented
+    return dispatch(op, tensors, statics)
+
+
 # -- elementwise --------------------------------------------------------------------------------------
 
 
-def promoted(op: Primitive, tensors: tuple[Any, ...]) -> tuple[dtype, dtype]:
+def promoted(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> tuple[dtype, dtype]:
     """(dtype to compute in, dtype of the result) of an elementwise op."""
     dims, zeros, scalars = [], [], []
     for name, value in zip(op.tensors, tensors, strict=True):
@@ -97,6 +108,10 @@ def promoted(op: Primitive, tensors: tuple[Any, ...]) -> tuple[dtype, dtype]:
             found = value.dtype  # type: ignore[attr-defined]
             (dims if len(value._data.shape) else zeros).append(found)
         else:
+            scalars.append(dtypes.scalar_dtype(value, settings.default_dtype))
+    for name in op.weighs:
+        value = statics[op.statics.index(name)]
+        if value is not None:
             scalars.append(dtypes.scalar_dtype(value, settings.default_dtype))
     compute = dtypes.result_dtype(dims, zeros, scalars, settings.default_dtype)
     if op.result == FLOAT and compute.category < FLOATING:
@@ -110,10 +125,14 @@ def promoted(op: Primitive, tensors: tuple[Any, ...]) -> tuple[dtype, dtype]:
 
 def number_array(value: Any, d: dtype) -> Any:
     """A Python number as a 0-d array of dtype `d`."""
-    if d.category == INTEGRAL and not isinstance(value, bool):
-        limits = np.iinfo(d.np)
-        if not limits.min <= value <= limits.max:
-            raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[d]} without overflow")
+    if isinstance(value, int):
+        if not -(1 << 63) <= value < 1 << 64:
+            raise OverflowError("int too big to convert")
+        if d.category == INTEGRAL:  # PyTorch wraps numbers around that the dtype cannot hold
+            bits = d.itemsize * 8
+            value = int(value) & (1 << bits) - 1
+            if d.is_signed and value >> bits - 1:
+                value -= 1 << bits
     return np.asarray(value, d.np)
 
 
@@ -127,7 +146,7 @@ def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[t
             arrays.append(None)
             continue
         if not isinstance(value, TensorBase):
-            if not isinstance(value, (numbers.Number, np.generic)):
+            if not isinstance(value, OPERAND):
                 _check_tensor(op, name, value)
             value = wrap(number_array(value, dtypes.FROM_NUMPY[work]))
         wrapped.append(value)
@@ -153,11 +172,12 @@ def convert(data: Any, to: Any) -> Any:
 
 def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     for name, value in zip(op.tensors, tensors, strict=True):
-        if value is not None and not isinstance(value, (TensorBase, numbers.Number, np.generic)):
-            _check_tensor(op, name, value)
+        if value is not None and not isinstance(value, TensorBase):
+            if name in op.strict or not isinstance(value, OPERAND):
+                _check_tensor(op, name, value)
     if not any(isinstance(value, TensorBase) for value in tensors):
         _check_tensor(op, op.tensors[0], tensors[0])
-    compute, result_dtype = promoted(op, tensors)
+    compute, result_dtype = promoted(op, tensors, statics)
     wrapped, arrays = operands(op, tensors, compute)
     try:
         result = run_kernel(op, tuple(arrays), statics)

@@ -20,7 +20,7 @@ import numpy as np
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import BOOL_RESULT, Primitive, emitter, on_arrays
 from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
-from .dispatch import after_record, dispatch, finish
+from .dispatch import after_record, dispatch, finish, operate
 from .modes import modes
 from .outs import deliver
 from .node import FREED, Port, next_seq
@@ -99,6 +99,8 @@ def emit(op: Primitive) -> None:
     entry.__defaults__ = generated.__defaults__
     entry.__kwdefaults__ = generated.__kwdefaults__
     entry.__code__ = generated.__code__.replace(co_name=op.name, co_qualname=op.name)
+    if op.operator is not None:
+        op.operator.__code__ = made["operator"].__code__.replace(co_name=op.name, co_qualname=op.name)  # type: ignore[attr-defined]
 
 
 def source(function: Any) -> str:
@@ -123,6 +125,9 @@ class _Writer:
         self.node()
         self.add(0, "", "")
         self.entry()
+        if self.op.operator is not None:
+            self.add(0, "", "")
+            self.operator()
         return "\n".join(self.lines) + "\n"
 
     # -- what is saved -------------------------------------------------------------------------
@@ -247,6 +252,25 @@ class _Writer:
         self.fallback = f"return dispatch(_op, {tensors}, {rest})"
         if out:
             self.add(1, "if out is not None:", f"    return deliver('{op.public}', dispatch(_op, {tensors}, {rest}), out)")
+        self.body(tensors, rest)
+
+    def operator(self) -> None:
+        """The entry as Python's operators call it: two operands, NotImplemented for strangers."""
+        op = self.op
+        tensors = f"({op.tensors[0]}, {op.tensors[1]})"
+        rest = "(" + "".join(f"{op.defaults.get(s)}, " for s in op.statics) + ")"
+        self.fallback = f"return operate(_op, {tensors}, {rest})"
+        self.add(0, f"def operator({op.tensors[0]}, {op.tensors[1]}):")
+        self.add(1, *(f"{s} = {op.defaults[s]}" for s in op.statics if s in op.defaults))
+        self.body(tensors, rest)
+
+    def body(self, tensors: str, rest: str) -> None:
+        """The fast path, ending in `self.fallback` where it does not apply."""
+        op = self.op
+        if op.real_is_same:
+            first = op.tensors[0]
+            self.add(1, "try:", f"    if not {first}.dtype.is_complex:", f"        return {first}")
+            self.add(1, "except AttributeError:", f"    {self.fallback}")
         if op.lists or op.nout == 0 or (self.elementwise and op.fast is None):
             self.add(1, self.fallback)
             return
@@ -263,7 +287,7 @@ class _Writer:
         op = self.op
         plain = [t for t in op.tensors if t not in op.fixed]
         first = plain[0]
-        if op.defaults:
+        if op.defaults and "dispatch" in self.fallback:
             test = " or ".join(f"{s} != {value}" for s, value in op.defaults.items())
             self.add(1, f"if {test}:", f"    {self.fallback}")
         self.add(1, "try:", f"    a_{first} = {first}._data", f"    dt = a_{first}.dtype", "except AttributeError:")
@@ -272,7 +296,7 @@ class _Writer:
         for t in op.tensors:
             if t == first:
                 continue
-            if t not in op.fixed:
+            if t not in op.fixed and t not in op.strict:
                 self.add(
                     1,
                     f"c = {t}.__class__",
@@ -283,7 +307,7 @@ class _Writer:
             self.add(1, "try:", f"    a_{t} = {t}._data", "except AttributeError:", f"    {self.fallback}")
             want = "BOOL" if t in op.fixed else "dt"
             self.add(1, f"if a_{t}.dtype is not {want}:", f"    {self.fallback}")
-        args = ", ".join(f"a_{t}" for t in op.tensors)
+        args = ", ".join([*(f"a_{t}" for t in op.tensors), *(s for s in op.statics if s not in op.defaults)])
         if isinstance(op.fast, np.ufunc):
             # No NumPy warning comes from here: see QUIET_FRAME.
             self.add(1, "try:", f"    r = fast({args}, out=...)", "except ValueError:", f"    {self.fallback}")
@@ -413,7 +437,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "next_seq": next_seq, "OpNode": OpNode, "Port": Port, "unbroadcast": unbroadcast, "stale_value": stale_value,
     "edge_of": edge_of, "link_view": link_view, "internal": internal_files, "user_frame": user_frame,
     "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors, "reset_errors": reset_errors,
-    "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
+    "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver, "operate": operate,
 }  # fmt: skip
 
 

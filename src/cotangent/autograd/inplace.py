@@ -14,7 +14,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import Primitive
 from .base import TensorBase, cell_of, wrap
 from .dispatch import (
-    check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
+    OPERAND, check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
 )  # fmt: skip
 from .modes import modes
 from .recorded import alias
@@ -79,7 +79,7 @@ def _before_image(op: Primitive, tensors: tuple[Any, ...], saved: tuple[str, ...
 def _write_elementwise(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]
 ) -> tuple[dtypes.dtype, tuple[Any, ...]]:
-    compute, result_dtype = promoted(op, tensors)
+    compute, result_dtype = promoted(op, tensors, statics)
     target = x.dtype
     if not dtypes.can_cast(result_dtype, target):
         raise RuntimeError(
@@ -190,6 +190,17 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
+def operator(front: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of two operands as Python's operators call it: NotImplemented for operands it does not know."""
+
+    def operator(self: Any, other: Any) -> Any:
+        return front(self, other) if isinstance(other, OPERAND) else NotImplemented
+
+    operator.__name__ = front.__name__
+    operator.__doc__ = front.__doc__
+    return operator
+
+
 def _writer(op: Primitive) -> Callable[..., Any]:
     count = len(op.tensors)
     parameters = [inspect.Parameter(t, inspect.Parameter.POSITIONAL_OR_KEYWORD) for t in op.tensors]
@@ -218,4 +229,4 @@ def _writer(op: Primitive) -> Callable[..., Any]:
     return written
 
 
-__all__ = ["check_overlap", "in_place", "replace", "wrap", "write"]
+__all__ = ["check_overlap", "in_place", "operator", "replace", "wrap", "write"]

@@ -99,7 +99,7 @@ class OpNode(Node):
         if all(g is None for g in grads):
             return nothing
         g = grads[0] if op.nout == 1 else grads
-        conj = op.kind == "elementwise" and self.general and self.fit[2]
+        conj = op.kind == "elementwise" and self.general and self.fit[2] and op.analytic
         if conj:
             g = conjugate(g, tensors)
         memo: dict[str, Any] = {}

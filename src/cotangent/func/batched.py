@@ -118,7 +118,7 @@ class VmapLevel(Level):
     def elementwise(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         """Align ranks behind a common front dimension and let broadcasting do the rest."""
         rank = max(len(t._data.shape) for t in tensors if isinstance(t, TensorBase))
-        compute, _ = promoted(op, tensors)
+        compute, _ = promoted(op, tensors, statics)
         values = []
         for name, t in zip(op.tensors, tensors, strict=True):
             if not isinstance(t, TensorBase):

@@ -39,7 +39,7 @@ class Primitive:
         "name", "public", "node_name", "kind", "tensors", "lists", "optional", "statics", "defaults", "kernel",
         "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer", "entry",
         "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
-        "fast",
+        "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -69,6 +69,11 @@ class Primitive:
         self.check: Callable[..., None] | None = None
         self.fixed: frozenset[str] = frozenset()
         self.fast: Any = None if self.statics else kernel
+        self.weighs: frozenset[str] = frozenset()
+        self.strict: frozenset[str] = frozenset()
+        self.analytic = True
+        self.real_is_same = False
+        self.operator: Callable[..., Any] | None = None
         self.rounds_in_float = True
         self.entry: Callable[..., Any]
         self.node_class: Any = None
@@ -140,7 +145,27 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
     return _entry(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
+def _first_operator(*args: Any) -> Any:
+    _emitter.emit(_op)  # type: ignore[name-defined] # noqa: F821
+    return _op.operator(*args)  # type: ignore[name-defined] # noqa: F821
+
+
 _FIRST_CALL: Final[CodeType] = _first_call.__code__
+_FIRST_OPERATOR: Final[CodeType] = _first_operator.__code__
+
+
+def operator_of(entry: Any) -> Any:
+    """The form of an elementwise op's entry that Python's operators call.
+
+    It returns NotImplemented for operands that are neither tensors nor numbers, as operators must.
+    Its code, too, is generated on the first call.
+    """
+    op: Primitive = entry.op
+    if op.operator is None:
+        op.operator = FunctionType(_FIRST_OPERATOR, entry.__globals__, op.name)
+        op.operator.__module__ = "torch"
+        op.operator.__doc__ = entry.__doc__
+    return op.operator
 
 
 def declare(
@@ -209,6 +234,10 @@ def elementwise(
     wide: bool = True,
     fast: Any = None,
     fixed: tuple[str, ...] = (),
+    weighs: tuple[str, ...] = (),
+    strict: tuple[str, ...] = (),
+    analytic: bool = True,
+    real_is_same: bool = False,
     check: Callable[..., None] | None = None,
     **rules: Any,
 ) -> Any:
@@ -223,8 +252,14 @@ def elementwise(
         kernel: ufunc or function over arrays.
         result: SAME, FLOAT (integers become the default float), BOOL_RESULT or REAL.
         wide: whether 16-bit floats are computed in float32 and rounded once (False: exact selection ops).
-        fast: ufunc that serves when all statics have their defaults (the kernel itself if there are none).
+        fast: called as `fast(*arrays, *statics without default, out=...)` when the other statics have their
+            defaults (the kernel itself if there are no statics).
         fixed: tensor parameters that broadcast but take no part in promotion (conditions).
+        weighs: statics that are numbers and take part in promotion (an exponent, bounds).
+        strict: tensor parameters that may not be Python numbers.
+        analytic: whether the rules are derivatives of holomorphic functions; if not, they are pullbacks in
+            PyTorch's convention as they stand, and complex inputs need `jvp`.
+        real_is_same: whether real tensors are returned as they are (conj).
         check: `check(op, dtype)` raises for computation dtypes PyTorch refuses.
         **rules: pullback per parameter, and any option of `declare`.
     """
@@ -233,6 +268,10 @@ def elementwise(
     op.rounds_in_float = wide
     op.fast = fast or op.fast
     op.fixed = frozenset(fixed)
+    op.weighs = frozenset(weighs)
+    op.strict = frozenset(strict)
+    op.analytic = analytic
+    op.real_is_same = real_is_same
     op.check = check
     return declare(op, result=result, **options)
 
