@@ -14,8 +14,9 @@ import pytest
 from samples import TABLE
 from samples.case import OpCase, Sample, tensor
 from samples.compare import GRADIENTS, VALUES, as_array, assert_close, dtype_name
+from samples.gradients import random_array
 from samples.library import xp
-from samples.worlds import Function, gradient_samples, random_like, rolled, spread, squared
+from samples.worlds import Function, gradient_samples, rolled, spread, squared
 
 NUMERIC = ("float64", "complex128")
 
@@ -76,11 +77,14 @@ def inner(ones: list[Any], others: list[Any]) -> float:
 def test_forward_mode_is_the_transpose_of_reverse_mode(case: OpCase, dtype: str) -> None:
     for what, function in functions(case, dtype, 3):
         primals = tuple(function.tensors())
-        tangents = [random_like(array, 1) for array in function.arrays]
+        tangents = [random_array(1 + k, array.shape, dtype) for k, array in enumerate(function.arrays)]
         results, pushed = xp.func.jvp(function, primals, tuple(tensor(xp, t) for t in tangents))
         again, pull = xp.func.vjp(function, *primals)
-        weights = [tensor(xp, random_like(as_array(xp, result), 2)) for result in again]
-        pulled = pull(tuple(w.to(result.dtype) for w, result in zip(weights, again, strict=True)))
+        weights = [
+            tensor(xp, random_array(50 + k, tuple(result.shape), dtype_name(result)))
+            for k, result in enumerate(again)
+        ]
+        pulled = pull(tuple(weights))
         for one, other in zip(results, again, strict=True):
             assert_close(as_array(xp, one), as_array(xp, other), dtype_name(other), what)
         forward = inner(list(pushed), weights)
@@ -94,7 +98,9 @@ def test_forward_over_reverse_agrees_with_reverse_over_reverse(case: OpCase, dty
     for what, function in functions(case, dtype, 2):
         primals = tuple(function.tensors())
         gradient = xp.func.grad(squared(function), argnums=tuple(range(len(primals))))
-        directions = tuple(tensor(xp, random_like(array, 3)) for array in function.arrays)
+        directions = tuple(
+            tensor(xp, random_array(90 + k, array.shape, dtype)) for k, array in enumerate(function.arrays)
+        )
         _, forward = xp.func.jvp(gradient, primals, directions)
         _, pull = xp.func.vjp(gradient, *primals)
         for one, other in zip(forward, pull(directions), strict=True):

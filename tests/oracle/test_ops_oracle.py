@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from samples import TABLE
-from samples.case import Bound, OpCase, Sample, numpy_dtype, outputs, resolve, tensor
+from samples.case import Bound, OpCase, Sample, outputs, resolve
 from samples.compare import GRADIENTS, VALUES, as_array, assert_close, dtype_name
+from samples.gradients import Differentiated, differentiated
 from samples.library import xp
 
 
@@ -106,36 +107,15 @@ def test_values(case: OpCase, dtype: str) -> None:
         check_outcomes(actual, expected, what, limits)
 
 
-def differentiated(
-    library: Any, bound: Bound, function: Callable[..., Any]
-) -> tuple[Any, list[str], list[Any]]:
-    """The results, their nodes' names, and the gradients under random cotangents."""
-    inputs = bound.lifted(library, grad=True)
-    result = bound.apply(library, function, inputs)
-    found = [t for t in outputs(library, result) if t.requires_grad]
-    rng = np.random.RandomState(7)
-    cotangents = [tensor(library, cotangent(rng, t)) for t in found]
-    wanted = [t for t in inputs if t.requires_grad]
-    gradients = library.autograd.grad(found, wanted, cotangents, allow_unused=True) if found else []
-    return result, [type(t.grad_fn).__name__ for t in found], list(gradients)
-
-
-def cotangent(rng: np.random.RandomState, result: Any) -> np.ndarray[Any, Any]:
-    """Random numbers of the result's shape and dtype."""
-    shape, dtype = tuple(result.shape), numpy_dtype(dtype_name(result))
-    values = rng.uniform(-1, 1, shape) + (1j * rng.uniform(-1, 1, shape) if dtype.kind == "c" else 0)
-    return np.asarray(values).astype(dtype)
-
-
-def check_gradients(case: OpCase, what: str, actual: Any, expected: Any) -> None:
-    """The results of `differentiated` in either library."""
-    check_same(actual[0], expected[0], what, {**VALUES, **case.tolerance})
+def check_gradients(case: OpCase, what: str, actual: Differentiated, expected: Differentiated) -> None:
+    """Results, nodes' names and gradients in either library."""
+    check_same(actual.result, expected.result, what, {**VALUES, **case.tolerance})
     if case.grad_fn:
-        assert actual[1] == expected[1], f"{what}: node names"
+        assert actual.nodes == expected.nodes, f"{what}: node names"
     limits = dict(GRADIENTS)
     for name, (relative, absolute) in case.tolerance.items():
         limits[name] = (max(relative, GRADIENTS[name][0]), max(absolute, GRADIENTS[name][1]))
-    check_same(actual[2], expected[2], f"{what} gradient", limits)
+    check_same(actual.gradients, expected.gradients, f"{what} gradient", limits)
 
 
 @over_table(lambda case: case.gradient_dtypes())
@@ -168,8 +148,9 @@ def test_other_names(case: OpCase, dtype: str) -> None:
             check_outcomes(outcomes[0], outcomes[1], f"{path} as {what}", limits)
 
 
-def written(library: Any, bound: Bound, name: str, *, grad: bool) -> tuple[Any, int, list[str], list[Any]]:
-    """The in-place form on a non-leaf: result, version, node name and gradients."""
+def written(library: Any, bound: Bound, name: str, *, grad: bool) -> tuple[int, Differentiated]:
+    """The in-place form on a copy: the copy's version, and what there is to know of the result."""
+    versions: list[int] = []
 
     def operator(first: Any, *rest: Any, **keywords: Any) -> Any:
         own = first.clone() if grad else first
@@ -178,11 +159,11 @@ def written(library: Any, bound: Bound, name: str, *, grad: bool) -> tuple[Any, 
         versions.append(own._version)
         return result
 
-    versions: list[int] = []
-    if not grad:
-        return bound.apply(library, operator, bound.lifted(library)), versions[0], [], []
-    result, names, gradients = differentiated(library, bound, operator)
-    return result, versions[0], names, gradients
+    if grad:
+        found = differentiated(library, bound, operator)
+    else:
+        found = Differentiated(bound.apply(library, operator, bound.lifted(library)), [], [])
+    return versions[0], found
 
 
 def writable(bound: Bound) -> bool:
@@ -206,8 +187,8 @@ def test_in_place(case: OpCase, dtype: str) -> None:
         (actual, mine), (expected, theirs) = outcomes
         assert mine == theirs, f"{name} of {what}: {mine or 'no error'!r}, PyTorch {theirs or 'none'!r}"
         if not theirs:
-            assert actual[1] == expected[1], f"{name} of {what}: version"
-            check_gradients(case, f"{name} of {what}", (actual[0], *actual[2:]), (expected[0], *expected[2:]))
+            assert actual[0] == expected[0], f"{name} of {what}: version"
+            check_gradients(case, f"{name} of {what}", actual[1], expected[1])
 
 
 def into(library: Any, bound: Bound, function: Callable[..., Any], outs: list[Any]) -> Any:

@@ -158,7 +158,7 @@ class Make:
             first = max(math.ceil(low), 0) if name == "uint8" else math.ceil(low)
             last = max(math.floor(high), first)
             if distinct:
-                return self.rng.permutation(size).reshape(shape).astype(kind) + kind.type(first)
+                return np.asarray(self.rng.permutation(size).reshape(shape).astype(kind) + kind.type(first))
             return self.rng.randint(first, last + 1, shape).astype(kind)
         if distinct:
             line = np.linspace(low, high, size) if size > 1 else np.full(size, (low + high) / 2 + 0.1)
@@ -185,7 +185,7 @@ class Make:
 
     def permutation(self, n: int) -> Array:
         """The integers 0 .. n-1 in some order, int64."""
-        return self.rng.permutation(n).astype(np.int64)
+        return np.asarray(self.rng.permutation(n), dtype=np.int64)
 
     def given(self, *values: Any, dtype: str | None = None) -> Array:
         """The array of these values: exactly, but for uint8, which takes their magnitudes."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .case import Array, Bound, OpCase, numpy_dtype, outputs, tensor
+from .case import Array, Bound, OpCase, outputs
 from .compare import as_array, dtype_name
+from .gradients import differentiated
 
 DIGITS = 6
 
@@ -56,24 +57,8 @@ def results(library: Any, case: OpCase, bound: Bound) -> list[Any]:
 
 
 def gradients(library: Any, case: OpCase, bound: Bound) -> list[Any]:
-    """The gradients of all differentiable results, weighted at random; None for an input that has none."""
-    inputs = bound.lifted(library, grad=True)
-    found = outputs(library, bound.apply(library, case.function(library), inputs))
-    found = [result for result in found if result.requires_grad]
-    if not found:
-        return []
-    rng = np.random.RandomState(11)
-    weights = [tensor(library, random_array(rng, tuple(t.shape), dtype_name(t))) for t in found]
-    wanted = [t for t in inputs if t.requires_grad]
-    return list(library.autograd.grad(found, wanted, weights, allow_unused=True))
-
-
-def random_array(rng: np.random.RandomState, shape: tuple[int, ...], dtype: str) -> Array:
-    """Numbers in [-1, 1], of both parts where complex."""
-    values = rng.uniform(-1, 1, shape)
-    if numpy_dtype(dtype).kind == "c":
-        values = values + 1j * rng.uniform(-1, 1, shape)
-    return np.asarray(values).astype(numpy_dtype(dtype))
+    """The gradients of all differentiable results; None for an input that has none."""
+    return differentiated(library, bound, case.function(library)).gradients
 
 
 def recorded(

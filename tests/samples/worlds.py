@@ -90,15 +90,6 @@ def squared(function: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
     return scalar
 
 
-def random_like(array: Array, seed: int) -> Array:
-    """Random numbers of the array's shape and dtype, for tangents and cotangents."""
-    rng = np.random.RandomState(seed)
-    values = rng.uniform(-1.0, 1.0, array.shape)
-    if array.dtype.kind == "c":
-        values = values + 1j * rng.uniform(-1.0, 1.0, array.shape)
-    return np.asarray(values).astype(array.dtype)
-
-
 def rolled(array: Array, by: int) -> Array:
     """The same entries in other places: other values, and still within the operator's domain."""
     return np.roll(np.ascontiguousarray(array).reshape(-1), by).reshape(array.shape)
