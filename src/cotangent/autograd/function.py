@@ -1,0 +1,502 @@
+"""Custom operations: `Function` with a forward and a backward of the user's own.
+
+The context object that forward and backward receive *is* the node of the graph, as in PyTorch: every
+subclass of Function gets a node class `NAMEBackward`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..ops.table import TABLE
+from .base import TensorBase, cell_of, version_of, wrap
+from .dispatch import after_record, level_of
+from .modes import modes, no_grad
+from .node import FREED_TEXT, Node, Port, next_seq
+from .recorded import Packed, alias, port_of
+from .stale import stale_value
+from .views import CUSTOM, View, edge_of, rebase
+from .where import here
+
+
+class FunctionCtx:
+    """What forward, setup_context and backward may do with their context."""
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep tensors (or None) for backward; at most once, from forward or setup_context."""
+        self.to_save = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep tensors for jvp."""
+        self.saved_for_forward = tensors
+
+    def mark_dirty(self, *args: Any) -> None:
+        """Name the inputs that forward wrote in place; they must be returned."""
+        self.dirty_tensors = args
+
+    def mark_non_differentiable(self, *args: Any) -> None:
+        """Name the outputs that carry no gradient."""
+        self.non_differentiable = args
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether missing cotangents arrive as zeros (the default) or as None."""
+        self.materialize_grads = value
+
+    def mark_shared_storage(self, *pairs: Any) -> None:
+        """Deprecated; does nothing."""
+        warnings.warn(
+            "mark_shared_storage is deprecated. Tensors with shared storages are automatically tracked. Note that calls "
+            "to `set_()` are not tracked",
+            FutureWarning,
+            stacklevel=2,
+        )
+
+
+class BackwardCFunction(Node, FunctionCtx):
+    """Base of the nodes of custom Functions."""
+
+    __slots__ = ("__dict__",)
+    materialize = True
+    _forward_cls: ClassVar[Any]
+    materialize_grads: bool
+    needs_input_grad: tuple[bool, ...]
+    non_differentiable: tuple[Any, ...]
+    dirty_tensors: tuple[Any, ...] | None
+    to_save: tuple[Any, ...] | None
+    saved_for_forward: tuple[Any, ...] | None
+
+    def __init__(self) -> None:
+        self.edges = ()
+        self.seq = -1
+        self.code, self.lasti = None, 0
+        self.hooks = None
+        self.fit = None
+        self.materialize_grads = True
+        self.non_differentiable = ()
+        self.dirty_tensors = self.to_save = self.saved_for_forward = None
+        self._saved: Any = ()
+        self._outputs: list[tuple[tuple[int, ...], Any]] = []
+
+    def name(self) -> str:
+        return type(self).__name__
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.__dict__, *dir(FunctionCtx), "saved_tensors"} - _PRIVATE)
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """The tensors given to save_for_backward."""
+        if self._saved is None:
+            raise RuntimeError(FREED_TEXT)
+        if not self._saved and self.to_save is not None and self.seq < 0:
+            return self.to_save
+        return tuple(self._unpacked(i, entry) for i, entry in enumerate(self._saved))
+
+    saved_variables = saved_tensors
+
+    def _unpacked(self, index: int, entry: Any) -> Any:
+        if entry is None:
+            return None
+        t, version, output, edge = entry
+        if version_of(t) != version:
+            stale_value(_SavedAt(self, t, version, output, edge), "tensor")
+        if t.__class__ is Packed:
+            t = t.unpack()
+        if output is not None:
+            return alias(t, self if self.nout == 1 else port_of(self, output))
+        if edge is None:
+            return t if not t._req else alias(t, None)
+        return t if t._req and edge_of(t) is edge else alias(t, edge)
+
+    def release(self) -> None:
+        self._saved = None
+        self.to_save = None
+
+    def apply(self, grads: Any, tensors: Any = None) -> Any:  # type: ignore[override]
+        """Run backward on cotangents; the engine passes (tuple, world), users may call it with Tensors."""
+        if not isinstance(grads, tuple) or not isinstance(tensors, bool):
+            given = (grads,) if tensors is None else (grads, tensors)
+            return self._user_backward()(self, *given)
+        shown = [None if g is None else (g if tensors else wrap(np.asarray(g))) for g in grads]
+        if self.materialize_grads:
+            for i, (shape, dtype) in enumerate(self._outputs):
+                if shown[i] is None:
+                    shown[i] = wrap(np.zeros(shape, dtype))
+        result = self._user_backward()(self, *shown)
+        return self._checked(result if isinstance(result, (tuple, list)) else (result,), tensors)
+
+    def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
+        values = self.apply((g,) if len(self._outputs) == 1 else tuple(g), False)
+        for edge, value in zip(self.edges, values, strict=True):
+            if edge is not None and value is not None:
+                held = grads.get(edge)
+                grads[edge] = value if held is None else held + value
+        if not keep:
+            self.release()
+
+    def _user_backward(self) -> Callable[..., Any]:
+        cls = self._forward_cls
+        backward, vjp = cls.backward, cls.vjp
+        if backward is not Function.backward and vjp is not Function.vjp:
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement "
+                "one of them."
+            )
+        chosen: Callable[..., Any] = vjp if vjp is not Function.vjp else backward
+        return chosen
+
+    def _checked(self, values: Any, tensors: bool) -> tuple[Any, ...]:
+        name = self.name()
+        want = len(self._is_tensor)
+        given = list(values)
+        while len(given) > want and given[-1] is None:
+            given.pop()
+        if len(given) != want:
+            raise RuntimeError(
+                f"function {name} returned an incorrect number of gradients (expected {want}, got {len(given)})"
+            )
+        out: list[Any] = []
+        for position, (value, is_tensor) in enumerate(zip(given, self._is_tensor, strict=True)):
+            if not is_tensor:
+                if value is not None:
+                    raise RuntimeError(
+                        f"function {name} returned a gradient different than None at position {position + 1}, but the "
+                        "corresponding forward input was not a Variable"
+                    )
+                continue
+            if value is not None and not isinstance(value, TensorBase):
+                raise RuntimeError(f"expected Variable or None (got {type(value).__name__})")
+            out.append(value)
+        for i, value in enumerate(out):
+            if value is not None and self.edges[i] is not None:
+                out[i] = self._fitted(i, value, tensors)
+        return tuple(out)
+
+    def _fitted(self, index: int, value: Any, tensors: bool) -> Any:
+        shape, dtype = self._inputs[index]
+        have = tuple(value.shape)
+        if have != shape:
+            lead = len(have) - len(shape)
+            fits = lead >= 0 and all(n in (1, m) for n, m in zip(shape, have[lead:], strict=True))
+            if not fits:
+                raise RuntimeError(
+                    f"Function {self.name()} returned an invalid gradient at index {index} - got {list(have)} but expected "
+                    f"shape compatible with {list(shape)}"
+                )
+            value = TABLE["sum_to_size"].entry(value, shape)
+        if value.dtype is not dtype:
+            value = TABLE["cast"].entry(value, dtype.np)
+        return value if tensors else value._data
+
+
+_PRIVATE = frozenset(("_saved", "_outputs", "_inputs", "_is_tensor", "outputs", "edges", "seq", "code", "lasti", "hooks",
+                      "fit", "meta", "nout", "op", "materialize", "saved_names", "step", "release", "_unpacked",
+                      "_checked", "_fitted", "_user_backward", "_hooks"))  # fmt: skip
+
+
+class _SavedAt:
+    """Shape of a node holding one saved tensor, for the stale-value error."""
+
+    saved_names = ()
+
+    def __init__(self, node: Any, t: Any, version: int, output: int | None, edge: Any) -> None:
+        self.tensor = t
+        self.tensor_v = version
+        self.edges = (node if output is not None else edge,)
+
+    def position(self, field: str) -> int:
+        """Index of the only edge."""
+        return 0
+
+
+class FunctionMeta(type):
+    """Gives every Function its node class."""
+
+    def __init__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> None:
+        node = type(name + "Backward", (BackwardCFunction,), {"__slots__": (), "_forward_cls": cls})
+        node.__module__ = "torch.autograd.function"
+        cls._backward_cls = node
+        super().__init__(name, bases, attrs)
+
+
+class Function(FunctionCtx, metaclass=FunctionMeta):
+    """Base class of custom differentiable operations.
+
+    Subclasses define static methods: `forward(ctx, *args)`, or `forward(*args)` with
+    `setup_context(ctx, inputs, output)`; and `backward(ctx, *grad_outputs)` (or its synonym `vjp`), which
+    returns one gradient (or None) per input of forward. `jvp` serves forward mode, `vmap` vectorisation.
+
+    Example:
+        >>> import cotangent as torch
+        >>> class Cube(torch.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x * x * x
+        ...     @staticmethod
+        ...     def backward(ctx, g):
+        ...         (x,) = ctx.saved_tensors
+        ...         return g * 3 * x * x
+        >>> x = torch.tensor([2.0], requires_grad=True)
+        >>> Cube.apply(x).backward()
+        >>> x.grad
+        tensor([12.])
+    """
+
+    _backward_cls: ClassVar[type[BackwardCFunction]]
+    generate_vmap_rule: ClassVar[bool] = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke "
+            "them on the class itself. Instantiating an autograd function will raise an error in a future version of "
+            "PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function "
+            "with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """The operation; runs without recording."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Fill the context from inputs and output, when forward does not take it."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Gradients of the inputs from those of the outputs."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    vjp = backward
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Tangents of the outputs from those of the inputs."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """The operation on a batch: `(output, out_dims)`."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
+            "generate_vmap_rule=True."
+        )
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run forward and record this operation."""
+        if cls.setup_context is not Function.setup_context:
+            bound = inspect.signature(cls.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        level = level_of(args)
+        if level:
+            return TRANSFORMED[0](cls, modes.levels[level - 1], args)
+        return run_forward(cls, args, kwargs)
+
+
+# How a Function runs inside func transforms; entered by func/, one floor up.
+TRANSFORMED: list[Callable[..., Any]] = []
+
+
+def run_forward(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a Function's forward on plain tensors and record its node."""
+    ctx: Any = cls._backward_cls()
+    inputs = [a for a in args if isinstance(a, TensorBase)]
+    ctx._is_tensor = tuple(isinstance(a, TensorBase) for a in args)
+    ctx.needs_input_grad = tuple(isinstance(a, TensorBase) and a._req for a in args)
+    recording = modes.grad is not None and any(t._req for t in inputs)
+    before = modes.grad
+    with no_grad():
+        if cls.setup_context is not Function.setup_context:
+            result = cls.forward(*args, **kwargs)
+            cls.setup_context(ctx, args, result)
+        else:
+            result = cls.forward(ctx, *args, **kwargs)
+    if not isinstance(result, tuple):
+        outputs: tuple[Any, ...] = (result,)
+    else:
+        outputs = result
+    made = _finish(cls, ctx, inputs, outputs, recording, before)
+    return made if isinstance(result, tuple) else made[0]
+
+
+def _finish(
+    cls: Any, ctx: Any, inputs: list[Any], outputs: tuple[Any, ...], recording: bool, mode: Any
+) -> tuple[Any, ...]:
+    for i, t in enumerate(ctx.to_save or ()):
+        if t is not None and not isinstance(t, TensorBase):
+            raise TypeError(
+                f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
+            )
+    dirty = set(map(id, ctx.dirty_tensors or ()))
+    if any(id(t) not in set(map(id, outputs)) for t in ctx.dirty_tensors or ()):
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+            "modified inplace must all be outputs of the Function."
+        )
+    passive = set(map(id, ctx.non_differentiable))
+    for t in ctx.dirty_tensors or ():
+        cell_of(t)[0] += 1
+    if not recording:
+        with no_grad():
+            return tuple(
+                _alias_view(o, cls, None) if isinstance(o, TensorBase) and _among(o, inputs) and id(o) not in dirty else o
+                for o in outputs
+            )
+    ctx.edges = tuple(edge_of(t) if t._req else None for t in inputs)
+    ctx._inputs = [(tuple(t.shape), t.dtype) for t in inputs]
+    ctx._outputs = [
+        (tuple(o.shape), o.dtype.np) if isinstance(o, TensorBase) else ((), np.dtype(np.float32)) for o in outputs
+    ]
+    ctx.seq = next_seq()
+    ctx.code, ctx.lasti = here()
+    single = len(outputs) == 1
+    ctx.nout = len(outputs)
+    # The outputs hold their ports; the node refers to them weakly, or it would never be freed by count.
+    ports = [] if single else [Port(ctx, i) for i in range(len(outputs))]
+    ctx.outputs = tuple(weakref.ref(p) for p in ports)
+    saved_inputs = [
+        None if t is None else (t, version_of(t), _index(t, outputs), edge_of(t) if t._req else None)
+        for t in ctx.to_save or ()
+    ]
+    made: list[Any] = []
+    for i, o in enumerate(outputs):
+        if not isinstance(o, TensorBase):
+            made.append(o)
+            continue
+        node = ctx if single else ports[i]
+        if id(o) in passive or o.dtype.category < 2:  # type: ignore[attr-defined]
+            made.append(o if not o._req else alias(o, None))
+        elif id(o) in dirty:
+            if o._req and o._node is None and not (o._view is not None and o._view.stale):
+                raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+            rebase(o, node)
+            made.append(o)
+        elif _among(o, inputs):
+            made.append(_alias_view(o, cls, node))
+        else:
+            if o._view is not None:
+                o._view.origin = CUSTOM
+                o._view.producer = cls.__name__
+                o._view.output = i
+            o._req = True
+            o._node = node
+            made.append(o)
+    ctx._saved = tuple(
+        None if entry is None else (entry[0] if entry[2] is None else _kept(entry[0]), version_of(entry[0]), *entry[2:])
+        for entry in saved_inputs
+    )
+    ctx.to_save = None
+    if mode is not True:
+        after_record(mode, ctx)
+    return tuple(made)
+
+
+def _kept(t: Any) -> Any:
+    """An output as the node keeps it: without the reference back to the node."""
+    kept = alias(t, None)
+    kept._vc = cell_of(t)
+    return kept
+
+
+def _among(t: Any, tensors: Any) -> bool:
+    return any(t is other for other in tensors)
+
+
+def _index(t: Any, tensors: Any) -> int | None:
+    return next((i for i, other in enumerate(tensors) if other is t), None)
+
+
+def _alias_view(t: Any, cls: Any, node: Any) -> Any:
+    """An input returned as it is: a view of it with the Function's own history."""
+    out = TABLE["alias"].entry(t)
+    if node is not None:
+        out._req = True
+        out._node = node
+        view: View = out._view
+        view.origin = CUSTOM
+        view.producer = cls.__name__
+    return out
+
+
+def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a backward whose result cannot be differentiated again.
+
+    Args:
+        fn: the `backward` static method.
+
+    Returns:
+        a backward that runs without recording and whose results raise when differentiated.
+    """
+
+    @functools.wraps(fn)
+    def wrapper(ctx: Any, *args: Any) -> Any:
+        with no_grad():
+            outputs = fn(ctx, *args)
+        if modes.grad is None or not any(isinstance(a, TensorBase) and a._req for a in args):
+            return outputs
+        many = isinstance(outputs, tuple)
+        refused = DelayedError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
+        results = [
+            _refusing(refused, o) if isinstance(o, TensorBase) else o for o in (outputs if many else (outputs,))
+        ]
+        return tuple(results) if many else results[0]
+
+    return wrapper
+
+
+class DelayedError(Node):
+    """A node that raises when it is run."""
+
+    __slots__ = ("text",)
+    __module__ = "builtins"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.edges = ()
+        self.seq = next_seq()
+        self.code, self.lasti = here()
+        self.hooks = None
+        self.fit = None
+
+    def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
+        raise RuntimeError(self.text)
+
+    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
+        raise RuntimeError(self.text)
+
+
+def _refusing(node: DelayedError, t: Any) -> Any:
+    return alias(t, node)
+
+
+InplaceFunction = Function
+
+
+class NestedIOFunction(Function):
+    """PyTorch's Function over nested containers; tensors are found inside lists and tuples."""
+
