@@ -6,7 +6,6 @@ from collections import OrderedDict
 from typing import Any
 
 from ..autograd.base import TensorBase
-from ..dtypes import FLOATING
 from ..functions import empty
 from ..size import preserve_format
 from ..tensor import Tensor
@@ -69,7 +68,7 @@ class Parameter(Tensor, metaclass=_MarkedType):
         if data is None:
             data = empty(0)
         if type(data) is Tensor or type(data) is Parameter:
-            if requires_grad and data.dtype.category < FLOATING:
+            if requires_grad and not (data.is_floating_point() or data.is_complex()):
                 raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
             # Same memory and same version counter, but a leaf of its own.
             made = data.detach()

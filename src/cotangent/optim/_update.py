@@ -5,9 +5,10 @@ A rule is written once, as calls of the shape `operation(a, b, out)` that give t
     t = xp.multiply(g, lr, t)
     p = xp.subtract(p, t, p)
 
-Over arrays `xp` is NumPy, whose ufuncs write into `out`: nothing is allocated. Over tensors (a
-differentiable optimizer, a traced or transformed step) `xp` is `RECORDED`, which ignores `out`, and the
-results are copied into the parameter and its state at the end.
+(`maximum` wants `out` by name.) Over arrays `xp` is NumPy, whose ufuncs write into `out`: nothing is
+allocated. Over tensors (a differentiable optimizer, a traced or transformed step) `xp` is `RECORDED`, which
+ignores `out`, and the results are copied into the parameter and its state at the end. `positive(g, out)`
+makes the first value of a state, which has no history.
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ _KEPT: Final = 512
 class _Recorded:
     """NumPy's names of the operations rules use, over tensors; the last argument is ignored."""
 
+    def positive(self, value: Any, out: Any) -> Any:
+        return value.detach()
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         function = getattr(functions, name)
 
-        def operation(*args: Any) -> Any:
-            return function(*args[:-1])
+        def operation(*args: Any, **out: Any) -> Any:
+            return function(*(args if out else args[:-1]))
 
         return operation
 
@@ -158,7 +162,9 @@ def _update_tensors(
 ) -> None:
     if as_real and tensors[0].is_complex():
         tensors = [None if x is None else functions.view_as_real(x) for x in tensors]
-    results = rule(RECORDED, None, None, list(tensors), numbers, *options)
+    # What the graph keeps of the old values must not be what is written to below; the gradient is not.
+    old = [x if x is None or place == 1 else x.clone() for place, x in enumerate(tensors)]
+    results = rule(RECORDED, None, None, old, numbers, *options)
     for x, result in zip((tensors[0], *tensors[2:]), results):
         if x is not None and result is not x:
             x.copy_(result)

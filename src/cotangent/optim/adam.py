@@ -258,7 +258,7 @@ def _rule(
     square = xp.add(square, t, square)
     root = square
     if peak is not None:
-        root = peak = xp.maximum(peak, square, peak)
+        root = peak = xp.maximum(peak, square, out=peak)
     t = xp.sqrt(root, t)
     t = xp.add(t, eps, t)
     t = xp.divide(mean, t, t)
