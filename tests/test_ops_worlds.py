@@ -58,13 +58,13 @@ def functions(case: OpCase, dtype: str, count: int) -> Iterator[tuple[str, Funct
 @over_table(lambda case: case.numeric, *NUMERIC)
 def test_gradients_are_slopes(case: OpCase, dtype: str) -> None:
     for _, function in functions(case, dtype, 4):
-        assert xp.autograd.gradcheck(function, tuple(function.tensors(grad=True)))
+        assert xp.autograd.gradcheck(function, tuple(function.tensors(grad=True)), atol=1e-7, rtol=1e-6)
 
 
 @over_table(lambda case: case.numeric and case.second, *NUMERIC)
 def test_second_derivatives_are_slopes_of_gradients(case: OpCase, dtype: str) -> None:
     for _, function in functions(case, dtype, 2):
-        assert xp.autograd.gradgradcheck(function, tuple(function.tensors(grad=True)))
+        assert xp.autograd.gradgradcheck(function, tuple(function.tensors(grad=True)), atol=1e-6, rtol=1e-5)
 
 
 def inner(ones: list[Any], others: list[Any]) -> float:
