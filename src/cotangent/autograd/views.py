@@ -82,18 +82,25 @@ class View:
         """`base` with the viewed elements replaced by `value`, as a new array or Tensor."""
         if not tensors:
             out = base.copy()
-            self.replay(out, True)[...] = value
-            return out
-        mask = np.zeros(tuple(base.shape), bool)
-        self.replay(mask, True)[...] = True
-        where = TABLE["where"].entry
-        return where(wrap(mask), self.pull(value, tuple(base.shape), True), base)
+            inside = self.replay(out, True)
+            if np.may_share_memory(inside, out):
+                inside[...] = value
+                return out
+        # A view of memory (as_strided) shares none with an array of another layout; nor do Tensors here.
+        shape = tuple(base.shape)
+        seen = self.pull(np.ones(tuple(value.shape), np.float32), shape, False) != 0
+        if not tensors:
+            return np.where(seen, self.pull(value, shape, False), base)
+        return TABLE["where"].entry(wrap(seen), self.pull(value, shape, True), base)
 
 
 def link_view(
     t: Any, parent: Any, op: Primitive, statics: tuple[Any, ...], output: int = 0, origin: str | None = None
 ) -> None:
     """Note that the new tensor `t` is a view of `parent`."""
+    if not op.rules:  # no derivative passes (the bits as another type): only the version is shared
+        t._vc = cell_of(parent)
+        return
     above = parent._view
     base = parent if above is None else above.base
     if origin is None:

@@ -14,6 +14,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import products as k
+from ..kernels.shape import sum_to_size as fold
 from . import views as v
 from .table import bilinear, deliver, general, is_tensor
 from .table import linear as linear_op
@@ -169,7 +170,7 @@ scale = linear_op(
 )
 _scale_sum = linear_op(
     "scale_sum(input | shape, factor)",
-    lambda a, shape, factor: v._sum_to_size(a if factor == 1 else a * np.asarray(factor).astype(a.dtype), shape),
+    lambda a, shape, factor: fold(a if factor == 1 else a * np.asarray(factor).astype(a.dtype), shape),
     node="SumBackward1",
     public="sum",
     input=lambda g, input_shape, factor: scale(expand_to(g, input_shape), factor.conjugate()),

@@ -1,13 +1,56 @@
-"""Views: other shapes and sections of the same memory."""
+"""Views: the primitives that look at the same memory under another shape, and their transposes.
+
+The functions users call are in `viewfronts.py` (and `split.py` for those that give several views).
+"""
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from typing import Any
 
-from ..errors import check_dim, check_dims, sizes
 from ..kernels import shape as k
-from .table import is_array, linear
+from .table import linear
+
+# -- batching ---------------------------------------------------------------------------------------------
+
+
+def _front(t: Any, bdim: int) -> Any:
+    """`t` with its batch dimension in front."""
+    return t if bdim == 0 else permute_dims(t, (bdim, *[d for d in range(t.ndim) if d != bdim]))
+
+
+def _batch_view(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """A view under vmap: moving the batch dimension may leave a layout that has no such view."""
+    return reshape_any(_front(tensors[0], dims[0]), (size, *statics[0])), 0
+
+
+def _batch_expand(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Ranks are aligned behind the batch dimension, then expanded."""
+    t, shape = _front(tensors[0], dims[0]), statics[0]
+    seen = tuple(t.shape)[1:]
+    ready = reshape_any(t, (size,) + (1,) * (len(shape) - len(seen)) + seen)
+    return expand_to(ready, (size, *shape)), 0
+
+
+def _batch_sum_to_size(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Summed to the shape with ones for the dimensions that go, which then go."""
+    t, shape = _front(tensors[0], dims[0]), tuple(statics[0])
+    kept = sum_to_size(t, (size,) + (1,) * (t.ndim - 1 - len(shape)) + shape)
+    return reshape_any(kept, (size, *shape)), 0
+
+
+def _batch_squeeze(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """All dimensions of one but the batch's."""
+    t = _front(tensors[0], dims[0])
+    return squeeze_dims(t, tuple(range(1, t.ndim))), 0
+
+
+def _batch_t(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """The matrix behind the batch dimension."""
+    t = _front(tensors[0], dims[0])
+    return (transpose_dims(t, 1, 2) if t.ndim == 3 else t), 0
+
+
+# -- reshaping --------------------------------------------------------------------------------------------
 
 view_as_shape = linear(
     "view_as_shape(input | shape)",
@@ -15,6 +58,7 @@ view_as_shape = linear(
     node="ViewBackward0",
     public="view",
     view=True,
+    batch=_batch_view,
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
 # A gradient may lie in memory in any order, so the pullback of a view may have to copy.
@@ -23,22 +67,47 @@ reshape_any = linear(
     lambda a, shape: a.reshape(shape),
     node="ReshapeAliasBackward0",
     public="reshape",
+    batch="axes",
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
+# What `reshape` does where no view is possible: of a fresh copy nobody else can see the other shape.
+unsafe_view = linear(
+    "unsafe_view(input | shape)",
+    k.view,
+    node="UnsafeViewBackward0",
+    batch="axes",
+    input=lambda g, input_shape: reshape_any(g, input_shape),
+)
+dense_clone = linear(
+    "dense_clone(input)",
+    lambda a: a.copy(),
+    node="CloneBackward0",
+    public="clone",
+    batch="axes",
+    input=lambda g: g,
+)
+# Looks at the bits as another type: no derivative, and to autograd no view (only the version is shared).
+view_bits = linear("view_bits(input | dtype)", lambda a, dtype: a.view(dtype), public="view", view=True)
+alias = linear("alias(input)", lambda a: a.view(), node="AliasBackward0", view=True, batch="axes", input=lambda g: g)
+
+# -- the order of dimensions ------------------------------------------------------------------------------
+
 permute_dims = linear(
     "permute_dims(input | dims)",
     lambda a, dims: a.transpose(dims),
     node="PermuteBackward0",
     public="permute",
     view=True,
+    batch="axes",
     input=lambda g, dims: permute_dims(g, inverse(dims)),
 )
 transpose_dims = linear(
     "transpose_dims(input | dim0, dim1)",
-    lambda a, dim0, dim1: a.swapaxes(dim0, dim1) if a.ndim else a.view(),
+    k.transpose,
     node="TransposeBackward0",
     public="transpose",
     view=True,
+    batch="axes",
     input=lambda g, dim0, dim1: transpose_dims(g, dim0, dim1),
 )
 t_matrix = linear(
@@ -47,76 +116,8 @@ t_matrix = linear(
     node="TBackward0",
     public="t",
     view=True,
+    batch=_batch_t,
     input=lambda g: t_matrix(g),
-)
-expand_to = linear(
-    "expand_to(input | shape)",
-    k.expand,
-    node="ExpandBackward0",
-    public="expand",
-    view=True,
-    input=lambda g, input_shape: sum_to_size(g, input_shape),
-)
-
-
-def _sum_to_size(a: Any, shape: tuple[int, ...]) -> Any:
-    lead = a.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and a.shape[i + lead] != 1)
-    return a.sum(axis=axes, dtype=a.dtype).reshape(shape) if axes else a.reshape(shape)
-
-
-sum_to_size = linear(
-    "sum_to_size(input | shape)",
-    _sum_to_size,
-    node="SumBackward1",
-    input=lambda g, input_shape, shape: expand_to(
-        reshape_any(g, (1,) * (len(input_shape) - len(shape)) + tuple(shape)), input_shape
-    ),
-)
-select_at = linear(
-    "select_at(input | dim, index)",
-    k.select,
-    node="SelectBackward0",
-    public="select",
-    view=True,
-    input=lambda g, input_shape, dim, index: select_backward(g, input_shape, dim, index),
-)
-select_backward = linear(
-    "select_backward(g | shape, dim, index)",
-    k.select_backward,
-    g=lambda g, dim, index: select_at(g, dim, index),
-)
-slice_of = linear(
-    "slice_of(input | dim, start, stop, step)",
-    k.slice_,
-    node="SliceBackward0",
-    public="slice",
-    view=True,
-    input=lambda g, input_shape, dim, start, stop, step: slice_backward(g, input_shape, dim, start, stop, step),
-)
-slice_backward = linear(
-    "slice_backward(g | shape, dim, start, stop, step)",
-    k.slice_backward,
-    g=lambda g, dim, start, stop, step: slice_of(g, dim, start, stop, step),
-)
-squeeze_dims = linear(
-    "squeeze_dims(input | dims)",
-    lambda a, dims: a.squeeze(dims),
-    node="SqueezeBackward0",
-    public="squeeze",
-    view=True,
-    input=lambda g, input_shape: reshape_any(g, input_shape),
-)
-unsqueeze_at = linear(
-    "unsqueeze_at(input | dim)",
-    lambda a, dim: a[(slice(None),) * dim + (None, ...)],
-    node="UnsqueezeBackward0",
-    public="unsqueeze",
-    view=True,
-    input=lambda g, input_shape: reshape_any(g, input_shape),
-)
-alias = linear(
-    "alias(input)", lambda a: a.view(), node="AliasBackward0", view=True, input=lambda g: g
 )
 
 
@@ -128,61 +129,142 @@ def inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(out)
 
 
-def resolve_sizes(shape: tuple[int, ...], numel: int) -> tuple[int, ...]:
-    """`shape` with its one -1 replaced by what makes `numel` elements.
+# -- dimensions of one ------------------------------------------------------------------------------------
 
-    Raises:
-        RuntimeError: if no shape fits.
-    """
-    if -1 in shape:
-        at = shape.index(-1)
-        known = math.prod(shape[:at] + shape[at + 1 :])
-        if shape.count(-1) > 1:
-            raise RuntimeError("only one dimension can be inferred")
-        if known == 0 and numel == 0:
-            raise RuntimeError(
-                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
-                "can be any value and is ambiguous"
-            )
-        if known <= 0 or numel % known:
-            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
-        return shape[:at] + (numel // known,) + shape[at + 1 :]
-    if min(shape, default=0) < 0:
-        raise RuntimeError(f"invalid shape dimension {next(n for n in shape if n < 0)}")
-    if math.prod(shape) != numel:
-        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
-    return shape
+expand_to = linear(
+    "expand_to(input | shape)",
+    k.expand,
+    node="ExpandBackward0",
+    public="expand",
+    view=True,
+    batch=_batch_expand,
+    input=lambda g, input_shape: sum_to_size(g, input_shape),
+)
+sum_to_size = linear(
+    "sum_to_size(input | shape)",
+    k.sum_to_size,
+    node="SumBackward1",
+    public="sum",
+    batch=_batch_sum_to_size,
+    input=lambda g, input_shape, shape: expand_to(
+        reshape_any(g, (1,) * (len(input_shape) - len(shape)) + tuple(shape)), input_shape
+    ),
+)
+squeeze_all = linear(
+    "squeeze_all(input)",
+    lambda a: a.squeeze(),
+    node="SqueezeBackward0",
+    public="squeeze",
+    view=True,
+    batch=_batch_squeeze,
+    input=lambda g, input_shape: reshape_any(g, input_shape),
+)
+squeeze_dim = linear(
+    "squeeze_dim(input | dim)",
+    lambda a, dim: k.squeeze(a, (dim,)),
+    node="SqueezeBackward1",
+    public="squeeze",
+    view=True,
+    batch="axes",
+    input=lambda g, input_shape: reshape_any(g, input_shape),
+)
+squeeze_dims = linear(
+    "squeeze_dims(input | dims)",
+    k.squeeze,
+    node="SqueezeBackward2",
+    public="squeeze",
+    view=True,
+    batch="axes",
+    input=lambda g, input_shape: reshape_any(g, input_shape),
+)
+unsqueeze_at = linear(
+    "unsqueeze_at(input | dim)",
+    k.unsqueeze,
+    node="UnsqueezeBackward0",
+    public="unsqueeze",
+    view=True,
+    batch="axes",
+    input=lambda g, input_shape: reshape_any(g, input_shape),
+)
 
+# -- sections ---------------------------------------------------------------------------------------------
 
-def view(input: Any, *shape: Any) -> Any:
-    """The same memory under another shape (or, given a dtype, under another element type)."""
-    wanted = resolve_sizes(sizes(shape), input.numel())
-    data = input._data
-    if is_array(data) and not k.can_view(data, wanted):
-        raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-            "contiguous subspaces). Use .reshape(...) instead."
-        )
-    return view_as_shape(input, wanted)
+select_at = linear(
+    "select_at(input | dim, index)",
+    k.select,
+    node="SelectBackward0",
+    public="select",
+    view=True,
+    batch="axes",
+    input=lambda g, input_shape, dim, index: select_backward(g, input_shape, dim, index),
+)
+select_backward = linear(
+    "select_backward(g | shape, dim, index)",
+    k.select_backward,
+    batch="axes",
+    g=lambda g, dim, index: select_at(g, dim, index),
+)
+slice_of = linear(
+    "slice_of(input | dim, start, stop, step)",
+    k.slice_,
+    node="SliceBackward0",
+    public="slice",
+    view=True,
+    batch="axes",
+    input=lambda g, input_shape, dim, start, stop, step: slice_backward(g, input_shape, dim, start, stop, step),
+)
+slice_backward = linear(
+    "slice_backward(g | shape, dim, start, stop, step)",
+    k.slice_backward,
+    batch="axes",
+    g=lambda g, dim, start, stop, step: slice_of(g, dim, start, stop, step),
+)
+diagonal_of = linear(
+    "diagonal_of(input | offset, dim1, dim2)",
+    k.diagonal,
+    node="DiagonalBackward0",
+    public="diagonal",
+    view=True,
+    batch="axes",
+    input=lambda g, input_shape, offset, dim1, dim2: diagonal_backward(g, input_shape, offset, dim1, dim2),
+)
+diagonal_backward = linear(
+    "diagonal_backward(g | shape, offset, dim1, dim2)",
+    k.diagonal_backward,
+    batch="axes",
+    g=lambda g, offset, dim1, dim2: diagonal_of(g, offset, dim1, dim2),
+)
+windows_of = linear(
+    "windows_of(input | dim, length, step)",
+    k.windows,
+    node="UnfoldBackward0",
+    public="unfold",
+    view=True,
+    batch="axes",
+    input=lambda g, input_shape, dim, length, step: windows_backward(g, input_shape, dim, length, step),
+)
+windows_backward = linear(
+    "windows_backward(g | shape, dim, length, step)",
+    k.windows_backward,
+    batch="axes",
+    g=lambda g, dim, length, step: windows_of(g, dim, length, step),
+)
 
+# -- memory -----------------------------------------------------------------------------------------------
+# `start` counts from the first element of the input, whose strides (in elements) are `in_stride`.
 
-def permute(input: Any, *dims: Any) -> Any:
-    """The same memory with its dimensions in another order."""
-    wanted = sizes(dims)
-    n = input.ndim
-    if len(wanted) != n:
-        raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-            f"ordering of dimensions i.e. input.dim() = {n} is not equal to len(dims) = {len(wanted)}"
-        )
-    return permute_dims(input, check_dims(wanted, n))
-
-
-def select(input: Any, dim: int, index: int) -> Any:
-    """The slice at `index` of dimension `dim`, as a view without that dimension."""
-    d = check_dim(dim, input.ndim)
-    return select_at(input, d, index)
-
-
-METHODS: Final = ("view", "permute", "select")
-FUNCTIONS: Final = ("permute", "select")
+as_strided_of = linear(
+    "as_strided_of(input | size, stride, start, in_stride)",
+    k.as_strided,
+    node="AsStridedBackward0",
+    public="as_strided",
+    view=True,
+    input=lambda g, input_shape, in_stride, size, stride, start: as_strided_backward(
+        g, input_shape, in_stride, size, stride, start
+    ),
+)
+as_strided_backward = linear(
+    "as_strided_backward(g | shape, in_stride, size, stride, start)",
+    k.as_strided_backward,
+    g=lambda g, in_stride, size, stride, start: as_strided_of(g, size, stride, start, in_stride),
+)

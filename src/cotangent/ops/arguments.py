@@ -1,0 +1,127 @@
+"""Sizes and dims as callers write them: separate ints, one sequence, tensors of one int; PyTorch's errors."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn
+
+from ..errors import bad_argument, type_name
+
+
+class _Required:
+    """Stands where a required argument was left out."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+REQUIRED: Final = _Required()
+
+
+def missing(function: str, *names: str) -> NoReturn:
+    """Raise PyTorch's TypeError for required arguments that were left out."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    plural = "s" if len(names) == 1 else ""  # the other way round than one would think
+    raise TypeError(f"{function}() missing {len(names)} required positional argument{plural}: {listed}")
+
+
+def no_match(function: str, given: tuple[Any, ...], *signatures: str) -> NoReturn:
+    """Raise PyTorch's TypeError for arguments that fit none of several signatures."""
+    got = ", ".join(type_name(value) for value in given)
+    listed = "".join(f" * ({signature})\n" for signature in signatures)
+    raise TypeError(
+        f"{function}() received an invalid combination of arguments - got ({got}), but expected one of:\n{listed}"
+    )
+
+
+def integer(function: str, argument: str, position: int, value: Any) -> int:
+    """An int argument, also given as a tensor of one integer.
+
+    Raises:
+        TypeError: if it is left out or of another type.
+    """
+    kind = value.__class__
+    if kind is int:
+        return value  # type: ignore[no-any-return]
+    if value is REQUIRED:
+        missing(function, argument)
+    found = _index(value)
+    if found is None:
+        bad_argument(function, argument, position, "int", value)
+    return found
+
+
+def _index(value: Any) -> int | None:
+    """`value` as an int if PyTorch takes it for one."""
+    if value.__class__ is int:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, bool) or not hasattr(value, "__index__") or getattr(value, "ndim", 0):
+        return None
+    try:
+        return int(value.__index__())
+    except TypeError:
+        return None
+
+
+def integers(function: str, argument: str, args: Any, position: int = 1) -> tuple[int, ...]:
+    """Ints given separately or as one sequence (`args` is what `*args` caught).
+
+    Raises:
+        TypeError: if there are none, or one of them is no int.
+    """
+    if len(args) == 1:
+        first = args[0]
+        kind = first.__class__
+        if kind is int:
+            return args  # type: ignore[no-any-return]
+        if first is REQUIRED:
+            missing(function, argument)
+        if isinstance(first, (tuple, list)):
+            args = tuple(first)
+        else:
+            found = _index(first)
+            if found is None:
+                bad_argument(function, argument, position, "tuple of ints", first)
+            return (found,)
+        given = True
+    elif not args:
+        missing(function, argument)
+    else:
+        given = False
+    for n in args:
+        if n.__class__ is not int:
+            return _converted(function, argument, args, position, given)
+    return args  # type: ignore[no-any-return]
+
+
+def _converted(
+    function: str, argument: str, args: tuple[Any, ...], position: int, given: bool
+) -> tuple[int, ...]:
+    found = [_index(n) for n in args]
+    if None not in found:
+        return tuple(found)  # type: ignore[arg-type]
+    at = found.index(None)
+    if at == 0 and not given:
+        raise TypeError(f"{function}() takes 1 positional argument but {len(args)} were given")
+    if at == 0:
+        raise TypeError(
+            f"{function}(): argument '{argument}' (position {position}) must be tuple of ints, but found element of "
+            f"type {type_name(args[0])} at pos 0"
+        )
+    raise TypeError(
+        f"{function}(): argument '{argument}' failed to unpack the object at pos {at + 1} with error \"type must be "
+        f'tuple of ints,but got {type_name(args[at])}"'
+    )
+
+
+def rank(function: str, input: Any) -> int:
+    """The number of dimensions of the tensor `input`.
+
+    Raises:
+        TypeError: if it is no tensor.
+    """
+    try:
+        return len(input._data.shape)
+    except AttributeError:
+        bad_argument(function, "input", 1, "Tensor", input)
