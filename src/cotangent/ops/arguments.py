@@ -125,3 +125,8 @@ def rank(function: str, input: Any) -> int:
         return len(input._data.shape)
     except AttributeError:
         bad_argument(function, "input", 1, "Tensor", input)
+
+
+def whole(*values: Any) -> bool:
+    """Whether PyTorch takes all of them for ints."""
+    return all(_index(value) is not None for value in values)

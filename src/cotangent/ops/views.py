@@ -205,19 +205,19 @@ select_backward = linear(
     g=lambda g, dim, index: select_at(g, dim, index),
 )
 slice_of = linear(
-    "slice_of(input | dim, start, stop, step)",
+    "slice_of(input | dim, start, stop, every)",
     k.slice_,
     node="SliceBackward0",
     public="slice",
     view=True,
     batch="axes",
-    input=lambda g, input_shape, dim, start, stop, step: slice_backward(g, input_shape, dim, start, stop, step),
+    input=lambda g, input_shape, dim, start, stop, every: slice_backward(g, input_shape, dim, start, stop, every),
 )
 slice_backward = linear(
-    "slice_backward(g | shape, dim, start, stop, step)",
+    "slice_backward(g | shape, dim, start, stop, every)",
     k.slice_backward,
     batch="axes",
-    g=lambda g, dim, start, stop, step: slice_of(g, dim, start, stop, step),
+    g=lambda g, dim, start, stop, every: slice_of(g, dim, start, stop, every),
 )
 diagonal_of = linear(
     "diagonal_of(input | offset, dim1, dim2)",
@@ -235,19 +235,19 @@ diagonal_backward = linear(
     g=lambda g, offset, dim1, dim2: diagonal_of(g, offset, dim1, dim2),
 )
 windows_of = linear(
-    "windows_of(input | dim, length, step)",
+    "windows_of(input | dim, length, every)",
     k.windows,
     node="UnfoldBackward0",
     public="unfold",
     view=True,
     batch="axes",
-    input=lambda g, input_shape, dim, length, step: windows_backward(g, input_shape, dim, length, step),
+    input=lambda g, input_shape, dim, length, every: windows_backward(g, input_shape, dim, length, every),
 )
 windows_backward = linear(
-    "windows_backward(g | shape, dim, length, step)",
+    "windows_backward(g | shape, dim, length, every)",
     k.windows_backward,
     batch="axes",
-    g=lambda g, dim, length, step: windows_of(g, dim, length, step),
+    g=lambda g, dim, length, every: windows_of(g, dim, length, every),
 )
 
 # -- memory -----------------------------------------------------------------------------------------------
