@@ -80,6 +80,18 @@ class OpNode(Node):
             return t if not t._req else alias(t, None)
         return t if t._req and edge_of(t) is edge else alias(t, edge)
 
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Per differentiable input: the node its cotangent goes to and which output of it the input was."""
+        shown: list[tuple[Any, int]] = []
+        start = 0
+        for parameter, length in zip(self.op.tensors, self.span(), strict=True):
+            if parameter in self.op.rules:
+                for e in self.edges[start : start + length]:
+                    shown.append((e.parent, e.output) if e.__class__ is Port else (e, 0))
+            start += length
+        return tuple(shown)
+
     def position(self, name: str) -> int:
         """Index of the first edge of tensor parameter `name`."""
         start = 0

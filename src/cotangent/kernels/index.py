@@ -1,0 +1,71 @@
+"""Picking and placing elements by index arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def key_of(indices: list[Array], dims: tuple[int, ...]) -> tuple[Any, ...]:
+    """NumPy's key that applies `indices` to `dims` and takes all of the other dimensions."""
+    key: list[Any] = [slice(None)] * (max(dims) + 1)
+    for d, index in zip(dims, indices, strict=True):
+        key[d] = index
+    return tuple(key)
+
+
+def index(a: Array, indices: list[Array], dims: tuple[int, ...]) -> Array:
+    """`a[..., i, ..., j, ...]` with broadcast index arrays at `dims`."""
+    if len(dims) == 1 and indices[0].ndim == 1:
+        return a.take(indices[0], axis=dims[0], mode="wrap" if not a.shape[dims[0]] else "raise")
+    return np.asarray(a[key_of(indices, dims)])
+
+
+def index_back(g: Array, indices: list[Array], shape: tuple[int, ...], dims: tuple[int, ...]) -> Array:
+    """Zeros of `shape` with `g` added at the places that `index` took."""
+    out = np.zeros(shape, g.dtype)
+    add_at(out, indices, dims, g)
+    return out
+
+
+def add_at(out: Array, indices: list[Array], dims: tuple[int, ...], values: Array) -> None:
+    """`out[indices] += values` where repeated places add up."""
+    if dims == (0,) and indices[0].ndim == 1 and out.ndim > 1 and values.shape == (len(indices[0]), *out.shape[1:]):
+        add_rows(out, indices[0], values)
+        return
+    if out.dtype.kind == "V":
+        wide = out.astype(np.float32)
+        np.add.at(wide, key_of(indices, dims), values.astype(np.float32))
+        out[...] = wide.astype(out.dtype)
+        return
+    np.add.at(out, key_of(indices, dims), values)
+
+
+def add_rows(out: Array, rows: Array, values: Array) -> None:
+    """`out[rows] += values`, sums of equal rows taken in sorted order (faster than `np.add.at` row by row)."""
+    if not len(rows):
+        return
+    rows = np.where(rows < 0, rows + len(out), rows)
+    order = rows.argsort(kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    if len(starts) == len(rows):
+        out[rows] += values
+        return
+    wide = np.float32 if out.dtype.itemsize == 2 and out.dtype.kind not in "iu" else out.dtype
+    sums = np.add.reduceat(values[order].astype(wide, copy=False), starts, axis=0)
+    out[ordered[starts]] += sums.astype(out.dtype, copy=False)
+
+
+def index_put(a: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool) -> Array:
+    """A copy of `a` with `values` written (or added) at the indexed places."""
+    out = a.copy()
+    if accumulate:
+        key = key_of(indices, dims)
+        add_at(out, indices, dims, np.broadcast_to(values, out[key].shape))
+    else:
+        out[key_of(indices, dims)] = values
+    return out

@@ -1,0 +1,349 @@
+"""`x[...]` and `x[...] = v`: basic indexing as chains of views, index tensors as one gather."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import type_name
+from ..kernels import index as k
+from .table import constant, general, is_array, is_tensor, linear
+from .views import alias, reshape_any, select_at, slice_of, sum_to_size, unsqueeze_at
+
+index_of = linear(
+    "index_of(input, indices[] | dims)",
+    k.index,
+    node="IndexBackward0",
+    public="index",
+    input=lambda g, indices, input_shape, dims: index_back(g, indices, input_shape, dims),
+)
+index_back = linear(
+    "index_back(input, indices[] | shape, dims)",
+    k.index_back,
+    node="IndexPutBackward0",
+    public="index_put",
+    input=lambda g, indices, dims: index_of(g, indices, dims),
+)
+
+
+def _values_rule(g: Any, indices: Any, values_shape: Any, dims: Any) -> Any:
+    return sum_to_size(index_of(g, indices, dims), values_shape)
+
+
+def _input_rule(g: Any, indices: Any, dims: Any, accumulate: Any) -> Any:
+    return g if accumulate else index_clear(g, indices, dims)
+
+
+def _clear(a: Any, indices: Any, dims: Any) -> Any:
+    out = a.copy()
+    out[k.key_of(indices, dims)] = 0
+    return out
+
+
+index_clear = linear(
+    "index_clear(input, indices[] | dims)",
+    _clear,
+    node="IndexPutBackward0",
+    public="index_put",
+    input=lambda g, indices, dims: index_clear(g, indices, dims),
+)
+index_put_at = general(
+    "index_put_at(input, values, indices[] | dims, accumulate)",
+    k.index_put,
+    node="IndexPutBackward0",
+    public="index_put",
+    input=_input_rule,
+    values=_values_rule,
+    jvp=lambda tangents, args, out: _put_tangent(tangents, args),
+)
+
+
+def _put_tangent(tangents: Any, args: Any) -> Any:
+    """Tangent of index_put: linear in input and values together."""
+    moved, put, _ = tangents
+    base, values, indices, dims, accumulate = args
+    return index_put_at(
+        base * 0 if moved is None else moved, values * 0 if put is None else put, indices, dims, accumulate
+    )
+
+
+copy_to = general(
+    "copy_to(input, src)",
+    lambda a, b: np.array(np.broadcast_to(_real(a, b), a.shape), a.dtype),
+    node="CopyBackwards",
+    public="copy",
+    input=lambda g: g * 0,
+    src=lambda g, src_shape, src_dtype: cast_back(sum_to_size(g, src_shape), src_dtype),
+    jvp=lambda tangents, args, out: _copy_tangent(tangents, args),
+)
+cast_back = linear(
+    "cast_back(input | dtype)",
+    lambda a, dtype: a if a.dtype == dtype else (a.real if a.dtype.kind == "c" and dtype.kind != "c" else a).astype(dtype),
+    node="ToCopyBackward0",
+    public="_to_copy",
+    input=lambda g, input_dtype: cast_back(g, input_dtype),
+)
+
+
+def _real(a: Any, b: Any) -> Any:
+    return b.real if b.dtype.kind == "c" and a.dtype.kind not in "cb" else b
+
+
+def _copy_tangent(tangents: Any, args: Any) -> Any:
+    moved, src = tangents
+    base, _ = args
+    return base * 0 if src is None else copy_to(base * 0, src)
+
+
+# -- reading a key ------------------------------------------------------------------------------------------
+
+_NOT_AN_INDEX: Final = "tensors used as indices must be long, int, byte or bool tensors"
+
+
+def _index_tensor(value: Any) -> Any:
+    """A tensor from a list, tuple, range or array used as an index."""
+    if is_tensor(value):
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray([np.asarray(v._data if is_tensor(v) else v) for v in value])
+    if array.dtype.kind == "O":
+        array = np.asarray([v.item() if is_tensor(v) else v for v in value])
+    if array.dtype.kind in "US":
+        raise TypeError(f"new(): invalid data type '{type_name(_first(value))}'")
+    if not array.size and array.dtype.kind == "f":
+        array = array.astype(np.int64)
+    return constant(array)
+
+
+def _first(value: Any) -> Any:
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return value
+
+
+def _specified(key: tuple[Any, ...]) -> int:
+    """How many dimensions of the tensor a key speaks of."""
+    count = 0
+    for item in key:
+        if item is None or item is Ellipsis or item.__class__ is bool:
+            continue
+        if is_tensor(item) and item.dtype in (dtypes.bool_, dtypes.uint8):
+            count += item.ndim
+        else:
+            count += 1
+    return count
+
+
+def _key(key: Any) -> tuple[Any, ...]:
+    """A key as a tuple; a list counts as one index, as in PyTorch."""
+    if isinstance(key, tuple):
+        return tuple(key)
+    if key.__class__ is list and len(key) <= 32 and any(_structured(item) for item in key):
+        return tuple(key)  # NumPy's old rule: a list of lists, slices or tensors is a tuple of indices
+    return (key,)
+
+
+def _structured(item: Any) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, (list, tuple, slice)) or is_tensor(item)
+
+
+def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any], list[int]]:
+    """Apply the basic parts of a key as views; returns (view, index tensors, their dims).
+
+    `keep_full`: whether `:` makes a view of its own.
+    """
+    n = x.ndim
+    if _specified(key) > n:
+        if n == 0:
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+                "0-dim tensor to a number"
+            )
+        raise IndexError(f"too many indices for tensor of dimension {n}")
+    missing = n - _specified(key)
+    indices: list[Any] = []
+    dims: list[int] = []
+    out, dim, position = x, 0, 0
+    for item in key:
+        kind = item.__class__
+        if kind is int or isinstance(item, np.integer):
+            out = select_at(out, dim, _checked(int(item), out.shape[dim], position))
+            position += 1
+        elif kind is slice:
+            if keep_full or item.start is not None or item.stop is not None or item.step is not None:
+                out = _sliced(out, dim, item)
+            dim += 1
+            position += 1
+        elif item is Ellipsis:
+            dim += missing
+            position += missing
+            missing = 0
+        elif item is None:
+            out = unsqueeze_at(out, dim)
+            dim += 1
+        elif kind is bool or isinstance(item, np.bool_):
+            out = unsqueeze_at(out, dim)
+            indices.append(constant(np.zeros(1 if item else 0, np.int64)))
+            dims.append(dim)
+            dim += 1
+        else:
+            if not is_tensor(item) and not isinstance(item, (list, tuple, range, np.ndarray)) and hasattr(
+                item, "__index__"
+            ):
+                out = select_at(out, dim, _checked(operator.index(item), out.shape[dim], position))
+                position += 1
+                continue
+            if not is_tensor(item) and not isinstance(item, (list, tuple, range, np.ndarray, str)):
+                raise IndexError(
+                    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+                    f"{type_name(item)})"
+                )
+            t = _index_tensor(item)
+            if t.dtype.category > dtypes.INTEGRAL or t.dtype in (dtypes.int8, dtypes.int16):
+                raise IndexError(_NOT_AN_INDEX)
+            if t.ndim == 0 and t.dtype.category == dtypes.INTEGRAL and t.dtype is not dtypes.uint8:
+                out = select_at(out, dim, _checked(int(t.item()), out.shape[dim], position))
+                position += 1
+            elif t.dtype in (dtypes.bool_, dtypes.uint8):
+                _mask(out, t, dim, indices, dims)
+                dim += t.ndim
+                position += t.ndim
+            else:
+                indices.append(t)
+                dims.append(dim)
+                dim += 1
+                position += 1
+    return out, indices, dims
+
+
+def _checked(i: int, n: int, position: int) -> int:
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of bounds for dimension {position} with size {n}")
+    return i + n if i < 0 else i
+
+
+def _sliced(x: Any, dim: int, item: slice) -> Any:
+    n = x.shape[dim]
+    step = 1 if item.step is None else operator.index(item.step)
+    if step <= 0:
+        raise ValueError("step must be greater than zero")
+    start, stop, _ = slice(
+        None if item.start is None else operator.index(item.start),
+        None if item.stop is None else operator.index(item.stop),
+    ).indices(n)
+    return slice_of(x, dim, start, max(stop, start), step)
+
+
+def _mask(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[int]) -> None:
+    """Replace a mask by the coordinates of its true elements."""
+    shape = tuple(mask.shape)
+    if not shape:
+        raise IndexError(_NOT_AN_INDEX)
+    for d, n in enumerate(shape):
+        if x.shape[dim + d] != n:
+            raise IndexError(
+                f"The shape of the mask {list(shape)} at index {d} does not match the shape of the indexed tensor "
+                f"{list(x.shape)} at index {dim + d}"
+            )
+    for d, where in enumerate(np.asarray(mask._data).nonzero()):
+        indices.append(constant(where))
+        dims.append(dim + d)
+
+
+def _check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
+    shapes = [tuple(i.shape) for i in indices]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise IndexError(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            + ", ".join(str(list(s)) for s in shapes)
+        ) from None
+    for t, d in zip(indices, dims, strict=True):
+        data = t._data
+        if not is_array(data) or not data.size:
+            continue
+        n = x.shape[d]
+        low, high = int(data.min()), int(data.max())
+        if low < -n or high >= n:
+            raise IndexError(
+                f"index {low if low < -n else high} is out of bounds for dimension {d} with size {n}"
+            )
+
+
+def getitem(input: Any, key: Any) -> Any:
+    """`input[key]`: views for integers, slices, None and `...`; a copy for index tensors and masks."""
+    if key.__class__ is int and input._data.shape:
+        return select_at(input, 0, _checked(key, input._data.shape[0], 0))
+    parts = _key(key)
+    out, indices, dims = _walk(input, parts, len(parts) == 1)
+    if indices:
+        _check_indices(out, indices, dims)
+        return index_of(out, indices, tuple(dims))
+    return alias(input) if out is input else out
+
+
+def setitem(input: Any, key: Any, value: Any) -> None:
+    """`input[key] = value`, in place: value is broadcast and cast."""
+    if not is_tensor(value) and not isinstance(value, (int, float, complex, np.generic)):
+        raise TypeError(f"can't assign a {type_name(value)} to a torch.{input.dtype.type_name}")
+    if isinstance(value, (complex, np.complexfloating)) and not input.dtype.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow")
+    out, indices, dims = _walk(input, _key(key), False)
+    if not is_tensor(value):
+        value = constant(np.asarray(value).astype(input.dtype.np))
+        if not indices:
+            out.fill_(value)
+            return
+    if not indices:
+        shape, have = tuple(out.shape), tuple(value.shape)
+        while len(have) > len(shape) and have[0] == 1:
+            have = have[1:]
+        if have != tuple(value.shape):
+            value = reshape_any(value, have)
+        if have != shape:
+            value = value.expand(shape)
+        out.copy_(value)
+        return
+    _check_indices(out, indices, dims)
+    if value.dtype is not out.dtype:
+        value = cast_back(value, out.dtype.np)
+    wanted = _result_shape(tuple(out.shape), [tuple(i.shape) for i in indices], dims)
+    have = tuple(value.shape)
+    while len(have) > len(wanted) and have[0] == 1:
+        have = have[1:]
+    if have != tuple(value.shape):
+        value = reshape_any(value, have)
+    lead = len(wanted) - len(have)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(have, wanted[lead:], strict=True)):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of shape "
+            f"{list(wanted)}"
+        )
+    out._index_put_at_(value, indices, tuple(dims), False)
+
+
+def _result_shape(shape: tuple[int, ...], given: list[tuple[int, ...]], dims: list[int]) -> tuple[int, ...]:
+    """Shape of `x[indices]`: index dimensions stay together where they are, or go to the front."""
+    together = np.broadcast_shapes(*given)
+    rest = [n for d, n in enumerate(shape) if d not in dims]
+    if dims == list(range(dims[0], dims[0] + len(dims))):
+        before = dims[0]
+        return tuple(rest[:before]) + together + tuple(rest[before:])
+    return together + tuple(rest)
+
+
+def copy(input: Any, src: Any, non_blocking: bool = False) -> Any:
+    """`src` broadcast to the shape and cast to the dtype of `input`."""
+    return copy_to(input, src)
+
+
+METHODS: Final = ()
+_index_put_at = index_put_at
+INPLACE: Final = ("copy", "_index_put_at")
+DUNDERS: Final = {"__getitem__": "getitem", "__setitem__": "setitem"}
