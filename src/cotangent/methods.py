@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from .autograd import emit
 from .autograd.inplace import in_place, operator
-from .ops import arithmetic, broadcast, indexing, matmul, order, reduce, sections, viewfronts
+from .ops import arithmetic, broadcast, copies, fill, indexing, matmul, order, reduce, sections, viewfronts
 from .ops.table import operator_of
 from .tensor import Tensor
 
-FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, viewfronts, order, broadcast, sections, matmul, reduce, indexing)
+FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, copies, viewfronts, order, broadcast, sections, matmul, reduce, indexing, fill)
 
 
 # Python's binary operators on numbers, plain, reflected and in place: `add` stands for __add__, and so on.

@@ -16,7 +16,8 @@ from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
 from ..errors import bad_argument
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..ops.table import BOOL_RESULT, FLOAT, REAL, Primitive
+from ..ops.arguments import REQUIRED, missing
+from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, Primitive
 from .base import InferenceCell, TensorBase, active, as_array, new, version_of, world, wrap
 from .modes import modes
 from .node import Node, Port, next_seq
@@ -30,6 +31,9 @@ OPERAND = (TensorBase, int, float, complex, np.number, np.bool_)
 
 def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """Run `op` on tensors (or numbers, for elementwise ops) of any payload."""
+    if op.complex_form is not None and isinstance(tensors[0], TensorBase):
+        if tensors[0].dtype.is_complex:  # type: ignore[attr-defined]
+            return op.complex_form(*tensors, *statics)
     level = level_of(tensors)
     if level:
         return modes.levels[level - 1].run(op, tensors, statics)
@@ -76,6 +80,8 @@ def run_kernel(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...
 def _check_tensor(op: Primitive, name: str, value: Any) -> None:
     if isinstance(value, TensorBase) or (value is None and name in op.optional):
         return
+    if value is REQUIRED:
+        missing(op.public, *op.tensors[op.tensors.index(name) :])
     position = op.tensors.index(name) + 1
     if name in op.lists and isinstance(value, (list, tuple)):
         for k, item in enumerate(value):
@@ -100,6 +106,8 @@ def operate(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -
 
 def promoted(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> tuple[dtype, dtype]:
     """(dtype to compute in, dtype of the result) of an elementwise op."""
+    if op.guard is not None:
+        op.guard(tensors)
     dims, zeros, scalars = [], [], []
     for name, value in zip(op.tensors, tensors, strict=True):
         if value is None or name in op.fixed:
@@ -120,6 +128,8 @@ def promoted(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
         op.check(op, compute)
     if op.result == BOOL_RESULT:
         return compute, dtypes.bool_
+    if op.result == COMPLEX:
+        return compute, compute.to_complex()
     return compute, compute.to_real() if op.result == REAL else compute
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.arguments import REQUIRED
 from ..ops.table import BOOL_RESULT, Primitive, emitter, on_arrays
 from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
 from .dispatch import after_record, dispatch, finish, operate
@@ -98,7 +99,7 @@ def emit(op: Primitive) -> None:
     generated = made["entry"]
     entry.__defaults__ = generated.__defaults__
     entry.__kwdefaults__ = generated.__kwdefaults__
-    entry.__code__ = generated.__code__.replace(co_name=op.name, co_qualname=op.name)
+    entry.__code__ = generated.__code__.replace(co_name=op.public, co_qualname=op.public)
     if op.operator is not None:
         op.operator.__code__ = made["operator"].__code__.replace(co_name=op.name, co_qualname=op.name)  # type: ignore[attr-defined]
 
@@ -244,9 +245,10 @@ class _Writer:
 
     def entry(self) -> None:
         op = self.op
-        statics = [f"{s}={op.defaults[s]}" if s in op.defaults else s for s in op.statics]
+        statics = [f"{s}={op.defaults.get(s, 'REQUIRED')}" for s in op.statics]
         out = ", *, out=None" if self.elementwise else ""
-        self.add(0, f"def entry({', '.join([*op.tensors, *statics])}{out}):")
+        required = [f"{t}=REQUIRED" for t in op.tensors]
+        self.add(0, f"def entry({', '.join([*required, *statics])}{out}):")
         tensors = "(" + "".join(f"{t}, " for t in op.tensors) + ")"
         rest = "(" + "".join(f"{s}, " for s in op.statics) + ")"
         self.fallback = f"return dispatch(_op, {tensors}, {rest})"
@@ -307,7 +309,8 @@ class _Writer:
             self.add(1, "try:", f"    a_{t} = {t}._data", "except AttributeError:", f"    {self.fallback}")
             want = "BOOL" if t in op.fixed else "dt"
             self.add(1, f"if a_{t}.dtype is not {want}:", f"    {self.fallback}")
-        args = ", ".join([*(f"a_{t}" for t in op.tensors), *(s for s in op.statics if s not in op.defaults)])
+        arrays = [f"a_{t}" for t in op.tensors]
+        args = ", ".join([*(reversed(arrays) if op.reverse else arrays), *(s for s in op.statics if s not in op.defaults)])
         if isinstance(op.fast, np.ufunc):
             # No NumPy warning comes from here: see QUIET_FRAME.
             self.add(1, "try:", f"    r = fast({args}, out=...)", "except ValueError:", f"    {self.fallback}")
@@ -438,6 +441,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "edge_of": edge_of, "link_view": link_view, "internal": internal_files, "user_frame": user_frame,
     "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors, "reset_errors": reset_errors,
     "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver, "operate": operate,
+    "REQUIRED": REQUIRED,
 }  # fmt: skip
 
 

@@ -26,6 +26,8 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     x = tensors[0]
     if not isinstance(x, TensorBase):
         raise TypeError(f"{op.public}_(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
+    if op.complex_form is not None and x.dtype.is_complex:  # type: ignore[attr-defined]
+        op = op.complex_form.op
     level = level_of(tensors)
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
@@ -95,7 +97,7 @@ def _write_elementwise(
             raise RuntimeError(
                 f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}"
             )
-    if arrays[0] is data and result_dtype is target and op.fast is not None and _defaults(op, statics):
+    if arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse and _defaults(op, statics):
         check_overlap(x)
         token = set_errors(QUIET)
         try:

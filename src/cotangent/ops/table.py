@@ -29,7 +29,7 @@ import numpy as np
 Rule = Callable[..., Any]
 
 # What an elementwise op makes of its inputs' common dtype.
-SAME, FLOAT, BOOL_RESULT, REAL = "same", "float", "bool", "real"
+SAME, FLOAT, BOOL_RESULT, REAL, COMPLEX = "same", "float", "bool", "real", "complex"
 
 
 class Primitive:
@@ -40,6 +40,7 @@ class Primitive:
         "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer", "entry",
         "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
         "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
+        "complex_form", "guard", "reverse",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -73,6 +74,9 @@ class Primitive:
         self.strict: frozenset[str] = frozenset()
         self.analytic = True
         self.real_is_same = False
+        self.complex_form: Any = None
+        self.guard: Callable[..., None] | None = None
+        self.reverse = False
         self.operator: Callable[..., Any] | None = None
         self.rounds_in_float = True
         self.entry: Callable[..., Any]
@@ -238,7 +242,10 @@ def elementwise(
     strict: tuple[str, ...] = (),
     analytic: bool = True,
     real_is_same: bool = False,
+    complex_form: Any = None,
     check: Callable[..., None] | None = None,
+    guard: Callable[..., None] | None = None,
+    reverse: bool = False,
     **rules: Any,
 ) -> Any:
     """Declare an op that acts element by element, with broadcasting and dtype promotion.
@@ -253,25 +260,32 @@ def elementwise(
         result: SAME, FLOAT (integers become the default float), BOOL_RESULT or REAL.
         wide: whether 16-bit floats are computed in float32 and rounded once (False: exact selection ops).
         fast: called as `fast(*arrays, *statics without default, out=...)` when the other statics have their
-            defaults (the kernel itself if there are no statics).
+            defaults (the kernel itself if there are no statics; False: there is no such form).
         fixed: tensor parameters that broadcast but take no part in promotion (conditions).
         weighs: statics that are numbers and take part in promotion (an exponent, bounds).
         strict: tensor parameters that may not be Python numbers.
         analytic: whether the rules are derivatives of holomorphic functions; if not, they are pullbacks in
             PyTorch's convention as they stand, and complex inputs need `jvp`.
         real_is_same: whether real tensors are returned as they are (conj).
+        complex_form: for ops of one tensor, the op that takes over for complex ones (abs).
         check: `check(op, dtype)` raises for computation dtypes PyTorch refuses.
+        guard: `guard(tensors)` raises for combinations of operands PyTorch refuses; not called where all are of
+            one floating-point dtype.
+        reverse: whether `fast` takes its arrays in reverse order.
         **rules: pullback per parameter, and any option of `declare`.
     """
     options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
     op = Primitive(signature, kernel, "elementwise", rules)
     op.rounds_in_float = wide
-    op.fast = fast or op.fast
+    op.fast = op.fast if fast is None else fast or None
     op.fixed = frozenset(fixed)
     op.weighs = frozenset(weighs)
     op.strict = frozenset(strict)
     op.analytic = analytic
     op.real_is_same = real_is_same
+    op.complex_form = complex_form
+    op.guard = guard
+    op.reverse = reverse
     op.check = check
     return declare(op, result=result, **options)
 

@@ -1,0 +1,377 @@
+"""Elementwise kernels that NumPy has no ufunc for.
+
+Like ufuncs they take `out=` (an array, None, or `...` for "an array even if 0-d").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import lazy
+
+special = lazy.module("scipy.special")
+
+
+def cast(a: Any, dtype: Any) -> Any:
+    """`a` in another dtype; complex numbers become real by dropping the imaginary part."""
+    if a.dtype.kind == "c" and dtype.kind not in "cb":
+        a = a.real
+    return a.astype(dtype)
+
+
+def stored(value: Any, out: Any) -> Any:
+    """`value` in `out`, or as an array, whichever `out` asks for."""
+    if out is None:
+        return value
+    if out is ...:
+        return np.asarray(value)
+    out[...] = value
+    return out
+
+
+# -- arithmetic ---------------------------------------------------------------------------------------
+
+
+def no_zeros(b: Any) -> None:
+    """Refuse integer divisors of zero as PyTorch does.
+
+    Raises:
+        RuntimeError: if any element is zero.
+    """
+    if b.size and not b.all():
+        raise RuntimeError("ZeroDivisionError")
+
+
+def floor_div(a: Any, b: Any, out: Any = None) -> Any:
+    """Quotients rounded down."""
+    if a.dtype.kind in "iu":
+        no_zeros(b)
+    return np.floor_divide(a, b, out=out)
+
+
+def trunc_div(a: Any, b: Any, out: Any = None) -> Any:
+    """Quotients rounded towards zero."""
+    if a.dtype.kind in "iu":
+        no_zeros(b)
+        return np.floor_divide(a - np.fmod(a, b), b, out=out)
+    return np.trunc(a / b, out=out)
+
+
+def remainder(a: Any, b: Any, out: Any = None) -> Any:
+    """What `floor_div` leaves, with the divisor's sign."""
+    if a.dtype.kind in "iu":
+        no_zeros(b)
+    return np.remainder(a, b, out=out)
+
+
+def fmod(a: Any, b: Any, out: Any = None) -> Any:
+    """What `trunc_div` leaves, with the dividend's sign."""
+    if a.dtype.kind in "iu":
+        no_zeros(b)
+    return np.fmod(a, b, out=out)
+
+
+def reciprocal(a: Any, out: Any = None) -> Any:
+    """1 / a."""
+    return np.divide(1.0, a, out=out)
+
+
+def addcmul(a: Any, b: Any, c: Any, value: Any = 1, out: Any = None) -> Any:
+    """a + value * b * c."""
+    product = np.multiply(b, c) if value == 1 else np.multiply(number(b, value) * b, c)
+    return np.add(a, product, out=out)
+
+
+def addcdiv(a: Any, b: Any, c: Any, value: Any = 1, out: Any = None) -> Any:
+    """a + value * b / c."""
+    quotient = np.true_divide(b, c) if value == 1 else np.true_divide(number(b, value) * b, c)
+    return np.add(a, quotient, out=out)
+
+
+def number(a: Any, value: Any) -> Any:
+    """A Python number in the dtype of `a`, truncated for integers, as PyTorch converts scalars."""
+    if a.dtype.kind in "iu" and isinstance(value, float):
+        return int(value)
+    return value
+
+
+def lerp(a: Any, b: Any, weight: Any, out: Any = None) -> Any:
+    """a + weight * (b - a), computed from the nearer end so that both ends are met exactly."""
+    d = b - a
+    if isinstance(weight, (int, float, complex)):
+        if abs(weight) < 0.5:
+            return np.add(a, weight * d, out=out)
+        return np.subtract(b, d * (1 - weight), out=out)
+    return stored(np.where(np.abs(weight) < 0.5, a + weight * d, b - d * (1 - weight)), out)
+
+
+# -- powers -------------------------------------------------------------------------------------------
+
+
+def rsqrt(a: Any, out: Any = None) -> Any:
+    """1 / sqrt(a)."""
+    return np.divide(1.0, np.sqrt(a), out=out)
+
+
+def pow_scalar(a: Any, exponent: Any, out: Any = None) -> Any:
+    """a ** exponent for a Python number, with shortcuts where PyTorch takes them."""
+    if a.dtype.kind in "iu":
+        exponent = int(exponent)
+        if exponent < 0:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        # Wrapping around at 64 bits and then at fewer is wrapping around at fewer.
+        return stored(np.power(a.astype(np.int64), exponent).astype(a.dtype), out)
+    if exponent == 2:
+        return np.multiply(a, a, out=out)
+    if exponent == 3:
+        return np.multiply(a * a, a, out=out)
+    if exponent == 1:
+        return np.positive(a, out=out)
+    if exponent == 0.5:
+        return np.sqrt(a, out=out)
+    if exponent == 0:
+        return stored(np.ones_like(a), out)
+    if exponent == -1:
+        return np.divide(1.0, a, out=out)
+    if exponent == -0.5:
+        return np.divide(1.0, np.sqrt(a), out=out)
+    if exponent == -2:
+        return np.divide(1.0, a * a, out=out)
+    return np.power(a, exponent, out=out)
+
+
+def pow_tensor(a: Any, b: Any, out: Any = None) -> Any:
+    """a ** b element by element; integers to negative powers give 0, 1 or -1, as in C."""
+    if a.dtype.kind == "i" and b.size and (b < 0).any():
+        ones = np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b & 1), 0))
+        return stored(np.where(b < 0, ones, np.power(a, np.abs(b))).astype(a.dtype), out)
+    return np.power(a, b, out=out)
+
+
+def pow_base(a: Any, base: Any, out: Any = None) -> Any:
+    """base ** a for a Python number."""
+    if a.dtype.kind in "iu":
+        return pow_tensor(np.asarray(int(base)).astype(a.dtype), a, out)
+    if base == 1:
+        return stored(np.ones_like(a), out)
+    if base == 2 and a.dtype.kind == "f":
+        return np.exp2(a, out=out)
+    return np.power(base, a, out=out)
+
+
+def ldexp(a: Any, b: Any, out: Any = None) -> Any:
+    """a * 2 ** b."""
+    return np.multiply(a, np.power(2.0, b) if b.dtype.kind == "c" else np.exp2(b), out=out)
+
+
+# -- exponentials, logarithms ----------------------------------------------------------------------------
+
+
+def logaddexp(a: Any, b: Any, out: Any = None) -> Any:
+    """log(exp(a) + exp(b)) without overflow."""
+    if a.dtype.kind != "c":
+        return np.logaddexp(a, b, out=out)
+    swap = a.real < b.real
+    high, low = np.where(swap, b, a), np.where(swap, a, b)
+    return np.add(high, np.log1p(np.exp(low - high)), out=out)
+
+
+def exp2(a: Any, out: Any = None) -> Any:
+    """2 ** a."""
+    return np.exp2(a, out=out) if a.dtype.kind == "f" else np.exp(a * np.log(2.0).item(), out=out)
+
+
+def sinc(a: Any, out: Any = None) -> Any:
+    """sin(pi a) / (pi a), and 1 at 0."""
+    y = np.asarray(a * np.pi)
+    zero = y == 0
+    y = np.where(zero, 1.0, y)
+    return stored(np.where(zero, 1.0, np.sin(y) / y).astype(a.dtype, copy=False), out)
+
+
+def logit(a: Any, eps: Any, out: Any = None) -> Any:
+    """log(a / (1 - a)), with `a` kept `eps` away from 0 and 1 if that is given."""
+    if eps is not None:
+        a = np.clip(a, eps, 1 - eps)
+    return np.log(a / (1 - a), out=out)
+
+
+# -- rounding, signs --------------------------------------------------------------------------------------
+
+
+def round_to(a: Any, decimals: int, out: Any = None) -> Any:
+    """Rounded to a number of decimals, half to even."""
+    if decimals == 0:
+        return np.rint(a, out=out)
+    scale = 10.0 ** abs(decimals)
+    if decimals < 0:
+        return np.multiply(np.rint(a / scale), scale, out=out)
+    return np.divide(np.rint(a * scale), scale, out=out)
+
+
+def trunc(a: Any, out: Any = None) -> Any:
+    """Rounded towards zero."""
+    return np.trunc(a, out=out) if a.dtype.kind == "f" else np.positive(a, out=out)
+
+
+def floor(a: Any, out: Any = None) -> Any:
+    """Rounded down."""
+    return np.floor(a, out=out) if a.dtype.kind == "f" else np.positive(a, out=out)
+
+
+def ceil(a: Any, out: Any = None) -> Any:
+    """Rounded up."""
+    return np.ceil(a, out=out) if a.dtype.kind == "f" else np.positive(a, out=out)
+
+
+def rint(a: Any, out: Any = None) -> Any:
+    """Rounded, half to even."""
+    return np.rint(a, out=out) if a.dtype.kind == "f" else np.positive(a, out=out)
+
+
+def frac(a: Any, out: Any = None) -> Any:
+    """What truncation takes away."""
+    return np.subtract(a, np.trunc(a), out=out)
+
+
+def sign(a: Any, out: Any = None) -> Any:
+    """-1, 0 or 1; PyTorch gives 0 for nan; z / |z| for complex numbers."""
+    kind = a.dtype.kind
+    if kind == "b":
+        return stored(a.copy(), out)
+    if kind != "f":
+        return np.sign(a, out=out)
+    return np.subtract(a > 0, a < 0, dtype=a.dtype, out=out)
+
+
+def signbit(a: Any, out: Any = None) -> Any:
+    """Whether the sign is negative (of zeros, too)."""
+    return np.signbit(a, out=out) if a.dtype.kind == "f" else np.less(a, 0, out=out)
+
+
+def angle_real(a: Any, out: Any = None) -> Any:
+    """pi for negative numbers, 0 for others, nan for nan."""
+    return stored(np.where(np.isnan(a), a, np.where(a < 0, a.dtype.type(np.pi), a.dtype.type(0))), out)
+
+
+def angle_complex(a: Any, out: Any = None) -> Any:
+    """The argument of complex numbers."""
+    return np.arctan2(a.imag, a.real, out=out)
+
+
+def heaviside(a: Any, values: Any, out: Any = None) -> Any:
+    """0 below zero, 1 above, `values` at zero (0 for nan)."""
+    one, zero = a.dtype.type(1), a.dtype.type(0)
+    return stored(np.where(a == 0, values, np.where(a > 0, one, zero)), out)
+
+
+# -- choosing ----------------------------------------------------------------------------------------------
+
+
+def where(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
+    """`a` where the condition holds, `b` elsewhere."""
+    chosen = np.where(condition, a, b)
+    return chosen if out is None or out is ... else stored(chosen, out)
+
+
+def clamp(a: Any, low: Any, high: Any, out: Any = None) -> Any:
+    """`a` within bounds, either of which may be missing; the upper one wins."""
+    if low is None:
+        return np.minimum(a, high, out=out)
+    low = np.maximum(a, low, out=out if high is None else None)
+    return low if high is None else np.minimum(low, high, out=out)
+
+
+def clamp_numbers(a: Any, low: Any, high: Any, out: Any = None) -> Any:
+    """`clamp` with Python numbers for bounds."""
+    if a.dtype.kind in "iu":
+        low, high = bound(a.dtype, low), bound(a.dtype, high)
+    return clamp(a, low, high, out)
+
+
+def bound(dtype: Any, value: Any) -> Any:
+    """A Python number as a bound in an integer dtype; below an unsigned dtype's range it wraps around.
+
+    Raises:
+        RuntimeError: if it lies beyond the dtype's range.
+    """
+    if value is None:
+        return None
+    value = int(value)
+    limits = np.iinfo(dtype)
+    if value < 0 and not limits.min and value >= -(limits.max + 1):
+        value += limits.max + 1
+    if not limits.min <= value <= limits.max:
+        name = f"{np.dtype(dtype).name}_t"
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+    return value
+
+
+def nan_to_num(a: Any, nan: Any, posinf: Any, neginf: Any, out: Any = None) -> Any:
+    """`a` with nan and the infinities replaced."""
+    if a.dtype.kind not in "fc":
+        return stored(a.copy(), out)
+    return stored(np.nan_to_num(a, nan=nan, posinf=posinf, neginf=neginf), out)
+
+
+# -- special functions (SciPy, loaded on first use) ---------------------------------------------------------
+
+
+def erf(a: Any, out: Any = None) -> Any:
+    """The error function."""
+    return special.erf(a, out=out)
+
+
+def erfc(a: Any, out: Any = None) -> Any:
+    """1 - erf(a), accurate far out."""
+    return special.erfc(a, out=out)
+
+
+def erfinv(a: Any, out: Any = None) -> Any:
+    """The inverse of the error function."""
+    return special.erfinv(a, out=out)
+
+
+def lgamma(a: Any, out: Any = None) -> Any:
+    """log |gamma(a)|."""
+    return special.gammaln(a, out=out)
+
+
+def digamma(a: Any, out: Any = None) -> Any:
+    """Derivative of `lgamma`; -inf at +0, inf at -0, nan at negative integers, as PyTorch."""
+    found = special.digamma(a)
+    return stored(np.where(a == 0, np.copysign(np.inf, -a), found).astype(a.dtype, copy=False), out)
+
+
+def polygamma(a: Any, n: int, out: Any = None) -> Any:
+    """The nth derivative of `digamma`."""
+    if n == 0:
+        return digamma(a, out)
+    return stored(special.polygamma(n, a).astype(a.dtype, copy=False), out)
+
+
+def i0(a: Any, out: Any = None) -> Any:
+    """Modified Bessel function of order 0."""
+    return special.i0(a, out=out)
+
+
+def i1(a: Any, out: Any = None) -> Any:
+    """Modified Bessel function of order 1."""
+    return special.i1(a, out=out)
+
+
+def xlogy(a: Any, b: Any, out: Any = None) -> Any:
+    """a * log(b), 0 where a is 0 (unless b is nan)."""
+    return special.xlogy(a, b, out=out)
+
+
+def gammainc(a: Any, b: Any, out: Any = None) -> Any:
+    """The regularised lower incomplete gamma function."""
+    return special.gammainc(a, b, out=out)
+
+
+def gammaincc(a: Any, b: Any, out: Any = None) -> Any:
+    """The regularised upper incomplete gamma function."""
+    return special.gammaincc(a, b, out=out)

@@ -1,0 +1,71 @@
+"""Copies: of values (clone), into another dtype (cast), of a shape alone (zeros_like and its kin)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ..kernels import elementwise as k
+from .table import linear
+
+
+def along(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching rule of operations of one tensor that act element by element: nothing changes."""
+    return op.entry(tensors[0], *statics), dims[0]
+
+
+cast = linear(
+    "cast(input | dtype)",
+    k.cast,
+    node="ToCopyBackward0",
+    public="to",
+    batch=along,
+    input=lambda g, input_dtype: cast(g, input_dtype),
+    doc="`input` in another dtype (a NumPy dtype).",
+)
+clone_of = linear(
+    "clone_of(input)",
+    lambda a: a.copy(order="K"),
+    node="CloneBackward0",
+    public="clone",
+    batch=along,
+    input=lambda g: g,
+)
+# The copy that accumulation makes of a gradient which others may still see.
+clone_for_grad = linear(
+    "clone_for_grad(input)",
+    lambda a: a.copy(order="K"),
+    node="CopyBackwards",
+    public="clone",
+    batch=along,
+    input=lambda g: g,
+)
+zeros_like = linear("zeros_like(input)", np.zeros_like, batch=along, doc="Zeros of the shape and dtype of `input`.")
+ones_like = linear("ones_like(input)", np.ones_like, batch=along, doc="Ones of the shape and dtype of `input`.")
+full_like = linear(
+    "full_like(input | value)", np.full_like, batch=along, doc="`value` everywhere, in the shape and dtype of `input`."
+)
+
+
+def clone(input: Any, *, memory_format: Any = None) -> Any:
+    """A copy of a tensor that gradients flow through.
+
+    Args:
+        input: tensor of any shape.
+        memory_format: accepted as PyTorch does; memory is laid out as in `input`.
+
+    Returns:
+        a tensor of the same shape and dtype in memory of its own.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> x.clone()
+        tensor([1., 2.], grad_fn=<CloneBackward0>)
+    """
+    return clone_of(input)
+
+
+FUNCTIONS: Final = ("clone",)
+METHODS: Final = ("clone",)
