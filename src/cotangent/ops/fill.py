@@ -1,0 +1,119 @@
+"""Filling a tensor with one value."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes
+from .indexing import cast_back
+from .reduce import sum_all
+from .table import general, is_tensor
+
+
+def _fill_tangent(tangents: Any, args: Any, out: Any) -> Any:
+    """Tangent of fill: that of the value, everywhere."""
+    _, moved = tangents
+    return args[0] * 0 if moved is None else fill_tensor(args[0] * 0, moved)
+
+
+fill_number = general(
+    "fill_number(input | value)",
+    lambda a, value: np.full(a.shape, value, a.dtype),
+    node="FillBackward0",
+    public="fill",
+    input=lambda g: g * 0,
+    jvp=lambda tangents, args, out: args[0] * 0,
+)
+fill_tensor = general(
+    "fill_tensor(input, value)",
+    lambda a, value: np.full(a.shape, value, a.dtype),
+    node="FillBackward1",
+    public="fill",
+    input=lambda g: g * 0,
+    value=lambda g, value_dtype: cast_back(sum_all(g), value_dtype),
+    jvp=_fill_tangent,
+)
+# The same, named as PyTorch names the nodes of the in-place forms.
+written_tensor = general(
+    "written_tensor(input, value)",
+    lambda a, value: np.full(a.shape, value, a.dtype),
+    node="FillBackward3",
+    public="fill_",
+    input=lambda g: g * 0,
+    value=lambda g, value_dtype: cast_back(sum_all(g), value_dtype),
+    jvp=_fill_tangent,
+)
+written_number = general(
+    "written_number(input | value)",
+    lambda a, value: np.full(a.shape, value, a.dtype),
+    node="FillBackward2",
+    public="fill_",
+    input=lambda g: g * 0,
+    jvp=lambda tangents, args, out: args[0] * 0,
+)
+zeroed = general(
+    "zeroed(input)",
+    np.zeros_like,
+    node="ZeroBackward0",
+    public="zero_",
+    input=lambda g: g * 0,
+    jvp=lambda tangents, args, out: args[0] * 0,
+)
+
+
+def fill(input: Any, value: Any) -> Any:
+    """A tensor like `input` with every element equal to `value`.
+
+    Args:
+        input: any shape.
+        value: a number or a 0-d tensor.
+
+    Returns:
+        a tensor of the shape and dtype of `input`.
+
+    Raises:
+        RuntimeError: if `value` is a tensor with dimensions.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.fill(torch.zeros(2), 3.0)
+        tensor([3., 3.])
+    """
+    if is_tensor(value):
+        _check_value(value)
+        return fill_tensor(input, value)
+    return fill_number(input, _fitting(input, value))
+
+
+def _check_value(value: Any) -> None:
+    if value.ndim:
+        raise RuntimeError(
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+        )
+
+
+def _fitting(input: Any, value: Any) -> Any:
+    if isinstance(value, complex) and not input.dtype.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow")
+    return np.asarray(value).astype(input.dtype.np).item() if input.dtype.category < dtypes.FLOATING else value
+
+
+def written_fill(input: Any, value: Any) -> Any:
+    """Set every element of `input` to `value`, in place."""
+    if is_tensor(value):
+        _check_value(value)
+        return written_tensor(input, value)
+    return written_number(input, _fitting(input, value))
+
+
+def zero(input: Any) -> Any:
+    """Set every element of `input` to zero, in place."""
+    return zeroed(input)
+
+
+FUNCTIONS: Final = ("fill",)
+INPLACE: Final = ("zero", "written_fill")
+INPLACE_FUNCTIONS: Final = ("zero",)
+ALIASES: Final = {"fill": "written_fill"}
