@@ -110,7 +110,8 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
         True
     """
     with no_grad():
-        return tensor.uniform_(a, b, generator=generator)
+        tensor.uniform_(a, b, generator=generator)
+    return tensor
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
@@ -131,7 +132,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
         torch.Size([3, 5])
     """
     with no_grad():
-        return tensor.normal_(mean, std, generator=generator)
+        tensor.normal_(mean, std, generator=generator)
+    return tensor
 
 
 def trunc_normal_(
@@ -203,7 +205,7 @@ def _accept_by_density(tensor: Tensor, mean: float, std: float, a: float, b: flo
     candidates = empty_like(tensor)
     chance = empty_like(tensor)
 
-    def rejected() -> Tensor:
+    def rejected() -> Any:
         candidates.sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(log_peak)
         return chance.uniform_(generator=generator).log_().gt(candidates)
 
@@ -235,7 +237,8 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
         tensor([0.5000, 0.5000])
     """
     with no_grad():
-        return tensor.fill_(val)
+        tensor.fill_(val)
+    return tensor
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -270,7 +273,8 @@ def zeros_(tensor: Tensor) -> Tensor:
         tensor([0., 0.])
     """
     with no_grad():
-        return tensor.zero_()
+        tensor.zero_()
+    return tensor
 
 
 def eye_(tensor: Tensor) -> Tensor:

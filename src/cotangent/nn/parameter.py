@@ -83,15 +83,16 @@ class Parameter(Tensor, metaclass=_MarkedType):
                 f"{type(kept).__name__} was found instead. To use the type as a Parameter, please correct "
                 "the detach() semantics defined by its __torch_dispatch__() implementation."
             )
-        kept._is_param = True
-        return kept  # type: ignore[no-any-return]
+        marked: Any = kept
+        marked._is_param = True
+        return marked  # type: ignore[no-any-return]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        known = memo.get(id(self))
+        known: Parameter | None = memo.get(id(self))
         if known is None:
             known = type(self)(self.data.clone(memory_format=preserve_format), self.requires_grad)
             memo[id(self)] = known
-        return known  # type: ignore[no-any-return]
+        return known
 
     def __repr__(self) -> str:  # type: ignore[override]
         return "Parameter containing:\n" + super().__repr__()
@@ -132,7 +133,8 @@ class Buffer(Tensor, metaclass=_MarkedType):
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
         if data is None:
             data = empty(0)
-        marked = data.detach().requires_grad_(data.requires_grad)
+        marked: Any = data.detach().requires_grad_(data.requires_grad)
         marked.persistent = persistent
         marked._is_buffer = True
-        return marked  # type: ignore[no-any-return]
+        buffer: Buffer = marked
+        return buffer

@@ -25,8 +25,9 @@ from ..tensor import Tensor
 
 Rule = Callable[..., Any]
 
-# Elements per pass over a large array: what a rule touches at once stays in a core's own cache.
-_BLOCK: Final = 16384
+# Elements per pass over a large array. What a rule touches at once should stay in the cache; blocks smaller
+# than this cost more in calls than they save.
+_BLOCK: Final = 262144
 # Temporaries kept for small arrays; a model has few shapes, and one that has many starts over.
 _KEPT: Final = 512
 
@@ -93,34 +94,37 @@ def update(
         recorded: whether to run over tensors in any case.
         as_real: whether the rule takes complex values as pairs of real ones.
     """
-    scalars: dict[Any, list[Any]] = {}
+    known_numbers: Any = None
+    known_dtype: Any = None
+    values: list[Any] = []
+    temporaries = _temporaries.made
     for tensors, numbers in work:
-        parameter = tensors[0]
-        p = parameter._data
+        p = tensors[0]._data
         if recorded or p.__class__ is not np.ndarray:
             _update_tensors(rule, tensors, numbers, options, as_real)
             continue
-        arrays = [None if x is None else x._data for x in tensors]
-        if p.dtype.kind == "c" and as_real:
+        arrays: list[Any] = [None if x is None else x._data for x in tensors]
+        dtype = p.dtype
+        if as_real and dtype.kind == "c":
             arrays = [None if a is None else _as_real(a) for a in arrays]
             p = arrays[0]
-        key = (id(numbers), p.dtype)
-        values = scalars.get(key)
-        if values is None:
-            narrow = p.dtype.itemsize == 2
+            dtype = p.dtype
+        narrow = dtype.itemsize == 2
+        if numbers is not known_numbers or dtype is not known_dtype:
+            known_numbers, known_dtype = numbers, dtype
             # As arrays: a ufunc takes those twice as fast as Python's numbers.
-            dtype = np.float32 if narrow else p.dtype
-            values = scalars[key] = [np.asarray(number(n), dtype) for n in numbers]
-        if p.dtype.itemsize == 2:
+            values = [np.asarray(number(n), np.float32 if narrow else dtype) for n in numbers]
+        if narrow:
             _update_narrow(rule, arrays, values, options)
         elif p.size <= _BLOCK:
-            t, u = _temporaries.like(p)
+            t, u = temporaries.get((p.shape, dtype)) or _temporaries.like(p)
             rule(np, t, u, arrays, values, *options)
         else:
             _update_large(rule, arrays, values, options)
-        for x in tensors[:1] + tensors[2:]:
-            if x is not None:
-                cell_of(x)[0] += 1
+        gradient = tensors[1]
+        for x in tensors:
+            if x is not None and x is not gradient:
+                (x._vc or cell_of(x))[0] += 1
 
 
 def _as_real(array: Any) -> Any:
@@ -138,7 +142,7 @@ def _update_large(rule: Rule, arrays: list[Any], values: Sequence[Any], options:
         # Not flat in memory; rare enough to pay for temporaries of full size.
         rule(np, np.empty_like(p), np.empty_like(p), arrays, values, *options)
         return
-    flat = [None if a is None else a.reshape(-1) for a in arrays]
+    flat: list[Any] = [None if a is None else a.reshape(-1) for a in arrays]
     size = p.size
     t, u = _temporaries.like(flat[0][:_BLOCK])
     for start in range(0, size, _BLOCK):
@@ -149,7 +153,7 @@ def _update_large(rule: Rule, arrays: list[Any], values: Sequence[Any], options:
 
 def _update_narrow(rule: Rule, arrays: list[Any], values: Sequence[Any], options: Sequence[Any]) -> None:
     """16-bit floats: computed in float32, as decay rates near 1 are 1 in 16 bits."""
-    wide = [None if a is None else a.astype(np.float32) for a in arrays]
+    wide: list[Any] = [None if a is None else a.astype(np.float32) for a in arrays]
     t, u = np.empty_like(wide[0]), np.empty_like(wide[0])
     rule(np, t, u, wide, values, *options)
     for position, (array, result) in enumerate(zip(arrays, wide)):

@@ -57,8 +57,8 @@ class Adam(Optimizer):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        lr: float | Any = 1e-3,
+        betas: tuple[float | Any, float | Any] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
@@ -198,7 +198,7 @@ def _step_dtype(group: dict[str, Any]) -> Any:
 _ONE = np.ones((), np.float32)
 
 
-def _count(step: Tensor) -> Any:
+def _count(step: Any) -> Any:
     """Count a step up and give it back; as a number, unless it is being traced."""
     data = step._data
     if data.__class__ is not np.ndarray:

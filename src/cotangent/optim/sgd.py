@@ -50,10 +50,10 @@ class SGD(Optimizer):
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float | Tensor = 1e-3,
+        lr: float | Any = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float | Tensor = 0,
+        weight_decay: float | Any = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,

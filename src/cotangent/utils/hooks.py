@@ -106,7 +106,7 @@ class BackwardHook:
         self._inputs = _Border(-1, None)
         self._outputs = _Border(-1, None)
 
-    def setup_input_hook(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def setup_input_hook(self, args: tuple[Any, ...]) -> Any:
         """Pass the call's arguments through the input border.
 
         Args:

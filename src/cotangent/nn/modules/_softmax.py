@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...tensor import Tensor
 from .. import functional as F
 from .module import Module
@@ -31,7 +33,7 @@ class Softmin(_AlongDim):
         tensor([0.5000, 0.5000])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.softmin(input, self.dim, _stacklevel=5)
 
 
@@ -47,7 +49,7 @@ class Softmax(_AlongDim):
         tensor([0.5000, 0.5000])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.softmax(input, self.dim, _stacklevel=5)
 
 
@@ -63,7 +65,7 @@ class LogSoftmax(_AlongDim):
         tensor([-0.6931, -0.6931])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.log_softmax(input, self.dim, _stacklevel=5)
 
 
@@ -79,7 +81,7 @@ class Softmax2d(Module):
         tensor([0.5000, 0.5000])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         if input.dim() not in (3, 4):
             raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
         return F.softmax(input, -3, _stacklevel=5)

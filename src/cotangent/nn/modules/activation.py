@@ -87,7 +87,7 @@ class Threshold(_Activation):
         self.value = value
         self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
 
@@ -103,7 +103,7 @@ class ReLU(_InPlace):
         tensor([0., 1.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.relu(input, inplace=self.inplace)
 
 
@@ -129,7 +129,7 @@ class RReLU(_Activation):
         self.upper = upper
         self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
 
@@ -152,7 +152,7 @@ class Hardtanh(_Activation):
         tensor([-1.0000,  0.5000,  1.0000])
     """
 
-    _shown = ("min_val", "max_val")
+    _shown: tuple[str, ...] = ("min_val", "max_val")
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class Hardtanh(_Activation):
         if self.max_val <= self.min_val:
             raise AssertionError(f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})")
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
 
@@ -207,7 +207,7 @@ class Sigmoid(Module):
         tensor([0.5000])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return sigmoid(input)
 
 
@@ -223,7 +223,7 @@ class Hardsigmoid(_InPlace):
         tensor([0.0000, 0.5000])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.hardsigmoid(input, self.inplace)
 
     def extra_repr(self) -> str:
@@ -239,7 +239,7 @@ class Tanh(Module):
         tensor([0.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return tanh(input)
 
 
@@ -255,7 +255,7 @@ class SiLU(_InPlace):
         tensor([0.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.silu(input, inplace=self.inplace)
 
 
@@ -271,7 +271,7 @@ class Mish(_InPlace):
         tensor([0.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.mish(input, inplace=self.inplace)
 
 
@@ -287,7 +287,7 @@ class Hardswish(_InPlace):
         tensor([-0.,  3.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.hardswish(input, self.inplace)
 
     def extra_repr(self) -> str:
@@ -314,7 +314,7 @@ class ELU(_Activation):
         self.alpha = alpha
         self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.elu(input, self.alpha, self.inplace)
 
 
@@ -338,7 +338,7 @@ class CELU(_Activation):
         self.alpha = alpha
         self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.celu(input, self.alpha, self.inplace)
 
 
@@ -354,7 +354,7 @@ class SELU(_InPlace):
         tensor([1.0507])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.selu(input, self.inplace)
 
 
@@ -376,7 +376,7 @@ class GLU(_Activation):
         super().__init__()
         self.dim = dim
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.glu(input, self.dim)
 
 
@@ -396,7 +396,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.gelu(input, approximate=self.approximate)
 
     def extra_repr(self) -> str:
@@ -426,7 +426,7 @@ class Hardshrink(_Shrink):
         tensor([0., 1.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.hardshrink(input, self.lambd)
 
 
@@ -442,7 +442,7 @@ class Softshrink(_Shrink):
         tensor([0.0000, 0.5000])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.softshrink(input, self.lambd)
 
 
@@ -466,7 +466,7 @@ class LeakyReLU(_Activation):
         self.negative_slope = negative_slope
         self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
 
@@ -479,7 +479,7 @@ class LogSigmoid(Module):
         tensor([-0.6931])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.logsigmoid(input)
 
 
@@ -503,7 +503,7 @@ class Softplus(_Activation):
         self.beta = beta
         self.threshold = threshold
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.softplus(input, self.beta, self.threshold)
 
 
@@ -537,7 +537,7 @@ class PReLU(_Activation):
         """Set the slopes to their first value."""
         constant_(self.weight, self.init)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.prelu(input, self.weight)
 
 
@@ -550,7 +550,7 @@ class Softsign(Module):
         tensor([0.5000])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.softsign(input)
 
 
@@ -563,5 +563,5 @@ class Tanhshrink(Module):
         tensor([0.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.tanhshrink(input)

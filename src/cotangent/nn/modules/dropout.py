@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...tensor import Tensor
 from .. import functional as F
 from .module import Module
@@ -39,7 +41,7 @@ class Dropout(_DropoutNd):
         tensor([1., 1.])
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
@@ -54,7 +56,7 @@ class Dropout1d(_DropoutNd):
         ValueError: if `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
@@ -69,7 +71,7 @@ class Dropout2d(_DropoutNd):
         ValueError: if `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
@@ -84,7 +86,7 @@ class Dropout3d(_DropoutNd):
         ValueError: if `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
@@ -99,7 +101,7 @@ class AlphaDropout(_DropoutNd):
         ValueError: if `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.alpha_dropout(input, self.p, self.training)
 
 
@@ -114,5 +116,5 @@ class FeatureAlphaDropout(_DropoutNd):
         ValueError: if `p` is not between 0 and 1.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.feature_alpha_dropout(input, self.p, self.training)

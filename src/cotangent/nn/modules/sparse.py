@@ -80,10 +80,11 @@ class Embedding(Module):
         """Draw the table from the standard normal distribution; the padding vector is 0."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
+            table: Any = self.weight
             with no_grad():
-                self.weight[self.padding_idx].fill_(0)
+                table[self.padding_idx].fill_(0)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.embedding(
             input,
             self.weight,

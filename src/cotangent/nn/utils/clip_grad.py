@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 from ...autograd.modes import no_grad
 from ...functions import clamp, norm, stack, tensor
@@ -19,14 +20,13 @@ def _listed(tensors: Tensors) -> list[Tensor]:
     return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
-def _gradients(parameters: Tensors) -> list[Tensor]:
+def _gradients(parameters: Tensors) -> list[Any]:
     return [p.grad for p in _listed(parameters) if p.grad is not None]
 
 
-@no_grad()
 def get_total_norm(
     tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
-) -> Tensor:
+) -> Any:
     """The norm of several tensors as if they were one vector.
 
     Args:
@@ -50,7 +50,8 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not listed:
         return tensor(0.0)
-    total = norm(stack([norm(t, norm_type) for t in listed]), norm_type)
+    with no_grad():
+        total = norm(stack([norm(t, norm_type) for t in listed]), norm_type)
     if error_if_nonfinite and not total.isfinite():
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
@@ -60,9 +61,8 @@ def get_total_norm(
     return total
 
 
-@no_grad()
 def clip_grads_with_norm_(
-    parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
+    parameters: Tensors, max_norm: float, total_norm: Any, foreach: bool | None = None
 ) -> None:
     """Scale gradients down by `max_norm / total_norm`, if that is below 1.
 
@@ -84,19 +84,19 @@ def clip_grads_with_norm_(
     if not gradients:
         return
     # Always multiplied, even by 1: no look at the value is needed, which matters when tracing.
-    factor = clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
-    for gradient in gradients:
-        gradient.mul_(factor)
+    with no_grad():
+        factor = clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor)
 
 
-@no_grad()
 def clip_grad_norm_(
     parameters: Tensors,
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
-) -> Tensor:
+) -> Any:
     """Scale gradients so that their total norm is at most a bound.
 
     Args:
@@ -123,7 +123,7 @@ def clip_grad_norm_(
     """
     listed = _listed(parameters)
     if isinstance(parameters, types.GeneratorType) and not listed:
-        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
+        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=2)
     total = get_total_norm(_gradients(listed), norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(listed, max_norm, total, foreach)
     return total
@@ -135,7 +135,7 @@ def clip_grad_norm(
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
-) -> Tensor:
+) -> Any:
     """Deprecated name of `clip_grad_norm_`.
 
     Args:
@@ -156,7 +156,6 @@ def clip_grad_norm(
     return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
 
-@no_grad()
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
     """Cut each element of the gradients off at +-`clip_value`.
 
@@ -174,5 +173,6 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
         tensor([ 1.0000, -0.5000])
     """
     bound = float(clip_value)
-    for gradient in _gradients(parameters):
-        gradient.clamp_(min=-bound, max=bound)
+    with no_grad():
+        for gradient in _gradients(parameters):
+            gradient.clamp_(min=-bound, max=bound)

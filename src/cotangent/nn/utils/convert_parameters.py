@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ...functions import cat
 from ...tensor import Tensor
@@ -11,7 +12,7 @@ from ...utils._typename import typename
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
 
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Any:
     """The elements of all parameters, one after the other.
 
     Args:
@@ -47,8 +48,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {typename(vec)}")
+    vector: Any = vec
     start = 0
     for parameter in parameters:
         end = start + parameter.numel()
-        parameter.data = vec[start:end].view_as(parameter).data
+        parameter.data = vector[start:end].view_as(parameter).data
         start = end

@@ -117,7 +117,7 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable[..., Any]] | None 
     raise TypeError(_REFUSED.format(type(element)))
 
 
-def _collate_tensors(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+def _collate_tensors(batch: Any, *, collate_fn_map: Any = None) -> Any:
     return stack(batch, 0)
 
 
@@ -127,15 +127,15 @@ def _collate_arrays(batch: Any, *, collate_fn_map: Any = None) -> Any:
     return collate([as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 
-def _collate_array_scalars(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+def _collate_array_scalars(batch: Any, *, collate_fn_map: Any = None) -> Any:
     return as_tensor(batch)
 
 
-def _collate_floats(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+def _collate_floats(batch: Any, *, collate_fn_map: Any = None) -> Any:
     return tensor(batch, dtype=float64)
 
 
-def _collate_ints(batch: Any, *, collate_fn_map: Any = None) -> Tensor:
+def _collate_ints(batch: Any, *, collate_fn_map: Any = None) -> Any:
     return tensor(batch)
 
 

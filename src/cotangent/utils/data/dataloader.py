@@ -114,15 +114,16 @@ class DataLoader(Generic[_T_co]):
             raise ValueError(
                 "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
             )
+        chosen: Any = sampler
         if sampler is None:
             if is_stream:
-                sampler = _NoIndices()
+                chosen = _NoIndices()
             elif shuffle:
-                sampler = RandomSampler(dataset, generator=generator)
+                chosen = RandomSampler(dataset, generator=generator)
             else:
-                sampler = SequentialSampler(dataset)
+                chosen = SequentialSampler(dataset)
         if batch_size is not None:
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+            batch_sampler = BatchSampler(chosen, batch_size, drop_last)
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = prefetch_factor
@@ -134,7 +135,7 @@ class DataLoader(Generic[_T_co]):
         self.in_order = in_order
         self.batch_size = batch_size
         self.drop_last = drop_last
-        self.sampler = sampler
+        self.sampler = chosen
         self.batch_sampler = batch_sampler
         self.generator = generator
         if collate_fn is None:

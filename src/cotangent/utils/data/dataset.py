@@ -83,6 +83,8 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         (tensor(2), tensor(4))
     """
 
+    tensors: tuple[Any, ...]
+
     def __init__(self, *tensors: Tensor) -> None:
         if any(tensors[0].size(0) != tensor.size(0) for tensor in tensors):
             raise AssertionError("Size mismatch between tensors")
