@@ -17,11 +17,16 @@ from typing import Any, Final
 
 from .autograd import emit
 from .autograd.inplace import in_place, operator
-from .ops import arithmetic, broadcast, copies, fill, indexing, matmul, order, reduce, sections, viewfronts
+from .ops import (
+    arithmetic, broadcast, copies, fill, indexing, join, matmul, order, padding, reduce, sections, shape, split, viewfronts,
+)  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
 
-FAMILIES: Final[tuple[ModuleType, ...]] = (arithmetic, copies, viewfronts, order, broadcast, sections, matmul, reduce, indexing, fill)
+FAMILIES: Final[tuple[ModuleType, ...]] = (
+    arithmetic, copies, viewfronts, order, broadcast, sections, join, split, shape, padding, matmul, reduce, indexing,
+    fill,
+)  # fmt: skip
 
 
 # Python's binary operators on numbers, plain, reflected and in place: `add` stands for __add__, and so on.
