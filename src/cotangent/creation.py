@@ -1,30 +1,43 @@
-"""Making tensors from Python values, arrays and fills."""
+"""Tensors from Python values and from other libraries' arrays."""
 
 from __future__ import annotations
 
+import numbers
+import warnings
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
-from .autograd.base import wrap
+from .autograd.base import InferenceCell, active, new, wrap
+from .autograd.modes import modes
 from .config import settings
 from .dtypes import dtype as _dtype
-from .errors import sizes
-from .tensor import Tensor
+from .errors import type_name
+from .size import check_device
+from .tensor import LEGACY_NEW, Tensor
+
+_COPY_CONSTRUCT = (
+    "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+    "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
+)
 
 
-def tensor(data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """A new tensor with a copy of `data`."""
-    if isinstance(data, Tensor):
-        array = data._data
-    else:
-        array = np.array(data)
-        if dtype is None and array.dtype == np.float64 and not isinstance(data, np.ndarray):
-            dtype = settings.default_dtype
-    if dtype is not None:
-        array = np.asarray(array).astype(dtype.np)
-    t = wrap(np.array(array))
+def check_dtype(function: str, d: Any) -> None:
+    """Raise PyTorch's TypeError unless `d` is None or a dtype."""
+    if d is not None and d.__class__ is not _dtype:
+        raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(d)}")
+
+
+def born(array: np.ndarray[Any, Any], requires_grad: bool = False) -> Any:
+    """A new leaf tensor around `array`.
+
+    Raises:
+        RuntimeError: if gradients are asked for on integers.
+    """
+    t = wrap(array)
+    if active.inference and modes.inference:
+        t._vc = InferenceCell((0, None))
     if requires_grad:
         if t.dtype.category < dtypes.FLOATING:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
@@ -32,22 +45,393 @@ def tensor(data: Any, *, dtype: _dtype | None = None, device: Any = None, requir
     return t
 
 
-def full(size: Any, fill_value: Any, *, dtype: _dtype | None = None, requires_grad: bool = False) -> Any:
-    """A tensor filled with one value."""
-    d = dtype or dtypes.scalar_dtype(fill_value, settings.default_dtype)
-    t = wrap(np.full(size, fill_value, d.np))
-    t._req = requires_grad
+def _shape_of(data: Any) -> list[int]:
+    """Shape of nested sequences, by their first elements."""
+    shape: list[int] = []
+    while isinstance(data, (list, tuple)) or _is_sequence(data):
+        shape.append(len(data))
+        if not len(data):
+            break
+        data = data[0]
+    return shape
+
+
+def _is_sequence(data: Any) -> bool:
+    if isinstance(data, (str, bytes, Tensor, np.generic, dict, set)) or isinstance(data, numbers.Number):
+        return False
+    if isinstance(data, np.ndarray):
+        return data.ndim > 0
+    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def _scalars(data: Any, shape: list[int], depth: int, out: list[Any]) -> None:
+    """Collect the numbers of nested sequences of the given shape."""
+    if depth == len(shape):
+        out.append(_scalar(data, depth))
+        return
+    if isinstance(data, Tensor):
+        data = list(data) if data.ndim else data
+    if not (isinstance(data, (list, tuple, Tensor)) or _is_sequence(data)):
+        raise TypeError("not a sequence")
+    if len(data) != shape[depth]:
+        raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
+    for item in data:
+        _scalars(item, shape, depth + 1, out)
+
+
+def _scalar(value: Any, depth: int) -> Any:
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return value._data.reshape(())[()]
+    if isinstance(value, (np.generic, bool, int, float, complex)):
+        return value
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value[()]
+    if isinstance(value, str):
+        if depth:
+            raise ValueError("too many dimensions 'str'")
+        raise TypeError("new(): invalid data type 'str'")
+    if isinstance(value, (list, tuple)):
+        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+    if hasattr(value, "__index__"):
+        return value.__index__()
+    if hasattr(value, "__float__"):
+        return float(value)
+    raise RuntimeError(f"Could not infer dtype of {type(value).__name__}")
+
+
+def _inferred(values: list[Any]) -> _dtype:
+    """The dtype PyTorch infers for Python numbers (NumPy scalars keep their own)."""
+    found: _dtype | None = None
+    for value in values:
+        here = (
+            dtypes.from_numpy(value.dtype)
+            if isinstance(value, np.generic)
+            else dtypes.scalar_dtype(value, settings.default_dtype)
+        )
+        if found is None or found is here:
+            found = here
+        else:
+            found = dtypes.promote_types(found, here)
+    return settings.default_dtype if found is None else found
+
+
+def _fits(values: list[Any], d: _dtype) -> None:
+    """Raise what PyTorch raises for numbers an integer dtype cannot hold."""
+    if d.category >= dtypes.COMPLEX or d.category == dtypes.BOOL:
+        return
+    if d.category == dtypes.FLOATING:
+        for v in values:
+            if isinstance(v, (complex, np.complexfloating)):
+                raise TypeError("must be real number, not complex")
+        return
+    limits = np.iinfo(d.np)
+    for v in values:
+        if v != v or not limits.min <= v.real <= limits.max:
+            if isinstance(v, int) and not -(2**63) <= v < 2**64:
+                raise ValueError("Overflow when unpacking long long")
+            raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
+
+
+def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, Any]:
+    """The array `torch.tensor` makes of `data`.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: for ragged, non-numeric or overflowing data, with PyTorch's texts.
+    """
+    if isinstance(data, np.ndarray):
+        found = dtypes.from_numpy(data.dtype)
+        return np.array(data, (d or found).np, copy=copy or None)
+    if isinstance(data, (bool, int, float, complex, np.generic)) and not isinstance(data, str):
+        values = [data]
+        shape: list[int] = []
+    else:
+        if hasattr(data, "__array__") and not isinstance(data, (list, tuple, Tensor)):
+            return as_array(np.asarray(data), d, copy)
+        shape = _shape_of(data)
+        values = []
+        plain = _plain(data, shape)
+        if plain is not None:
+            return plain if d is None else _cast_plain(plain, data, d)
+        if shape and 0 in shape:
+            return np.empty(shape, (d or settings.default_dtype).np)
+        if shape and _ends_in_tensor(data):
+            return _stacked(data, d)
+        _scalars(data, shape, 0, values)
+    chosen = d or _inferred(values)
+    _fits(values, chosen)
+    if not shape:
+        return np.asarray(values[0]).astype(chosen.np)
+    return np.array(values, dtype=None if chosen.category == dtypes.COMPLEX else chosen.np).astype(chosen.np).reshape(shape)
+
+
+def _plain(data: Any, shape: list[int]) -> np.ndarray[Any, Any] | None:
+    """Quick way for rectangular nested lists of floats or of ints: NumPy reads these alike."""
+    if not isinstance(data, (list, tuple)) or not shape or 0 in shape:
+        return None
+    first = data
+    while isinstance(first, (list, tuple)):
+        first = first[0]
+    if first.__class__ not in (float, int):
+        return None
+    try:
+        array = np.array(data)
+    except (ValueError, OverflowError, TypeError, RuntimeError):
+        return None
+    if list(array.shape) != shape or array.dtype.kind not in "fi":
+        return None
+    if array.dtype.kind == "f":
+        return array.astype(settings.default_dtype.np)
+    return array
+
+
+def _cast_plain(array: np.ndarray[Any, Any], data: Any, d: _dtype) -> np.ndarray[Any, Any]:
+    if array.dtype.kind == "f" and d is not settings.default_dtype:
+        array = np.array(data)
+    if d.category == dtypes.INTEGRAL:
+        _fits(array.ravel().tolist(), d)
+    return array.astype(d.np)
+
+
+def _ends_in_tensor(data: Any) -> bool:
+    while isinstance(data, (list, tuple)):
+        data = data[0]
+    return isinstance(data, Tensor) and data.ndim > 0
+
+
+def _stacked(data: Any, d: _dtype | None) -> np.ndarray[Any, Any]:
+    raise ValueError("only one element tensors can be converted to Python scalars")
+
+
+def tensor(
+    data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Any:
+    """A new tensor with a copy of `data`.
+
+    Args:
+        data: number, nested sequence of numbers, NumPy array or tensor.
+        dtype: element type; inferred from `data` if None (floats become the default dtype).
+        device: "cpu" or None.
+        requires_grad: whether gradients flow to it.
+        pin_memory: accepted for PyTorch's sake; has no effect.
+
+    Returns:
+        a leaf tensor that shares no memory with `data`.
+
+    Raises:
+        ValueError: for ragged sequences.
+        TypeError, RuntimeError: for things that are no numbers, or numbers `dtype` cannot hold.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        tensor([[1., 2.],
+                [3., 4.]])
+    """
+    check_dtype("tensor", dtype)
+    if device is not None:
+        check_device(device)
+    if isinstance(data, Tensor):
+        warnings.warn(_COPY_CONSTRUCT, UserWarning, stacklevel=2)
+        array = data._data
+        return born(np.array(array) if dtype is None else np.array(array).astype(dtype.np), requires_grad)
+    return born(as_array(data, dtype), requires_grad)
+
+
+def as_tensor(data: Any, dtype: _dtype | None = None, device: Any = None) -> Any:
+    """`data` as a tensor, sharing memory and history where possible.
+
+    Args:
+        data: number, nested sequence, NumPy array or tensor.
+        dtype: element type; that of `data` if None.
+        device: "cpu" or None.
+
+    Returns:
+        `data` itself if it is a tensor of that dtype; a tensor on the same memory for an array of it.
+
+    Example:
+        >>> import cotangent as torch
+        >>> import numpy as np
+        >>> a = np.zeros(2)
+        >>> torch.as_tensor(a)[0] = 1
+        >>> a
+        array([1., 0.])
+    """
+    if device is not None:
+        check_device(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None or dtype is data.dtype else data.to(dtype)
+    if isinstance(data, np.ndarray) and (dtype is None or dtypes.from_numpy(data.dtype) is dtype):
+        return from_numpy(data)
+    return born(as_array(data, dtype, copy=False))
+
+
+def asarray(
+    obj: Any, *, dtype: _dtype | None = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Any:
+    """`obj` as a tensor, sharing memory unless a copy is asked for or needed.
+
+    Args:
+        obj: tensor, NumPy array, buffer, number or nested sequence.
+        dtype: element type; that of `obj` if None.
+        device: "cpu" or None.
+        copy: True to always copy, False to raise where a copy is needed, None to copy if needed.
+        requires_grad: whether gradients flow to it.
+
+    Returns:
+        a tensor.
+
+    Raises:
+        ValueError: if `copy` is False and a copy is needed.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.asarray([1, 2])
+        tensor([1, 2])
+    """
+    check_dtype("asarray", dtype)
+    if isinstance(obj, Tensor):
+        made = obj if dtype is None or dtype is obj.dtype else obj.to(dtype)
+        if copy is False and made is not obj:
+            raise ValueError("can't alias tensor with dtype different than the one specified.")
+        if copy:
+            made = made.clone()
+        return made.detach().requires_grad_() if requires_grad and not made.requires_grad else made
+    t = as_tensor(obj, dtype, device)
+    if copy and isinstance(obj, np.ndarray):
+        t = t.clone()
+    if copy is False and not isinstance(obj, np.ndarray):
+        raise ValueError("can't alias arbitrary sequence into a tensor.")
+    return t.requires_grad_() if requires_grad else t
+
+
+def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
+    """A tensor on the memory of a NumPy array.
+
+    Args:
+        ndarray: array of a dtype that tensors have.
+
+    Returns:
+        a tensor that sees every change of the array, and the other way round.
+
+    Raises:
+        TypeError: if it is no array or of another dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> import numpy as np
+        >>> torch.from_numpy(np.arange(3))
+        tensor([0, 1, 2])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    dtypes.from_numpy(ndarray.dtype)
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+        )
+    if not ndarray.flags.writeable:
+        warnings.warn(
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
+            "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or make "
+            "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of this "
+            "program.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return born(ndarray.view(np.ndarray))
+
+
+def frombuffer(
+    buffer: Any, *, dtype: _dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Any:
+    """A 1-d tensor on the memory of an object with a buffer (bytes, bytearray, memoryview, ...).
+
+    Args:
+        buffer: the object.
+        dtype: element type to read.
+        count: number of elements; all if negative.
+        offset: bytes to skip.
+        requires_grad: whether gradients flow to it.
+
+    Returns:
+        a tensor that shares the buffer's memory.
+
+    Raises:
+        ValueError: if the buffer is too short.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
+        tensor([1, 2], dtype=torch.int16)
+    """
+    return born(np.frombuffer(buffer, dtype.np, count, offset), requires_grad)
+
+
+def scalar_tensor(s: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """A 0-d tensor of one number, of the default dtype unless another is given.
+
+    Args:
+        s: the number.
+        dtype: element type.
+        device: "cpu" or None.
+        requires_grad: whether gradients flow to it.
+
+    Returns:
+        a 0-d tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.scalar_tensor(2)
+        tensor(2.)
+    """
+    d = dtype or (settings.default_dtype.to_complex() if isinstance(s, complex) else settings.default_dtype)
+    return born(np.asarray(s).astype(d.np), requires_grad)
+
+
+def legacy_tensor(cls: Any, d: _dtype, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the old constructors make: `Tensor(2, 3)` is unfilled, `Tensor([2, 3])` holds the numbers."""
+    if kwargs.get("device") is not None:
+        check_device(kwargs["device"])
+    if not args:
+        array: Any = np.empty((0,), d.np)
+    elif len(args) == 1 and isinstance(args[0], Tensor):
+        source = args[0]
+        if source.dtype is not d:
+            raise TypeError(f"expected {_options(d)} (got {_options(source.dtype)})")
+        array = source._data
+    elif len(args) == 1 and not isinstance(args[0], (int, np.integer)):
+        data = args[0]
+        if isinstance(data, str) or not (isinstance(data, np.ndarray) or _is_sequence(data)):
+            raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+        is_size = type(data).__name__ == "Size"
+        array = np.empty(tuple(data), d.np) if is_size else as_array(data, None).astype(d.np)
+    else:
+        if any(not hasattr(n, "__index__") for n in args):
+            raise TypeError(
+                f"new() received an invalid combination of arguments - got ({', '.join(type_name(a) for a in args)})"
+            )
+        shape = [n.__index__() for n in args]
+        for n in shape:
+            if n < 0:
+                raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {shape}")
+        array = np.zeros(shape, d.np)
+    t = new(cls)
+    t._data = array
+    t._req = False
+    t._node = t._vc = t._view = None
     return t
 
 
-def ones(*size: Any, dtype: _dtype | None = None, requires_grad: bool = False) -> Any:
-    """A tensor of ones."""
-    return full(sizes(size), 1, dtype=dtype or settings.default_dtype, requires_grad=requires_grad)
+def _options(d: _dtype) -> str:
+    name = dtypes.CPP_NAME[d] + (" int" if d is dtypes.int64 else "")
+    return (
+        f"TensorOptions(dtype={name}, device=cpu, layout=Strided, requires_grad=false (default), pinned_memory=false "
+        "(default), memory_format=(nullopt))"
+    )
 
 
-def zeros(*size: Any, dtype: _dtype | None = None, requires_grad: bool = False) -> Any:
-    """A tensor of zeros."""
-    return full(sizes(size), 0, dtype=dtype or settings.default_dtype, requires_grad=requires_grad)
-
-
-__all__ = ["full", "ones", "tensor", "zeros"]
+LEGACY_NEW.append(legacy_tensor)
+__all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "scalar_tensor", "tensor"]

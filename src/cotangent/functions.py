@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import creation
+from . import conversion, creation, factories
 from .autograd.inplace import in_place
 from .methods import FAMILIES, public
+from .tensor import Tensor
 
 __all__: list[str] = []
 _scope: Final = globals()
 
 
 def _gather() -> None:
-    found: dict[str, Any] = {name: vars(creation)[name] for name in creation.__all__}
+    found: dict[str, Any] = {}
+    for module in (creation, factories, conversion):
+        found |= {name: vars(module)[name] for name in module.__all__}
+    found |= conversion.LEGACY
     found |= public("FUNCTIONS")
     for family in FAMILIES:
         for name in vars(family).get("INPLACE_FUNCTIONS", ()):
@@ -22,6 +26,8 @@ def _gather() -> None:
     __all__.extend(found)
 
 
+for _name in factories.METHODS:
+    setattr(Tensor, _name, vars(factories)[_name])
 _gather()
 
 

@@ -52,6 +52,10 @@ class Tensor(TensorBase):
 
         def __getattr__(self, name: str) -> Any: ...
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        """The old constructor: `Tensor(2, 3)` has that shape, `Tensor([2, 3])` those numbers (float)."""
+        return LEGACY_NEW[0](cls, settings.default_dtype, args, kwargs)  # type: ignore[no-any-return]
+
     # -- shape and type ---------------------------------------------------------------------------
 
     @property
@@ -433,4 +437,6 @@ def _cpp_dtype(t: Tensor) -> str:
     return dtypes.CPP_NAME[t.dtype]
 
 
+# Reading Python values is creation's business, one module up; it enters its function here.
+LEGACY_NEW: list[Callable[..., Tensor]] = []
 world.Tensor = Tensor

@@ -242,7 +242,9 @@ def finish(
             t._vc = InferenceCell((0, None))
         made.append(t)
     mode = modes.grad
-    if mode is not None and op.rules and requires(op, tensors, level):
+    if mode is not None and op.rules and requires(op, tensors, level) and any(
+        t.dtype.category >= FLOATING for t in made  # type: ignore[attr-defined]
+    ):
         record(op, tensors, statics, made, compute, level, mode)
     if op.is_view and level == 0:
         for number, t in enumerate(made):
@@ -364,7 +366,7 @@ def hang(op: Primitive, node: Node, made: list[Any]) -> None:
     single = op.nout == 1
     ports: list[Any] = []
     for number, t in enumerate(made):
-        if number in op.nondiff_outputs:
+        if number in op.nondiff_outputs or t.dtype.category < FLOATING:
             ports.append(None)
             continue
         t._req = True

@@ -273,7 +273,8 @@ class _Writer:
             first = op.tensors[0]
             self.add(1, "try:", f"    if not {first}.dtype.is_complex:", f"        return {first}")
             self.add(1, "except AttributeError:", f"    {self.fallback}")
-        if op.lists or op.nout == 0 or (self.elementwise and op.fast is None):
+        changes_dtype = "dtype" in op.statics  # the result may be integers, which carry no gradient
+        if op.lists or op.nout == 0 or changes_dtype or (self.elementwise and op.fast is None):
             self.add(1, self.fallback)
             return
         if self.elementwise:

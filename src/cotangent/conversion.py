@@ -1,0 +1,314 @@
+"""Tensors to other dtypes, to NumPy and back: `to`, `float()`, `numpy()`, NumPy's protocols, DLPack."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Final
+
+import numpy as np
+
+from . import dtypes
+from .autograd.base import cell_of
+from .autograd.modes import modes
+from .creation import born, legacy_tensor
+from .dtypes import dtype as _dtype
+from .errors import type_name
+from .ops.table import TABLE
+from .size import check_device, device, memory_format
+from .tensor import Tensor
+
+_DISCARDS: Final = "Casting complex values to real discards the imaginary part"
+
+
+def cast(self: Any, d: _dtype, copy: bool = False) -> Any:
+    """`self` in another dtype, recorded; itself if it already is (and no copy is asked for)."""
+    if d is self.dtype:
+        return TABLE["clone_of"].entry(self) if copy else self
+    if self.dtype.is_complex and d.category < dtypes.COMPLEX and d.category != dtypes.BOOL:
+        warnings.warn(_DISCARDS, UserWarning, stacklevel=3)
+    return TABLE["cast"].entry(self, d.np)
+
+
+def to(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """The tensor in another dtype or on another device.
+
+    Args:
+        args: a dtype, a device, a device and a dtype, or another tensor to be like.
+        kwargs: dtype, device, non_blocking, copy, memory_format.
+
+    Returns:
+        the tensor itself if nothing changes.
+
+    Raises:
+        TypeError, RuntimeError, AssertionError: for arguments or devices that are not accepted.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.tensor([1, 2]).to(torch.float64)
+        tensor([1., 2.], dtype=torch.float64)
+    """
+    d: _dtype | None = None
+    copy = kwargs.get("copy", False)
+    unknown = set(kwargs) - {"dtype", "device", "non_blocking", "copy", "memory_format", "other"}
+    known_dtype = kwargs.get("dtype")
+    if unknown or (known_dtype is not None and known_dtype.__class__ is not _dtype):
+        _refuse_to(args, kwargs)
+    for position, value in enumerate(args):
+        if value.__class__ is _dtype:
+            d = value
+        elif isinstance(value, Tensor):
+            d = value.dtype
+        elif isinstance(value, (str, device)):
+            check_device(_string_device(value))
+        elif isinstance(value, bool):
+            if position == len(args) - 1 and position >= 2:
+                copy = value
+        elif value is not None and not isinstance(value, memory_format):
+            _refuse_to(args, kwargs)
+    if isinstance(kwargs.get("other"), Tensor):
+        d = kwargs["other"].dtype
+    if kwargs.get("device") is not None:
+        check_device(_string_device(kwargs["device"]))
+    return cast(self, known_dtype or d or self.dtype, copy)
+
+
+def _string_device(value: Any) -> Any:
+    if isinstance(value, str):
+        if not value:
+            raise RuntimeError("Device string must not be empty")
+        if value.partition(":")[0] in dtypes.BY_NAME:
+            raise RuntimeError(f"Invalid device string: '{value}'")
+    return value
+
+
+def _refuse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    shown = [type_name(a) for a in args] + [
+        f"{k}={'torch.dtype' if v.__class__ is _dtype else type_name(v)}" for k, v in kwargs.items()
+    ]
+    got = ", ".join(shown) + (", " if kwargs else "")
+    raise TypeError(
+        f"to() received an invalid combination of arguments - got ({got}), but expected one of:\n * (torch.device device = "
+        "None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, torch.memory_format "
+        "memory_format = None)\n * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, "
+        "torch.memory_format memory_format = None)\n * (Tensor tensor, bool non_blocking = False, bool copy = False, *, "
+        "torch.memory_format memory_format = None)\n"
+    )
+
+
+def _caster(name: str, d: _dtype) -> Any:
+    def convert(self: Any, memory_format: Any = None) -> Any:
+        return cast(self, d)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"The tensor as {d!r}."
+    return convert
+
+
+_CASTS: Final = {
+    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16, "int": dtypes.int32,
+    "long": dtypes.int64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "float": dtypes.float32,
+    "double": dtypes.float64, "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+}  # fmt: skip
+_BY_TYPE_NAME: Final = {d.type_name: d for d in dtypes.ALL}
+
+
+def type(self: Any, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
+    """The tensor's type name (`"torch.FloatTensor"`), or the tensor in the type given.
+
+    Args:
+        dtype: a dtype, a type name, or a legacy tensor class.
+        non_blocking: accepted for PyTorch's sake.
+
+    Returns:
+        a string without `dtype`, a tensor with it.
+
+    Raises:
+        ValueError: for a name that is no type.
+        TypeError: for something else.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ones(1).type(), torch.ones(1).type(torch.int64)
+        ('torch.FloatTensor', tensor([1]))
+    """
+    if dtype is None:
+        return f"torch.{self.dtype.type_name}"
+    if isinstance(dtype, str):
+        found = _BY_TYPE_NAME.get(dtype.removeprefix("torch.")) if dtype.startswith("torch.") else None
+        if found is None:
+            raise ValueError(f"invalid type: '{dtype}'")
+        return cast(self, found)
+    if dtype.__class__ is _dtype:
+        return cast(self, dtype)
+    legacy = getattr(dtype, "_legacy_dtype", None)
+    if legacy is None:
+        raise TypeError("dtype must be a type, str, or dtype object")
+    return cast(self, legacy)
+
+
+def type_as(self: Any, other: Any) -> Any:
+    """The tensor in the dtype of `other`."""
+    return cast(self, other.dtype)
+
+
+def cpu(self: Any, memory_format: Any = None) -> Any:
+    """The tensor itself: it lives on the CPU."""
+    return self
+
+
+def cuda(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """Raise: this engine computes on the CPU."""
+    raise AssertionError("Torch not compiled with CUDA enabled")
+
+
+def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
+    """The tensor's memory as a NumPy array.
+
+    Args:
+        force: detach and convert whatever would otherwise be refused.
+
+    Returns:
+        an array on the same memory.
+
+    Raises:
+        RuntimeError: if the tensor requires grad.
+        TypeError: for bfloat16, which NumPy lacks.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.tensor([1.0, 2.0]).numpy()
+        array([1., 2.], dtype=float32)
+    """
+    if self._req and not force:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if self.dtype is dtypes.bfloat16:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+    if self._data.__class__ is not np.ndarray:
+        self._data.item()
+    cell_of(self)
+    array: np.ndarray[Any, Any] = self._data
+    return array
+
+
+def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    array = numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def __array_wrap__(self: Any, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+    if array.dtype == np.bool_:
+        return born(array.astype(np.bool_))
+    return born(np.asarray(array))
+
+
+# NumPy's ufuncs on tensors are the operations of the table, so autograd sees them.
+_UFUNCS: Final = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "negative": "neg",
+    "power": "pow", "float_power": "float_power", "floor_divide": "floor_divide", "remainder": "remainder",
+    "fmod": "fmod", "absolute": "abs", "fabs": "abs", "sign": "sgn", "conjugate": "conj", "exp": "exp", "exp2": "exp2",
+    "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p", "sqrt": "sqrt",
+    "square": "square", "reciprocal": "reciprocal", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin",
+    "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "hypot": "hypot", "sinh": "sinh", "cosh": "cosh",
+    "tanh": "tanh", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "degrees": "rad2deg",
+    "radians": "deg2rad", "deg2rad": "deg2rad", "rad2deg": "rad2deg", "maximum": "maximum", "minimum": "minimum",
+    "fmax": "fmax", "fmin": "fmin", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "round",
+    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "equal": "eq", "not_equal": "ne",
+    "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor",
+    "logical_not": "logical_not", "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or",
+    "bitwise_xor": "bitwise_xor", "invert": "bitwise_not", "isnan": "isnan", "isinf": "isinf",
+    "isfinite": "isfinite", "signbit": "signbit", "copysign": "copysign", "logaddexp": "logaddexp",
+    "logaddexp2": "logaddexp2", "heaviside": "heaviside", "nextafter": "nextafter", "matmul": "matmul",
+    "positive": "positive",
+}  # fmt: skip
+
+
+def __array_ufunc__(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    name = _UFUNCS.get(ufunc.__name__)
+    if method != "__call__" or name is None or set(kwargs) - {"out"} or not hasattr(Tensor, name):
+        return _without_recording(ufunc, method, inputs, kwargs)
+    operands = [born(v) if isinstance(v, np.ndarray) else v.item() if isinstance(v, np.generic) else v for v in inputs]
+    if not isinstance(operands[0], Tensor):
+        operands[0] = born(np.asarray(operands[0], operands[1].dtype.np if operands[1].dtype.category >= 2 else None))
+    result = getattr(Tensor, name)(*operands)
+    out = kwargs.get("out")
+    if out is None or out == (Ellipsis,):
+        return result
+    target = out[0]
+    if isinstance(target, Tensor):
+        return target.copy_(result)
+    np.copyto(target, numpy(result), casting="same_kind")
+    return target
+
+
+def _without_recording(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A ufunc that the table lacks, on the arrays themselves."""
+    for value in inputs:
+        if isinstance(value, Tensor) and value._req and modes.grad is not None:
+            raise TypeError(
+                f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} has no derivative here; use "
+                f"tensor.detach() to compute without recording, or a torch function"
+            )
+    arrays = [numpy(v, force=True) if isinstance(v, Tensor) else v for v in inputs]
+    if "out" in kwargs:
+        kwargs["out"] = tuple(v._data if isinstance(v, Tensor) else v for v in kwargs["out"])
+    result = getattr(ufunc, method)(*arrays, **kwargs)
+    if isinstance(result, tuple):
+        return tuple(born(np.asarray(r)) for r in result)
+    return born(np.asarray(result))
+
+
+def __dlpack__(self: Any, **kwargs: Any) -> Any:
+    if self._req:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    return self._data.__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})
+
+
+def __dlpack_device__(self: Any) -> tuple[int, int]:
+    return (1, 0)
+
+
+def from_dlpack(ext_tensor: Any) -> Any:
+    """A tensor on the memory of an object that speaks DLPack.
+
+    Args:
+        ext_tensor: an object with `__dlpack__`.
+
+    Returns:
+        a tensor on the same memory.
+
+    Example:
+        >>> import cotangent as torch
+        >>> import numpy as np
+        >>> torch.from_dlpack(np.arange(2))
+        tensor([0, 1])
+    """
+    return born(np.from_dlpack(ext_tensor))
+
+
+class _LegacyMeta(Tensor.__class__):  # type: ignore[misc,name-defined]
+    """`isinstance(x, FloatTensor)` asks for the dtype."""
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, Tensor) and value.dtype is cls._legacy_dtype
+
+
+def _legacy_class(d: _dtype) -> Any:
+    def make(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return legacy_tensor(Tensor, d, args, kwargs)
+
+    name = d.type_name
+    return _LegacyMeta(name, (), {"_legacy_dtype": d, "__new__": make, "__module__": "torch", "dtype": d})
+
+
+LEGACY: Final = {d.type_name: _legacy_class(d) for d in dtypes.ALL if not d.type_name.startswith(("UInt", "Complex"))}
+
+for _name, _d in _CASTS.items():
+    setattr(Tensor, _name, _caster(_name, _d))
+for _method in (
+    to, type, type_as, cpu, cuda, numpy, __array__, __array_wrap__, __array_ufunc__, __dlpack__, __dlpack_device__,
+):  # fmt: skip
+    setattr(Tensor, _method.__name__, _method)
+Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
+__all__ = ["from_dlpack"]
