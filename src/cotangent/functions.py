@@ -20,8 +20,10 @@ def _gather() -> None:
     found |= conversion.LEGACY
     found |= public("FUNCTIONS")
     for family in FAMILIES:
-        for name in vars(family).get("INPLACE_FUNCTIONS", ()):
-            found[name + "_"] = in_place(vars(family)[name])
+        names = vars(family).get("INPLACE_FUNCTIONS", ())
+        aliases = {o: n for o, n in vars(family).get("ALIASES", {}).items() if n in names}
+        for name, target in [(n, n) for n in names] + list(aliases.items()):
+            found[name + "_"] = in_place(vars(family)[target])
     _scope.update(found)
     __all__.extend(found)
 

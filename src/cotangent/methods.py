@@ -7,7 +7,8 @@ Every module of `ops/` says what it offers:
     INPLACE     names that get an in-place twin `Tensor.NAME_`
     FUNCTIONAL  names that become `torch.nn.functional.NAME`
     ALIASES     other names of the same things: {"multiply": "mul"}
-    DUNDERS     Python's operators: {"__add__": "add"}
+    DUNDERS     Python's operators, and methods whose function has another name: {"__add__": "add"}
+    PROPERTIES  names that become properties of Tensor
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from typing import Any, Final
 from .autograd import emit
 from .autograd.inplace import in_place, operator
 from .ops import (
-    arithmetic, broadcast, copies, fill, indexing, join, matmul, order, padding, reduce, sections, shape, split, viewfronts,
+    arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, fill, indexing, join, logic,
+    matmul, order, padding, powers, reduce, rounding, sections, select, shape, special, split, trigonometric,
+    viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
-    arithmetic, copies, viewfronts, order, broadcast, sections, join, split, shape, padding, matmul, reduce, indexing,
-    fill,
+    arithmetic, comparison, complex_ops, copies, exponential, logic, powers, rounding, select, special,
+    trigonometric, viewfronts, order, broadcast, sections, join, split, shape, padding, matmul, reduce,
+    indexing, fill,
 )  # fmt: skip
 
 
@@ -43,6 +47,8 @@ def _attach(family: ModuleType) -> None:
         setattr(Tensor, name, scope[name])
     for name in scope.get("INPLACE", ()):
         setattr(Tensor, name + "_", in_place(scope[name]))
+    for name in scope.get("PROPERTIES", ()):
+        setattr(Tensor, name, property(scope[name], _setter(scope[name])))
     for other, name in aliases.items():
         if name in scope.get("METHODS", ()):
             setattr(Tensor, other, scope[name])
@@ -51,6 +57,15 @@ def _attach(family: ModuleType) -> None:
     for dunder, name in scope.get("DUNDERS", {}).items():
         function = getattr(Tensor, name) if hasattr(Tensor, name) else scope[name]
         setattr(Tensor, dunder, _operator(function) if dunder.strip("_") in OPERATORS else function)
+
+
+def _setter(view: Any) -> Any:
+    """Assignment to a property that is a view writes through the view."""
+
+    def assign(self: Any, value: Any) -> None:
+        view(self).copy_(value)
+
+    return assign
 
 
 def _operator(function: Any) -> Any:

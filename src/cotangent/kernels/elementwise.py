@@ -163,7 +163,7 @@ def pow_base(a: Any, base: Any, out: Any = None) -> Any:
 
 def ldexp(a: Any, b: Any, out: Any = None) -> Any:
     """a * 2 ** b."""
-    return np.multiply(a, np.power(2.0, b) if b.dtype.kind == "c" else np.exp2(b), out=out)
+    return np.multiply(a, np.power(2.0, b) if b.dtype.kind == "c" else np.exp2(b, dtype=a.dtype), out=out)
 
 
 # -- exponentials, logarithms ----------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NoReturn
 
+import numpy as np
+
 from ..errors import bad_argument, type_name
 
 
@@ -17,6 +19,12 @@ class _Required:
 
 
 REQUIRED: Final = _Required()
+NUMBER: Final = (int, float, complex, np.number, np.bool_)
+
+
+def plain(value: Any) -> Any:
+    """NumPy's scalars as Python's numbers; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def missing(function: str, *names: str) -> NoReturn:
