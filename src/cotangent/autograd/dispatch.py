@@ -19,6 +19,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED, missing
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, Primitive
 from .base import InferenceCell, TensorBase, active, as_array, new, version_of, world, wrap
+from .extras import after_record
 from .modes import modes
 from .node import Node, Port, next_seq
 from .views import edge_of, link_view
@@ -375,12 +376,3 @@ def hang(op: Primitive, node: Node, made: list[Any]) -> None:
             ports.append(weakref.ref(t._node))
     if not single:
         node.outputs = tuple(ports)  # type: ignore[attr-defined]
-
-
-def after_record(extras: Any, node: Any) -> None:
-    """Anomaly mode and saved-tensor hooks look at a node just recorded."""
-    for look in AFTER_RECORD:
-        look(extras, node)
-
-
-AFTER_RECORD: list[Any] = []

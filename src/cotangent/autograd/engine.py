@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import TABLE
+from .anomaly import watched
 from .base import TensorBase, as_array, cell_of, wrap
 from .modes import modes, set_recording
 from .node import AccumulateGrad, Node, Port
@@ -292,11 +293,7 @@ class _Careful:
         if all(value is None for value in gs) and not node.materialize:
             self.spent(node.edges)
             return
-        for look in BEFORE_NODE:
-            look(self, node, gs)
-        values = node.apply(gs, self.tensors)
-        for look in AFTER_NODE:
-            look(self, node, gs, values)
+        values = watched(node, gs, self.tensors) if modes.extras.anomaly else node.apply(gs, self.tensors)
         if hooks is not None and hooks.post:
             values = self.posthooks(hooks, values, gs)
         if not self.keep:
@@ -353,8 +350,3 @@ def _check_hook_result(hook: Any, old: Any, fresh: Any) -> None:
             f"hook '{_hook_name(hook)}' has changed the type of value (was torch.{old.dtype.type_name} got "
             f"torch.{fresh.dtype.type_name})"
         )
-
-
-# Anomaly detection and the profiler watch the nodes of the careful loop here.
-BEFORE_NODE: Final[list[Callable[[Any, Any, tuple[Any, ...]], None]]] = []
-AFTER_NODE: Final[list[Callable[[Any, Any, tuple[Any, ...], tuple[Any, ...]], None]]] = []

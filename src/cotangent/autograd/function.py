@@ -17,7 +17,8 @@ import numpy as np
 
 from ..ops.table import TABLE
 from .base import TensorBase, cell_of, version_of, wrap
-from .dispatch import after_record, level_of
+from .dispatch import level_of
+from .extras import after_record
 from .modes import modes, no_grad
 from .node import FREED_TEXT, Node, Port, next_seq
 from .recorded import Packed, alias, port_of

@@ -16,6 +16,7 @@ from .base import TensorBase, cell_of, wrap
 from .dispatch import (
     OPERAND, check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
 )  # fmt: skip
+from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
 from .views import check_writable, edge_of, rebase, views_of
@@ -35,6 +36,8 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         check_writable(x) if recording else _check_inference(x)
     if level or x._data.__class__ is not np.ndarray:
         return _write_functional(op, x, tensors, statics, recording)
+    if op.is_view:
+        return look_anew(op, x, statics, recording)
     compute = None
     before = None
     saved = op.saved if op.node_class is not None else None

@@ -21,10 +21,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Extras:
     """What besides plain recording is switched on in this thread."""
 
-    __slots__ = ("anomaly", "saved_hooks", "saving_disabled")
+    __slots__ = ("anomaly", "check_nan", "running", "saved_hooks", "saving_disabled")
 
     def __init__(self) -> None:
         self.anomaly = False
+        self.check_nan = True
+        self.running: Any = None  # the node whose rule is being recorded (create_graph), for anomaly's parents
         self.saved_hooks: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
         self.saving_disabled: str | None = None
 
@@ -36,7 +38,6 @@ class Extras:
 class _Modes(threading.local):
     grad: Any = True  # None | True | Extras; see the module's docstring
     inference: bool = False
-    check_nan: bool = True
     multithreading: bool = True
     view_replay: bool = False
 

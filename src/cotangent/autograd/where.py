@@ -9,6 +9,8 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import traceback
+import warnings
 from types import CodeType, FrameType
 from typing import Final, NamedTuple
 
@@ -65,3 +67,24 @@ def place(code: CodeType, lasti: int) -> Place:
     return Place(
         code.co_filename, line, column, end, code.co_name, linecache.getline(code.co_filename, line).rstrip("\n")
     )
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn in the name of the user's line that led here."""
+    depth, frame = 1, sys._getframe(0)
+    while is_internal(frame.f_code.co_filename) and frame.f_back is not None:
+        frame = frame.f_back
+        depth += 1
+    warnings.warn(message, category, stacklevel=depth)
+
+
+def user_stack() -> str:
+    """The user's part of the call stack, as a traceback prints it."""
+    kept: list[traceback.FrameSummary] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not is_internal(name) and name != "<frozen runpy>":
+            kept.append(traceback.FrameSummary(name, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return "".join(traceback.format_list(kept[::-1]))
