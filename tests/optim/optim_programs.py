@@ -75,6 +75,75 @@ def adam_numbers(torch: Any, say: Say) -> None:
 
 
 @program
+def other_numbers(torch: Any, say: Say) -> None:
+    optim = torch.optim
+    for kind, variants in (
+        (
+            optim.Adagrad,
+            (
+                {},
+                {"lr_decay": 0.1, "initial_accumulator_value": 0.5},
+                {"weight_decay": 0.2, "maximize": True},
+            ),
+        ),
+        (
+            optim.RMSprop,
+            (
+                {},
+                {"momentum": 0.8},
+                {"centered": True, "weight_decay": 0.1},
+                {"momentum": 0.5, "centered": True, "maximize": True},
+            ),
+        ),
+        (optim.Adadelta, ({}, {"rho": 0.5, "weight_decay": 0.1}, {"maximize": True})),
+        (optim.Adamax, ({}, {"betas": (0.5, 0.7), "weight_decay": 0.1}, {"maximize": True})),
+        (
+            optim.NAdam,
+            (
+                {},
+                {"weight_decay": 0.1},
+                {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True},
+            ),
+        ),
+        (
+            optim.RAdam,
+            (
+                {},
+                {"weight_decay": 0.1},
+                {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True},
+            ),
+        ),
+        (optim.Rprop, ({}, {"etas": (0.3, 1.5), "step_sizes": (0.01, 0.2)}, {"maximize": True})),
+        (
+            optim.ASGD,
+            ({}, {"t0": 2.0, "lambd": 0.1, "weight_decay": 0.1}, {"t0": 0.0, "alpha": 0.5, "maximize": True}),
+        ),
+    ):
+        for options in variants:
+            say(kind.__name__, sorted(options))
+            steps(
+                torch,
+                say,
+                lambda params, kind=kind, options=options: kind(params, lr=0.1, **options),
+                count=7,
+            )
+        steps(torch, say, kind)
+        w = torch.complex(torch.linspace(0.5, 1, 3), torch.linspace(1, 0.5, 3)).requires_grad_()
+        optimizer = kind([w])
+        say(optimizer)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (w.abs() ** 2).sum().backward()
+            optimizer.step()
+        say(torch.view_as_real(w.detach()).tolist())
+        other = kind([w])
+        other.load_state_dict(optimizer.state_dict())
+        optimizer.step()
+        other.step()
+        say(torch.view_as_real(w.detach()).tolist())
+
+
+@program
 def large_and_odd_tensors(torch: Any, say: Say) -> None:
     """Sizes beyond one block, views that are not contiguous, 0-d and empty tensors, complex ones."""
     for kind, options in (
@@ -143,7 +212,9 @@ def groups(torch: Any, say: Say) -> None:
         lambda: optimizer.add_param_group([a]),
         lambda: len(torch.optim.SGD([a, a]).param_groups[0]["params"]),
         lambda: torch.optim.Optimizer([a], {}).step(),
-        lambda: torch.optim.Optimizer([{"params": [a]}], {"lr": importlib.import_module(torch.__name__ + ".optim.optimizer").required}),
+        lambda: torch.optim.Optimizer(
+            [{"params": [a]}], {"lr": importlib.import_module(torch.__name__ + ".optim.optimizer").required}
+        ),
     ):
         say.failure(call)
 
@@ -176,6 +247,18 @@ def option_errors(torch: Any, say: Say) -> None:
         lambda: adamw(w, lr=float("nan")),
         lambda: sgd(w, 0.1, 0, 0, 0, False, True),
         lambda: sgd(w, unknown=1),
+        lambda: torch.optim.Adagrad(w, lr_decay=-1),
+        lambda: torch.optim.Adagrad(w, initial_accumulator_value=-1),
+        lambda: torch.optim.Adagrad(w, fused=True, foreach=True),
+        lambda: torch.optim.RMSprop(w, alpha=-1),
+        lambda: torch.optim.RMSprop(w, momentum=-1),
+        lambda: torch.optim.Adadelta(w, rho=2),
+        lambda: torch.optim.Adamax(w, betas=(1.0, 0.5)),
+        lambda: torch.optim.NAdam(w, momentum_decay=-1),
+        lambda: torch.optim.RAdam(w, eps=-1),
+        lambda: torch.optim.Rprop(w, etas=(1.5, 1.2)),
+        lambda: torch.optim.ASGD(w, weight_decay=-1),
+        lambda: torch.optim.ASGD(w, lr=torch.ones(2)),
     ):
         say.failure(call)
 
@@ -251,7 +334,9 @@ def hooks(torch: Any, say: Say) -> None:
     w.grad = torch.ones(1)
     optimizer = torch.optim.SGD([w], lr=0.5)
     where = importlib.import_module(torch.__name__ + ".optim.optimizer")
-    before = optimizer.register_step_pre_hook(lambda o, args, kwargs: say("before", len(args), sorted(kwargs), w))
+    before = optimizer.register_step_pre_hook(
+        lambda o, args, kwargs: say("before", len(args), sorted(kwargs), w)
+    )
     optimizer.register_step_post_hook(lambda o, args, kwargs: say("after", len(args), sorted(kwargs), w))
     with (
         where.register_optimizer_step_pre_hook(lambda o, args, kwargs: say("before all")),

@@ -6,6 +6,50 @@ from typing import Any
 
 from ..tensor import Tensor
 
+_NAMES = {"lr": "learning rate", "eps": "epsilon value"}
+
+
+def check_lr(lr: Any) -> None:
+    """Complain about a learning rate that is a tensor of several elements, or negative.
+
+    Args:
+        lr: the learning rate.
+
+    Raises:
+        ValueError: if it is one of these.
+    """
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    check_not_negative(lr=lr)
+
+
+def check_not_negative(**options: Any) -> None:
+    """Complain about options that are negative, or not numbers.
+
+    Args:
+        **options: the options by name.
+
+    Raises:
+        ValueError: for the first that is.
+    """
+    for name, value in options.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {_NAMES.get(name, name + ' value')}: {value}")
+
+
+def check_betas(betas: Any) -> None:
+    """Complain about shares that are not between 0 and 1.
+
+    Args:
+        betas: the two shares.
+
+    Raises:
+        ValueError: if one is below 0, or not below 1.
+    """
+    for i in range(2):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
 
 def refuse_fused_with(differentiable: bool, foreach: bool | None) -> None:
     """Complain about options that contradict `fused=True`.
@@ -40,5 +84,12 @@ def check_fused(parameter: Tensor) -> None:
 
 
 def as_scalar(value: Any) -> Any:
-    """A one-element tensor without its dimensions; anything else as it is."""
+    """A one-element tensor without its dimensions; anything else as it is.
+
+    Args:
+        value: a number or tensor.
+
+    Returns:
+        The number, or a 0-dimensional tensor.
+    """
     return value.squeeze() if isinstance(value, Tensor) and value.dim() != 0 else value

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
-from ..autograd.modes import enable_grad
 from ..functions import empty_like
-from ..tensor import Tensor
-from ._options import check_fused, refuse_fused_with
+from ._options import check_fused, check_lr, check_not_negative, refuse_fused_with
+from ._stepping import Stepping, effective_gradient
 from ._update import update
-from .optimizer import Optimizer, use_grad_for_differentiable
 
 __all__ = ["SGD"]
 
 
-class SGD(Optimizer):
+class SGD(Stepping):
     """Stochastic gradient descent.
 
     The velocity starts as the first gradient; then `velocity = momentum * velocity + (1 - dampening) *
@@ -61,14 +59,8 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        if lr < 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_lr(lr)
+        check_not_negative(momentum=momentum, weight_decay=weight_decay)
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -86,86 +78,59 @@ class SGD(Optimizer):
         if fused:
             refuse_fused_with(differentiable, foreach)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("nesterov", False)
-            group.setdefault("maximize", False)
-            group.setdefault("foreach", None)
-            group.setdefault("differentiable", False)
-            group.setdefault("fused", False)
+    _absent: ClassVar[dict[str, Any]] = {
+        "nesterov": False,
+        "maximize": False,
+        "foreach": None,
+        "differentiable": False,
+        "fused": False,
+    }
 
-    @use_grad_for_differentiable
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters once.
+    def _step_group(self, group: dict[str, Any]) -> None:
+        momentum = group["momentum"]
+        numbers = (group["lr"], momentum, 1 - group["dampening"], group["weight_decay"])
+        going: list[Any] = []
+        first: list[Any] = []
+        for parameter in group["params"]:
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if group["fused"]:
+                check_fused(parameter)
+            velocity = None
+            work = going
+            if momentum != 0:
+                state = self.state[parameter]
+                velocity = state.get("momentum_buffer")
+                if velocity is None:
+                    velocity = state["momentum_buffer"] = empty_like(gradient)
+                    work = first
+            work.append(((parameter, gradient, velocity), numbers))
+        flags = (group["weight_decay"] != 0, group["nesterov"], group["maximize"])
+        for work, is_first in ((going, False), (first, True)):
+            if work:
+                update(self._rule, work, (is_first, *flags), recorded=group["differentiable"])
 
-        Args:
-            closure: computes the loss and its gradients anew, and returns the loss.
-
-        Returns:
-            The loss, if there is a closure.
-        """
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            momentum = group["momentum"]
-            numbers = (group["lr"], momentum, 1 - group["dampening"], group["weight_decay"])
-            started: list[Any] = []
-            first: list[Any] = []
-            for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is None:
-                    continue
-                if group["fused"]:
-                    check_fused(parameter)
-                velocity = None
-                if momentum != 0:
-                    state = self.state[parameter]
-                    velocity = state.get("momentum_buffer")
-                    if velocity is None:
-                        velocity = state["momentum_buffer"] = empty_like(gradient)
-                        first.append(((parameter, gradient, velocity), numbers))
-                        continue
-                started.append(((parameter, gradient, velocity), numbers))
-            flags = (group["weight_decay"] != 0, group["nesterov"], group["maximize"])
-            for work, is_first in ((started, False), (first, True)):
-                if work:
-                    update(_rule, work, (is_first, *flags), recorded=group["differentiable"])
-        return loss
-
-
-def _rule(
-    xp: Any,
-    t: Any,
-    u: Any,
-    tensors: list[Any],
-    numbers: list[Any],
-    first: bool,
-    decays: bool,
-    nesterov: bool,
-    maximize: bool,
-) -> tuple[Any, Any]:
-    p, g, velocity = tensors
-    lr, momentum, share, weight_decay = numbers
-    if maximize:
-        g = xp.negative(g, u)
-    if decays:
-        t = xp.multiply(p, weight_decay, t)
-        g = xp.add(g, t, u)
-    if velocity is not None:
-        if first:
-            velocity = xp.positive(g, velocity)
-        else:
-            velocity = xp.multiply(velocity, momentum, velocity)
-            t = xp.multiply(g, share, t)
-            velocity = xp.add(velocity, t, velocity)
-        if nesterov:
-            t = xp.multiply(velocity, momentum, t)
-            g = xp.add(g, t, u)
-        else:
-            g = velocity
-    t = xp.multiply(g, lr, t)
-    p = xp.subtract(p, t, p)
-    return p, velocity
+    @staticmethod
+    def _rule(
+        xp: Any, t: Any, u: Any, tensors: list[Any], numbers: list[Any], *options: Any
+    ) -> Sequence[Any]:
+        p, g, velocity = tensors
+        lr, momentum, share, weight_decay = numbers
+        first, decays, nesterov, maximize = options
+        g = effective_gradient(xp, t, u, p, g, weight_decay, decays, maximize)
+        if velocity is not None:
+            if first:
+                velocity = xp.positive(g, velocity)
+            else:
+                velocity = xp.multiply(velocity, momentum, velocity)
+                t = xp.multiply(g, share, t)
+                velocity = xp.add(velocity, t, velocity)
+            if nesterov:
+                t = xp.multiply(velocity, momentum, t)
+                g = xp.add(g, t, u)
+            else:
+                g = velocity
+        t = xp.multiply(g, lr, t)
+        p = xp.subtract(p, t, p)
+        return p, velocity

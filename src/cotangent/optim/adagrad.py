@@ -1,0 +1,122 @@
+"""Adagrad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from ..functions import full_like
+from ..size import preserve_format
+from ..tensor import Tensor
+from ._options import check_lr, check_not_negative, refuse_fused_with
+from ._stepping import Stepping, effective_gradient, hyper
+
+__all__ = ["Adagrad"]
+
+
+class Adagrad(Stepping):
+    """Steps along the gradient, divided by the root of the sum of its squares (Duchi et al., 2011).
+
+    Args:
+        params: tensors, pairs of name and tensor, or groups.
+        lr: step length.
+        lr_decay: with `n` steps made, the step length is `lr / (1 + n * lr_decay)`.
+        weight_decay: multiple of the parameter that is added to the gradient.
+        initial_accumulator_value: what the sum starts with.
+        eps: added to the root.
+        foreach: accepted; there is one implementation.
+        maximize: whether to climb.
+        differentiable: whether the step itself is recorded by autograd.
+        fused: accepted; there is one implementation.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> w = torch.tensor([1.0], requires_grad=True)
+        >>> optimizer = torch.optim.Adagrad([w], lr=0.5)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w.detach()
+        tensor([0.5000])
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float | Any = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_lr(lr)
+        check_not_negative(
+            lr_decay=lr_decay,
+            weight_decay=weight_decay,
+            initial_accumulator_value=initial_accumulator_value,
+            eps=eps,
+        )
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+        if fused:
+            refuse_fused_with(differentiable, foreach)
+        # The state is there before the first step, so that it can be shared between processes.
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self._start(parameter, self.state[parameter], group)
+
+    _absent: ClassVar[dict[str, Any]] = {
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "fused": None,
+    }
+
+    def _names(self, group: dict[str, Any]) -> tuple[str | None, ...]:
+        return ("sum",)
+
+    def _start(self, parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        first = self.defaults["initial_accumulator_value"]
+        self._start_counters(state, group)
+        state["sum"] = full_like(
+            parameter,
+            complex(first, first) if parameter.is_complex() else first,
+            memory_format=preserve_format,
+        )
+
+    def _numbers(self, group: dict[str, Any], count: Any) -> tuple[Any, ...]:
+        lr, weight_decay = hyper(group, "lr", "weight_decay")
+        return lr / (1 + (count - 1) * group["lr_decay"]), group["eps"], weight_decay
+
+    @staticmethod
+    def _rule(
+        xp: Any, t: Any, u: Any, tensors: list[Any], numbers: list[Any], *options: Any
+    ) -> Sequence[Any]:
+        p, g, total = tensors
+        lr, eps, weight_decay = numbers
+        g = effective_gradient(xp, t, u, p, g, weight_decay, *options)
+        t = xp.multiply(g, g, t)
+        total = xp.add(total, t, total)
+        t = xp.sqrt(total, t)
+        t = xp.add(t, eps, t)
+        t = xp.divide(g, t, t)
+        t = xp.multiply(t, lr, t)
+        p = xp.subtract(p, t, p)
+        return p, total

@@ -1,0 +1,111 @@
+"""Averaged stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..functions import full, ones
+from ._options import check_lr, check_not_negative
+from ._stepping import Stepping, count_up, effective_gradient, hyper, step_dtype, toward
+from ._update import number
+
+__all__ = ["ASGD"]
+
+
+class ASGD(Stepping):
+    """Gradient descent that keeps the average of the parameters (Polyak and Juditsky, 1992).
+
+    Args:
+        params: tensors, pairs of name and tensor, or groups.
+        lr: first step length.
+        lambd: decay of the parameters, times the step length.
+        alpha: power with which the step length falls.
+        t0: step at which averaging starts.
+        weight_decay: multiple of the parameter that is added to the gradient.
+        foreach: accepted; there is one implementation.
+        maximize: whether to climb.
+        differentiable: whether the step itself is recorded by autograd.
+        capturable: accepted, without effect.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> w = torch.tensor([1.0], requires_grad=True)
+        >>> optimizer = torch.optim.ASGD([w], lr=0.25, lambd=0.0)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w.detach()
+        tensor([0.5000])
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float | Any = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check_not_negative(weight_decay=weight_decay)
+        defaults = {
+            "lr": lr,
+            "lambd": lambd,
+            "alpha": alpha,
+            "t0": t0,
+            "weight_decay": weight_decay,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+            "capturable": capturable,
+        }
+        super().__init__(params, defaults)
+
+    _counters = ("step", "eta", "mu")
+
+    def _names(self, group: dict[str, Any]) -> tuple[str | None, ...]:
+        return ("ax",)
+
+    def _start_counters(self, state: dict[str, Any], group: dict[str, Any]) -> None:
+        super()._start_counters(state, group)
+        # Step length, and share of the newest parameters in the average, of the coming step.
+        state["eta"] = full((), float(number(group["lr"])), dtype=step_dtype(group))
+        state["mu"] = ones((), dtype=step_dtype(group))
+
+    def _count(self, state: dict[str, Any]) -> Any:
+        count_up(state["step"])
+        return float(state["eta"]), float(state["mu"])
+
+    def _numbers(self, group: dict[str, Any], count: Any) -> tuple[Any, ...]:
+        eta, mu = count
+        return eta, mu, 1 - group["lambd"] * eta, *hyper(group, "weight_decay")
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        super()._step_group(group)
+        lr, lambd = number(group["lr"]), group["lambd"]
+        for parameter in group["params"]:
+            if parameter.grad is not None:
+                state = self.state[parameter]
+                step = float(state["step"])
+                state["eta"].fill_(lr / (1 + lambd * lr * step) ** group["alpha"])
+                state["mu"].fill_(1 / max(1, step - group["t0"]))
+
+    @staticmethod
+    def _rule(
+        xp: Any, t: Any, u: Any, tensors: list[Any], numbers: list[Any], *options: Any
+    ) -> Sequence[Any]:
+        p, g, average = tensors
+        eta, mu, shrinking, weight_decay = numbers
+        g = effective_gradient(xp, t, u, p, g, weight_decay, *options)
+        p = xp.multiply(p, shrinking, p)
+        t = xp.multiply(g, eta, t)
+        p = xp.subtract(p, t, p)
+        return p, toward(xp, t, average, p, mu)
