@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from . import autograd
 from . import dtypes as _dtypes
 from . import functions as _functions
+from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .autograd.modes import (
     enable_grad, grad_enabled as is_grad_enabled, inference_mode, is_inference_mode_enabled, no_grad, set_grad_enabled,
 )  # fmt: skip
 from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
+from .namespaces import fill_autograd as _fill_autograd
+from .printing import set_printoptions
 from .size import (
     Size, channels_last, channels_last_3d, contiguous_format, device, layout, memory_format, preserve_format,
     sparse_coo, strided,
@@ -21,3 +25,4 @@ for _name, _value in _dtypes.BY_NAME.items():
     globals()[_name] = _value
 for _name in _functions.__all__:
     globals()[_name] = getattr(_functions, _name)
+_fill_autograd()

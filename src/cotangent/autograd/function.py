@@ -83,7 +83,7 @@ class BackwardCFunction(Node, FunctionCtx):
         self.non_differentiable = ()
         self.dirty_tensors = self.to_save = self.saved_for_forward = None
         self._saved: Any = ()
-        self._outputs: list[tuple[tuple[int, ...], Any]] = []
+        self._outputs: list[tuple[tuple[int, ...], Any] | None] = []
 
     def name(self) -> str:
         return type(self).__name__
@@ -127,9 +127,9 @@ class BackwardCFunction(Node, FunctionCtx):
             return self._user_backward()(self, *given)
         shown = [None if g is None else (g if tensors else wrap(np.asarray(g))) for g in grads]
         if self.materialize_grads:
-            for i, (shape, dtype) in enumerate(self._outputs):
-                if shown[i] is None:
-                    shown[i] = wrap(np.zeros(shape, dtype))
+            for i, kind in enumerate(self._outputs):
+                if shown[i] is None and kind is not None:
+                    shown[i] = wrap(np.zeros(*kind))
         result = self._user_backward()(self, *shown)
         return self._checked(result if isinstance(result, (tuple, list)) else (result,), tensors)
 
@@ -369,7 +369,7 @@ def _finish(
     ctx.edges = tuple(edge_of(t) if t._req else None for t in inputs)
     ctx._inputs = [(tuple(t.shape), t.dtype) for t in inputs]
     ctx._outputs = [
-        (tuple(o.shape), o.dtype.np) if isinstance(o, TensorBase) else ((), np.dtype(np.float32)) for o in outputs
+        (tuple(o.shape), o.dtype.np) if isinstance(o, TensorBase) else None for o in outputs
     ]
     ctx.seq = next_seq()
     ctx.code, ctx.lasti = here()

@@ -284,3 +284,27 @@ def is_inference_mode_enabled() -> bool:
         False
     """
     return modes.inference
+
+
+class set_multithreading_enabled(_Decorator):
+    """Accepted for PyTorch's sake: backward runs in the calling thread.
+
+    Args:
+        mode: whether several threads may be used.
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+        self._before = modes.multithreading
+        modes.multithreading = mode
+
+    def clone(self) -> set_multithreading_enabled:
+        return type(self)(self.mode)
+
+    def __enter__(self) -> None:
+        modes.multithreading = self.mode
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        modes.multithreading = self._before
