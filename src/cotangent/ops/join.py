@@ -14,7 +14,7 @@ from .broadcast import expanded
 from .copies import cast
 from .table import deliver, general, is_array, is_tensor, linear
 from .viewfronts import reshaped
-from .views import expand_to, select_at, slice_of, transpose_dims, unsqueeze_at, view_as_shape
+from .views import expand_to, select_at, slice_of, unsqueeze_at, view_as_shape
 
 # -- primitives ------------------------------------------------------------------------------------------
 
@@ -399,7 +399,6 @@ def _grids(given: list[Any], indexing: str) -> tuple[Any, ...]:
         for i, t in enumerate(given)
     ]  # fmt: skip
     if swap:
-        grids = [transpose_dims(g, 0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

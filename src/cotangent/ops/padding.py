@@ -35,18 +35,18 @@ pad_constant_by = general(
     input=lambda g, widths: pad_constant_by(g, tuple([(-low, -high) for low, high in widths]), 0),
 )
 pad_border = linear(
-    "pad_border(input | widths, mode)",
+    "pad_border(input | widths, border)",
     k.pad_border,
     node="CopySlices",
     public="pad",
     batch=_batch_pad,
-    input=lambda g, widths, mode: pad_border_backward(g, widths, mode),
+    input=lambda g, widths, border: pad_border_backward(g, widths, border),
 )
 pad_border_backward = linear(
-    "pad_border_backward(g | widths, mode)",
+    "pad_border_backward(g | widths, border)",
     k.pad_border_backward,
     batch=_batch_pad,
-    g=lambda g, widths, mode: pad_border(g, widths, mode),
+    g=lambda g, widths, border: pad_border(g, widths, border),
 )
 
 
