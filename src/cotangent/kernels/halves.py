@@ -1,0 +1,39 @@
+"""16-bit floats: computed in float32 and rounded once, as PyTorch's kernels do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+
+def is_half(d: Any) -> bool:
+    """Whether a NumPy dtype is one of the two 16-bit floats (bfloat16's kind is "V")."""
+    return d.itemsize == 2 and d.kind in "fV"
+
+
+def in_float(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """`kernel` computing in float32 where its first array holds 16-bit floats.
+
+    The entries of elementwise operations do this themselves; rules call kernels directly, and kernels
+    that sum have nobody else to do it.
+    """
+
+    @wraps(kernel)
+    def run(*args: Any, **options: Any) -> Any:
+        d = args[0].dtype
+        if d.itemsize != 2 or d.kind in "iu":
+            return kernel(*args, **options)
+        found = kernel(*[wide(a) for a in args], **options)
+        if isinstance(found, tuple):
+            return tuple(f if f is None or f.dtype != np.float32 else f.astype(d) for f in found)
+        return found.astype(d)
+
+    return run
+
+
+def wide(value: Any) -> Any:
+    """An array of 16-bit floats in float32; anything else as it is."""
+    return value.astype(np.float32) if isinstance(value, np.ndarray) and is_half(value.dtype) else value
