@@ -11,45 +11,7 @@ from ..autograd.modes import grad_enabled
 from ..autograd.node import RemovableHandle
 from ..tensor import Tensor
 
-__all__ = ["BackwardHook", "RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
-
-
-def unserializable_hook(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a tensor hook as one that may be lost when the tensor is saved.
-
-    Args:
-        f: the hook.
-
-    Returns:
-        The same function, marked.
-
-    Example:
-        >>> from cotangent.utils.hooks import unserializable_hook
-        >>> unserializable_hook(lambda grad: grad).__torch_unserializable__
-        True
-    """
-    f.__torch_unserializable__ = True  # type: ignore[attr-defined]
-    return f
-
-
-def warn_if_has_hooks(tensor: Tensor) -> None:
-    """Warn for each hook of a tensor that saving the tensor will drop.
-
-    Args:
-        tensor: the tensor about to be saved.
-
-    Example:
-        >>> import cotangent as torch
-        >>> from cotangent.utils.hooks import warn_if_has_hooks
-        >>> warn_if_has_hooks(torch.zeros(1))
-    """
-    for hook in (tensor._backward_hooks or {}).values():
-        if not hasattr(hook, "__torch_unserializable__"):
-            warnings.warn(
-                f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can "
-                "decorate the function with @torch.utils.hooks.unserializable_hook to suppress this warning",
-                stacklevel=2,
-            )
+__all__ = ["BackwardHook", "RemovableHandle"]
 
 
 class BackwardHookFunction(Function):

@@ -189,7 +189,7 @@ class OneCycleLR(_WithMomentum):
         >>> import cotangent as torch
         >>> sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0, momentum=0.9)
         >>> schedule = torch.optim.lr_scheduler.OneCycleLR(sgd, max_lr=1.0, total_steps=10)
-        >>> schedule.get_last_lr()
+        >>> [round(lr, 6) for lr in schedule.get_last_lr()]
         [0.04]
     """
 
