@@ -149,7 +149,8 @@ def number_array(value: Any, d: dtype) -> Any:
 
 def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[tuple[Any, ...], list[Any]]:
     """(tensors with numbers wrapped, arrays to compute on) for an elementwise op at level 0."""
-    work = dtypes.float32.np if compute.itemsize == 2 and compute.category == FLOATING else compute.np
+    narrow = op.rounds_in_float and compute.itemsize == 2 and compute.category == FLOATING
+    work = dtypes.float32.np if narrow else compute.np
     wrapped, arrays = [], []
     for name, value in zip(op.tensors, tensors, strict=True):
         if value is None:
@@ -159,10 +160,12 @@ def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[t
         if not isinstance(value, TensorBase):
             if not isinstance(value, OPERAND):
                 _check_tensor(op, name, value)
-            value = wrap(number_array(value, dtypes.FROM_NUMPY[work]))
+            value = wrap(number_array(value, dtypes.float32 if narrow and op.keeps_scalar == name else compute))
         wrapped.append(value)
         data = value._data
         if name not in op.fixed and data.dtype != work:
+            if narrow and data.dtype != compute.np and not (op.keeps_scalar == name and not data.shape):
+                data = convert(data, compute.np)
             data = convert(data, work)
         arrays.append(data)
     return tuple(wrapped), arrays

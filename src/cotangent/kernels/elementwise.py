@@ -123,6 +123,10 @@ def pow_scalar(a: Any, exponent: Any, out: Any = None) -> Any:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         # Wrapping around at 64 bits and then at fewer is wrapping around at fewer.
         return stored(np.power(a.astype(np.int64), exponent).astype(a.dtype), out)
+    if a.dtype.itemsize == 2:
+        if a.dtype.kind == "f":
+            return np.power(a, exponent, out=out)
+        return stored(pow_scalar(a.astype(np.float32), exponent).astype(a.dtype), out)
     if exponent == 2:
         return np.multiply(a, a, out=out)
     if exponent == 3:
@@ -193,9 +197,11 @@ def sinc(a: Any, out: Any = None) -> Any:
 
 def logit(a: Any, eps: Any, out: Any = None) -> Any:
     """log(a / (1 - a)), with `a` kept `eps` away from 0 and 1 if that is given."""
+    one = a.dtype.type(1)
     if eps is not None:
-        a = np.clip(a, eps, 1 - eps)
-    return np.log(a / (1 - a), out=out)
+        low = a.dtype.type(eps)
+        a = np.minimum(np.maximum(a, low), one - low)
+    return np.log(a / (one - a), out=out)
 
 
 # -- rounding, signs --------------------------------------------------------------------------------------
@@ -335,8 +341,8 @@ def erfinv(a: Any, out: Any = None) -> Any:
 
 
 def lgamma(a: Any, out: Any = None) -> Any:
-    """log |gamma(a)|."""
-    return special.gammaln(a, out=out)
+    """log |gamma(a)|; SciPy has -inf at -inf, C and PyTorch have inf."""
+    return special.gammaln(np.where(a == -np.inf, np.inf, a).astype(a.dtype, copy=False), out=out)
 
 
 def digamma(a: Any, out: Any = None) -> Any:
@@ -364,7 +370,10 @@ def i1(a: Any, out: Any = None) -> Any:
 
 def xlogy(a: Any, b: Any, out: Any = None) -> Any:
     """a * log(b), 0 where a is 0 (unless b is nan)."""
-    return special.xlogy(a, b, out=out)
+    if a.dtype.itemsize > 2:
+        return special.xlogy(a, b, out=out)
+    zero = (a == 0) & ~np.isnan(b)
+    return stored(np.where(zero, a.dtype.type(0), a * np.log(b)), out)
 
 
 def gammainc(a: Any, b: Any, out: Any = None) -> Any:

@@ -113,6 +113,7 @@ rsub_tensor = elementwise(
 mul = elementwise(
     "mul(input, other)",
     np.multiply,
+    keeps_scalar="other",
     input=lambda g, other: g * other,
     other=lambda g, input: g * input,
     doc=of_two("Products of elements.", "mul", "torch.tensor([1, 2])", "10", "tensor([10, 20])"),
@@ -123,12 +124,14 @@ div_true = elementwise(
     node="DivBackward0",
     public="div",
     result=FLOAT,
+    keeps_scalar="other",
     input=lambda g, other: g / other,
     other=lambda g, other, input: -g * (input / other / other),
 )
 div_floor = elementwise(
     "div_floor(input, other)",
     k.floor_div,
+    keeps_scalar="other",
     node="DivBackward2",
     public="div",
     check=refuse("div_floor_cpu", BOOL, COMPLEX),
@@ -138,6 +141,7 @@ div_floor = elementwise(
 div_trunc = elementwise(
     "div_trunc(input, other)",
     k.trunc_div,
+    keeps_scalar="other",
     node="DivBackward2",
     public="div",
     check=refuse("div_trunc_cpu", BOOL, COMPLEX),
@@ -158,6 +162,7 @@ def _no_derivative(name: str) -> Any:
 floor_divide = elementwise(
     "floor_divide(input, other)",
     k.floor_div,
+    keeps_scalar="other",
     node="NotImplemented",
     check=refuse("div_floor_cpu", BOOL, COMPLEX),
     input=_no_derivative("floor_divide"),

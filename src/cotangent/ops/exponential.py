@@ -100,7 +100,7 @@ def _xlogy_left(g: Any, input: Any, other: Any) -> Any:
 
 def _xlogy_op(name: str, node: str, **rules: Any) -> Any:
     return elementwise(
-        f"{name}(input, other)", k.xlogy, result=FLOAT, node=node, public="xlogy",
+        f"{name}(input, other)", k.xlogy, result=FLOAT, wide=False, node=node, public="xlogy",
         check=refuse("xlogy_cpu", COMPLEX), **rules,
     )  # fmt: skip
 
@@ -125,6 +125,7 @@ logit_of = elementwise(
     "logit_of(input | eps)",
     k.logit,
     fast=k.logit,
+    wide=False,
     result=FLOAT,
     node="LogitBackward0",
     public="logit",

@@ -50,6 +50,7 @@ pow_scalar = elementwise(
     "pow_scalar(input | exponent)",
     k.pow_scalar,
     fast=k.pow_scalar,
+    wide=False,
     node="PowBackward0",
     public="pow",
     weighs=("exponent",),

@@ -40,7 +40,7 @@ class Primitive:
         "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer", "entry",
         "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
         "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
-        "complex_form", "guard", "reverse",
+        "complex_form", "guard", "reverse", "keeps_scalar",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -77,6 +77,7 @@ class Primitive:
         self.complex_form: Any = None
         self.guard: Callable[..., None] | None = None
         self.reverse = False
+        self.keeps_scalar: str | None = None
         self.operator: Callable[..., Any] | None = None
         self.rounds_in_float = True
         self.entry: Callable[..., Any]
@@ -246,6 +247,7 @@ def elementwise(
     check: Callable[..., None] | None = None,
     guard: Callable[..., None] | None = None,
     reverse: bool = False,
+    keeps_scalar: str | None = None,
     **rules: Any,
 ) -> Any:
     """Declare an op that acts element by element, with broadcasting and dtype promotion.
@@ -272,6 +274,7 @@ def elementwise(
         guard: `guard(tensors)` raises for combinations of operands PyTorch refuses; not called where all are of
             one floating-point dtype.
         reverse: whether `fast` takes its arrays in reverse order.
+        keeps_scalar: the parameter that is not rounded to a 16-bit dtype first when it is a number or 0-d.
         **rules: pullback per parameter, and any option of `declare`.
     """
     options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
@@ -286,6 +289,7 @@ def elementwise(
     op.complex_form = complex_form
     op.guard = guard
     op.reverse = reverse
+    op.keeps_scalar = keeps_scalar
     op.check = check
     return declare(op, result=result, **options)
 
