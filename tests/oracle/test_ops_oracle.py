@@ -130,7 +130,7 @@ def test_gradients(case: OpCase, dtype: str) -> None:
 
 def forms(case: OpCase) -> list[str]:
     """Other paths to the operator: its aliases, and the method where PyTorch has one."""
-    method = case.name if case.call is None and hasattr(torch.Tensor, case.name) else ""
+    method = case.name if case.call is None and callable(getattr(torch.Tensor, case.name, None)) else ""
     return [*case.aliases, *([f"Tensor.{method}"] if method else [])]
 
 
@@ -202,8 +202,11 @@ def into(library: Any, bound: Bound, function: Callable[..., Any], outs: list[An
     return result
 
 
-def check_out(case: OpCase, bound: Bound, what: str, make: Callable[[Any, Any], Any]) -> None:
-    """The call with `out=` tensors that `make` builds from the plain call's results, in both libraries."""
+def check_out(case: OpCase, dtype: str, bound: Bound, what: str, make: Callable[[Any, Any], Any]) -> None:
+    """The call with `out=` tensors that `make` builds from the plain call's results, in both libraries.
+
+    An `out=` of a wider dtype holds no more digits than the call had.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         plain = outputs(torch, bound.apply(torch, case.function(torch), bound.lifted(torch)))
@@ -211,7 +214,11 @@ def check_out(case: OpCase, bound: Bound, what: str, make: Callable[[Any, Any], 
         attempt(lambda lib=lib: into(lib, bound, case.function(lib), [make(lib, result) for result in plain]))
         for lib in (xp, torch)
     ]
-    check_outcomes(outcomes[0], outcomes[1], f"out= of {what}", {**VALUES, **case.tolerance})
+    if "INTERNAL ASSERT" in outcomes[1][1]:
+        return  # a bug of PyTorch's is no answer
+    computed = case.tolerance.get(dtype, VALUES.get(dtype, (0.0, 0.0)))
+    limits = {name: max(limit, computed) for name, limit in {**VALUES, **case.tolerance}.items()}
+    check_outcomes(outcomes[0], outcomes[1], f"out= of {what}", limits)
 
 
 @over_table(lambda case: case.dtypes, lambda case: case.out)
@@ -219,7 +226,9 @@ def test_out(case: OpCase, dtype: str) -> None:
     for what, bound in labelled(case, dtype):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            check_out(case, bound, what, lambda lib, like: lib.empty(0, dtype=getattr(lib, dtype_name(like))))
+            check_out(
+                case, dtype, bound, what, lambda lib, like: lib.empty(0, dtype=getattr(lib, dtype_name(like)))
+            )
 
 
 @over_table(one_dtype, lambda case: case.out)
@@ -228,6 +237,7 @@ def test_out_of_the_right_shape_and_of_other_dtypes(case: OpCase, dtype: str) ->
         for target in (None, "float64", "int64", "complex64", "bool"):
             check_out(
                 case,
+                dtype,
                 bound,
                 f"{what} into {target}",
                 lambda lib, like, t=target: lib.zeros(
