@@ -398,13 +398,17 @@ class Tensor(TensorBase):
         return self._text("tensor(")
 
     def _text(self, prefix: str) -> str:
-        grad_fn = self.grad_fn
+        try:
+            grad_fn: Any = self.grad_fn
+            name = None if grad_fn is None else type(grad_fn).__name__
+        except RuntimeError:  # a view whose history an in-place write has made unusable
+            grad_fn, name = self._view, "Invalid"
         return tensor_text(
             self._data,
             dtype_name=self.dtype.name,
             default_dtype=settings.default_dtype.name,
             requires_grad=self._req and grad_fn is None,
-            grad_fn_name=None if grad_fn is None else type(grad_fn).__name__,
+            grad_fn_name=name,
             prefix=prefix,
         )
 

@@ -19,7 +19,7 @@ from .dispatch import (
 from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
-from .views import check_writable, edge_of, rebase, views_of
+from .views import check_writable, edge_of, mark_stale, rebase, views_of
 
 
 def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -52,11 +52,16 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         wrapped = tensors
         result = run_kernel(op, tuple(payload(t) for t in tensors), statics)
         _store(op, x, np.asarray(result))
-    cell_of(x)[0] += 1
+    cell = cell_of(x)
+    cell[0] += 1
     if recording:
         recorded = (before, *wrapped[1:])
         node = record(op, recorded, statics, [x], compute, 0, mode, written=x)
         rebase(x, node)
+    elif list.__getitem__(cell, 1) is not None:
+        base = x if x._view is None else x._view.base
+        if base._req:
+            mark_stale(base, x)
     return x
 
 

@@ -9,7 +9,7 @@ views of that base become stale: their node is made anew, from the base's new hi
 from __future__ import annotations
 
 import weakref
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 import numpy as np
 
@@ -104,16 +104,17 @@ def link_view(
     above = parent._view
     base = parent if above is None else above.base
     if origin is None:
-        if op.multi_view:
-            origin = MULTI
-        elif modes.grad is None:
+        if modes.grad is None:
             origin = INFERENCE if modes.inference else NO_GRAD
+        elif op.multi_view:
+            origin = MULTI
         else:
-            origin = DEFAULT
-        if above is not None and above.origin in (MULTI, CUSTOM) and origin == DEFAULT:
-            origin = above.origin
+            origin = DEFAULT if above is None else above.origin
     t._view = view = View(base, above, op, statics, output, origin)
-    view.producer = op.node_name
+    if t._req:
+        view.producer = op.node_name.removesuffix("Backward0")
+    elif base._req and modes.grad is None:
+        t._req = True  # a view of what requires a gradient does too, although nothing was recorded
     cell = cell_of(parent)
     t._vc = cell
     members = list.__getitem__(cell, 1)
@@ -142,6 +143,8 @@ def edge_of(t: Any) -> Node:
         return node
     view = t._view
     if view is not None and view.stale:
+        if view.origin != DEFAULT:
+            _refuse_view(view, "its base or another view of its base has been")
         view.stale = False
         node = t._node = AsStridedBackward0(view, t)
         return node
@@ -260,25 +263,36 @@ def check_writable(x: Any) -> None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
 
-def _refuse_view(view: View) -> None:
-    name = view.producer
+def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
+    """Raise what PyTorch raises for a write that this view's history cannot follow."""
+    inference = view.origin == INFERENCE
+    mode, instead = ("inference mode", "in normal mode") if inference else ("no_grad mode", "with grad mode enabled")
+    if view.producer and view.origin == NO_GRAD:
+        what = (
+            f"Output {view.output} of {view.producer} is a view of a view which was created in {mode} and {modified} "
+            f"modified inplace {instead}."
+        )
+    elif view.producer:
+        what = f"Output {view.output} of {view.producer} is a view and {modified} modified inplace."
+    else:
+        what = f"A view was created in {mode} and {modified} modified inplace {instead}."
     if view.origin == MULTI:
-        raise RuntimeError(
-            f"Output {view.output} of {name} is a view and is being modified inplace. This view is the output of a "
-            "function that returns multiple views. Such functions do not allow the output views to be modified "
-            "inplace. You should replace the inplace operation by an out-of-place one."
+        why = (
+            "This view is the output of a function that returns multiple views. Such functions do not allow the output "
+            "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
         )
-    if view.origin == CUSTOM:
-        raise RuntimeError(
-            f"Output {view.output} of {name} is a view and is being modified inplace. This view was created inside a "
-            "custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace "
-            "would override the custom backward associated with the custom Function, leading to incorrect gradients. "
-            "This behavior is forbidden. You can fix this by cloning the output of the custom Function."
+    elif view.origin == CUSTOM:
+        why = (
+            "This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
+            "logic to handle view+inplace would override the custom backward associated with the custom Function, leading "
+            "to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom "
+            "Function."
         )
-    mode = "no_grad mode" if view.origin == NO_GRAD else "inference mode"
-    raise RuntimeError(
-        f"A view was created in {mode} and is being modified inplace with grad mode enabled. Given that this use case "
-        "is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
-        "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside "
-        "(if you want the inplace to be tracked)."
-    )
+    else:
+        block = "inference_mode" if inference else "no_grad"
+        why = (
+            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+            f"both the view and the inplace either both inside the {block} block (if you don't want the inplace to be "
+            "tracked) or both outside (if you want the inplace to be tracked)."
+        )
+    raise RuntimeError(f"{what} {why}")
