@@ -19,17 +19,17 @@ from typing import Any, Final
 from .autograd import emit
 from .autograd.inplace import in_place, operator
 from .ops import (
-    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, fill, indexing,
-    join, logic, matmul, order, padding, piecewise, powers, reduce, rounding, sections, select, shape, special, split,
-    trigonometric, viewfronts,
+    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, fill,
+    indexing, join, logic, matmul, order, padding, piecewise, powers, reduce, rounding, sections,
+    select, shape, special, split, trigonometric, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
-    activation, piecewise, arithmetic, comparison, complex_ops, copies, exponential, logic, powers, rounding, select,
-    special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape, padding, matmul, reduce,
-    indexing, fill,
+    activation, piecewise, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
+    rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split,
+    shape, padding, matmul, reduce, indexing, fill,
 )  # fmt: skip
 
 
