@@ -435,3 +435,57 @@ def differentiable_steps(torch: Any, say: Say) -> None:
     leaf = torch.ones(1, requires_grad=True)
     leaf.grad = torch.ones(1)
     say.failure(lambda: torch.optim.SGD([leaf], lr=0.1, differentiable=True).step())
+
+
+@program
+def quasi_newton(torch: Any, say: Say) -> None:
+    target = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)
+    for options in (
+        {},
+        {"lr": 0.3, "max_iter": 6},
+        {"line_search_fn": "strong_wolfe"},
+        {"line_search_fn": "strong_wolfe", "max_iter": 3, "history_size": 2},
+        {"line_search_fn": "strong_wolfe", "lr": 20.0, "max_iter": 4},
+        {"line_search_fn": "strong_wolfe", "lr": 0.001, "max_iter": 5, "max_eval": 9},
+        {"lr": 0.1, "history_size": 3, "max_eval": 4},
+    ):
+        a = torch.full((2, 3), 0.5, dtype=torch.float64, requires_grad=True)
+        b = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+        unused = torch.ones(2, dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.LBFGS([a, b, unused], **options)
+
+        def closure(a: Any = a, b: Any = b, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = ((a * a * b - target) ** 2).sum() + (1 - b) ** 4
+            loss.backward()
+            return loss.detach()
+
+        say(sorted(options))
+        for _ in range(3):
+            say(float(optimizer.step(closure)))
+        say.numbers(a, b)
+        state = optimizer.state[a]
+        say(sorted(set(state) - {"al"}), state["func_evals"], state["n_iter"], len(state["old_dirs"]))
+    saved = optimizer.state_dict()
+    other = torch.optim.LBFGS([a, b, unused])
+    other.load_state_dict(saved)
+    say(other.state[a]["n_iter"], float(other.step(closure)))
+    say(other)
+    wave = torch.complex(torch.linspace(0.5, 1, 3), torch.linspace(1, 0.5, 3)).requires_grad_()
+    optimizer = torch.optim.LBFGS([wave], max_iter=3)
+
+    def wave_closure() -> Any:
+        optimizer.zero_grad()
+        loss = ((wave - 1) * (wave - 1).conj()).real.sum()
+        loss.backward()
+        return loss.detach()
+
+    say(float(optimizer.step(wave_closure)))
+    say(torch.view_as_real(wave.detach()).tolist())
+    for call in (
+        lambda: torch.optim.LBFGS([{"params": [a]}, {"params": [b]}]),
+        lambda: torch.optim.LBFGS([a], lr=-1),
+        lambda: torch.optim.LBFGS([a], line_search_fn="other").step(closure),
+        lambda: torch.optim.LBFGS([a]).step(),
+    ):
+        say.failure(call)
