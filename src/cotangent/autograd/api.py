@@ -49,18 +49,22 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
             raise TypeError(
                 f"gradients can be either Tensors or None, but got {type(g).__name__}"
             )
-        if tuple(g.shape) != tuple(out.shape):  # type: ignore[attr-defined]
-            raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "  # type: ignore[attr-defined]
-                f"{out.shape}."
-            )
-        if out.dtype.is_complex != g.dtype.is_complex:  # type: ignore[attr-defined]
-            raise RuntimeError(
-                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
-                f"dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {out.dtype}."  # type: ignore[attr-defined]
-            )
+        check_cotangent(i, g, out)
         made.append(g)
     return made
+
+
+def check_cotangent(i: int, g: Any, out: Any) -> None:
+    """Raise PyTorch's error unless cotangent `g` has the shape and kind of output number `i`."""
+    if tuple(g.shape) != tuple(out.shape):
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {out.shape}."
+        )
+    if out.dtype.is_complex != g.dtype.is_complex:
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+            f"dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {out.dtype}."
+        )
 
 
 def _roots(outputs: Sequence[Any], cotangents: list[Any]) -> tuple[list[Node], list[Any]]:

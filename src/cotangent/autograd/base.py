@@ -37,6 +37,7 @@ class TensorBase:
     # Rare fields live in the instance's __dict__; these are their defaults.
     _grad: TensorBase | None = None
     _level: int = 0
+    _owner: Any = None  # the interpreter of that level
     _leaf_hooks: Any = None
     _accumulator: weakref.ref[Node] | None = None
     _retains: bool = False

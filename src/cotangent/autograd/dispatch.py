@@ -7,16 +7,16 @@ everything else. `dispatch` does the same work step by step, from the declaratio
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .. import dtypes
 from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
-from ..errors import bad_argument
+from ..errors import bad_argument, type_name
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..ops.arguments import REQUIRED, missing
+from ..ops.arguments import REQUIRED, missing, no_match
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, Primitive
 from .base import InferenceCell, TensorBase, active, as_array, new, version_of, world, wrap
 from .extras import after_record
@@ -35,9 +35,12 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
     if op.complex_form is not None and isinstance(tensors[0], TensorBase):
         if tensors[0].dtype.is_complex:  # type: ignore[attr-defined]
             return op.complex_form(*tensors, *statics)
-    level = level_of(tensors)
-    if level:
-        return modes.levels[level - 1].run(op, tensors, statics)
+    owner = owner_of(tensors)
+    if owner is not None:
+        result = owner.run(op, tensors, statics)
+        if op.is_view:
+            _link(op, tensors[0], statics, (result,) if op.nout == 1 else result)
+        return result
     if op.kind == "elementwise":
         return _elementwise(op, tensors, statics)
     for name, value in zip(op.tensors, tensors, strict=True):
@@ -47,15 +50,30 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
     return finish(op, tensors, statics, result, None)
 
 
-def level_of(tensors: tuple[Any, ...]) -> int:
-    """The highest interpreter level among the operands."""
-    level = 0
+def _link(op: Primitive, viewed: Any, statics: tuple[Any, ...], made: Any) -> None:
+    for number, t in enumerate(made):
+        link_view(t, viewed, op, statics, number)
+
+
+def owner_of(tensors: Any) -> Any:
+    """The interpreter of the highest level among the operands; None if all are ordinary tensors."""
+    owner = None
     for value in tensors:
         if isinstance(value, TensorBase):
-            level = max(level, value._level)
+            found = value._owner
         elif isinstance(value, (list, tuple)):
-            level = max(level, level_of(tuple(value)))
-    return level
+            found = owner_of(value)
+        else:
+            continue
+        if found is not None and (owner is None or found.number > owner.number):
+            owner = found
+    return owner
+
+
+def level_of(tensors: Any) -> int:
+    """The highest interpreter level among the operands, 0 for ordinary tensors."""
+    owner = owner_of(tensors)
+    return 0 if owner is None else int(owner.number)
 
 
 def payload(value: Any) -> Any:
@@ -100,6 +118,20 @@ def operate(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -
         if not isinstance(value, OPERAND):
             return NotImplemented
     return dispatch(op, tensors, statics)
+
+
+def _no_fit(op: Primitive, name: str, value: Any, tensors: tuple[Any, ...]) -> NoReturn:
+    """Raise PyTorch's error for operand `name`; if there are overloads, it lists them all."""
+    given = tuple(t for t in tensors if t is not REQUIRED)
+    if len(op.signatures) > 1:
+        no_match(op.public, given, *op.signatures)
+    if op.signatures and value is REQUIRED:
+        got = ", ".join(type_name(t) for t in given)
+        raise TypeError(
+            f"{op.public}() received an invalid combination of arguments - got ({got}), but expected {op.signatures[0]}"
+        )
+    _check_tensor(op, name, value)
+    raise AssertionError(f"{op.public} takes its operand {name}")
 
 
 # -- elementwise --------------------------------------------------------------------------------------
@@ -188,9 +220,9 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
     for name, value in zip(op.tensors, tensors, strict=True):
         if value is not None and not isinstance(value, TensorBase):
             if name in op.strict or not isinstance(value, OPERAND):
-                _check_tensor(op, name, value)
+                _no_fit(op, name, value, tensors)
     if not any(isinstance(value, TensorBase) for value in tensors):
-        _check_tensor(op, op.tensors[0], tensors[0])
+        _no_fit(op, op.tensors[0], tensors[0], tensors)
     compute, result_dtype = promoted(op, tensors, statics)
     wrapped, arrays = operands(op, tensors, compute)
     try:
@@ -227,9 +259,10 @@ def check_broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
 
 def finish(
     op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], result: Any, compute: dtype | None,
-    level: int = 0,
+    owner: Any = None,
 ) -> Any:  # fmt: skip
     """Wrap the kernel's result in tensors and record the node if a gradient is wanted."""
+    level = 0 if owner is None else owner.number
     single = op.nout == 1
     values = (result,) if single else tuple(result)
     made = []
@@ -242,6 +275,7 @@ def finish(
         t._view = None
         if level:
             t._level = level
+            t._owner = owner
         elif active.inference and modes.inference:
             t._vc = InferenceCell((0, None))
         made.append(t)
@@ -250,10 +284,8 @@ def finish(
         t.dtype.category >= FLOATING for t in made  # type: ignore[attr-defined]
     ):
         record(op, tensors, statics, made, compute, level, mode)
-    if op.is_view and level == 0:
-        for number, t in enumerate(made):
-            if t._data.__class__ is np.ndarray:
-                link_view(t, tensors[0], op, statics, number)
+    if op.is_view and owner is None:
+        _link(op, tensors[0], statics, made)
     return made[0] if single else tuple(made)
 
 
@@ -342,7 +374,7 @@ def save(
                 value = tuple(value)
                 setattr(node, field + "_v", tuple(version_of(t) for t in value))
             else:
-                setattr(node, field + "_v", 0 if value is None else version_of(value))
+                setattr(node, field + "_v", version_of(value) if isinstance(value, TensorBase) else 0)
             setattr(node, field, value)
         elif field in op.statics:
             setattr(node, field, statics[op.statics.index(field)])

@@ -253,17 +253,20 @@ class _Writer:
         rest = "(" + "".join(f"{s}, " for s in op.statics) + ")"
         self.fallback = f"return dispatch(_op, {tensors}, {rest})"
         if out:
-            self.add(1, "if out is not None:", f"    return deliver('{op.public}', dispatch(_op, {tensors}, {rest}), out)")
+            self.add(1, "if out is not None:", f"    r = dispatch(_op, {tensors}, {rest})")
+            if op.out_check is not None:
+                self.add(2, "_op.out_check(r, out)")
+            self.add(2, f"return deliver('{op.public}', r, out)")
         self.body(tensors, rest)
 
     def operator(self) -> None:
         """The entry as Python's operators call it: two operands, NotImplemented for strangers."""
         op = self.op
         tensors = f"({op.tensors[0]}, {op.tensors[1]})"
-        rest = "(" + "".join(f"{op.defaults.get(s)}, " for s in op.statics) + ")"
+        rest = "(" + "".join(f"{s}, " for s in op.statics) + ")"
         self.fallback = f"return operate(_op, {tensors}, {rest})"
-        self.add(0, f"def operator({op.tensors[0]}, {op.tensors[1]}):")
-        self.add(1, *(f"{s} = {op.defaults[s]}" for s in op.statics if s in op.defaults))
+        options = "".join(f", {s}={op.defaults[s]}" for s in op.statics)
+        self.add(0, f"def operator({op.tensors[0]}, {op.tensors[1]}{options}):")
         self.body(tensors, rest)
 
     def body(self, tensors: str, rest: str) -> None:
@@ -290,7 +293,7 @@ class _Writer:
         op = self.op
         plain = [t for t in op.tensors if t not in op.fixed]
         first = plain[0]
-        if op.defaults and "dispatch" in self.fallback:
+        if op.defaults:
             test = " or ".join(f"{s} != {value}" for s, value in op.defaults.items())
             self.add(1, f"if {test}:", f"    {self.fallback}")
         self.add(1, "try:", f"    a_{first} = {first}._data", f"    dt = a_{first}.dtype", "except AttributeError:")

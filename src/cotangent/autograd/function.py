@@ -17,7 +17,7 @@ import numpy as np
 
 from ..ops.table import TABLE
 from .base import TensorBase, cell_of, version_of, wrap
-from .dispatch import level_of
+from .dispatch import owner_of
 from .extras import after_record
 from .modes import modes, no_grad
 from .node import FREED_TEXT, Node, Port, next_seq
@@ -311,9 +311,9 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
             bound = inspect.signature(cls.forward).bind(*args, **kwargs)
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
-        level = level_of(args)
-        if level:
-            return TRANSFORMED[0](cls, modes.levels[level - 1], args)
+        owner = owner_of(args)
+        if owner is not None:
+            return TRANSFORMED[0](cls, owner, args)
         return run_forward(cls, args, kwargs)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import Primitive
-from .base import TensorBase, cell_of, wrap
+from .base import InferenceCell, TensorBase, cell_of
 from .dispatch import (
     OPERAND, check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
 )  # fmt: skip
@@ -32,8 +32,8 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     level = level_of(tensors)
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
-    if recording or x._vc.__class__ is not None.__class__:
-        check_writable(x) if recording else _check_inference(x)
+    if recording or x._vc.__class__ is InferenceCell:
+        check_writable(x)
     if level or x._data.__class__ is not np.ndarray:
         return _write_functional(op, x, tensors, statics, recording)
     if op.is_view:
@@ -65,11 +65,6 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     return x
 
 
-def _check_inference(x: Any) -> None:
-    if modes.grad is None and not modes.inference and x._vc.__class__ is not list:
-        check_writable(x)
-
-
 def _before_image(op: Primitive, tensors: tuple[Any, ...], saved: tuple[str, ...]) -> Any:
     """The written tensor as the rules see it: its old history, and its old values if a rule reads them."""
     x = tensors[0]
@@ -91,11 +86,6 @@ def _write_elementwise(
 ) -> tuple[dtypes.dtype, tuple[Any, ...]]:
     compute, result_dtype = promoted(op, tensors, statics)
     target = x.dtype
-    if not dtypes.can_cast(result_dtype, target):
-        raise RuntimeError(
-            f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
-            f"{dtypes.SCALAR_NAME[target]}"
-        )
     wrapped, arrays = operands(op, tensors, compute)
     data = x._data
     shapes = [a.shape for a in arrays if a is not None]
@@ -105,6 +95,13 @@ def _write_elementwise(
             raise RuntimeError(
                 f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}"
             )
+    if not dtypes.can_cast(result_dtype, target):
+        if op.cast_error is not None:
+            raise op.cast_error(result_dtype, target)
+        raise RuntimeError(
+            f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
+            f"{dtypes.SCALAR_NAME[target]}"
+        )
     if arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse and _defaults(op, statics):
         check_overlap(x)
         token = set_errors(QUIET)
@@ -124,6 +121,8 @@ def _defaults(op: Primitive, statics: tuple[Any, ...]) -> bool:
 def check_overlap(x: Any) -> None:
     """Refuse to write through an expanded tensor, as PyTorch does."""
     data = x._data
+    if not data.size:
+        return
     if not data.flags.writeable and data.base is not None and 0 not in data.strides:
         return
     if any(stride == 0 and n > 1 for stride, n in zip(data.strides, data.shape, strict=True)):
@@ -147,7 +146,6 @@ def _write_functional(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], recording: bool
 ) -> Any:
     """In place where the payload is not an array: compute anew and replace the payloads that see the memory."""
-    base = x if x._view is None else x._view.base
     result = op.entry(*tensors, *statics)
     if x._level < result._level:
         raise RuntimeError(
@@ -158,27 +156,35 @@ def _write_functional(
             f"instead."
         )
     replace(x, result)
-    if recording:
-        x._node, x._req = result._node, result._req
-        if x._view is not None:
-            base._req = True
     return x
 
 
 def replace(x: Any, result: Any) -> None:
-    """Make `x`, its base and all views of it show `result`'s values (payloads that are not arrays)."""
-    if x._view is None:
-        x._data = result._data
-        base = x
-    else:
-        base = x._view.base
-        whole = x._view.scatter(alias(base, None), alias(result, None), True)
-        base._data = whole._data
-        x._data = result._data
+    """Give `x`, its base and all views of it the values and the history of `result` (payloads that are no arrays).
+
+    The base becomes itself with the written region replaced, every other view is taken of it anew: recorded
+    like anything else, so no node for in-place writes is needed.
+    """
+    base = x if x._view is None else x._view.base
+    if base is not x:
+        _become(base, x._view.scatter(_snapshot(base), result, True))
+    _become(x, result)
     cell_of(x)[0] += 1
     for view in views_of(base):
         if view is not x:
-            view._data = view._view.replay(alias(base, None), False)._data
+            _become(view, view._view.replay(_snapshot(base), False))
+
+
+def _snapshot(t: Any) -> Any:
+    """The tensor as it is now: later changes of `t` do not reach it."""
+    taken = alias(t, edge_of(t) if t._req else None)
+    taken._vc = None
+    return taken
+
+
+def _become(t: Any, value: Any) -> None:
+    t._data, t._node, t._req = value._data, value._node, value._req
+    t._level, t._owner = value._level, value._owner
 
 
 def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
@@ -238,5 +244,3 @@ def _writer(op: Primitive) -> Callable[..., Any]:
     written.__doc__ = f"In-place form of `{op.public}`."
     return written
 
-
-__all__ = ["check_overlap", "in_place", "operator", "replace", "wrap", "write"]

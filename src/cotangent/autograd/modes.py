@@ -43,7 +43,6 @@ class _Modes(threading.local):
 
     def __init__(self) -> None:
         self.extras = Extras()
-        self.levels: list[Any] = []
 
 
 modes: Final = _Modes()

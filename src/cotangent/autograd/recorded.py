@@ -66,6 +66,8 @@ class OpNode(Node):
     def _tensor(self, name: str, t: Any, tensors: bool, index: int) -> Any:
         if t is FREED:
             raise RuntimeError(FREED_TEXT)
+        if not isinstance(t, (TensorBase, Packed)):
+            return t  # a Python number, above level 0
         saved_version = getattr(self, name + "_v")
         if name in self.op.lists:
             saved_version = saved_version[index]
@@ -261,6 +263,7 @@ def alias(t: Any, edge: Node | None) -> Any:
     a._view = None
     if t._level:
         a._level = t._level
+        a._owner = t._owner
     return a
 
 

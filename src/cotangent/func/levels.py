@@ -9,6 +9,9 @@ knows about them. Operands of lower levels are constants for a level.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from ..autograd.base import TensorBase, new, world
@@ -17,18 +20,24 @@ from ..autograd.modes import modes, set_recording
 from ..ops.table import Primitive
 
 
+_numbers = itertools.count(1)
+
+
 class Level:
-    """One running transform; a context manager."""
+    """One running transform; a context manager.
+
+    Numbers only grow, so a level entered later is always the higher one - also when the tensors of a
+    transform that has returned are used again (a pull under vmap). Tensors know their level.
+    """
 
     number: int
 
     def __enter__(self) -> Any:
-        modes.levels.append(self)
-        self.number = len(modes.levels)
+        self.number = next(_numbers)
         return self
 
     def __exit__(self, *error: object) -> None:
-        modes.levels.remove(self)
+        pass
 
     def run(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         """Run `op` on operands of which at least one is of this level."""
@@ -41,6 +50,7 @@ class Level:
         t._req = False
         t._node = t._vc = t._view = None
         t._level = self.number
+        t._owner = self
         return t
 
     def owns(self, t: Any) -> bool:
@@ -67,6 +77,15 @@ class GradLevel(Level):
         modes.grad = self.outside
         super().__exit__(*error)
 
+    @contextlib.contextmanager
+    def again(self) -> Iterator[None]:
+        """Walk the level's graph once more: below it, the recording mode of now holds."""
+        before, self.outside = self.outside, modes.grad
+        try:
+            yield
+        finally:
+            self.outside = before
+
     def run(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         # The level below has a recording mode of its own: the one this transform was called under.
         inside, modes.grad = modes.grad, self.outside
@@ -74,7 +93,7 @@ class GradLevel(Level):
             result = op.entry(*[self.lower(t) for t in tensors], *statics)
         finally:
             modes.grad = inside
-        return finish(op, tensors, statics, result, None, self.number)
+        return finish(op, tensors, statics, result, None, self)
 
     def leaf(self, t: Any) -> Any:
         """`t` as a variable of this level."""
