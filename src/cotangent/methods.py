@@ -5,6 +5,7 @@ Every module of `ops/` says what it offers:
     FUNCTIONS   names that become `torch.NAME`
     METHODS     names that become `Tensor.NAME` (the tensor is the first argument)
     INPLACE     names that get an in-place twin `Tensor.NAME_`
+    WRITTEN     operations that serve for that in place of the named ones: {"abs": "abs_written"}
     FUNCTIONAL  names that become `torch.nn.functional.NAME`
     ALIASES     other names of the same things: {"multiply": "mul"}
     DUNDERS     Python's operators, and methods whose function has another name: {"__add__": "add"}
@@ -16,12 +17,12 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
-from .autograd import emit
+from .autograd import emit, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
     activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, fill,
     indexing, join, logic, matmul, order, padding, piecewise, powers, reduce, rounding, sections,
-    select, shape, special, split, trigonometric, viewfronts,
+    select, shape, special, split, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
@@ -29,7 +30,7 @@ from .tensor import Tensor
 FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split,
-    shape, padding, matmul, reduce, indexing, fill,
+    shape, padding, view_copies, resize, matmul, reduce, indexing, fill,
 )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def _attach(family: ModuleType) -> None:
     for name in scope.get("METHODS", ()):
         setattr(Tensor, name, scope[name])
     for name in scope.get("INPLACE", ()):
-        setattr(Tensor, name + "_", in_place(scope[name]))
+        setattr(Tensor, name + "_", in_place(scope[scope.get("WRITTEN", {}).get(name, name)]))
     for name in scope.get("PROPERTIES", ()):
         setattr(Tensor, name, property(scope[name], _setter(scope[name])))
     for other, name in aliases.items():

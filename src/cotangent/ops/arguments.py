@@ -6,6 +6,7 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import bad_argument, type_name
 
 
@@ -138,3 +139,22 @@ def rank(function: str, input: Any) -> int:
 def whole(*values: Any) -> bool:
     """Whether PyTorch takes all of them for ints."""
     return all(_index(value) is not None for value in values)
+
+
+# The names of element types as C++ compilers print them.
+_COMPILER_NAME: Final = {
+    dtypes.uint8: "unsigned char", dtypes.int8: "signed char", dtypes.int16: "short int", dtypes.int64: "long int",
+}  # fmt: skip
+
+
+def compiler_name(d: dtypes.dtype) -> str:
+    """A dtype as some of PyTorch's messages name it ("long int")."""
+    return _COMPILER_NAME.get(d, dtypes.CPP_NAME[d])
+
+
+def same_out(input: Any, out: Any) -> None:
+    """Raise what PyTorch raises where `out=` must have the dtype of the input."""
+    if out is not None and out.dtype is not input.dtype:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {compiler_name(input.dtype)}, but got {compiler_name(out.dtype)} instead"
+        )

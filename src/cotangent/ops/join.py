@@ -130,7 +130,15 @@ def cat(tensors: Any = REQUIRED, dim: Any = 0, *, axis: int | None = None, out: 
     given = same_dtype(given)
     if not all(is_array(t._data) for t in given):
         given = [t for t in given if not _empty_vector(t)] or given[:1]
+    _check_out(given, out)
     return deliver("cat", cat_of(given, at), out)
+
+
+def _check_out(given: list[Any], out: Any) -> None:
+    if out is not None and not dtypes.can_cast(given[0].dtype, out.dtype):
+        raise TypeError(
+            "torch.cat(): input types can't be cast to the desired output type " + dtypes.SCALAR_NAME[out.dtype]
+        )
 
 
 def _empty_vector(t: Any) -> bool:
@@ -195,7 +203,9 @@ def stack(tensors: Any = REQUIRED, dim: Any = 0, *, out: Any = None) -> Any:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(t._data.shape)} at entry {at}"
             )
-    return deliver("stack", stack_of(same_dtype(given), d), out)
+    given = same_dtype(given)
+    _check_out(given, out)
+    return deliver("stack", stack_of(given, d), out)
 
 
 # -- stacks along a fixed dimension ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, Final
 
@@ -11,8 +12,8 @@ from .. import dtypes
 from ..errors import check_dim, check_dims
 from ..kernels import rearrange as k
 from ..kernels import shape as view_kernels
-from .arguments import REQUIRED, integer, integers, no_match, rank, whole
-from .join import zeros_of
+from .arguments import REQUIRED, integer, integers, no_match, rank, same_out, whole
+from .join import stack, zeros_of
 from .table import constant, deliver, is_array, is_tensor, linear
 from .views import (
     as_strided_of, dense_clone, diagonal_backward, diagonal_of, expand_to, reshape_any, select_at, slice_of,
@@ -119,6 +120,13 @@ diagonal_copied = linear(
     public="diagonal_copy",
     batch="axes",
     input=lambda g, input_shape, offset, dim1, dim2: diagonal_backward(g, input_shape, offset, dim1, dim2),
+)
+trace_of = linear(
+    "trace_of(input)",
+    k.trace,
+    node="TraceBackward0",
+    public="trace",
+    input=lambda g, input_shape: diagonal_backward(expand_to(g, (min(input_shape),)), input_shape, 0, 0, 1),
 )
 select_scatter_of = linear(
     "select_scatter_of(input, src | dim, index)",
@@ -459,6 +467,7 @@ def tril(input: Any, diagonal: Any = 0, *, out: Any = None) -> Any:
     """
     if rank("tril", input) < 2:
         raise RuntimeError("tril: input tensor must have at least 2 dimensions")
+    same_out(input, out)
     return deliver("tril", tril_of(input, integer("tril", "diagonal", 2, diagonal)), out)
 
 
@@ -481,6 +490,7 @@ def triu(input: Any, diagonal: Any = 0, *, out: Any = None) -> Any:
     """
     if rank("triu", input) < 2:
         raise RuntimeError("triu: input tensor must have at least 2 dimensions")
+    same_out(input, out)
     return deliver("triu", triu_of(input, integer("triu", "diagonal", 2, diagonal)), out)
 
 
@@ -508,6 +518,7 @@ def diag(input: Any, diagonal: Any = 0, *, out: Any = None) -> Any:
     offset = integer("diag", "diagonal", 2, diagonal)
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
+    same_out(input, out)
     return deliver("diag", (diag_embed_of if n == 1 else diagonal_copied)(input, offset, 0, 1), out)
 
 
@@ -676,10 +687,64 @@ def as_strided_scatter(
     return as_strided_scatter_of(input, _like(input, src), tuple(size), tuple(stride), start, have)
 
 
+def trace(input: Any) -> Any:
+    """The sum of the main diagonal.
+
+    Args:
+        input: matrix.
+
+    Returns:
+        a 0-d tensor; of integers in int64.
+
+    Raises:
+        RuntimeError: if `input` is no matrix.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.trace(torch.tensor([[1, 2], [3, 4]]))
+        tensor(5)
+    """
+    n = rank("trace", input)
+    if n != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {n}")
+    return trace_of(input)
+
+
+def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
+    """All ways to pick `r` elements of a vector, in order.
+
+    Args:
+        input: vector of n elements.
+        r: how many to pick.
+        with_replacement: whether an element may be picked again.
+
+    Returns:
+        tensor of shape (number of ways, r).
+
+    Raises:
+        RuntimeError: if `input` is no vector, or `r` negative.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.combinations(torch.tensor([1, 2, 3])).tolist()
+        [[1, 2], [1, 3], [2, 3]]
+    """
+    if rank("combinations", input) != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._data.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return input.new_empty(0)
+    pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    picked = np.array(list(pick(range(input.numel()), r)), np.int64).reshape(-1, r)
+    return stack([input.index_select(0, constant(picked[:, i].copy())) for i in range(r)], 1)
+
+
 METHODS: Final = (
     "flip", "fliplr", "flipud", "roll", "rot90", "repeat", "tile", "repeat_interleave", "tril", "triu", "diag",
     "diag_embed", "diagflat", "select_scatter", "slice_scatter", "diagonal_scatter", "as_strided_scatter",
+    "trace",
 )  # fmt: skip
-FUNCTIONS: Final = tuple(name for name in METHODS if name != "repeat")
+FUNCTIONS: Final = (*(name for name in METHODS if name != "repeat"), "combinations")
 INPLACE: Final = ("tril", "triu")
 DUNDERS: Final = {"__reversed__": "backwards"}

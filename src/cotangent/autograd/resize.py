@@ -1,0 +1,129 @@
+"""`resize_` and `set_`: giving a tensor other memory, or another stretch of its own.
+
+Memory cannot grow in place under NumPy: a tensor that needs more gets new memory with its values, and
+tensors that shared the old memory keep it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import bad_argument
+from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
+from ..ops.arguments import compiler_name, integers, no_match
+from ..ops.sections import check_strided
+from .base import TensorBase, cell_of
+from .views import check_writable
+
+def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None) -> Any:
+    """Give a tensor another shape over the same memory, or over more of it; new elements hold anything.
+
+    Args:
+        input: tensor that requires no gradient.
+        args: the new sizes.
+        size: the same as a keyword.
+        memory_format: accepted as in PyTorch.
+
+    Returns:
+        the tensor.
+
+    Raises:
+        RuntimeError: if it requires a gradient.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.tensor([[1, 2], [3, 4]]).resize_(3)
+        tensor([1, 2, 3])
+    """
+    shape = integers("resize_", "size", args or (size,))
+    if input._req:
+        raise RuntimeError("cannot resize variables that require grad")
+    if min(shape, default=0) < 0:
+        raise RuntimeError("numel: integer multiplication overflow")
+    data = input._data
+    if data.shape == shape:
+        return input
+    offset = storage_offset(data)
+    resized = in_memory(data, shape, dense_strides(shape), offset)
+    if resized is None:
+        memory = np.zeros(offset + math.prod(shape), data.dtype)
+        before = owner(data).ravel(order="K").view(np.uint8)
+        memory.view(np.uint8)[: before.size] = before[: memory.nbytes]
+        resized = memory[offset:].reshape(shape)
+    input._data = resized
+    cell_of(input)[0] += 1
+    return input
+
+
+def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Any:
+    """`resize_` to the shape of another tensor.
+
+    Args:
+        input: tensor that requires no gradient.
+        the_template: the tensor whose shape is wanted.
+        memory_format: accepted as in PyTorch.
+
+    Returns:
+        the tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.arange(4).resize_as_(torch.ones(2, 2)).shape
+        torch.Size([2, 2])
+    """
+    if not isinstance(the_template, TensorBase):
+        bad_argument("resize_as_", "the_template", 1, "Tensor", the_template)
+    return resize_(input, tuple(the_template._data.shape))
+
+
+def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Any:
+    """Make a tensor look at the memory of another one.
+
+    Args:
+        input: the tensor to change.
+        source: the tensor whose memory it gets; without one it becomes empty.
+        storage_offset: where it begins in that memory, in elements.
+        size: its shape; that of `source` by default.
+        stride: its strides in elements; contiguous by default.
+
+    Returns:
+        the tensor.
+
+    Raises:
+        RuntimeError: if `source` has another dtype, or its memory is too short.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.zeros(1)
+        >>> x.set_(torch.tensor([1.0, 2.0]))
+        tensor([1., 2.])
+    """
+    if input._req:
+        check_writable(input)
+    if source is None:
+        data = np.empty(0, input._data.dtype)
+    elif not isinstance(source, TensorBase):
+        no_match("set_", (source,), "", "Tensor source", "Tensor source, int storage_offset, tuple of ints size")
+    elif source._req:
+        raise NotImplementedError("the derivative for 'set_' is not implemented.")
+    elif source.dtype is not input.dtype:  # type: ignore[attr-defined]
+        names = (compiler_name(t.dtype) for t in (source, input))  # type: ignore[attr-defined]
+        raise RuntimeError("Could not set tensor of type {} to a tensor of type {}".format(*names))
+    elif size is None:
+        data = source._data
+    else:
+        shape = integers("set_", "size", (size,), 3)
+        steps = dense_strides(shape) if stride is None else integers("set_", "stride", (stride,), 4)
+        check_strided(source._data, shape, steps, storage_offset)
+        found = in_memory(source._data, shape, steps, storage_offset)
+        data = source._data if found is None else found
+    input._data = data
+    cell_of(input)[0] += 1
+    return input
+
+
+METHODS: Final = ("resize_", "resize_as_", "set_")
+FUNCTIONS: Final = ("resize_as_",)

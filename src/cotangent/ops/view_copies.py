@@ -1,0 +1,156 @@
+"""`view_copy`, `transpose_copy`, ...: what the view of that name shows, as a copy.
+
+Each primitive and each function of a view has a twin that copies: the same rule, the same argument
+checks, the kernel's result copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, Final
+
+from ..errors import check_dim
+from . import broadcast, order, sections, shape, split, viewfronts, views
+from .arguments import rank
+from .table import Primitive, declare, deliver
+
+
+def _copying(op: Primitive, node: str | None = None) -> Any:
+    """The twin of a view primitive."""
+    kernel = op.kernel
+    if op.nout == 1:
+        copied: Callable[..., Any] = lambda *args: kernel(*args).copy()  # noqa: E731 - two of one kind
+    else:
+        copied = lambda *args: tuple(part.copy() for part in kernel(*args))  # noqa: E731
+    statics = ", ".join(op.statics)
+    twin = Primitive(f"{op.name}_copy({', '.join(op.tensors)} | {statics})", copied, "linear", dict(op.rules))
+    return declare(
+        twin, node=node or f"{op.node_name}_copy", public=f"{op.public}_copy", nout=op.nout, batch=op.batch
+    )
+
+
+_TWINS: Final = {
+    name: _copying(vars(module)[name].op)
+    for module, names in (
+        (views, ("view_as_shape", "view_bits", "permute_dims", "transpose_dims", "t_matrix", "expand_to", "squeeze_all",
+                 "squeeze_dim", "squeeze_dims", "unsqueeze_at", "select_at", "slice_of", "windows_of", "as_strided_of")),
+        (split, ("split_by", "split_lengths", "unbind_dim")),
+    )
+    for name in names
+}  # fmt: skip
+alias_copied: Final = _copying(views.alias.op)
+narrow_copied: Final = _copying(
+    Primitive("narrow_by(input | dim, start, stop, every)", views.slice_of.op.kernel, "linear", views.slice_of.op.rules),
+    "NarrowCopyBackward0",
+)
+
+
+def _calling(front: Callable[..., Any], twins: dict[str, Any]) -> Callable[..., Any]:
+    """A function of a view with other primitives under it."""
+    plain: Any = front
+    scope = dict(plain.__globals__)
+    scope.update({name: twins[name] for name in plain.__code__.co_names if name in twins})
+    for name in plain.__code__.co_names:
+        inner = scope.get(name)
+        if isinstance(inner, FunctionType) and inner.__module__ == plain.__module__ and name not in twins:
+            if any(called in twins for called in inner.__code__.co_names):
+                scope[name] = _calling(inner, twins)
+    made = FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, plain.__closure__)
+    made.__kwdefaults__ = plain.__kwdefaults__
+    return made
+
+
+def _copy_of(front: Callable[..., Any], name: str, twins: dict[str, Any] = _TWINS) -> Callable[..., Any]:
+    call = _calling(front, twins)
+
+    def copy(input: Any, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        return deliver(name, call(input, *args, **kwargs), out)
+
+    copy.__name__ = copy.__qualname__ = name
+    copy.__doc__ = (
+        f"What `{front.__name__}` shows, as a copy.\n\n    Args:\n        input: tensor.\n        args: as those of "
+        f"`{front.__name__}`.\n        out: tensor to store the result in.\n"
+    )
+    return copy
+
+
+_diagonal: Final = _calling(sections.diagonal, {"diagonal_of": shape.diagonal_copied})
+view_copy = _copy_of(viewfronts.view, "view_copy")
+expand_copy = _copy_of(broadcast.expand, "expand_copy")
+permute_copy = _copy_of(order.permute, "permute_copy")
+transpose_copy = _copy_of(order.transpose, "transpose_copy")
+t_copy = _copy_of(order.t, "t_copy")
+squeeze_copy = _copy_of(broadcast.squeeze, "squeeze_copy")
+unsqueeze_copy = _copy_of(broadcast.unsqueeze, "unsqueeze_copy")
+select_copy = _copy_of(sections.select, "select_copy")
+unfold_copy = _copy_of(sections.unfold, "unfold_copy")
+as_strided_copy = _copy_of(sections.as_strided, "as_strided_copy")
+split_copy = _copy_of(split.split, "split_copy")
+split_with_sizes_copy = _copy_of(split.split_with_sizes, "split_with_sizes_copy")
+unbind_copy = _copy_of(split.unbind, "unbind_copy")
+narrow_copy = _copy_of(sections.narrow, "narrow_copy", {"slice_of": narrow_copied})
+
+
+def diagonal_copy(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: Any = None) -> Any:
+    """What `diagonal` shows, as a copy.
+
+    Args:
+        input: tensor of at least two dimensions.
+        offset: how far above (or, negative, below) the main diagonal.
+        dim1: the rows.
+        dim2: the columns.
+        out: tensor to store the result in.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.diagonal_copy(torch.tensor([[1, 2], [3, 4]]))
+        tensor([1, 4])
+    """
+    return deliver("diagonal_copy", _diagonal(input, offset, dim1, dim2), out)
+
+
+def slice_copy(
+    input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *, out: Any = None
+) -> Any:
+    """A slice of a dimension, as a copy.
+
+    Args:
+        input: tensor.
+        dim: the dimension.
+        start: where the slice begins.
+        end: where it ends.
+        step: from one element to the next.
+        out: tensor to store the result in.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.slice_copy(torch.arange(5), 0, 1, 4, 2)
+        tensor([1, 3])
+    """
+    d = check_dim(dim, rank("slice_copy", input))
+    first, last, every = slice(start, end, step).indices(input._data.shape[d])
+    return deliver("slice_copy", _TWINS["slice_of"](input, d, first, max(first, last), every), out)
+
+
+def alias_copy(input: Any, *, out: Any = None) -> Any:
+    """A copy of a tensor.
+
+    Args:
+        input: tensor.
+        out: tensor to store the result in.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.alias_copy(torch.tensor([1, 2]))
+        tensor([1, 2])
+    """
+    return deliver("alias_copy", alias_copied(input), out)
+
+
+FUNCTIONS: Final = (
+    "view_copy", "expand_copy", "permute_copy", "transpose_copy", "t_copy", "squeeze_copy", "unsqueeze_copy",
+    "select_copy", "unfold_copy", "as_strided_copy", "split_copy", "split_with_sizes_copy", "unbind_copy", "narrow_copy",
+    "diagonal_copy", "slice_copy", "alias_copy",
+)  # fmt: skip
+METHODS: Final = ("narrow_copy",)
