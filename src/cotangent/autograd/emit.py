@@ -101,7 +101,10 @@ def emit(op: Primitive) -> None:
     entry.__kwdefaults__ = generated.__kwdefaults__
     entry.__code__ = generated.__code__.replace(co_name=op.public, co_qualname=op.public)
     if op.operator is not None:
-        op.operator.__code__ = made["operator"].__code__.replace(co_name=op.name, co_qualname=op.name)  # type: ignore[attr-defined]
+        op.operator.__defaults__ = made["operator"].__defaults__
+        twin: Any = op.operator
+        twin.__defaults__ = made["operator"].__defaults__
+        twin.__code__ = made["operator"].__code__.replace(co_name=op.public, co_qualname=op.public)
 
 
 def source(function: Any) -> str:
