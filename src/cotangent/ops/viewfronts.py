@@ -75,10 +75,12 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
         if size is REQUIRED:
             no_match("view", (), "torch.dtype dtype", "tuple of ints size")
         args = (size,)
-    if len(args) == 1 and isinstance(args[0], float) or isinstance(args[0], str):
+    if (len(args) == 1 and isinstance(args[0], float)) or isinstance(args[0], str):
         no_match("view", args, "torch.dtype dtype", "tuple of ints size")
     data = input._data
     wanted = resolve_sizes(integers("view", "size", args), math.prod(data.shape))
+    if not is_array(data):  # inside a transform a tensor has no strides of its own
+        return reshape_any(input, wanted)
     try:
         return view_as_shape(input, wanted)
     except ValueError:
