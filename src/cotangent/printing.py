@@ -150,7 +150,6 @@ def tensor_text(
     tangent: str | None = None,
     contents: str | None = None,
     prefix: str = "tensor(",
-    indent: int | None = None,
 ) -> str:
     """The text of a tensor's `repr`, up to and with the closing parenthesis.
 
@@ -168,8 +167,8 @@ def tensor_text(
             PyTorch cannot rebuild the node of a view).
         tangent: the text of the forward-mode tangent, if there is one.
         contents: shown in place of the elements.
-        prefix: what stands before the elements: "tensor(" or a subclass's name and a parenthesis.
-        indent: columns before a continued line; the length of the prefix unless given.
+        prefix: what stands before the elements: "tensor(" or a subclass's name and a parenthesis; lines
+            that continue are indented by its length.
 
     Returns:
         The text, of several lines where it is long.
@@ -186,8 +185,7 @@ def tensor_text(
         >>> print(tensor_text(np.zeros((0, 3), np.float32), dtype_name="float32"))
         tensor([], size=(0, 3))
     """
-    if indent is None:
-        indent = len(prefix)
+    indent = len(prefix)
     empty = array.size == 0
     suffixes = []
     # With no edge items nothing may be left to tell the shape from, so PyTorch names it.
