@@ -23,7 +23,8 @@ def _gather() -> None:
         names = vars(family).get("INPLACE_FUNCTIONS", ())
         aliases = {o: n for o, n in vars(family).get("ALIASES", {}).items() if n in names}
         for name, target in [(n, n) for n in names] + list(aliases.items()):
-            found[name + "_"] = in_place(vars(family)[target])
+            written = vars(family).get("WRITTEN", {}).get(target, target)
+            found[name + "_"] = in_place(vars(family)[written])
     _scope.update(found)
     __all__.extend(found)
 

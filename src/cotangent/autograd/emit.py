@@ -258,7 +258,7 @@ class _Writer:
         if out:
             self.add(1, "if out is not None:", f"    r = dispatch(_op, {tensors}, {rest})")
             if op.out_check is not None:
-                self.add(2, "_op.out_check(r, out)")
+                self.add(2, f"_op.out_check(r, out, {op.tensors[0]})")
             self.add(2, f"return deliver('{op.public}', r, out)")
         self.body(tensors, rest)
 

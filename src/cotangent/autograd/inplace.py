@@ -86,6 +86,9 @@ def _write_elementwise(
 ) -> tuple[dtypes.dtype, tuple[Any, ...]]:
     compute, result_dtype = promoted(op, tensors, statics)
     target = x.dtype
+    fits = dtypes.can_cast(result_dtype, target)
+    if not fits and op.cast_error is not None:
+        raise op.cast_error(result_dtype, target)
     wrapped, arrays = operands(op, tensors, compute)
     data = x._data
     shapes = [a.shape for a in arrays if a is not None]
@@ -95,9 +98,7 @@ def _write_elementwise(
             raise RuntimeError(
                 f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}"
             )
-    if not dtypes.can_cast(result_dtype, target):
-        if op.cast_error is not None:
-            raise op.cast_error(result_dtype, target)
+    if not fits:
         raise RuntimeError(
             f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
             f"{dtypes.SCALAR_NAME[target]}"

@@ -107,6 +107,11 @@ def lerp(a: Any, b: Any, weight: Any, out: Any = None) -> Any:
     return stored(np.where(np.abs(weight) < 0.5, a + weight * d, b - d * (1 - weight)), out)
 
 
+def conj(a: Any, out: Any = None) -> Any:
+    """Complex conjugates."""
+    return np.conjugate(a, out=out) if a.dtype.kind == "c" else stored(a.copy(), out)
+
+
 # -- powers -------------------------------------------------------------------------------------------
 
 

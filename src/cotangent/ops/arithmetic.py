@@ -8,10 +8,10 @@ import numpy as np
 
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL
 from ..kernels import elementwise as k
-from .arguments import REQUIRED, missing
+from .arguments import REQUIRED
 from .copies import zeros_like
 from .describe import of_one, of_two
-from .refusals import refuse, refuse_with
+from .refusals import NUMBER_OR_TENSOR, TENSOR_OR_NUMBER, exact_out, refuse, refuse_with
 from .table import FLOAT, deliver, elementwise, is_tensor
 
 
@@ -76,6 +76,7 @@ add = elementwise(
     "add(input, other | alpha=1)",
     _add,
     fast=np.add,
+    signatures=("(Tensor input, Tensor other, *, Number alpha = 1, Tensor out = None)",),
     input=lambda g: g,
     other=lambda g, alpha: scaled(g, alpha),
     doc=of_two("Sums of elements: input + alpha * other.", "add", "torch.tensor([1, 2])", "10", "tensor([11, 12])"),
@@ -84,6 +85,7 @@ sub = elementwise(
     "sub(input, other | alpha=1)",
     _sub,
     fast=np.subtract,
+    signatures=("(Tensor input, Tensor other, *, Number alpha = 1, Tensor out = None)",),
     guard=_no_bools,
     input=lambda g: g,
     other=lambda g, alpha: -scaled(g, alpha),
@@ -123,6 +125,11 @@ div_true = elementwise(
     np.true_divide,
     node="DivBackward0",
     public="div",
+    signatures=(
+        "Tensor input, Tensor other, *, Tensor out = None",
+        "Tensor input, Tensor other, *, str rounding_mode, Tensor out = None",
+        "Tensor input, Number other, *, str rounding_mode",
+    ),
     result=FLOAT,
     keeps_scalar="other",
     input=lambda g, other: g / other,
@@ -176,6 +183,7 @@ remainder_tensor = elementwise(
     k.remainder,
     node="RemainderBackward1",
     public="remainder",
+    signatures=NUMBER_OR_TENSOR,
     check=refuse("remainder_cpu", BOOL, COMPLEX),
     input=lambda g: g,
     other=lambda g, input, other: -g * div_floor(input, other),
@@ -185,6 +193,7 @@ remainder_number = elementwise(
     k.remainder,
     node="RemainderBackward0",
     public="remainder",
+    signatures=NUMBER_OR_TENSOR,
     check=refuse("remainder_cpu", BOOL, COMPLEX),
     input=lambda g: g,
 )
@@ -194,6 +203,7 @@ fmod_tensor = elementwise(
     node="FmodBackward1",
     public="fmod",
     strict=("input",),
+    signatures=TENSOR_OR_NUMBER,
     check=refuse("fmod_cpu", BOOL, COMPLEX),
     input=lambda g: g,
     other=lambda g, input, other: -g * div_trunc(input, other),
@@ -204,12 +214,14 @@ fmod_number = elementwise(
     node="FmodBackward0",
     public="fmod",
     strict=("input",),
+    signatures=TENSOR_OR_NUMBER,
     check=refuse("fmod_cpu", BOOL, COMPLEX),
     input=lambda g: g,
 )
 neg = elementwise(
     "neg(input)",
     np.negative,
+    out_check=exact_out,
     check=refuse_with(RuntimeError(_NO_NEGATION), BOOL),
     input=lambda g: -g,
     doc=of_one("The negative of each element.", "neg", "1.0, -2.0", "tensor([-1.,  2.])"),
@@ -228,6 +240,9 @@ addcmul_of = elementwise(
     public="addcmul",
     strict=("input", "tensor1", "tensor2"),
     fast=k.addcmul,
+    signatures=(
+        "(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",
+    ),
     input=lambda g: g,
     tensor1=lambda g, tensor2, value: g * scaled(tensor2, value),
     tensor2=lambda g, tensor1, value: g * scaled(tensor1, value),
@@ -239,6 +254,9 @@ addcdiv_of = elementwise(
     public="addcdiv",
     strict=("input", "tensor1", "tensor2"),
     fast=k.addcdiv,
+    signatures=(
+        "(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",
+    ),
     check=refuse_with(
         RuntimeError(_NO_INTEGER_ADDCDIV), INTEGRAL, refuse_with(RuntimeError(_NO_INTEGER_ADDCDIV), BOOL)
     ),
@@ -287,7 +305,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return (rsub_tensor if is_tensor(other) else rsub_number)(input, other, alpha)
 
 
-def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
+def div(input: Any, other: Any = REQUIRED, *, rounding_mode: str | None = None, out: Any = None) -> Any:
     """Quotients of elements, exact or rounded to whole numbers.
 
     Args:
@@ -318,7 +336,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
     )
 
 
-def remainder(input: Any, other: Any, *, out: Any = None) -> Any:
+def remainder(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     """Remainders of division with the sign of the divisor, as Python's `%`.
 
     Args:
@@ -342,7 +360,7 @@ def remainder(input: Any, other: Any, *, out: Any = None) -> Any:
     return deliver("remainder", remainder_number(input, other), out)
 
 
-def fmod(input: Any, other: Any, *, out: Any = None) -> Any:
+def fmod(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     """Remainders of division with the sign of the dividend, as C's `%`.
 
     Args:
@@ -385,7 +403,7 @@ def positive(input: Any) -> Any:
     return input
 
 
-def addcmul(input: Any, tensor1: Any, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None) -> Any:
+def addcmul(input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None) -> Any:
     """input + value * tensor1 * tensor2.
 
     Args:
@@ -401,12 +419,10 @@ def addcmul(input: Any, tensor1: Any, tensor2: Any = REQUIRED, *, value: Any = 1
         >>> torch.addcmul(torch.ones(2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), value=0.5)
         tensor([2.5000, 5.0000])
     """
-    if tensor2 is REQUIRED:
-        missing("addcmul", "tensor2")
     return deliver("addcmul", addcmul_of(input, tensor1, tensor2, value), out)
 
 
-def addcdiv(input: Any, tensor1: Any, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None) -> Any:
+def addcdiv(input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None) -> Any:
     """input + value * tensor1 / tensor2.
 
     Args:
@@ -425,8 +441,6 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any = REQUIRED, *, value: Any = 1
         >>> torch.addcdiv(torch.ones(2), torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]), value=0.5)
         tensor([1.2500, 1.2500])
     """
-    if tensor2 is REQUIRED:
-        missing("addcdiv", "tensor2")
     return deliver("addcdiv", addcdiv_of(input, tensor1, tensor2, value), out)
 
 

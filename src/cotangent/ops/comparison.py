@@ -11,8 +11,8 @@ from ..errors import bad_argument
 from ..kernels import elementwise as k
 from .complex import imag_part
 from .describe import of_one, of_two
-from .refusals import refuse, refuse_with
-from .table import BOOL_RESULT, elementwise, is_tensor
+from .refusals import TENSOR_OR_NUMBER, out_must_be, refuse, refuse_with
+from .table import BOOL_RESULT, elementwise, is_array, is_tensor
 
 
 def _comparison(name: str, ufunc: Any, sign: str, shown: str, **options: Any) -> Any:
@@ -21,6 +21,7 @@ def _comparison(name: str, ufunc: Any, sign: str, shown: str, **options: Any) ->
         ufunc,
         result=BOOL_RESULT,
         strict=("input",),
+        signatures=TENSOR_OR_NUMBER,
         doc=of_two(f"Whether input {sign} other, element by element.", name, "torch.tensor([1, 2, 3])", "2", shown),
         **options,
     )
@@ -59,6 +60,7 @@ def _infinite(name: str, value: float, shown: str) -> Any:
         lambda a, out=None: np.equal(a, value, out=out),
         result=BOOL_RESULT,
         check=refuse_with(RuntimeError(f"{name} does not support complex inputs."), COMPLEX),
+        out_check=out_must_be(f"{name} does not support non-boolean outputs."),
         doc=of_one(f"Whether elements are {value}.", name, "float('inf'), float('-inf')", shown),
     )
 
@@ -70,6 +72,7 @@ signbit = elementwise(
     k.signbit,
     result=BOOL_RESULT,
     check=refuse_with(NotImplementedError("signbit is not implemented for complex tensors."), COMPLEX),
+    out_check=out_must_be("signbit does not support non-boolean outputs."),
     doc=of_one("Whether the sign is negative, also of zeros.", "signbit", "-0.0, 2.0", "tensor([ True, False])"),
 )
 
@@ -140,6 +143,11 @@ close_to = elementwise(
 )
 
 
+def _all(truths: Any) -> bool:
+    data = truths._data
+    return bool(data.all() if is_array(data) else truths.all().item())
+
+
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether all elements are close (see `isclose`).
 
@@ -160,7 +168,7 @@ def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, e
     for position, (name, value) in enumerate((("input", input), ("other", other)), 1):
         if not is_tensor(value):
             bad_argument("allclose", name, position, "Tensor", value)
-    return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
+    return _all(isclose(input, other, rtol, atol, equal_nan))
 
 
 def equal(input: Any, other: Any) -> bool:
@@ -182,7 +190,7 @@ def equal(input: Any, other: Any) -> bool:
             bad_argument("equal", name, position, "Tensor", value)
     if tuple(input.shape) != tuple(other.shape):
         return False
-    return bool(eq(input, other).all().item())
+    return _all(eq(input, other))
 
 
 FUNCTIONS: Final = (

@@ -11,23 +11,33 @@ from ..dtypes import BOOL, COMPLEX as COMPLEX_CATEGORY, SCALAR_NAME, float32, fl
 from ..kernels import elementwise as k
 from .copies import along, zeros_like
 from .describe import of_one, of_two
-from .refusals import refuse, refuse_with
+from .refusals import exact_out, out_must_be, refuse, refuse_with
 from .select import choose
 from .table import COMPLEX, FLOAT, REAL, elementwise, is_tensor, linear
 from .views import select_at
 
-conj = elementwise(
+conj: Any = elementwise(
     "conj(input)",
-    np.conjugate,
+    k.conj,
     analytic=False,
     real_is_same=True,
     input=lambda g: conj(g),
     jvp=lambda tangents, args, out: conj(tangents[0]),
     doc=of_one("Complex conjugates; real tensors are returned as they are.", "conj", "1 + 2j", "tensor([1.-2.j])"),
 )
+conj_written = elementwise(
+    "conj_written(input)",
+    k.conj,
+    node="ConjPhysicalBackward1",
+    public="conj_physical",
+    analytic=False,
+    input=lambda g: conj(g),
+    jvp=lambda tangents, args, out: conj(tangents[0]),
+)
 conj_physical = elementwise(
     "conj_physical(input)",
-    np.conjugate,
+    k.conj,
+    out_check=exact_out,
     analytic=False,
     real_is_same=True,
     input=lambda g: conj(g),
@@ -35,7 +45,7 @@ conj_physical = elementwise(
     doc=of_one("Complex conjugates, computed at once.", "conj_physical", "1 + 2j", "tensor([1.-2.j])"),
 )
 # Real and imaginary parts inside rules: plain arrays, not views.
-real_part = elementwise(
+real_part: Any = elementwise(
     "real_part(input)",
     lambda a, out=None: np.positive(a.real, out=out),
     result=REAL,
@@ -46,7 +56,7 @@ real_part = elementwise(
     input=lambda g: g,
     jvp=lambda tangents, args, out: real_part(tangents[0]),
 )
-imag_part = elementwise(
+imag_part: Any = elementwise(
     "imag_part(input)",
     lambda a, out=None: np.positive(a.imag, out=out),
     result=REAL,
@@ -89,8 +99,8 @@ view_as_complex_of = linear(
     input=lambda g: parted(g),
 )
 # The pullbacks of the two: the same values, whatever the memory of the cotangent looks like.
-joined = linear("joined(input)", _densely_complex, node="ViewAsComplexBackward0", batch=along, input=lambda g: parted(g))
-parted = linear("parted(input)", _as_real, node="ViewAsRealBackward0", batch=along, input=lambda g: joined(g))
+joined: Any = linear("joined(input)", _densely_complex, node="ViewAsComplexBackward0", batch=along, input=lambda g: parted(g))
+parted: Any = linear("parted(input)", _as_real, node="ViewAsRealBackward0", batch=along, input=lambda g: joined(g))
 
 
 def _abs_tangent(tangents: Any, args: Any, out: Any) -> Any:
@@ -126,6 +136,7 @@ sign = elementwise(
     "sign(input)",
     k.sign,
     fast=k.sign,
+    out_check=exact_out,
     check=refuse_with(
         NotImplementedError(
             "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
@@ -139,16 +150,36 @@ sgn = elementwise(
     "sgn(input)",
     k.sign,
     fast=k.sign,
+    out_check=exact_out,
     complex_form=sgn_complex,
     input=lambda g: zeros_like(g),
     doc=of_one(
         "The sign of each element; z / |z| for complex numbers.", "sgn", "3 + 4j, 0", "tensor([0.6000+0.8000j, 0.0000+0.0000j])"
     ),
 )
+
+
+def _abs_out(result: Any, out: Any, input: Any) -> None:
+    """PyTorch stores absolute values of complex numbers in any dtype, of real ones in their own."""
+    if not input.dtype.is_complex:
+        exact_out(result, out)
+
+
+abs_written = elementwise(
+    "abs_written(input)",
+    np.absolute,
+    node="AbsBackward0",
+    public="abs",
+    check=refuse_with(
+        RuntimeError("In-place abs is not supported for complex tensors."), COMPLEX_CATEGORY, refuse("abs_cpu", BOOL)
+    ),
+    input=lambda g, input: g * sign(input),
+)
 abs = elementwise(
     "abs(input)",
     np.absolute,
     complex_form=abs_complex,
+    out_check=_abs_out,
     check=refuse("abs_cpu", BOOL),
     input=lambda g, input: g * sign(input),
     doc=of_one("Absolute values.", "abs", "-2.0, 3.0", "tensor([2., 3.])"),
@@ -207,6 +238,9 @@ def _parts_match(kernel: str | None) -> Any:
     return guard
 
 
+_OUT: Final = out_must_be("Expected object of scalar type {result} but got scalar type {out} for argument 'out'")
+
+
 def _complex(a: Any, b: Any, out: Any = None) -> Any:
     made = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a.dtype, np.complex64))
     made.real = a
@@ -218,12 +252,13 @@ def _polar(a: Any, b: Any, out: Any = None) -> Any:
     return _complex(a * np.cos(b), a * np.sin(b), out)
 
 
-complex = elementwise(
+complex: Any = elementwise(
     "complex(real, imag)",
     _complex,
     result=COMPLEX,
     strict=("real", "imag"),
     guard=_parts_match(None),
+    out_check=_OUT,
     real=lambda g: real_part(g),
     imag=lambda g: imag_part(g),
     jvp=lambda tangents, args, out: complex(*_filled(tangents, args)),
@@ -245,6 +280,7 @@ polar = elementwise(
     result=COMPLEX,
     strict=("abs", "angle"),
     guard=_parts_match("polar_cpu"),
+    out_check=_OUT,
     abs=lambda g, out: real_part(conj(g) * sgn_complex(out)),
     angle=lambda g, out: real_part(conj(g) * (out * 1j)),
     jvp=_polar_tangent,
@@ -398,6 +434,7 @@ FUNCTIONS: Final = (
 METHODS: Final = ("conj", "conj_physical", "sign", "sgn", "abs", "angle", "resolve_conj", "resolve_neg")
 PROPERTIES: Final = ("real", "imag")
 INPLACE: Final = ("conj_physical", "sign", "sgn", "abs")
+WRITTEN: Final = {"conj_physical": "conj_written", "abs": "abs_written"}
 INPLACE_FUNCTIONS: Final = ("conj_physical", "abs")
 ALIASES: Final = {"absolute": "abs"}
 DUNDERS: Final = {"__abs__": "abs"}

@@ -15,7 +15,7 @@ def along(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     return op.entry(tensors[0], *statics), dims[0]
 
 
-cast = linear(
+cast: Any = linear(
     "cast(input | dtype)",
     k.cast,
     node="ToCopyBackward0",

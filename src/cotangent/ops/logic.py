@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dtypes import BOOL, COMPLEX, FLOATING
 from .describe import of_one, of_two
-from .refusals import refuse
+from .refusals import NUMBER_OR_TENSOR, exact_out, refuse
 from .table import BOOL_RESULT, elementwise
 
 
@@ -44,6 +44,7 @@ def _bitwise(name: str, ufunc: Any, kernel: str, what: str, shown: str, *refused
         f"{name}(input, other)",
         ufunc,
         fast=False,
+        signatures=NUMBER_OR_TENSOR,
         check=refuse(kernel, FLOATING, COMPLEX, *refused),
         doc=of_two(what, name, "torch.tensor([5, 6])", "torch.tensor([3, 1])", shown),
     )
@@ -67,6 +68,7 @@ bitwise_not = elementwise(
     np.invert,
     fast=False,
     check=refuse("bitwise_not_cpu", FLOATING, COMPLEX),
+    out_check=exact_out,
     doc=of_one("All bits turned over; the negation of bools.", "bitwise_not", "5, 6", "tensor([-6, -7])"),
 )
 

@@ -103,10 +103,23 @@ pow_base = elementwise(
     check=refuse("pow", BOOL),
     exponent=_pow_base_back,
 )
+
+
+def _ldexp_cast_error(_result: Any, target: Any) -> Exception:
+    return RuntimeError(f"ldexp can't be cast to the desired output type {SCALAR_NAME[target]}")
+
+
+def _ldexp_out(result: Any, out: Any, _input: Any) -> None:
+    if out.dtype.category < result.dtype.category:
+        raise _ldexp_cast_error(None, out.dtype)
+
+
 ldexp = elementwise(
     "ldexp(input, other)",
     k.ldexp,
     result=FLOAT,
+    cast_error=_ldexp_cast_error,
+    out_check=_ldexp_out,
     strict=("input", "other"),
     input=lambda g, other: g * pow_base(other, 2.0),
     other=lambda g, out: g * (out * _LN2),
@@ -210,6 +223,11 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
         tensor([1., 9.], dtype=torch.float64)
     """
     wide = _widest(input, exponent)
+    if out is not None and out.dtype is not wide:
+        raise RuntimeError(
+            f"the output given to float_power has dtype {SCALAR_NAME[out.dtype]} but the operation's result requires dtype "
+            f"{SCALAR_NAME[wide]}"
+        )
     return deliver("float_power", pow(_in(input, wide), _in(exponent, wide)), out)
 
 

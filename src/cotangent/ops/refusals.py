@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from ..dtypes import SCALAR_NAME, dtype
 
 Check = Callable[[Any, dtype], None]
+
+# How the overloads of functions of a tensor and a tensor or number read in PyTorch's errors.
+TENSOR_OR_NUMBER: Final = (
+    "Tensor input, Tensor other, *, Tensor out = None",
+    "Tensor input, Number other, *, Tensor out = None",
+)
+NUMBER_OR_TENSOR: Final = (TENSOR_OR_NUMBER[0], "Number self, Tensor other", TENSOR_OR_NUMBER[1])
 
 
 def unsupported(kernel: str, d: dtype) -> NotImplementedError:
@@ -21,6 +28,22 @@ def refuse(kernel: str, *categories: int) -> Check:
     def check(_op: Any, d: dtype) -> None:
         if d.category in categories:
             raise unsupported(kernel, d)
+
+    return check
+
+
+def exact_out(result: Any, out: Any, _input: Any = None) -> None:
+    """Refuse to store a result in an `out=` tensor of another dtype."""
+    if out is not None and out.dtype is not result.dtype:
+        raise RuntimeError(f"Found dtype {SCALAR_NAME[out.dtype]} but expected {SCALAR_NAME[result.dtype]}")
+
+
+def out_must_be(wanted: str, *allowed: dtype) -> Callable[[Any, Any, Any], None]:
+    """An `out_check` that raises `wanted` (with the names of both dtypes) unless the dtype is the result's or allowed."""
+
+    def check(result: Any, out: Any, _input: Any) -> None:
+        if out.dtype is not result.dtype and out.dtype not in allowed:
+            raise RuntimeError(wanted.format(out=SCALAR_NAME[out.dtype], result=SCALAR_NAME[result.dtype]))
 
     return check
 

@@ -8,7 +8,7 @@ from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..kernels import elementwise as k
 from .copies import zeros_like
 from .describe import of_one
-from .refusals import refuse, refuse_with
+from .refusals import exact_out, refuse, refuse_with
 from .table import deliver, elementwise
 
 
@@ -18,6 +18,7 @@ def _rounding(name: str, kernel: Any, what: str, given: str, shown: str) -> Any:
         f"{name}(input)",
         kernel,
         check=refuse_with(no_complex, COMPLEX, refuse(f"{name}_vml_cpu", BOOL)),
+        out_check=exact_out,
         input=lambda g: zeros_like(g),
         doc=of_one(what, name, given, shown),
     )
@@ -30,6 +31,7 @@ frac = elementwise(
     "frac(input)",
     k.frac,
     check=refuse("frac_cpu", BOOL, INTEGRAL, COMPLEX),
+    out_check=exact_out,
     input=lambda g: g,
     doc=of_one("What truncation takes away.", "frac", "-1.5, 1.5", "tensor([-0.5000,  0.5000])"),
 )
@@ -70,9 +72,9 @@ def round(input: Any, *, decimals: int = 0, out: Any = None) -> Any:
         >>> torch.round(torch.tensor([0.5, 1.5, 2.7])), torch.round(torch.tensor([3.14159]), decimals=2)
         (tensor([0., 2., 3.]), tensor([3.1400]))
     """
-    if decimals == 0:
-        return deliver("round", round_whole(input), out)
-    return deliver("round", round_decimals(input, decimals), out)
+    value = round_whole(input) if decimals == 0 else round_decimals(input, decimals)
+    exact_out(value, out)
+    return deliver("round", value, out)
 
 
 FUNCTIONS: Final = ("ceil", "floor", "trunc", "frac", "round")

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, COMPLEX, CPP_NAME, FLOATING, INTEGRAL, SCALAR_NAME, finfo, uint8
+from ..dtypes import BOOL, COMPLEX, CPP_NAME, FLOATING, INTEGRAL, SCALAR_NAME, dtype, finfo, uint8
 from ..errors import bad_argument
 from ..kernels import elementwise as k
-from .arguments import NUMBER, REQUIRED, missing, no_match, plain
+from .arguments import NUMBER, REQUIRED, compiler_name, no_match, plain
 from .copies import cast, zeros_like
 from .describe import of_two
-from .refusals import refuse, refuse_with
+from .refusals import TENSOR_OR_NUMBER, exact_out, out_must_be, refuse, refuse_with
 from .table import FLOAT, deliver, elementwise, is_tensor
 
-choose = elementwise(
+choose: Any = elementwise(
     "where(condition, input, other)",
     k.where,
     fast=k.where,
@@ -111,9 +111,15 @@ def _clamp_high_back(g: Any, input: Any, min: Any, max: Any) -> Any:
     return choose((input > max) | (max < min), g, 0.0)
 
 
+def _clamp_cast_error(result: dtype, target: dtype) -> Exception:
+    return RuntimeError(
+        f"result type {SCALAR_NAME[result]} can't be cast to the desired output type {compiler_name(target)}"
+    )
+
+
 def _clamp_numbers_op(name: str, public: str, node: str) -> Any:
     return elementwise(
-        f"{name}(input | min, max)", k.clamp_numbers, fast=k.clamp_numbers, node=node, public=public,
+        f"{name}(input | min, max)", k.clamp_numbers, cast_error=_clamp_cast_error, fast=k.clamp_numbers, node=node, public=public,
         weighs=("min", "max"), strict=("input",), check=_CLAMP_COMPLEX, input=_clamp_back,
     )  # fmt: skip
 
@@ -181,6 +187,9 @@ nan_to_num_of = elementwise(
 )
 
 
+_same_as_input: Final = out_must_be("nan_to_num: dtype of out: {out} should be same as input: {result}")
+
+
 def _copysign_back(g: Any, input: Any, out: Any) -> Any:
     return g * choose(input == 0.0, 0.0, out / input)
 
@@ -188,6 +197,7 @@ def _copysign_back(g: Any, input: Any, out: Any) -> Any:
 def _copysign_op(name: str, node: str, **rules: Any) -> Any:
     return elementwise(
         f"{name}(input, other)", np.copysign, result=FLOAT, node=node, public="copysign", strict=("input",),
+        signatures=TENSOR_OR_NUMBER,
         check=refuse("copysign_cpu", COMPLEX), input=_copysign_back, **rules,
     )  # fmt: skip
 
@@ -204,6 +214,10 @@ def _heaviside_guard(tensors: tuple[Any, ...]) -> None:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
 
 
+def _heaviside_out(result: Any, out: Any, _input: Any) -> None:
+    _heaviside_guard((result, out))
+
+
 def _heaviside_back(g: Any) -> Any:
     raise RuntimeError("derivative for aten::heaviside is not implemented")
 
@@ -214,6 +228,7 @@ heaviside = elementwise(
     node="NotImplemented",
     strict=("input", "values"),
     guard=_heaviside_guard,
+    out_check=_heaviside_out,
     input=_heaviside_back,
     values=_heaviside_back,
     doc=of_two(
@@ -331,8 +346,14 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
         tensor([-1.0000,  0.5000,  1.0000])
     """
     if _bounds("clamp", input, min, max):
-        return deliver("clamp", clamp_numbers(input, plain(min), plain(max)), out)
+        value = clamp_numbers(input, plain(min), plain(max))
+        exact_out(value, out)
+        return deliver("clamp", value, out)
     return deliver("clamp", clamp_tensors(input, min, max), out)
+
+
+def _one_bound(name: str) -> tuple[str, str]:
+    return f"Tensor input, Tensor {name}, *, Tensor out = None", f"Tensor input, Number {name}, *, Tensor out = None"
 
 
 def clamp_min(input: Any, min: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -352,10 +373,12 @@ def clamp_min(input: Any, min: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([0., 3.])
     """
     if min is REQUIRED:
-        missing("clamp_min", "min")
+        no_match("clamp_min", (input,), *_one_bound("min"))
     if is_tensor(min):
         return deliver("clamp_min", clamp_min_tensor(input, min, None), out)
-    return deliver("clamp_min", clamp_min_number(input, plain(min), None), out)
+    value = clamp_min_number(input, plain(min), None)
+    exact_out(value, out)
+    return deliver("clamp_min", value, out)
 
 
 def clamp_max(input: Any, max: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -375,10 +398,12 @@ def clamp_max(input: Any, max: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([-3.,  0.])
     """
     if max is REQUIRED:
-        missing("clamp_max", "max")
+        no_match("clamp_max", (input,), *_one_bound("max"))
     if is_tensor(max):
         return deliver("clamp_max", clamp_max_tensor(input, None, max), out)
-    return deliver("clamp_max", clamp_max_number(input, None, plain(max)), out)
+    value = clamp_max_number(input, None, plain(max))
+    exact_out(value, out)
+    return deliver("clamp_max", value, out)
 
 
 def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -398,7 +423,9 @@ def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = 
         tensor([0.3000, 3.0000])
     """
     if is_tensor(weight):
-        return deliver("lerp", lerp_tensor(input, end, weight), out)
+        value = lerp_tensor(input, end, weight)
+        exact_out(value, out)
+        return deliver("lerp", value, out)
     if not isinstance(weight, NUMBER):
         no_match(
             "lerp",
@@ -435,7 +462,10 @@ def nan_to_num(
         limits = finfo(input.dtype)
         posinf = limits.max if posinf is None else posinf
         neginf = limits.min if neginf is None else neginf
-    return deliver("nan_to_num", nan_to_num_of(input, 0.0 if nan is None else nan, posinf, neginf), out)
+    value = nan_to_num_of(input, 0.0 if nan is None else nan, posinf, neginf)
+    if out is not None:
+        _same_as_input(value, out, input)
+    return deliver("nan_to_num", value, out)
 
 
 def copysign(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..kernels import elementwise as k
+from .copies import zeros_like
 from .describe import of_one, of_two
 from .exponential import exp, log
 from .refusals import refuse
@@ -50,7 +51,7 @@ lgamma = elementwise(
     input=lambda g, input: g * digamma(input),
     doc=of_one("Logarithms of the absolute gamma function.", "lgamma", "1.0, 3.0", "tensor([0.0000, 0.6931])"),
 )
-digamma = elementwise(
+digamma: Any = elementwise(
     "digamma(input)",
     k.digamma,
     result=FLOAT,
@@ -58,7 +59,7 @@ digamma = elementwise(
     input=lambda g, input: g * polygamma_of(input, 1),
     doc=of_one("Derivatives of `lgamma`.", "digamma", "1.0, 3.0", "tensor([-0.5772,  0.9228])"),
 )
-polygamma_of = elementwise(
+polygamma_of: Any = elementwise(
     "polygamma_of(input | n)",
     k.polygamma,
     fast=k.polygamma,
@@ -76,7 +77,7 @@ i0 = elementwise(
     input=lambda g, input: g * i1(input),
     doc=of_one("The modified Bessel function of the first kind of order 0.", "i0", "0.0, 1.0", "tensor([1.0000, 1.2661])"),
 )
-i1 = elementwise(
+i1: Any = elementwise(
     "i1(input)",
     k.i1,
     result=FLOAT,
@@ -125,17 +126,13 @@ igammac = elementwise(
 )  # fmt: skip
 
 
-def _nextafter_back(g: Any) -> Any:
-    raise RuntimeError("the derivative for 'nextafter' is not implemented.")
-
-
 nextafter = elementwise(
     "nextafter(input, other)",
     np.nextafter,
     strict=("input", "other"),
     check=refuse("nextafter_cpu", BOOL, INTEGRAL, COMPLEX),
-    input=_nextafter_back,
-    other=_nextafter_back,
+    input=lambda g: zeros_like(g),
+    other=lambda g: zeros_like(g),
     doc=of_two(
         "The next representable number after `input` towards `other`.", "nextafter", "torch.tensor([1.0])",
         "torch.tensor([2.0])", "tensor([1.0000])",

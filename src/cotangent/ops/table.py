@@ -40,7 +40,8 @@ class Primitive:
         "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer", "entry",
         "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
         "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
-        "complex_form", "guard", "reverse", "keeps_scalar",
+        "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
+        "out_check", "cast_error",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -78,6 +79,9 @@ class Primitive:
         self.guard: Callable[..., None] | None = None
         self.reverse = False
         self.keeps_scalar: str | None = None
+        self.signatures: tuple[str, ...] = ()
+        self.out_check: Callable[..., None] | None = None
+        self.cast_error: Callable[..., Exception] | None = None
         self.operator: Callable[..., Any] | None = None
         self.rounds_in_float = True
         self.entry: Callable[..., Any]
@@ -150,9 +154,9 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
     return _entry(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
-def _first_operator(*args: Any) -> Any:
+def _first_operator(*args: Any, **kwargs: Any) -> Any:
     _emitter.emit(_op)  # type: ignore[name-defined] # noqa: F821
-    return _op.operator(*args)  # type: ignore[name-defined] # noqa: F821
+    return _op.operator(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
 _FIRST_CALL: Final[CodeType] = _first_call.__code__
@@ -248,6 +252,9 @@ def elementwise(
     guard: Callable[..., None] | None = None,
     reverse: bool = False,
     keeps_scalar: str | None = None,
+    signatures: tuple[str, ...] = (),
+    out_check: Callable[..., None] | None = None,
+    cast_error: Callable[..., Exception] | None = None,
     **rules: Any,
 ) -> Any:
     """Declare an op that acts element by element, with broadcasting and dtype promotion.
@@ -275,6 +282,9 @@ def elementwise(
             one floating-point dtype.
         reverse: whether `fast` takes its arrays in reverse order.
         keeps_scalar: the parameter that is not rounded to a 16-bit dtype first when it is a number or 0-d.
+        signatures: PyTorch's overloads, as its errors for arguments that fit none of them list them.
+        out_check: `out_check(result, out, first tensor)` raises for `out=` tensors PyTorch refuses.
+        cast_error: `cast_error(result dtype, dtype of the tensor written)` makes the error of an in-place form.
         **rules: pullback per parameter, and any option of `declare`.
     """
     options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
@@ -290,6 +300,9 @@ def elementwise(
     op.guard = guard
     op.reverse = reverse
     op.keeps_scalar = keeps_scalar
+    op.signatures = signatures
+    op.out_check = out_check
+    op.cast_error = cast_error
     op.check = check
     return declare(op, result=result, **options)
 

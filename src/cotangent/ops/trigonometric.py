@@ -22,7 +22,7 @@ sin = elementwise(
     input=lambda g, input: g * cos(input),
     doc=of_one("Sines of angles in radians.", "sin", "0.0, 1.0", "tensor([0.0000, 0.8415])"),
 )
-cos = elementwise(
+cos: Any = elementwise(
     "cos(input)",
     np.cos,
     result=FLOAT,
@@ -64,7 +64,7 @@ sinh = elementwise(
     input=lambda g, input: g * cosh(input),
     doc=of_one("Hyperbolic sines.", "sinh", "0.0, 1.0", "tensor([0.0000, 1.1752])"),
 )
-cosh = elementwise(
+cosh: Any = elementwise(
     "cosh(input)",
     np.cosh,
     result=FLOAT,
@@ -176,6 +176,23 @@ rad2deg = elementwise(
     doc=of_one("Radians in degrees.", "rad2deg", "0.0, 3.14159265", "tensor([  0., 180.])"),
 )
 
+
+
+def _in_place_only(name: str, ufunc: Any) -> Any:
+    """The in-place form of an inverse hyperbolic function, which PyTorch does not differentiate."""
+
+    def rule(g: Any) -> Any:
+        raise NotImplementedError(f"the derivative for 'inplace version of {name}' is not implemented.")
+
+    return elementwise(
+        f"{name}_written(input)", ufunc, result=FLOAT, node=f"{name.capitalize()}Backward1", public=name, input=rule
+    )
+
+
+asinh_written = _in_place_only("asinh", np.arcsinh)
+acosh_written = _in_place_only("acosh", np.arccosh)
+atanh_written = _in_place_only("atanh", np.arctanh)
+
 FUNCTIONS: Final = (
     "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "hypot",
     "sinc", "deg2rad", "rad2deg",
@@ -183,6 +200,7 @@ FUNCTIONS: Final = (
 METHODS: Final = FUNCTIONS
 INPLACE: Final = METHODS
 INPLACE_FUNCTIONS: Final = tuple(name for name in METHODS if name not in ("atan2", "hypot"))
+WRITTEN: Final = {"asinh": "asinh_written", "acosh": "acosh_written", "atanh": "atanh_written"}
 ALIASES: Final = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
     "arctan2": "atan2",
