@@ -166,10 +166,13 @@ def _numbers(random: Random, count: int) -> list[float]:
 def _sweep() -> list[PrintCase]:
     """Suffixes that end just before, at and after the line's end."""
     return [
-        PrintCase(array_of([1] * count, "float64"), requires_grad=True, node="N" * letters)
-        for count in (1, 9)
-        for letters in range(1, 64, 4 if count == 1 else 1)
-        if count == 1 or 2 <= letters <= 8
+        PrintCase(array_of([1] * count, dtype), requires_grad=True, node="N" * letters)
+        for count, dtype, reach in (
+            (9, "float32", range(12, 22)),  # one suffix
+            (1, "float64", range(22, 36)),  # the second of two
+            (15, "float64", range(28, 44)),  # the second, where the first stands on a line of its own
+        )
+        for letters in reach
     ]
 
 
@@ -186,6 +189,7 @@ PICKED = [
             [1e5, 2.5], [0.3, 300], [1e-4, 0.05], [9.999e-5, 0.05], [1e-38, 3e38],
         )
     ),
+    *(PrintCase(array_of([least, 0.05], "float64")) for least in (1e-4, 9.999e-5)),
     *(
         PrintCase(array_of(values, "complex64"))
         for values in (

@@ -6,7 +6,7 @@ show. The rules were found by watching what PyTorch 2.13 prints:
 * Numbers. Integers and booleans print as Python's own, padded to the widest. Floating-point numbers
   share one style, chosen from the finite, nonzero ones that will be shown: whole numbers get a bare
   point ("1."), others `precision` decimals, and either turns scientific when the magnitudes span more
-  than a factor of 1000, exceed 1e8 or (not whole) fall below 1e-4. The column is as wide as the widest
+  than a factor of 1000, exceed 1e8 or fall below 1e-4. The column is as wide as the widest
   finite, nonzero number: zeros, infinities and nan do not widen it. The real and the imaginary parts of
   complex numbers are two such columns.
 * Rows. A row breaks to keep within `linewidth`; above `threshold` elements only `edgeitems` at either
@@ -314,7 +314,7 @@ def _float_column(values: list[float]) -> tuple[list[str], int]:
         if _options.sci_mode is None:
             sizes = list(map(abs, counted))
             low, high = min(sizes), max(sizes)
-            scientific = high / low > 1000 or high > 1e8 or (not whole and low < 1e-4)
+            scientific = high / low > 1000 or high > 1e8 or low < 1e-4
         else:
             scientific = bool(_options.sci_mode)
     if scientific:
