@@ -196,6 +196,7 @@ class _Pass:
         self._base_seed = empty((), dtype=int64).random_(generator=loader.generator).item()
         self._stream = iter(loader.dataset) if loader._is_stream else None
         self._stream_ended = False
+        self._promised = loader._promised
         self._yielded = 0
 
     def __iter__(self) -> _Pass:
@@ -211,9 +212,9 @@ class _Pass:
             return self._fetch(indices)
         batch = self._fetch_from_stream(self._stream, indices)
         self._yielded += 1
-        if loader._promised is not None and self._yielded > loader._promised:
+        if self._promised is not None and self._yielded > self._promised:
             warnings.warn(
-                f"Length of IterableDataset {loader.dataset} was reported to be {loader._promised}(when "
+                f"Length of IterableDataset {loader.dataset} was reported to be {self._promised}(when "
                 f"accessing len(dataloader)), but {self._yielded} samples have been fetched. ",
                 stacklevel=2,
             )
