@@ -1,0 +1,492 @@
+"""gather, scatter and their relatives: index tensors along one dimension, masks, flat positions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import bad_argument, check_dim
+from ..kernels import gather as k
+from .indexing import index_put_at
+from .reduce import sum_all
+from .table import constant, deliver, general, is_array, is_tensor, linear
+from .views import reshape_any
+
+gather_along = linear(
+    "gather_along(input, index | dim)",
+    k.gather,
+    node="GatherBackward0",
+    public="gather",
+    batch="aligned",
+    input=lambda g, index, input_shape, dim: scatter_zeros(g, index, input_shape, dim),
+)
+scatter_zeros = linear(
+    "scatter_zeros(input, index | shape, dim)",
+    k.scatter_zeros,
+    node="ScatterAddBackward0",
+    public="scatter_add",
+    batch="aligned",
+    input=lambda g, index, dim: gather_along(g, index, dim),
+)
+cut_to = linear(
+    "cut_to(input | shape)",
+    lambda a, shape: a[tuple(slice(n) for n in shape)],
+    node="SliceBackward0",
+    public="slice",
+    input=lambda g, input_shape: pad_to(g, input_shape),
+)
+
+
+def _pad_to(a: Any, shape: tuple[int, ...]) -> Any:
+    out = np.zeros(shape, a.dtype)
+    out[tuple(slice(n) for n in a.shape)] = a
+    return out
+
+
+pad_to = linear(
+    "pad_to(input | shape)",
+    _pad_to,
+    node="SliceBackward0",
+    public="slice",
+    input=lambda g, input_shape: cut_to(g, input_shape),
+)
+scatter_add_along = linear(
+    "scatter_add_along(input, src, index | dim)",
+    lambda a, src, index, dim: k.scatter_add(a, index, src, dim),
+    node="ScatterAddBackward0",
+    public="scatter_add",
+    batch="aligned",
+    input=lambda g: g,
+    src=lambda g, index, src_shape, dim: pad_to(gather_along(g, index, dim), src_shape),
+)
+scatter_along = linear(
+    "scatter_along(input, src, index | dim)",
+    lambda a, src, index, dim: k.scatter(a, index, src, dim),
+    node="ScatterBackward0",
+    public="scatter",
+    batch="aligned",
+    input=lambda g, index, dim: scatter_number(g, index, dim, 0),
+    src=lambda g, index, src_shape, dim: pad_to(gather_along(g, index, dim), src_shape),
+)
+scatter_number = general(
+    "scatter_number(input, index | dim, value)",
+    k.scatter_value,
+    node="ScatterBackward1",
+    public="scatter",
+    batch="aligned",
+    input=lambda g, index, dim: scatter_number(g, index, dim, 0),
+    jvp=lambda tangents, args, out: scatter_number(tangents[0], args[1], args[2], 0),
+)
+select_rows = linear(
+    "select_rows(input, index | dim)",
+    k.index_select,
+    node="IndexSelectBackward0",
+    public="index_select",
+    input=lambda g, index, input_shape, dim: add_rows_to_zeros(g, index, input_shape, dim),
+)
+add_rows_to_zeros = linear(
+    "add_rows_to_zeros(input, index | shape, dim)",
+    lambda g, index, shape, dim: k.index_add(np.zeros(shape, g.dtype), index, g, dim, 1),
+    node="IndexAddBackward0",
+    public="index_add",
+    input=lambda g, index, input_shape, dim: reshape_any(select_rows(g, index, dim), input_shape),
+)
+add_rows = linear(
+    "add_rows(input, source, index | dim, alpha)",
+    lambda a, source, index, dim, alpha: k.index_add(a, index, source, dim, alpha),
+    node="IndexAddBackward0",
+    public="index_add",
+    input=lambda g: g,
+    source=lambda g, index, source_shape, dim, alpha: reshape_any(
+        select_rows(g, index, dim) if alpha == 1 else select_rows(g, index, dim) * alpha, source_shape
+    ),
+)
+copy_rows = linear(
+    "copy_rows(input, source, index | dim)",
+    lambda a, source, index, dim: k.index_copy(a, index, source, dim),
+    node="IndexCopyBackward0",
+    public="index_copy",
+    input=lambda g, index, dim: fill_rows(g, index, dim, 0),
+    source=lambda g, index, source_shape, dim: reshape_any(select_rows(g, index, dim), source_shape),
+)
+fill_rows = general(
+    "fill_rows(input, index | dim, value)",
+    k.index_fill,
+    node="IndexFillBackward0",
+    public="index_fill",
+    input=lambda g, index, dim: fill_rows(g, index, dim, 0),
+    jvp=lambda tangents, args, out: fill_rows(tangents[0], args[1], args[2], 0),
+)
+fill_rows_with = linear(
+    "fill_rows_with(input, value, index | dim)",
+    lambda a, value, index, dim: k.index_fill(a, index, dim, value),
+    node="IndexFillBackward1",
+    public="index_fill",
+    input=lambda g, index, dim: fill_rows(g, index, dim, 0),
+    value=lambda g, index, dim: sum_all(select_rows(g, index, dim)),
+)
+
+
+# -- checks -------------------------------------------------------------------------------------------------
+
+
+def _tensors(function: str, **given: Any) -> None:
+    for position, (name, value) in enumerate(given.items(), 1):
+        if not is_tensor(value):
+            bad_argument(function, name, position, "Tensor", value)
+
+
+def _check_index(function: str, index: Any) -> None:
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise RuntimeError(f"{function}(): Expected dtype int32/int64 for index")
+
+
+def _in_bounds(index: Any, n: int, dim: int) -> None:
+    data = index._data
+    if is_array(data) and data.size and (int(data.min()) < 0 or int(data.max()) >= n):
+        bad = next(int(i) for i in data.reshape(-1) if not 0 <= i < n)
+        raise RuntimeError(f"index {bad} is out of bounds for dimension {dim} with size {n}")
+
+
+def _gather_shapes(input: Any, index: Any, dim: int, name: str) -> None:
+    if max(index.ndim, 1) != max(input.ndim, 1):
+        raise RuntimeError(f"Index tensor must have the same number of dimensions as {name} tensor")
+
+
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: Any = None) -> Any:
+    """Elements of `input` at `index` along one dimension: for dim 0, `out[i][j] = input[index[i][j]][j]`.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        index: int64 or int32, of the rank of `input`.
+        sparse_grad: accepted for PyTorch's sake; gradients are dense.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor of the shape of `index`.
+
+    Raises:
+        RuntimeError: if the index has another rank, dtype, or is out of bounds.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.gather(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([[0, 0], [1, 0]]))
+        tensor([[1, 1],
+                [4, 3]])
+    """
+    _tensors("gather", input=input)
+    d = check_dim(dim, input.ndim)
+    if not is_tensor(index):
+        bad_argument("gather", "index", 3, "Tensor", index)
+    if index.numel():
+        _check_index("gather", index)
+        _gather_shapes(input, index, d, "input")
+        for i, n in enumerate(index.shape):
+            if i != d and n > input.shape[i]:
+                raise RuntimeError(
+                    f"Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self "
+                    f"{list(input.shape)} apart from dimension {d}"
+                )
+        _in_bounds(index, input.shape[d] if input.ndim else 1, d)
+    return deliver("gather", gather_along(input, index, d), out)
+
+
+def _check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
+    _check_index("scatter", index)
+    if src is not None and src.dtype is not input.dtype:
+        raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
+    _gather_shapes(input, index, d, "self")
+    if src is not None and index.numel():
+        fits = all(n <= m for n, m in zip(index.shape, src.shape, strict=False))
+        inside = all(i == d or n <= m for i, (n, m) in enumerate(zip(index.shape, input.shape, strict=False)))
+        if not (fits and inside):
+            raise RuntimeError(
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {d} "
+                f"and to be no larger size than src {list(src.shape)}"
+            )
+    _in_bounds(index, input.shape[d] if input.ndim else 1, d)
+
+
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
+    """A copy of `input` with `src` written at `index` along one dimension.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        index: int64 or int32, of the rank of `input`.
+        src: tensor of the dtype of `input`, at least as large as `index`, or a number.
+        value: the number, by keyword.
+        reduce: None, "add" or "multiply" (deprecated by PyTorch).
+
+    Returns:
+        a tensor like `input`.
+
+    Raises:
+        RuntimeError: if shapes, dtypes or indices do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(3).scatter(0, torch.tensor([2]), torch.tensor([5.0]))
+        tensor([0., 0., 5.])
+    """
+    d = check_dim(dim, input.ndim)
+    src = value if src is None else src
+    if reduce is not None:
+        return _scatter_reduced(input, d, index, src, reduce)
+    if not is_tensor(src):
+        _check_scatter(input, d, index, None)
+        return scatter_number(input, index, d, src)
+    _check_scatter(input, d, index, src)
+    return scatter_along(input, src, index, d)
+
+
+def _scatter_reduced(input: Any, d: int, index: Any, src: Any, reduce: str) -> Any:
+    if is_tensor(src):
+        warnings.warn(
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
+            "release. Use torch.scatter_reduce instead for more reduction options.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if reduce not in ("add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    source = src if is_tensor(src) else constant(np.full(tuple(index.shape), src, input.dtype.np))
+    if reduce == "add":
+        return scatter_add(input, d, index, source)
+    ones = scatter_number(input * 0 + 1, index, d, 1)
+    data = np.array(ones._data)
+    np.multiply.at(data, k.places(index._data, d), source._data[tuple(slice(n) for n in index.shape)])
+    return input * constant(data)
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """A copy of `input` with `src` added at `index` along one dimension.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        index: int64 or int32, of the rank of `input`.
+        src: tensor of the dtype of `input`, at least as large as `index`.
+
+    Returns:
+        a tensor like `input`; what falls on one place adds up.
+
+    Raises:
+        RuntimeError: if shapes, dtypes or indices do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(2).scatter_add(0, torch.tensor([1, 1]), torch.tensor([1.0, 2.0]))
+        tensor([0., 3.])
+    """
+    d = check_dim(dim, input.ndim)
+    _check_scatter(input, d, index, src)
+    return scatter_add_along(input, src, index, d)
+
+
+def _check_rows(input: Any, d: int, index: Any) -> None:
+    data = index._data
+    n = input.shape[d] if input.ndim else 1
+    if is_array(data) and data.size and (int(data.min()) < 0 or int(data.max()) >= n):
+        raise IndexError("index out of range in self")
+
+
+def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
+    """The slices of `input` at `index` along one dimension, as a copy.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        index: 1-d, int64 or int32.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor whose dimension `dim` has the length of `index`.
+
+    Raises:
+        IndexError: if `index` is no vector or out of range.
+        RuntimeError: if it has another dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.index_select(torch.tensor([[1, 2], [3, 4]]), 1, torch.tensor([1]))
+        tensor([[2],
+                [4]])
+    """
+    _tensors("index_select", input=input)
+    d = check_dim(dim, input.ndim)
+    if index.ndim > 1:
+        raise IndexError("index_select(): Index is supposed to be a vector")
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
+    _check_rows(input, d, index)
+    return deliver("index_select", select_rows(input, index, d), out)
+
+
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    """A copy of `input` with `alpha * source` added to its slices at `index`.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        index: 1-d, int64 or int32.
+        source: like `input`, with `len(index)` slices.
+        alpha: factor.
+
+    Returns:
+        a tensor like `input`.
+
+    Raises:
+        RuntimeError, IndexError: if lengths, dtypes or indices do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(2).index_add(0, torch.tensor([1, 1]), torch.tensor([1.0, 2.0]))
+        tensor([0., 3.])
+    """
+    d = check_dim(dim, input.ndim)
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise RuntimeError(
+            f"index_add_(): Expected dtype int32/int64 for index but got: {dtypes.SCALAR_NAME[index.dtype]}"
+        )
+    if source.dtype is not input.dtype:
+        raise RuntimeError(
+            f"index_add_(): self ({dtypes.SCALAR_NAME[input.dtype]}) and source ({dtypes.SCALAR_NAME[source.dtype]}) must "
+            "have the same scalar type"
+        )
+    if source.ndim and index.numel() != source.shape[d]:
+        raise RuntimeError(
+            f"index_add_(): Number of indices ({index.numel()}) should be equal to source.size(dim): ({source.shape[d]}), "
+            f"for dim: {d}"
+        )
+    _check_rows(input, d, index)
+    return add_rows(input, source, index, d, alpha)
+
+
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """A copy of `input` with its slices at `index` replaced by those of `source`.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        index: 1-d, int64.
+        source: like `input`, with `len(index)` slices.
+
+    Returns:
+        a tensor like `input`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(3).index_copy(0, torch.tensor([2]), torch.tensor([7.0]))
+        tensor([0., 0., 7.])
+    """
+    d = check_dim(dim, input.ndim)
+    _check_rows(input, d, index)
+    return copy_rows(input, source, index, d)
+
+
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """A copy of `input` with its slices at `index` set to one value.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        index: 1-d, int64.
+        value: number or 0-d tensor.
+
+    Returns:
+        a tensor like `input`.
+
+    Raises:
+        RuntimeError: if `value` has dimensions.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(3).index_fill(0, torch.tensor([0, 2]), 1.0)
+        tensor([1., 0., 1.])
+    """
+    d = check_dim(dim, input.ndim)
+    if is_tensor(value):
+        if value.ndim:
+            raise RuntimeError(
+                f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+            )
+        _check_rows(input, d, index)
+        return fill_rows_with(input, value.to(input.dtype), index, d)
+    _check_rows(input, d, index)
+    return fill_rows(input, index, d, value)
+
+
+def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any = None) -> Any:
+    """Elements of `input` at `indices` along one dimension, both broadcast elsewhere.
+
+    Args:
+        input: any shape.
+        indices: int64, of the rank of `input`.
+        dim: the dimension; None flattens both.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor of the broadcast shape.
+
+    Raises:
+        RuntimeError: if ranks or dtypes do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.tensor([[3, 1, 2]])
+        >>> torch.take_along_dim(x, torch.argsort(x, dim=1), 1)
+        tensor([[1, 2, 3]])
+    """
+    if indices.dtype is not dtypes.int64:
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {dtypes.SCALAR_NAME[indices.dtype]}"
+        )
+    if dim is None:
+        return deliver("take_along_dim", gather(reshape_any(input, (input.numel(),)), 0, indices.reshape(-1)), out)
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    d = check_dim(dim, input.ndim)
+    a, b = list(input.shape), list(indices.shape)
+    common = [max(x, y) if 0 not in (x, y) else 0 for x, y in zip(a, b, strict=True)]
+    source = input.expand(*[a[i] if i == d else n for i, n in enumerate(common)])
+    where = indices.expand(*[b[i] if i == d else n for i, n in enumerate(common)])
+    return deliver("take_along_dim", gather(source, d, where), out)
+
+
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """A copy of `input` with `values` written (or added) at index tensors, as `input[indices] = values` does.
+
+    Args:
+        input: any shape.
+        indices: tuple of index tensors, one per leading dimension.
+        values: broadcast to the indexed shape.
+        accumulate: add instead of writing.
+
+    Returns:
+        a tensor like `input`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(3).index_put((torch.tensor([0, 0]),), torch.tensor(1.0), accumulate=True)
+        tensor([2., 0., 0.])
+    """
+    dims = tuple(i for i, t in enumerate(indices) if t is not None)
+    return index_put_at(input, values, [t for t in indices if t is not None], dims, accumulate)
+
+
+FUNCTIONS: Final = (
+    "gather", "scatter", "scatter_add", "index_select", "index_add", "index_copy", "index_fill", "take_along_dim",
+    "index_put",
+)  # fmt: skip
+METHODS: Final = FUNCTIONS
+INPLACE: Final = (
+    "scatter", "scatter_add", "index_add", "index_copy", "index_fill", "index_put",
+)  # fmt: skip

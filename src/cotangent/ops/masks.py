@@ -1,0 +1,260 @@
+"""Masks and flat positions: masked_fill, masked_select, masked_scatter, take, put."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes
+from ..kernels import gather as k
+from .table import deliver, elementwise, is_array, is_tensor, linear
+from .views import reshape_any, sum_to_size
+
+
+def _masked_fill(a: Any, mask: Any, value: Any = 0, out: Any = None) -> Any:
+    shape = np.broadcast_shapes(a.shape, mask.shape)
+    result = np.array(np.broadcast_to(a, shape))
+    np.copyto(result, np.asarray(value).astype(a.dtype), where=mask)
+    if out is None or out is Ellipsis:
+        return result
+    out[...] = result
+    return out
+
+
+masked_fill_number = elementwise(
+    "masked_fill_number(input, mask | value)",
+    _masked_fill,
+    fixed=("mask",),
+    node="MaskedFillBackward0",
+    public="masked_fill",
+    input=lambda g, mask: masked_fill_number(g, mask, 0),
+)
+
+
+def _unmasked(g: Any, mask: Any) -> Any:
+    return np.asarray(np.where(mask, g, np.zeros((), g.dtype)).sum(dtype=g.dtype))
+
+
+masked_sum = linear(
+    "masked_sum(input, mask)",
+    _unmasked,
+    node="SumBackward0",
+    public="sum",
+    input=lambda g, mask, input_shape: spread_masked(g, mask, input_shape),
+)
+spread_masked = linear(
+    "spread_masked(input, mask | shape)",
+    lambda g, mask, shape: np.where(np.broadcast_to(mask, shape), g, np.zeros((), g.dtype)),
+    node="MulBackward0",
+    public="mul",
+    input=lambda g, mask: masked_sum(g, mask),
+)
+masked_fill_with = linear(
+    "masked_fill_with(input, value, mask)",
+    lambda a, value, mask: _masked_fill(a, mask, value),
+    node="MaskedFillBackward1",
+    public="masked_fill",
+    input=lambda g, mask, input_shape: sum_to_size(masked_fill_number(g, mask, 0), input_shape),
+    value=lambda g, mask: masked_sum(g, mask),
+)
+pick_masked = linear(
+    "pick_masked(input, mask)",
+    k.masked_select,
+    node="MaskedSelectBackward0",
+    public="masked_select",
+    input=lambda g, mask, input_shape: place_masked(g, mask, input_shape),
+)
+place_masked = linear(
+    "place_masked(input, mask | shape)",
+    k.masked_select_back,
+    node="MaskedScatterBackward0",
+    public="masked_scatter",
+    input=lambda g, mask: pick_masked(g, mask),
+)
+put_masked = linear(
+    "put_masked(input, source, mask)",
+    lambda a, source, mask: k.masked_scatter(a, mask, source),
+    node="MaskedScatterBackward0",
+    public="masked_scatter",
+    input=lambda g, mask, input_shape: sum_to_size(masked_fill_number(g, mask, 0), input_shape),
+    source=lambda g, mask, source_shape: take_masked(g, mask, source_shape),
+)
+take_masked = linear(
+    "take_masked(input, mask | shape)",
+    k.masked_source,
+    node="MaskedScatterBackward1",
+    public="masked_scatter",
+    input=lambda g, mask, input_shape: give_masked(g, mask, input_shape),
+)
+give_masked = linear(
+    "give_masked(input, mask | shape)",
+    k.masked_source_back,
+    node="MaskedScatterBackward1",
+    public="masked_scatter",
+    input=lambda g, mask, input_shape: take_masked(g, mask, input_shape),
+)
+take_flat = linear(
+    "take_flat(input, index)",
+    lambda a, index: a.reshape(-1)[index],
+    node="TakeBackward0",
+    public="take",
+    input=lambda g, index, input_shape: put_flat_zeros(g, index, input_shape),
+)
+put_flat_zeros = linear(
+    "put_flat_zeros(input, index | shape)",
+    lambda g, index, shape: k.put(np.zeros(shape, g.dtype), index, g, True),
+    node="PutBackward0",
+    public="put",
+    input=lambda g, index, input_shape: reshape_any(take_flat(g, index), input_shape),
+)
+put_flat = linear(
+    "put_flat(input, source, index | accumulate)",
+    lambda a, source, index, accumulate: k.put(a, index, source, accumulate),
+    node="PutBackward0",
+    public="put",
+    input=lambda g, index, accumulate: g if accumulate else clear_flat(g, index),
+    source=lambda g, index, source_shape: reshape_any(take_flat(g, index), source_shape),
+)
+clear_flat = linear(
+    "clear_flat(input, index)",
+    lambda a, index: k.put(a, index, np.zeros(index.shape, a.dtype), False),
+    node="PutBackward0",
+    public="put",
+    input=lambda g, index: clear_flat(g, index),
+)
+
+
+def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+    """A copy of `input` with `value` where `mask` is true.
+
+    Args:
+        input: any shape.
+        mask: bool, broadcast with `input`.
+        value: number or 0-d tensor.
+
+    Returns:
+        a tensor of the broadcast shape.
+
+    Raises:
+        RuntimeError: if the mask is not bool or `value` has dimensions.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ones(2).masked_fill(torch.tensor([True, False]), 0.0)
+        tensor([0., 1.])
+    """
+    if mask.dtype is not dtypes.bool_:
+        name = "long int" if mask.dtype is dtypes.int64 else dtypes.CPP_NAME[mask.dtype]
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {name}")
+    if is_tensor(value):
+        if value.ndim:
+            raise RuntimeError(
+                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+            )
+        return masked_fill_with(input, value if value.dtype is input.dtype else value.to(input.dtype), mask)
+    return masked_fill_number(input, mask, value)
+
+
+def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
+    """The elements of `input` where `mask` is true, as a 1-d tensor.
+
+    Args:
+        input: any shape.
+        mask: bool, broadcast with `input`.
+        out: tensor to write the result to.
+
+    Returns:
+        a 1-d tensor.
+
+    Raises:
+        RuntimeError: if the mask is not bool or does not broadcast.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.masked_select(torch.tensor([1, 2, 3]), torch.tensor([True, False, True]))
+        tensor([1, 3])
+    """
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    a, b = tuple(mask.shape), tuple(input.shape)
+    for i in range(1, min(len(a), len(b)) + 1):
+        if a[-i] != b[-i] and 1 not in (a[-i], b[-i]):
+            raise RuntimeError(
+                f"The size of tensor a ({a[-i]}) must match the size of tensor b ({b[-i]}) at non-singleton dimension "
+                f"{max(len(a), len(b)) - i}"
+            )
+    return deliver("masked_select", pick_masked(input, mask), out)
+
+
+def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    """A copy of `input` with the elements of `source`, in order, where `mask` is true.
+
+    Args:
+        input: any shape.
+        mask: bool, broadcast with `input`.
+        source: at least as many elements as the mask has true ones.
+
+    Returns:
+        a tensor of the broadcast shape.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(3).masked_scatter(torch.tensor([True, False, True]), torch.tensor([1.0, 2.0]))
+        tensor([1., 0., 2.])
+    """
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+    return put_masked(input, source, mask)
+
+
+def take(input: Any, index: Any) -> Any:
+    """Elements at positions of the flattened input.
+
+    Args:
+        input: any shape.
+        index: int64, any shape.
+
+    Returns:
+        a tensor of the shape of `index`.
+
+    Raises:
+        IndexError: if a position is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.take(torch.tensor([[1, 2], [3, 4]]), torch.tensor([0, 3]))
+        tensor([1, 4])
+    """
+    data = index._data
+    n = input.numel()
+    if is_array(data) and data.size and (int(data.min()) < -n or int(data.max()) >= n):
+        bad = next(int(i) for i in data.reshape(-1) if not -n <= i < n)
+        raise IndexError(f"out of range: tried to access index {bad} on a tensor of {n} elements.")
+    return take_flat(input, index)
+
+
+def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
+    """A copy of `input` with `source` written at positions of the flattened tensor.
+
+    Args:
+        input: any shape.
+        index: int64, any shape.
+        source: as many elements as `index`.
+        accumulate: add instead of writing.
+
+    Returns:
+        a tensor like `input`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.zeros(2, 2).put(torch.tensor([3]), torch.tensor([9.0]))
+        tensor([[0., 0.],
+                [0., 9.]])
+    """
+    return put_flat(input, source, index, accumulate)
+
+
+FUNCTIONS: Final = ("masked_fill", "masked_select", "masked_scatter", "take", "put")
+METHODS: Final = FUNCTIONS
+INPLACE: Final = ("masked_fill", "masked_scatter", "put")
