@@ -172,7 +172,6 @@ class ModuleCalls:
     """The part of `Module` that is about being called."""
 
     forward: Callable[..., Any]
-    _compiled_call_impl: Callable[..., Any] | None = None
     _backward_hooks: OrderedDict[int, Hook]
     _backward_pre_hooks: OrderedDict[int, Hook]
     _is_full_backward_hook: bool | None
@@ -318,13 +317,8 @@ class ModuleCalls:
         self._is_full_backward_hook = full
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._compiled_call_impl is not None:
-            return self._compiled_call_impl(*args, **kwargs)
-        return self._call_impl(*args, **kwargs)
-
-    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         everywhere = _everywhere
-        if not (
+        if (
             self._backward_hooks
             or self._backward_pre_hooks
             or self._forward_hooks
@@ -334,8 +328,8 @@ class ModuleCalls:
             or everywhere.forward
             or everywhere.forward_pre
         ):
-            return self.forward(*args, **kwargs)
-        return _HookedCall(self, args, kwargs).run()
+            return _HookedCall(self, args, kwargs).run()
+        return self.forward(*args, **kwargs)
 
 
 def _enter(hooks: OrderedDict[int, Hook], handle: RemovableHandle, hook: Hook, prepend: bool) -> None:
@@ -387,7 +381,7 @@ class _HookedCall:
                 warnings.warn(
                     "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors "
                     f"but received {type(self.result)}",
-                    stacklevel=5,
+                    stacklevel=4,
                 )
             self.result = border.setup_output_hook(self.result)
         if partial:
@@ -448,5 +442,5 @@ class _HookedCall:
                     warnings.warn(
                         f"{what} with ``always_call=True`` raised an exception that was silenced as another "
                         f"error was raised in forward: {error!s}",
-                        stacklevel=5,
+                        stacklevel=4,
                     )

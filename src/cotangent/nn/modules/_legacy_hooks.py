@@ -66,8 +66,8 @@ def _as_tensors(value: Any) -> tuple[Tensor, ...] | None:
 
 
 def _warn(text: str) -> None:
-    # Up from here: warn_if_incomplete, _run, run, _call_impl, __call__, the caller.
-    warnings.warn(text, FutureWarning, stacklevel=7)
+    # Up from here: warn_if_incomplete, _run, run, __call__, the caller.
+    warnings.warn(text, FutureWarning, stacklevel=6)
 
 
 def warn_if_incomplete(inputs: Any, result: Any, last: Any) -> None:

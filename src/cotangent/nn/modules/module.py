@@ -357,9 +357,7 @@ class Module(ModuleCalls, ModuleState):
         return f"{self._get_name()}({inside})"
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state.pop("_compiled_call_impl", None)
-        return state
+        return self.__dict__.copy()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         own = self.__dict__
