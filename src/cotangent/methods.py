@@ -22,13 +22,13 @@ from .autograd.inplace import in_place, operator
 from .ops import (
     activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, fill,
     gather, indexing, join, logic, masks, matmul, order, padding, piecewise, powers, reduce, rounding, sections,
-    select, shape, special, split, trigonometric, view_copies, viewfronts,
+    select, shape, softmax, special, split, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
-    activation, piecewise, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
+    activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split,
     shape, padding, view_copies, resize, matmul, reduce, indexing, fill,
     gather, masks,

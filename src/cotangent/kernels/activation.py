@@ -45,6 +45,7 @@ def without(g: Any, mask: Any, out: Any = ...) -> Any:
     return out
 
 
+@in_float
 def sigmoid(a: Any, out: Any = ...) -> Any:
     """1 / (1 + exp(-a))."""
     t = np.negative(a, out=out)
@@ -86,6 +87,7 @@ def threshold(a: Any, threshold: float, value: float, out: Any = ...) -> Any:
     return out
 
 
+@in_float
 def hardtanh(a: Any, low: float, high: float, out: Any = ...) -> Any:
     """`a` cut off at both bounds."""
     if a.dtype.kind in "iu":
@@ -268,6 +270,7 @@ def softplus_backward(g: Any, a: Any, beta: float, threshold: float, out: Any = 
     return np.multiply(g, t, out=out)
 
 
+@in_float
 def log_sigmoid(a: Any, out: Any = ...) -> Any:
     """log(sigmoid(a))."""
     t = np.abs(a, out=...)

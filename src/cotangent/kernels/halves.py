@@ -35,5 +35,6 @@ def in_float(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wide(value: Any) -> Any:
-    """An array of 16-bit floats in float32; anything else as it is."""
-    return value.astype(np.float32) if isinstance(value, np.ndarray) and is_half(value.dtype) else value
+    """An array (or NumPy number) of 16-bit floats in float32; anything else as it is."""
+    d = getattr(value, "dtype", None)
+    return value.astype(np.float32) if d is not None and is_half(d) else value

@@ -101,15 +101,22 @@ prelu_of: Any = elementwise(
     weight=lambda g, input: (g - threshold_backward(g, input, 0.0)) * input,
 )
 
-hardtanh_of: Any = elementwise(
-    "hardtanh_of(input | min_val, max_val)",
-    k.hardtanh,
-    fast=k.hardtanh,
-    public="hardtanh",
-    wide=False,
-    check=_no_clamp("Bool", "hardtanh"),
-    input=lambda g, input, min_val, max_val: hardtanh_backward(g, input, min_val, max_val),
-)
+
+def _hardtanh(name: str) -> Any:
+    return elementwise(
+        f"{name}_of(input | min_val, max_val)",
+        k.hardtanh,
+        fast=k.hardtanh,
+        public=name,
+        node="HardtanhBackward0",
+        wide=False,
+        check=_no_clamp("Bool", "hardtanh"),
+        input=lambda g, input, min_val, max_val: hardtanh_backward(g, input, min_val, max_val),
+    )
+
+
+hardtanh_of: Any = _hardtanh("hardtanh")
+relu6_of: Any = _hardtanh("relu6")
 hardtanh_backward: Any = elementwise(
     "hardtanh_backward(g, input | min_val, max_val)",
     k.hardtanh_backward,

@@ -1,0 +1,185 @@
+"""Losses over arrays. `reduction` is 0 for none, 1 for the mean, 2 for the sum."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .activation import log_sigmoid
+from .halves import in_float
+
+
+def reduced(values: Any, reduction: int) -> Any:
+    """The losses of the elements, their mean or their sum."""
+    if not reduction:
+        return values
+    total = np.add.reduce(values, axis=None)
+    return np.asarray(total / values.dtype.type(values.size) if reduction == 1 else total)
+
+
+def _total_of_squares(d: Any) -> Any:
+    flat = d.reshape(-1)
+    return np.dot(flat, flat)
+
+
+@in_float
+def mse(a: Any, b: Any, reduction: int) -> Any:
+    """(a - b)^2."""
+    d = np.subtract(a, b, out=...)
+    if not reduction:
+        return np.multiply(d, d, out=d)
+    total = _total_of_squares(d)
+    return np.asarray(total / d.dtype.type(d.size) if reduction == 1 else total)
+
+
+@in_float
+def smooth_l1(a: Any, b: Any, reduction: int, beta: float) -> Any:
+    """d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere."""
+    d = np.abs(np.subtract(a, b), out=...)
+    near = np.minimum(d, beta)
+    d -= near
+    near *= near
+    near *= 0.5 / beta
+    d += near
+    return reduced(d, reduction)
+
+
+@in_float
+def huber(a: Any, b: Any, reduction: int, delta: float) -> Any:
+    """d^2 / 2 where |d| <= delta, delta * (|d| - delta / 2) elsewhere."""
+    d = np.abs(np.subtract(a, b), out=...)
+    near = np.minimum(d, delta)
+    d -= near
+    d *= delta
+    near *= near
+    near *= 0.5
+    d += near
+    return reduced(d, reduction)
+
+
+@in_float
+def soft_margin(a: Any, y: Any, reduction: int) -> Any:
+    """log(1 + exp(-y a))."""
+    return reduced(np.negative(log_sigmoid(np.multiply(y, a)), out=...), reduction)
+
+
+@in_float
+def binary_cross_entropy(p: Any, y: Any, weight: Any, reduction: int) -> Any:
+    """-(y log p + (1 - y) log(1 - p)), logarithms cut off at -100 as PyTorch does.
+
+    Raises:
+        RuntimeError: if an element of `p` is no probability.
+    """
+    if p.size and not (np.min(p) >= 0 and np.max(p) <= 1):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    right = np.maximum(np.log(p), -100.0, out=...)
+    wrong = np.maximum(np.log1p(-p), -100.0, out=...)
+    right -= wrong
+    right *= y
+    right += wrong
+    if weight is not None:
+        right = right * weight
+    return reduced(np.negative(right, out=right), reduction)
+
+
+@in_float
+def binary_cross_entropy_with_logits(a: Any, y: Any, weight: Any, pos_weight: Any, reduction: int) -> Any:
+    """(1 - y) a - (1 + (pos_weight - 1) y) log(sigmoid(a)): `binary_cross_entropy` of sigmoid(a)."""
+    t = log_sigmoid(a)
+    if pos_weight is not None:
+        t = t * ((pos_weight - 1.0) * y + 1.0)
+    found = np.subtract(1.0, y, out=...)
+    found = found * a
+    found = np.subtract(found, t, out=...)
+    if weight is not None:
+        found = found * weight
+    return reduced(found, reduction)
+
+
+# -- classes ---------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=32)
+def _count(n: int) -> Any:
+    return np.arange(n)
+
+
+def _places(target: Any, dim: int) -> tuple[Any, ...]:
+    """The index tuple of each target's class in an array of classes along `dim`."""
+    if not dim:
+        return (target,)
+    if target.ndim == 1:
+        return (_count(len(target)), target)
+    grids = np.ogrid[tuple(slice(n) for n in target.shape)]
+    return (grids[0], target, *grids[1:])
+
+
+def _checked(target: Any, classes: int, ignore_index: int) -> tuple[Any, Any]:
+    """(targets as indices, mask of those to ignore or None).
+
+    Raises:
+        IndexError: for a class that does not exist.
+    """
+    if not target.size:
+        return target, None
+    if target.dtype != np.int64:
+        target = target.astype(np.int64)
+    low, high = np.minimum.reduce(target, axis=None), np.maximum.reduce(target, axis=None)
+    if low >= 0 and high < classes and not low <= ignore_index <= high:
+        return target, None
+    ignored = target == ignore_index
+    wrong = ((target < 0) | (target >= classes)) & ~ignored
+    if wrong.any():
+        raise IndexError(f"Target {target[wrong][0]} is out of bounds.")
+    return (np.where(ignored, 0, target), ignored) if ignored.any() else (target, None)
+
+
+def _weights(target: Any, ignored: Any, weight: Any, dtype: Any) -> Any:
+    """The weight of each element; None if all are one."""
+    if weight is None:
+        return None if ignored is None else np.logical_not(ignored).astype(dtype)
+    found = np.asarray(weight[target])
+    if ignored is not None:
+        found = np.where(ignored, found.dtype.type(0), found)
+    return found
+
+
+@in_float
+def nll(a: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
+    """Minus the element of each target's class, weighted; the mean is over the weights."""
+    dim = 1 if a.ndim > 1 else 0
+    index, ignored = _checked(target, a.shape[dim], ignore_index)
+    picked = np.negative(a[_places(index, dim)], out=...)
+    w = _weights(index, ignored, weight, a.dtype)
+    if w is not None:
+        picked *= w
+        if ignored is not None:
+            picked[ignored] = 0
+    if not reduction:
+        return picked
+    total = np.add.reduce(picked, axis=None)
+    if reduction == 1:
+        total = total / a.dtype.type(picked.size if w is None else np.add.reduce(w, axis=None))
+    return np.asarray(total)
+
+
+@in_float
+def nll_backward(
+    g: Any, target: Any, weight: Any, shape: tuple[int, ...], reduction: int, ignore_index: int
+) -> Any:
+    """The transpose of `nll`: -weight * g at each target's class, zeros elsewhere."""
+    dim = 1 if len(shape) > 1 else 0
+    index, ignored = _checked(target, shape[dim], ignore_index)
+    w = _weights(index, ignored, weight, g.dtype)
+    if reduction == 1:
+        g = g / g.dtype.type(target.size if w is None else np.add.reduce(w, axis=None))
+    value = np.negative(g, out=...)
+    if w is not None:
+        value = value * w
+        if ignored is not None:
+            value = np.where(ignored, value.dtype.type(0), value)
+    found = np.zeros(shape, g.dtype)
+    found[_places(index, dim)] = value
+    return found

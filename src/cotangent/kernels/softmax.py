@@ -1,0 +1,49 @@
+"""Softmax and its logarithm over arrays, and their derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .halves import in_float
+
+
+@in_float
+def softmax(a: Any, dim: int) -> Any:
+    """exp(a) over its sum along `dim`, shifted by the maximum so that nothing overflows."""
+    if not a.size:
+        return a.copy()
+    axis = dim if a.ndim else None
+    t = np.subtract(a, np.maximum.reduce(a, axis=axis, keepdims=True), out=...)
+    np.exp(t, out=t)
+    return np.divide(t, np.add.reduce(t, axis=axis, keepdims=True), out=t)
+
+
+@in_float
+def log_softmax(a: Any, dim: int) -> Any:
+    """The logarithm of `softmax`."""
+    if not a.size:
+        return a.copy()
+    axis = dim if a.ndim else None
+    t = np.subtract(a, np.maximum.reduce(a, axis=axis, keepdims=True), out=...)
+    total = np.add.reduce(np.exp(t), axis=axis, keepdims=True)
+    return np.subtract(t, np.log(total), out=t)
+
+
+@in_float
+def softmax_backward(g: Any, y: Any, dim: int) -> Any:
+    """y * (g - sum(g * y)), where y = softmax(a)."""
+    t = np.multiply(g, y, out=...)
+    total = np.add.reduce(t, axis=dim if y.ndim else None, keepdims=True)
+    np.subtract(g, total, out=t)
+    t *= y
+    return t
+
+
+@in_float
+def log_softmax_backward(g: Any, y: Any, dim: int) -> Any:
+    """g - exp(y) * sum(g), where y = log_softmax(a)."""
+    t = np.exp(y, out=...)
+    t *= np.add.reduce(g, axis=dim if y.ndim else None, keepdims=True)
+    return np.subtract(g, t, out=t)

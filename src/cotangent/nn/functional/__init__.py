@@ -1,0 +1,32 @@
+"""`torch.nn.functional`: the functions behind the modules, flat.
+
+Functions that PyTorch also offers elsewhere, or that need no more than the table's operations, come from
+`ops/`; those that take `inplace`, `reduction` or the older flags are defined in this package by family.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from ...methods import public
+from . import activation, classes, loss, margin
+
+__all__: list[str] = []
+_scope: Final = globals()
+_DEFINED_HERE: Final[tuple[ModuleType, ...]] = (activation, loss, classes, margin)
+
+
+def _gather() -> None:
+    found = public("FUNCTIONAL")
+    for module in _DEFINED_HERE:
+        found |= {name: vars(module)[name] for name in module.__all__}
+    _scope.update(found)
+    __all__.extend(found)
+
+
+_gather()
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")

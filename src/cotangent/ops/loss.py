@@ -1,0 +1,296 @@
+"""Primitives of the losses; `nn.functional` has the functions with PyTorch's arguments.
+
+`reduction` is 0 for none, 1 for the mean, 2 for the sum. The rules are expressions in the table's
+operations, so derivatives of every order exist.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
+from ..kernels import loss as k
+from .activation import log_sigmoid, sigmoid
+from .copies import full_like
+from .exponential import log, log1p
+from .piecewise import hardtanh_of
+from .reduce import mean_dims, sum_dims
+from .refusals import refuse
+from .softmax import in_front
+from .table import constant, general, linear
+from .views import expand_to, reshape_any
+
+
+def _share(input_shape: tuple[int, ...], reduction: int) -> float:
+    """What one element's loss counts for in the result."""
+    return 1.0 / max(1, math.prod(input_shape)) if reduction == 1 else 1.0
+
+
+def _examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of losses of elements: unreduced, then reduced over all dimensions but the batch."""
+    rank = max(t.ndim - (d is not None) for t, d in zip(tensors[:2], dims, strict=False))
+    values = []
+    for position, (t, d) in enumerate(zip(tensors, dims, strict=True)):
+        if t is not None and (d is not None or position < 2):
+            t = in_front(t, d, size)
+            shape = tuple(t.shape)
+            if len(shape) <= rank:  # weights, which broadcast
+                t = reshape_any(t, (size, *[1] * (rank + 1 - len(shape)), *shape[1:]))
+        values.append(t)
+    at = op.statics.index("reduction")
+    return _over_examples(op.entry(*values, *statics[:at], 0, *statics[at + 1 :]), statics[at]), 0
+
+
+def _over_examples(losses: Any, reduction: int) -> Any:
+    rest = tuple(range(1, losses.ndim))
+    if not reduction or not rest:
+        return losses
+    return (mean_dims if reduction == 1 else sum_dims)(losses, rest, False)
+
+
+# -- of a difference --------------------------------------------------------------------------------------
+
+mse_of: Any = general(
+    "mse_of(input, target | reduction)",
+    k.mse,
+    node="MseLossBackward0",
+    public="mse_loss",
+    batch=_examples,
+    input=lambda g, input, target, reduction: (
+        (input - target) * (g * (2.0 * _share(input.shape, reduction)))
+    ),
+    target=lambda g, input, target, reduction: (
+        (target - input) * (g * (2.0 * _share(input.shape, reduction)))
+    ),
+)
+smooth_l1_of: Any = general(
+    "smooth_l1_of(input, target | reduction, beta)",
+    k.smooth_l1,
+    node="SmoothL1LossBackward0",
+    public="smooth_l1_loss",
+    batch=_examples,
+    input=lambda g, input, target, reduction, beta: (
+        hardtanh_of(input - target, -beta, beta) * (g * (_share(input.shape, reduction) / beta))
+    ),
+    target=lambda g, input, target, reduction, beta: (
+        hardtanh_of(target - input, -beta, beta) * (g * (_share(input.shape, reduction) / beta))
+    ),
+)
+huber_of: Any = general(
+    "huber_of(input, target | reduction, delta)",
+    k.huber,
+    node="HuberLossBackward0",
+    public="huber_loss",
+    batch=_examples,
+    input=lambda g, input, target, reduction, delta: (
+        hardtanh_of(input - target, -delta, delta) * (g * _share(input.shape, reduction))
+    ),
+    target=lambda g, input, target, reduction, delta: (
+        hardtanh_of(target - input, -delta, delta) * (g * _share(input.shape, reduction))
+    ),
+)
+
+# -- of two classes ---------------------------------------------------------------------------------------
+
+soft_margin_of: Any = general(
+    "soft_margin_of(input, target | reduction)",
+    k.soft_margin,
+    node="SoftMarginLossBackward0",
+    public="soft_margin_loss",
+    batch=_examples,
+    input=lambda g, input, target, reduction: (
+        sigmoid(-(target * input)) * target * (g * -_share(input.shape, reduction))
+    ),
+)
+
+
+def _bce_input(g: Any, input: Any, target: Any, weight: Any, reduction: int) -> Any:
+    # PyTorch keeps the denominator away from zero by this much.
+    spread = hardtanh_of((1.0 - input) * input, 1e-12, math.inf)
+    d = (input - target) / spread * (g * _share(input.shape, reduction))
+    return d if weight is None else d * weight
+
+
+def _bce_target(g: Any, input: Any, weight: Any, reduction: int) -> Any:
+    d = (hardtanh_of(log1p(-input), -100.0, math.inf) - hardtanh_of(log(input), -100.0, math.inf)) * (
+        g * _share(input.shape, reduction)
+    )
+    return d if weight is None else d * weight
+
+
+binary_cross_entropy_of: Any = general(
+    "binary_cross_entropy_of(input, target, weight? | reduction)",
+    k.binary_cross_entropy,
+    public="binary_cross_entropy",
+    batch=_examples,
+    input=_bce_input,
+    target=_bce_target,
+)
+
+
+def _logits_input(g: Any, input: Any, target: Any, weight: Any, pos_weight: Any, reduction: int) -> Any:
+    s = sigmoid(input)
+    if pos_weight is None:
+        d = s - target
+    else:
+        t = pos_weight * target
+        d = (t + (1.0 - target)) * s - t
+    d = d * (g * _share(input.shape, reduction))
+    return d if weight is None else d * weight
+
+
+def _logits_target(g: Any, input: Any, weight: Any, pos_weight: Any, reduction: int) -> Any:
+    if pos_weight is None:
+        d = -input
+    else:
+        d = log_sigmoid(-input) - pos_weight * log_sigmoid(input)
+    d = d * (g * _share(input.shape, reduction))
+    return d if weight is None else d * weight
+
+
+binary_cross_entropy_with_logits_of: Any = general(
+    "binary_cross_entropy_with_logits_of(input, target, weight?, pos_weight? | reduction)",
+    k.binary_cross_entropy_with_logits,
+    public="binary_cross_entropy_with_logits",
+    batch=_examples,
+    input=_logits_input,
+    target=_logits_target,
+)
+
+# -- of several classes -----------------------------------------------------------------------------------
+
+
+def _flat_examples(op: Any, size: int, tensors: Any, dims: Any) -> tuple[list[Any], tuple[int, ...]]:
+    """(tensors with the batch merged into the first dimension, shape of one example's losses)."""
+    values = [in_front(t, d, size) for t, d in zip(tensors, dims, strict=True)]
+    shape = tuple(values[1].shape)[1:]
+    merged = []
+    for v in values:
+        have = tuple(v.shape)
+        merged.append(reshape_any(v, (size * have[1], *have[2:])) if shape else v)
+    return merged, shape
+
+
+def _nll_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `nll`: one call on the merged batch; the mean is over each example's weights."""
+    input, target, weight = tensors
+    reduction, ignore_index = statics
+    if weight is not None and dims[2] is not None:
+        raise RuntimeError("vmap: the class weights of nll_loss cannot be batched")
+    (x, y), shape = _flat_examples(op, size, (input, target), dims[:2])
+    losses = reshape_any(op.entry(x, y, weight, 0, ignore_index), (size, *shape))
+    rest = tuple(range(1, losses.ndim))
+    if not reduction:
+        return losses, 0
+    total = sum_dims(losses, rest, False) if rest else losses
+    if reduction == 2:
+        return total, 0
+    weights = reshape_any(op.entry(full_like(x, -1.0), y, weight, 0, ignore_index), (size, *shape))
+    return total / (sum_dims(weights, rest, False) if rest else weights), 0
+
+
+def _nll_backward_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of the transpose of `nll`."""
+    g, target, weight = tensors
+    shape, reduction, ignore_index = statics
+    if weight is not None and dims[2] is not None:
+        raise RuntimeError("vmap: the class weights of nll_loss cannot be batched")
+    y = in_front(target, dims[1], size)
+    inner = tuple(y.shape)[1:]
+    whole = (size * shape[0], *shape[1:]) if inner else (size, *shape)
+    flat = reshape_any(y, (whole[0], *whole[2:]))
+    g = in_front(g, dims[0], size)
+    if reduction:
+        if reduction == 1:
+            probe = constant(np.broadcast_to(np.asarray(-1.0, g.dtype.np), whole))
+            weights = reshape_any(nll_of(probe, flat, weight, 0, ignore_index), (size, *inner))
+            rest = tuple(range(1, weights.ndim))
+            g = g / (sum_dims(weights, rest, False) if rest else weights)
+        g = expand_to(reshape_any(g, (size, *[1] * len(inner))), (size, *inner))
+    found = op.entry(reshape_any(g, tuple(flat.shape)), flat, weight, whole, 0, ignore_index)
+    return reshape_any(found, (size, *shape)), 0
+
+
+def _nll(name: str, node: str) -> Any:
+    return linear(
+        f"{name}(input, target, weight? | reduction, ignore_index)",
+        k.nll,
+        node=node,
+        public="nll_loss",
+        batch=_nll_examples,
+        input=lambda g, target, weight, input_shape, reduction, ignore_index: nll_backward(
+            g, target, weight, input_shape, reduction, ignore_index
+        ),
+    )
+
+
+nll_of: Any = _nll("nll_of", "NllLossBackward0")
+nll_spatial: Any = _nll("nll_spatial", "NllLoss2DBackward0")
+nll_backward: Any = linear(
+    "nll_backward(g, target, weight? | shape, reduction, ignore_index)",
+    k.nll_backward,
+    node="NllLossBackwardBackward0",
+    g=lambda g, target, weight, reduction, ignore_index: nll_of(g, target, weight, reduction, ignore_index),
+)
+
+
+def class_losses(log_probs: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
+    """`nll` with PyTorch's checks.
+
+    Args:
+        log_probs: (C,), (N, C) or (N, C, d1, ...).
+        target: (), (N,) or (N, d1, ...), classes.
+        weight: (C,) or None.
+        reduction: 0, 1 or 2.
+        ignore_index: class that counts for nothing.
+
+    Raises:
+        ValueError, RuntimeError: for shapes or dtypes that do not fit.
+        IndexError: for a class that does not exist.
+    """
+    shape, have = tuple(log_probs.shape), tuple(target.shape)
+    n = len(shape)
+    if n < 1:
+        raise ValueError(f"Expected 1 or more dimensions (got {n})")
+    if n != 1 and shape[0] != (have[0] if have else None):
+        raise ValueError(
+            f"Expected input batch_size ({shape[0]}) to match target batch_size ({have[0] if have else 1})."
+        )
+    if n <= 2:
+        if len(have) > 1:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    elif have != (shape[0], *shape[2:]):
+        _spatial_mismatch(shape, have)
+    if target.dtype.name not in ("int64", "uint8"):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {SCALAR_NAME[target.dtype]}")
+    classes = shape[1] if n > 1 else shape[0]
+    if weight is not None:
+        if weight.ndim != 1 or weight.shape[0] != classes:
+            if n > 2:
+                raise RuntimeError("weight tensor should be defined either for all or no classes")
+            raise RuntimeError(
+                f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor "
+                f"of shape: {list(weight.shape)}"
+            )
+        if weight.dtype is not log_probs.dtype:
+            raise RuntimeError(
+                f"expected scalar type {SCALAR_NAME[log_probs.dtype]} but found {SCALAR_NAME[weight.dtype]}"
+            )
+    if log_probs.dtype.category != FLOATING:
+        refuse("nll_loss_out_frame", BOOL, INTEGRAL, COMPLEX)(None, log_probs.dtype)
+    if n == 1 and have:
+        target = reshape_any(target, ())
+    return (nll_of if n <= 2 else nll_spatial)(log_probs, target, weight, reduction, ignore_index)
+
+
+def _spatial_mismatch(shape: tuple[int, ...], have: tuple[int, ...]) -> None:
+    if len(shape) == 4:
+        if len(have) != 3:
+            raise RuntimeError(
+                f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {len(have)}"
+            )
+        raise RuntimeError(f"size mismatch (got input: {list(shape)} , target: {list(have)}")
+    raise RuntimeError(f"Expected target size {[shape[0], *shape[2:]]}, got {list(have)}")
