@@ -46,8 +46,10 @@ QUIET_FRAME: Final = {"__name__": None}
 
 
 def _number(value: Any, d: Any) -> Any:
-    """A Python number as a 0-d tensor of dtype `d`; the number itself if it does not fit (dispatch reports it)."""
+    """A Python number as a 0-d tensor of dtype `d`; the number itself if it does not fit (dispatch sees to it)."""
     try:
+        if d is not _F32 and d is not _F64:
+            return _integer(value, d)
         data = np.asarray(float(value), d)
     except OverflowError:
         return value
@@ -61,6 +63,47 @@ def _number(value: Any, d: Any) -> Any:
             pool.clear()
         pool[value] = t
     return t
+
+
+def _integer(value: Any, d: Any) -> Any:
+    if value.__class__ is not int or d.kind == "b":
+        return value  # the result has another dtype
+    t = new(world.Tensor)
+    t._data = np.asarray(value, d)
+    t._req = False
+    t._node = t._vc = t._view = None
+    return t
+
+
+def quick_dtypes(op: Primitive) -> frozenset[Any]:
+    """The dtypes whose arrays the entry of an elementwise op may hand to the kernel as they are."""
+    found = set()
+    exact = op.result == BOOL_RESULT or (op.result == SAME and not op.weighs and op.guard is None)
+    exact = exact and (op.fast is op.kernel or bool(op.defaults))
+    for d in (dtypes.float32, dtypes.float64, *(_EXACT if exact and not op.optional else ())):
+        try:
+            if op.check is not None:
+                op.check(op, d)
+        except (RuntimeError, TypeError):
+            continue
+        found.add(d.np)
+    return frozenset(found)
+
+
+_EXACT: Final = (dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)
+
+
+def emit_writer(op: Primitive) -> None:
+    """Generate the in-place form of an elementwise op."""
+    emit(op)
+    text = _Writer(op).writer()
+    filename = f"<cotangent {op.name}_>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    made: dict[str, Any] = {}
+    exec(compile(text, filename, "exec"), op.entry.__globals__, made)
+    writer: Any = op.writer
+    writer.__defaults__ = made["written"].__defaults__
+    writer.__code__ = made["written"].__code__.replace(co_name=writer.__name__, co_qualname=writer.__name__)
 
 
 def emit(op: Primitive) -> None:
@@ -81,6 +124,8 @@ def emit(op: Primitive) -> None:
     scope.update(_RUNTIME)
     scope.update(QUIET_FRAME)
     scope.update(Tensor=world.Tensor, kernel=op.kernel, fast=op.fast)
+    if op.kind == "elementwise":
+        scope["QUICK"] = quick_dtypes(op)
     scope.update({f"rule_{parameter}": rule for parameter, rule in op.raw_rules.items()})
     made: dict[str, Any] = {}
     exec(compile(text, filename, "exec"), scope, made)
@@ -280,10 +325,12 @@ class _Writer:
             self.add(1, "try:", f"    if not {first}.dtype.is_complex:", f"        return {first}")
             self.add(1, "except AttributeError:", f"    {self.fallback}")
         changes_dtype = "dtype" in op.statics  # the result may be integers, which carry no gradient
-        if op.lists or op.nout == 0 or changes_dtype or (self.elementwise and op.fast is None):
+        if (op.lists and not self.only_a_list()) or changes_dtype or (self.elementwise and op.fast is None):
             self.add(1, self.fallback)
             return
-        if self.elementwise:
+        if op.lists:
+            self.list_payloads()
+        elif self.elementwise:
             self.elementwise_payloads()
         else:
             self.general_payloads()
@@ -293,37 +340,83 @@ class _Writer:
             self.add(1, f"return finish(_op, {tensors}, {rest}, r, None)")
 
     def elementwise_payloads(self) -> None:
+        self.payloads()
+        self.compute("...")
+
+    def payloads(self) -> None:
+        """The arrays `a_NAME` of the operands, all of one dtype `dt`."""
         op = self.op
         plain = [t for t in op.tensors if t not in op.fixed]
         first = plain[0]
-        if op.defaults:
-            test = " or ".join(f"{s} != {value}" for s, value in op.defaults.items())
-            self.add(1, f"if {test}:", f"    {self.fallback}")
         self.add(1, "try:", f"    a_{first} = {first}._data", f"    dt = a_{first}.dtype", "except AttributeError:")
         self.add(2, self.fallback)
-        self.add(1, "if dt is not F32 and dt is not F64:", f"    {self.fallback}")
+        quick = quick_dtypes(op)
+        tests = ["dt is not F32 and dt is not F64"] if _F32 in quick else []
+        tests += ["dt not in QUICK"] if quick - {_F32, _F64} else []
+        self.add(1, f"if {' and '.join(tests)}:", f"    {self.fallback}")
         for t in op.tensors:
             if t == first:
                 continue
             if t not in op.fixed and t not in op.strict:
-                self.add(
-                    1,
-                    f"c = {t}.__class__",
-                    "if c is float or c is int:",
-                    f"    k = (POOL32 if dt is F32 else POOL64).get({t})",
-                    f"    {t} = number({t}, dt) if k is None else k",
-                )
+                self.add(1, f"c = {t}.__class__", "if c is float or c is int:")
+                known = f"k = (POOL32 if dt is F32 else POOL64).get({t})"
+                if quick - {_F32, _F64}:
+                    known = f"k = (POOL32 if dt is F32 else POOL64 if dt is F64 else NO_POOL).get({t})"
+                self.add(2, known, f"{t} = number({t}, dt) if k is None else k")
             self.add(1, "try:", f"    a_{t} = {t}._data", "except AttributeError:", f"    {self.fallback}")
             want = "BOOL" if t in op.fixed else "dt"
             self.add(1, f"if a_{t}.dtype is not {want}:", f"    {self.fallback}")
+    def compute(self, out: str) -> None:
+        """The call of the fast form, or of the kernel where statics have other values than their defaults."""
+        op = self.op
         arrays = [f"a_{t}" for t in op.tensors]
-        args = ", ".join([*(reversed(arrays) if op.reverse else arrays), *(s for s in op.statics if s not in op.defaults)])
+        general = f"r = kernel({', '.join([*arrays, *op.statics])}, out={out})"
+        if op.fast is op.kernel and not isinstance(op.kernel, np.ufunc):
+            self.quietly(1, general)
+            return
+        depth = 1
+        if op.defaults:
+            test = " and ".join(f"{s} == {value}" for s, value in op.defaults.items())
+            self.add(1, f"if {test}:")
+            depth = 2
+        required = [s for s in op.statics if s not in op.defaults]
+        args = ", ".join([*(reversed(arrays) if op.reverse else arrays), *required])
+        call = f"r = fast({args}, out={out})"
         if isinstance(op.fast, np.ufunc):
             # No NumPy warning comes from here: see QUIET_FRAME.
-            self.add(1, "try:", f"    r = fast({args}, out=...)", "except ValueError:", f"    {self.fallback}")
-            return
-        self.add(1, "token = set_errors(QUIET)", "try:", f"    r = fast({args}, out=...)")
-        self.add(1, "except ValueError:", f"    {self.fallback}", "finally:", "    reset_errors(token)")
+            self.add(depth, "try:", f"    {call}", "except ValueError:", f"    {self.fallback}")
+        else:
+            self.quietly(depth, call)
+        if op.defaults:
+            self.add(1, "else:")
+            self.quietly(2, general)
+
+    def quietly(self, depth: int, call: str) -> None:
+        """A call under NumPy's error state that says nothing."""
+        self.add(depth, "token = set_errors(QUIET)", "try:", f"    {call}")
+        self.add(depth, "except ValueError:", f"    {self.fallback}", "finally:", "    reset_errors(token)")
+
+    def writer(self) -> str:
+        """The text of the in-place form: the fast path of a write that nothing records, or `write`."""
+        op = self.op
+        self.lines = []
+        first, *others = op.tensors
+        required = [f"{t}=REQUIRED" for t in others]
+        statics = [f"{s}={op.defaults.get(s, 'REQUIRED')}" for s in op.statics]
+        tensors = "(" + "".join(f"{t}, " for t in op.tensors) + ")"
+        self.fallback = f"return write(_op, {tensors}, ({''.join(f'{s}, ' for s in op.statics)}))"
+        self.add(0, f"def written({', '.join([first, *required, *statics])}):")
+        self.add(1, "try:", f"    if {first}._view is not None or {first}._req:", f"        {self.fallback}")
+        self.add(2, f"cell = {first}._vc")
+        self.add(1, "except AttributeError:", f"    {self.fallback}")
+        self.add(1, "if cell is not None and cell.__class__ is not list:", f"    {self.fallback}")
+        self.payloads()
+        for t in others:
+            self.add(1, f"if {t}._req or {t}._view is not None:", f"    {self.fallback}")
+            self.add(1, f"if a_{t}.shape != a_{first}.shape and a_{t}.shape:", f"    {self.fallback}")
+        self.compute(f"a_{first}")
+        self.add(1, "if cell is None:", f"    {first}._vc = [1, None]", "else:", "    cell[0] += 1", f"return {first}")
+        return "\n".join(self.lines) + "\n"
 
     def general_payloads(self) -> None:
         op = self.op
@@ -344,12 +437,38 @@ class _Writer:
         if op.nout == 1:
             self.add(1, "if r.__class__ is not ndarray:", "    r = as_array(r)")
 
+    def only_a_list(self) -> bool:
+        """Whether the op takes one list of tensors, of which its rule reads the shapes alone."""
+        op = self.op
+        shape = f"{op.tensors[0]}_shape"
+        return len(op.tensors) == 1 and op.nout == 1 and all(f in op.statics or f == shape for f in op.saved)
+
+    def list_payloads(self) -> None:
+        op = self.op
+        name = op.tensors[0]
+        self.add(
+            1,
+            f"a_{name} = []",
+            "wanted = False",
+            "try:",
+            f"    for x in {name}:",
+            "        a = x._data",
+            "        if a.__class__ is not ndarray:",
+            f"            {self.fallback}",
+            f"        a_{name}.append(a)",
+            "        if x._req:",
+            "            wanted = True",
+            "except (AttributeError, TypeError):",
+            f"    {self.fallback}",
+            f"r = kernel({', '.join([f'a_{name}', *op.statics])})",
+        )
+
     def wrap_one(self) -> None:
         op = self.op
         self.add(1, "t = new(Tensor)", "t._data = r", "t._view = None")
         recorded = bool(op.rules) and not (self.elementwise and op.result == BOOL_RESULT)
         if recorded:
-            needs = " or ".join(
+            needs = "wanted" if op.lists else " or ".join(
                 f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req" for p in op.rules
             )
             self.add(1, f"if ({needs}) and (mode := modes.grad) is not None:")
@@ -376,7 +495,10 @@ class _Writer:
                 edges.append("None")
                 continue
             test = f"{p} is not None and {p}._req" if p in op.optional else f"{p}._req"
-            if len(op.rules) == 1:
+            if op.lists:
+                edges.append(f"*[(x._node or edge_of(x)) if x._req else None for x in {p}]")
+                self.add(2, f"n.lengths = (len({p}),)")
+            elif len(op.rules) == 1:
                 edges.append(f"{p}._node or edge_of({p})")
             else:
                 edges.append(f"({p}._node or edge_of({p})) if {test} else None")
@@ -408,7 +530,8 @@ class _Writer:
             elif field in op.statics:
                 self.add(2, f"n.{field} = {field}")
             elif field.endswith("_shape"):
-                self.add(2, f"n.{field} = a_{field[:-6]}.shape")
+                shape = f"[a.shape for a in a_{field[:-6]}]" if op.lists else f"a_{field[:-6]}.shape"
+                self.add(2, f"n.{field} = {shape}")
             elif field.endswith("_dtype"):
                 self.add(2, f"n.{field} = a_{field[:-6]}.dtype")
             else:
@@ -448,13 +571,14 @@ _RUNTIME: Final[dict[str, Any]] = {
     "edge_of": edge_of, "link_view": link_view, "internal": internal_files, "user_frame": user_frame,
     "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors, "reset_errors": reset_errors,
     "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver, "operate": operate,
-    "REQUIRED": REQUIRED,
+    "REQUIRED": REQUIRED, "NO_POOL": {},
 }  # fmt: skip
 
 
 def install() -> None:
     """Enter in the table what it needs from this floor."""
     emitter.emit = emit
+    emitter.emit_writer = emit_writer
     emitter.deliver = deliver
     emitter.constant = wrap
     emitter.is_tensor = is_tensor

@@ -112,7 +112,7 @@ def link_view(
             origin = DEFAULT if above is None else above.origin
     t._view = view = View(base, above, op, statics, output, origin)
     if t._req:
-        view.producer = op.node_name.removesuffix("Backward0")
+        view.producer = op.node_name
     elif base._req and modes.grad is None:
         t._req = True  # a view of what requires a gradient does too, although nothing was recorded
     cell = cell_of(parent)
@@ -265,15 +265,16 @@ def check_writable(x: Any) -> None:
 
 def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
     """Raise what PyTorch raises for a write that this view's history cannot follow."""
+    producer = view.producer.removesuffix("Backward0")
     inference = view.origin == INFERENCE
     mode, instead = ("inference mode", "in normal mode") if inference else ("no_grad mode", "with grad mode enabled")
-    if view.producer and view.origin == NO_GRAD:
+    if producer and view.origin == NO_GRAD:
         what = (
-            f"Output {view.output} of {view.producer} is a view of a view which was created in {mode} and {modified} "
+            f"Output {view.output} of {producer} is a view of a view which was created in {mode} and {modified} "
             f"modified inplace {instead}."
         )
-    elif view.producer:
-        what = f"Output {view.output} of {view.producer} is a view and {modified} modified inplace."
+    elif producer:
+        what = f"Output {view.output} of {producer} is a view and {modified} modified inplace."
     else:
         what = f"A view was created in {mode} and {modified} modified inplace {instead}."
     if view.origin == MULTI:

@@ -12,15 +12,18 @@ Array = np.ndarray[Any, Any]
 
 def cat(arrays: Sequence[Array], dim: int) -> Array:
     """Arrays one after the other along `dim`; empty vectors are passed over, as PyTorch does."""
-    if len({a.ndim for a in arrays}) > 1:
-        arrays = [a for a in arrays if a.shape != (0,)]
-    return np.concatenate(arrays, dim)
+    try:
+        return np.concatenate(arrays, dim)
+    except ValueError:
+        return np.concatenate([a for a in arrays if a.shape != (0,)], dim)
 
 
 def stack(arrays: Sequence[Array], dim: int) -> Array:
     """Arrays along a new dimension."""
     lead = (slice(None),) * dim
     first = arrays[0]
+    if not dim and first.ndim:
+        return np.concatenate(arrays).reshape(len(arrays), *first.shape)
     out = np.empty(first.shape[:dim] + (len(arrays),) + first.shape[dim:], first.dtype)
     for i, a in enumerate(arrays):
         out[(*lead, i)] = a

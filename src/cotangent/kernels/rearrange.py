@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,14 +63,27 @@ def repeat_backward(g: Array, repeats: Shape, shape: Shape) -> Array:
     return total(g.reshape(split), tuple(range(0, 2 * len(repeats), 2))).reshape(shape)
 
 
+@lru_cache(maxsize=64)
+def _small_triangle(rows: int, columns: int, diagonal: int) -> Array:
+    return np.tri(rows, columns, diagonal, dtype=bool)
+
+
+def _triangle(a: Array, diagonal: int) -> Array:
+    """True on and below a diagonal of the matrices of `a`; kept for small ones."""
+    rows, columns = a.shape[-2:]
+    if rows * columns <= 65536:
+        return _small_triangle(rows, columns, diagonal)
+    return np.tri(rows, columns, diagonal, dtype=bool)
+
+
 def tril(a: Array, diagonal: int) -> Array:
     """Zeros above a diagonal."""
-    return np.where(np.tri(*a.shape[-2:], k=diagonal, dtype=bool), a, np.zeros(1, a.dtype))
+    return np.where(_triangle(a, diagonal), a, np.zeros(1, a.dtype))
 
 
 def triu(a: Array, diagonal: int) -> Array:
     """Zeros below a diagonal."""
-    return np.where(np.tri(*a.shape[-2:], k=diagonal - 1, dtype=bool), np.zeros(1, a.dtype), a)
+    return np.where(_triangle(a, diagonal - 1), np.zeros(1, a.dtype), a)
 
 
 def diag_embed(a: Array, offset: int, dim1: int, dim2: int) -> Array:

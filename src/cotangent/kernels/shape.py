@@ -107,10 +107,10 @@ def can_view(a: Array, shape: Shape) -> bool:
 def expand(a: Array, shape: Shape) -> Array:
     """`a` broadcast to `shape`; unlike `np.broadcast_to` the view may be written where it does not overlap."""
     lead = len(shape) - a.ndim
-    strides = (0,) * lead + tuple(
-        0 if n == 1 and m != 1 else s for n, m, s in zip(a.shape, shape[lead:], a.strides, strict=True)
-    )
-    return _restrided(a, shape, strides)
+    if a.shape == shape[lead:]:
+        return _restrided(a, shape, (0,) * lead + a.strides)
+    strides = [0 if n == 1 and m != 1 else s for n, m, s in zip(a.shape, shape[lead:], a.strides, strict=True)]
+    return _restrided(a, shape, (0,) * lead + tuple(strides))
 
 
 def transpose(a: Array, dim0: int, dim1: int) -> Array:

@@ -39,6 +39,8 @@ def expanded(input: Any, shape: tuple[int, ...]) -> Any:
     """`input` expanded to `shape`, in which -1 keeps a size."""
     have = input._data.shape
     lead = len(shape) - len(have)
+    if lead >= 0 and shape[lead:] == have and (not lead or min(shape) >= 0):
+        return expand_to(input, shape)
     if lead < 0:
         raise RuntimeError(
             f"expand(torch.{input.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes provided "

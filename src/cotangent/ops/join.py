@@ -122,6 +122,18 @@ def cat(tensors: Any = REQUIRED, dim: Any = 0, *, axis: int | None = None, out: 
         >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
         tensor([1, 2, 3])
     """
+    if out is None and axis is None and dim.__class__ is int:
+        try:  # the usual case: one dtype, one rank; whatever is wrong is found out again below
+            first = tensors[0]._data
+            n, d = len(first.shape), first.dtype
+            for t in tensors:
+                if t._data.dtype is not d or len(t._data.shape) != n:
+                    break
+            else:
+                if -n <= dim < n:
+                    return cat_of(tensors, dim + n if dim < 0 else dim)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            pass
     given = tensor_list("cat", tensors)
     at = integer("cat", "dim", 2, dim if axis is None else axis)
     if not given:

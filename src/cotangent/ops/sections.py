@@ -67,17 +67,22 @@ def narrow(input: Any, dim: Any = REQUIRED, start: Any = REQUIRED, length: Any =
         tensor([1, 2, 3])
     """
     n = rank("narrow", input)
+    if dim.__class__ is int and start.__class__ is int and length.__class__ is int:
+        return _narrowed(input, dim, start, length, n)
     given = tuple(a for a in (dim, start, length) if a is not REQUIRED)
     if is_tensor(start) and (start.ndim or start.dtype.category != dtypes.INTEGRAL):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
     if len(given) < 3 or not whole(*given):
         no_match("narrow", given, "int dim, Tensor start, int length", "int dim, int start, int length")
+    return _narrowed(input, int(dim), int(start), int(length), n)
+
+
+def _narrowed(input: Any, dim: int, first: int, count: int, n: int) -> Any:
     if not n:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    first, count = int(start), int(length)
     if count < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
-    d = check_dim(int(dim), n)
+    d = check_dim(dim, n)
     size = input._data.shape[d]
     if not -size <= first <= size:
         raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got {first})")

@@ -23,7 +23,7 @@ def resolve_sizes(shape: tuple[int, ...], numel: int) -> tuple[int, ...]:
     Raises:
         RuntimeError: if no shape fits.
     """
-    if min(shape, default=0) >= 0:
+    if not shape or min(shape) >= 0:
         if math.prod(shape) != numel:
             raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
         return shape
@@ -44,6 +44,9 @@ def resolve_sizes(shape: tuple[int, ...], numel: int) -> tuple[int, ...]:
     if known == 0 or numel % known:
         raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
     return shape[:at] + (numel // known,) + shape[at + 1 :]
+
+
+_NO_SIZES: Final = frozenset((dtypes.dtype, float, str))
 
 
 def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any:
@@ -67,15 +70,17 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
         tensor([[0, 1, 2],
                 [3, 4, 5]])
     """
-    if len(args) == 1 and isinstance(args[0], dtypes.dtype):
-        return _view_dtype(input, args[0])
-    if not args:
+    if len(args) == 1 and args[0].__class__ in _NO_SIZES:
+        if isinstance(args[0], dtypes.dtype):
+            return _view_dtype(input, args[0])
+        no_match("view", args, "torch.dtype dtype", "tuple of ints size")
+    elif not args:
         if dtype is not None:
             return _view_dtype(input, dtype)
         if size is REQUIRED:
             no_match("view", (), "torch.dtype dtype", "tuple of ints size")
         args = (size,)
-    if (len(args) == 1 and isinstance(args[0], float)) or isinstance(args[0], str):
+    elif args[0].__class__ is str:
         no_match("view", args, "torch.dtype dtype", "tuple of ints size")
     data = input._data
     wanted = resolve_sizes(integers("view", "size", args), math.prod(data.shape))
@@ -155,8 +160,8 @@ def reshape(input: Any, *args: Any, shape: Any = REQUIRED) -> Any:
                 [2, 3]])
     """
     rank("reshape", input)
-    wanted = integers("reshape", "shape", args or (shape,))
-    return reshaped(input, resolve_sizes(wanted, math.prod(input._data.shape)))
+    wanted = resolve_sizes(integers("reshape", "shape", args or (shape,)), math.prod(input._data.shape))
+    return reshaped(input, wanted)
 
 
 def reshaped(input: Any, shape: tuple[int, ...]) -> Any:
