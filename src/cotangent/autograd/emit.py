@@ -17,9 +17,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED
-from ..ops.table import BOOL_RESULT, Primitive, emitter, on_arrays
+from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays
 from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
 from .dispatch import after_record, dispatch, finish, operate
 from .modes import modes

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..ops.table import Primitive
+from ..ops.table import FLOAT, SAME, Primitive, writer_of
 from .base import InferenceCell, TensorBase, cell_of
 from .dispatch import (
     OPERAND, check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
@@ -219,6 +219,9 @@ def operator(front: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _writer(op: Primitive) -> Callable[..., Any]:
+    if op.kind == "elementwise" and op.fast is not None and op.result in (SAME, FLOAT) and not (op.fixed or op.optional):
+        op.entry.__globals__["write"] = write
+        return writer_of(op)  # type: ignore[no-any-return]
     count = len(op.tensors)
     parameters = [inspect.Parameter(t, inspect.Parameter.POSITIONAL_OR_KEYWORD) for t in op.tensors]
     parameters += [

@@ -267,7 +267,7 @@ addcdiv_of = elementwise(
 gcd = elementwise(
     "gcd(input, other)",
     np.gcd,
-    fast=False,
+
     strict=("input", "other"),
     check=refuse("gcd_cpu", BOOL, FLOATING, COMPLEX),
     doc=of_two(
@@ -277,7 +277,7 @@ gcd = elementwise(
 lcm = elementwise(
     "lcm(input, other)",
     np.lcm,
-    fast=False,
+
     strict=("input", "other"),
     check=refuse("lcm_cpu", BOOL, FLOATING, COMPLEX),
     doc=of_two(

@@ -43,7 +43,6 @@ def _bitwise(name: str, ufunc: Any, kernel: str, what: str, shown: str, *refused
     return elementwise(
         f"{name}(input, other)",
         ufunc,
-        fast=False,
         signatures=NUMBER_OR_TENSOR,
         check=refuse(kernel, FLOATING, COMPLEX, *refused),
         doc=of_two(what, name, "torch.tensor([5, 6])", "torch.tensor([3, 1])", shown),
@@ -53,7 +52,9 @@ def _bitwise(name: str, ufunc: Any, kernel: str, what: str, shown: str, *refused
 bitwise_and = _bitwise(
     "bitwise_and", np.bitwise_and, "bitwise_and_cpu", "Bits set in both elements.", "tensor([1, 0])"
 )
-bitwise_or = _bitwise("bitwise_or", np.bitwise_or, "bitwise_or_cpu", "Bits set in either element.", "tensor([7, 7])")
+bitwise_or = _bitwise(
+    "bitwise_or", np.bitwise_or, "bitwise_or_cpu", "Bits set in either element.", "tensor([7, 7])"
+)
 bitwise_xor = _bitwise(
     "bitwise_xor", np.bitwise_xor, "bitwise_xor_cpu", "Bits set in just one element.", "tensor([6, 7])"
 )
@@ -66,7 +67,6 @@ bitwise_right_shift = _bitwise(
 bitwise_not = elementwise(
     "bitwise_not(input)",
     np.invert,
-    fast=False,
     check=refuse("bitwise_not_cpu", FLOATING, COMPLEX),
     out_check=exact_out,
     doc=of_one("All bits turned over; the negation of bools.", "bitwise_not", "5, 6", "tensor([-6, -7])"),

@@ -60,14 +60,14 @@ digamma: Any = elementwise(
     doc=of_one("Derivatives of `lgamma`.", "digamma", "1.0, 3.0", "tensor([-0.5772,  0.9228])"),
 )
 polygamma_of: Any = elementwise(
-    "polygamma_of(input | n)",
+    "polygamma_of(input | order)",
     k.polygamma,
     fast=k.polygamma,
     result=FLOAT,
     node="PolygammaBackward0",
     public="polygamma",
     check=refuse("polygamma", COMPLEX),
-    input=lambda g, input, n: g * polygamma_of(input, n + 1),
+    input=lambda g, input, order: g * polygamma_of(input, order + 1),
 )
 i0 = elementwise(
     "i0(input)",

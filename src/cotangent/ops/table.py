@@ -41,7 +41,7 @@ class Primitive:
         "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
         "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
         "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
-        "out_check", "cast_error",
+        "out_check", "cast_error", "writer",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -82,6 +82,7 @@ class Primitive:
         self.signatures: tuple[str, ...] = ()
         self.out_check: Callable[..., None] | None = None
         self.cast_error: Callable[..., Exception] | None = None
+        self.writer: Callable[..., Any] | None = None
         self.operator: Callable[..., Any] | None = None
         self.rounds_in_float = True
         self.entry: Callable[..., Any]
@@ -114,12 +115,14 @@ class _Emitter:
     """What the floor above does for the table; entered there (autograd), so that no import points up.
 
     emit      writes the code of an entry function
+    emit_writer  that of an in-place form
     deliver   stores a result in the tensor given as `out=`
     constant  wraps an array as a tensor without history
     is_tensor tells a Tensor from anything else
     """
 
     emit: Callable[[Primitive], None]
+    emit_writer: Callable[[Primitive], None]
     deliver: Callable[[str, Any, Any], Any]
     constant: Callable[[Any], Any]
     is_tensor: Callable[[Any], bool]
@@ -159,8 +162,23 @@ def _first_operator(*args: Any, **kwargs: Any) -> Any:
     return _op.operator(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
+def _first_write(*args: Any, **kwargs: Any) -> Any:
+    _emitter.emit_writer(_op)  # type: ignore[name-defined] # noqa: F821
+    return _op.writer(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
+
+
 _FIRST_CALL: Final[CodeType] = _first_call.__code__
 _FIRST_OPERATOR: Final[CodeType] = _first_operator.__code__
+_FIRST_WRITE: Final[CodeType] = _first_write.__code__
+
+
+def writer_of(op: Primitive) -> Any:
+    """The in-place form of an elementwise op, generated on its first call."""
+    if op.writer is None:
+        op.writer = FunctionType(_FIRST_WRITE, op.entry.__globals__, op.public + "_")
+        op.writer.__module__ = "torch"
+        op.writer.__doc__ = f"In-place form of `{op.public}`."
+    return op.writer
 
 
 def operator_of(entry: Any) -> Any:
