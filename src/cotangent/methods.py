@@ -20,9 +20,9 @@ from typing import Any, Final
 from .autograd import emit, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
-    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, fill,
+    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, extremes, fill,
     gather, indexing, join, logic, masks, matmul, order, padding, piecewise, powers, reduce, rounding, sections,
-    select, shape, softmax, special, split, trigonometric, view_copies, viewfronts,
+    scatters, select, shape, softmax, special, split, triangles, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
@@ -30,8 +30,8 @@ from .tensor import Tensor
 FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split,
-    shape, padding, view_copies, resize, matmul, reduce, indexing, fill,
-    gather, masks,
+    shape, triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill,
+    gather, masks, extremes,
 )  # fmt: skip
 
 

@@ -19,9 +19,10 @@ from .views import DEFAULT, View, edge_of, mark_stale, views_of
 
 # PyTorch numbers the in-place forms of view operations as overloads of their own.
 _NODE_NAMES: Final = {
-    "TransposeBackward0": "TransposeBackward1", "TBackward0": "TBackward1", "SqueezeBackward0": "SqueezeBackward3",
-    "SqueezeBackward1": "SqueezeBackward4", "SqueezeBackward2": "SqueezeBackward5",
-    "UnsqueezeBackward0": "UnsqueezeBackward1", "AsStridedBackward0": "AsStridedBackward1",
+    "TransposeBackward0": "TransposeBackward1", "TBackward0": "TBackward1",
+    "SqueezeBackward0": "SqueezeBackward3", "SqueezeBackward1": "SqueezeBackward4",
+    "SqueezeBackward2": "SqueezeBackward5", "UnsqueezeBackward0": "UnsqueezeBackward1",
+    "AsStridedBackward0": "AsStridedBackward1",
 }  # fmt: skip
 _classes: Final[dict[type, type]] = {}
 

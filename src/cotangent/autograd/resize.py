@@ -18,6 +18,7 @@ from ..ops.sections import check_strided
 from .base import TensorBase, cell_of
 from .views import check_writable
 
+
 def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None) -> Any:
     """Give a tensor another shape over the same memory, or over more of it; new elements hold anything.
 
@@ -79,7 +80,9 @@ def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> A
     return resize_(input, tuple(the_template._data.shape))
 
 
-def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None) -> Any:
+def set_(
+    input: Any, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None
+) -> Any:
     """Make a tensor look at the memory of another one.
 
     Args:
@@ -106,7 +109,9 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
     if source is None:
         data = np.empty(0, input._data.dtype)
     elif not isinstance(source, TensorBase):
-        no_match("set_", (source,), "", "Tensor source", "Tensor source, int storage_offset, tuple of ints size")
+        no_match(
+            "set_", (source,), "", "Tensor source", "Tensor source, int storage_offset, tuple of ints size"
+        )
     elif source._req:
         raise NotImplementedError("the derivative for 'set_' is not implemented.")
     elif source.dtype is not input.dtype:  # type: ignore[attr-defined]

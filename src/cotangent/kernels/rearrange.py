@@ -23,7 +23,7 @@ def flip(a: Array, dims: Shape) -> Array:
 
 
 def roll(a: Array, shifts: Shape, dims: Shape) -> Array:
-    """Elements moved on along `dims`, those pushed out coming in at the start; without dims along all of them."""
+    """Elements moved on along `dims`, those pushed out coming in at the start; without dims as in one row."""
     if not dims:
         return roll(a.reshape(-1), shifts, (0,)).reshape(a.shape)
     out = a
@@ -139,7 +139,9 @@ def pad_constant(a: Array, widths: Widths, value: Any) -> Array:
     out = np.empty(shape, a.dtype)
     out.fill(value) if a.dtype.kind != "V" else out.__setitem__(..., a.dtype.type(value))
     inside = tuple(slice(max(low, 0), n - max(high, 0)) for n, (low, high) in zip(shape, widths, strict=True))
-    kept = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(a.shape, widths, strict=True))
+    kept = tuple(
+        slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(a.shape, widths, strict=True)
+    )
     out[inside] = a[kept]
     return out
 

@@ -64,7 +64,7 @@ def _restrided(a: Array, shape: Shape, strides: Shape) -> Array:
 
 
 def in_memory(a: Array, shape: Shape, strides: Shape, start: int) -> Array | None:
-    """Shape and strides (in elements) on the memory `a` looks into, from `start` elements after its beginning.
+    """Shape and strides (in elements) on the memory `a` looks into, from `start` elements after its start.
 
     Returns:
         the view; None if that memory is no dense block, or too short.
@@ -76,7 +76,10 @@ def in_memory(a: Array, shape: Shape, strides: Shape, start: int) -> Array | Non
     item = a.itemsize
     if 0 in shape:
         start = 0
-    elif start < 0 or (start + 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))) * item > flat.nbytes:
+    elif (
+        start < 0
+        or (start + 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))) * item > flat.nbytes
+    ):
         return None
     return np.ndarray(shape, a.dtype, flat.view(np.uint8), start * item, tuple(s * item for s in strides))
 
@@ -105,11 +108,13 @@ def can_view(a: Array, shape: Shape) -> bool:
 
 
 def expand(a: Array, shape: Shape) -> Array:
-    """`a` broadcast to `shape`; unlike `np.broadcast_to` the view may be written where it does not overlap."""
+    """`a` broadcast to `shape`; other than `np.broadcast_to`'s, the view may be written where it can be."""
     lead = len(shape) - a.ndim
     if a.shape == shape[lead:]:
         return _restrided(a, shape, (0,) * lead + a.strides)
-    strides = [0 if n == 1 and m != 1 else s for n, m, s in zip(a.shape, shape[lead:], a.strides, strict=True)]
+    strides = [
+        0 if n == 1 and m != 1 else s for n, m, s in zip(a.shape, shape[lead:], a.strides, strict=True)
+    ]
     return _restrided(a, shape, (0,) * lead + tuple(strides))
 
 
@@ -191,7 +196,9 @@ def slices(a: Array, dim: int) -> tuple[Array, ...]:
 def sum_to_size(a: Array, shape: Shape) -> Array:
     """`a` summed over the dimensions that expanding from `shape` would add or stretch."""
     lead = a.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and a.shape[i + lead] != 1)
+    axes = tuple(range(lead)) + tuple(
+        i + lead for i, n in enumerate(shape) if n == 1 and a.shape[i + lead] != 1
+    )
     return total(a, axes).reshape(shape) if axes else a.reshape(shape)
 
 
@@ -249,7 +256,9 @@ def _places(shape: Shape, strides: Shape) -> Array:
     return where
 
 
-def _model(in_shape: Shape, in_stride: Shape, size: Shape, stride: Shape, start: int) -> tuple[Array, Array, int]:
+def _model(
+    in_shape: Shape, in_stride: Shape, size: Shape, stride: Shape, start: int
+) -> tuple[Array, Array, int]:
     """(places of the input's elements, places of the view's elements, size of the memory)."""
     given, taken = _places(in_shape, in_stride).reshape(-1), _places(size, stride).reshape(-1) + start
     low = min(given.min(initial=0), taken.min(initial=0))
@@ -258,7 +267,7 @@ def _model(in_shape: Shape, in_stride: Shape, size: Shape, stride: Shape, start:
 
 
 def as_strided(a: Array, size: Shape, stride: Shape, start: int, in_stride: Shape) -> Array:
-    """A view with `size` and `stride`, `start` elements after the first of `a`, where `a` has strides `in_stride`.
+    """A view with `size` and `stride`, `start` elements after the first of `a`, whose strides are `in_stride`.
 
     An array with other strides gets what the view would have been, as a copy.
     """

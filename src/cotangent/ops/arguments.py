@@ -40,7 +40,8 @@ def no_match(function: str, given: tuple[Any, ...], *signatures: str) -> NoRetur
     got = ", ".join(type_name(value) for value in given)
     listed = "".join(f" * ({signature})\n" for signature in signatures)
     raise TypeError(
-        f"{function}() received an invalid combination of arguments - got ({got}), but expected one of:\n{listed}"
+        f"{function}() received an invalid combination of arguments - got ({got}), but expected one "
+        f"of:\n{listed}"
     )
 
 
@@ -115,11 +116,13 @@ def _converted(
         raise TypeError(f"{function}() takes 1 positional argument but {len(args)} were given")
     if at == 0:
         raise TypeError(
-            f"{function}(): argument '{argument}' (position {position}) must be tuple of ints, but found element of "
+            f"{function}(): argument '{argument}' (position {position}) must be tuple of ints, but found "
+            "element of "
             f"type {type_name(args[0])} at pos 0"
         )
     raise TypeError(
-        f"{function}(): argument '{argument}' failed to unpack the object at pos {at + 1} with error \"type must be "
+        f"{function}(): argument '{argument}' failed to unpack the object at pos {at + 1} with error \"type "
+        "must be "
         f'tuple of ints,but got {type_name(args[at])}"'
     )
 
@@ -143,7 +146,8 @@ def whole(*values: Any) -> bool:
 
 # The names of element types as C++ compilers print them.
 _COMPILER_NAME: Final = {
-    dtypes.uint8: "unsigned char", dtypes.int8: "signed char", dtypes.int16: "short int", dtypes.int64: "long int",
+    dtypes.uint8: "unsigned char", dtypes.int8: "signed char", dtypes.int16: "short int",
+    dtypes.int64: "long int",
 }  # fmt: skip
 
 
@@ -156,5 +160,6 @@ def same_out(input: Any, out: Any) -> None:
     """Raise what PyTorch raises where `out=` must have the dtype of the input."""
     if out is not None and out.dtype is not input.dtype:
         raise RuntimeError(
-            f"Expected out tensor to have dtype {compiler_name(input.dtype)}, but got {compiler_name(out.dtype)} instead"
+            f"Expected out tensor to have dtype {compiler_name(input.dtype)}, but got "
+            f"{compiler_name(out.dtype)} instead"
         )

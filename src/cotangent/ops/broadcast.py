@@ -8,7 +8,7 @@ from ..errors import check_dim, check_dims
 from ..size import Size
 from .arguments import REQUIRED, integer, integers, no_match, rank, whole
 from .viewfronts import shape_of
-from .views import expand_to, squeeze_all, squeeze_dim, squeeze_dims, unsqueeze_at, view_as_shape
+from .views import expand_to, squeeze_all, squeeze_dim, squeeze_dims, unsqueeze_at
 
 
 def expand(input: Any, *args: Any, size: Any = REQUIRED, implicit: bool = False) -> Any:
@@ -43,7 +43,8 @@ def expanded(input: Any, shape: tuple[int, ...]) -> Any:
         return expand_to(input, shape)
     if lead < 0:
         raise RuntimeError(
-            f"expand(torch.{input.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes provided "
+            f"expand(torch.{input.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes "
+            "provided "
             f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({len(have)})"
         )
     out = list(shape)
@@ -52,13 +53,15 @@ def expanded(input: Any, shape: tuple[int, ...]) -> Any:
         if i < lead:
             if n == -1:
                 raise RuntimeError(
-                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
+                    f"dimension {i}"
                 )
         elif n == -1:
             out[i] = have[i - lead]
         elif n != have[i - lead] and have[i - lead] != 1:
             raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({have[i - lead]}) at non-singleton "
+                f"The expanded size of the tensor ({n}) must match the existing size ({have[i - lead]}) at "
+                "non-singleton "
                 f"dimension {i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(have)}"
             )
         if n < -1:
@@ -180,7 +183,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
                 continue
             if out[i] != 1:
                 raise RuntimeError(
-                    f"Attempting to broadcast a dimension of length {n} at {i}! Mismatching argument at index {at} had "
+                    f"Attempting to broadcast a dimension of length {n} at {i}! Mismatching argument at "
+                    f"index {at} had "
                     f"{shape}; but expected shape should be broadcastable to {out}"
                 )
             out[i] = n

@@ -23,7 +23,9 @@ def _cat_rule(g: Any, tensors_shape: Any, dim: int, needs: tuple[bool, ...]) -> 
     out: list[Any] = []
     start = 0
     for shape, need in zip(tensors_shape, needs, strict=True):
-        if len(shape) == 1 and shape[0] == 0 and g.ndim != 1:  # an empty vector joins anything, and adds nothing
+        if (
+            len(shape) == 1 and shape[0] == 0 and g.ndim != 1
+        ):  # an empty vector joins anything, and adds nothing
             out.append(zeros_of(g, shape) if need else None)
             continue
         out.append(slice_of(g, dim, start, start + shape[dim], 1) if need else None)
@@ -149,7 +151,8 @@ def cat(tensors: Any = REQUIRED, dim: Any = 0, *, axis: int | None = None, out: 
 def _check_out(given: list[Any], out: Any) -> None:
     if out is not None and not dtypes.can_cast(given[0].dtype, out.dtype):
         raise TypeError(
-            "torch.cat(): input types can't be cast to the desired output type " + dtypes.SCALAR_NAME[out.dtype]
+            "torch.cat(): input types can't be cast to the desired output type "
+            "" + dtypes.SCALAR_NAME[out.dtype]
         )
 
 
@@ -178,7 +181,8 @@ def _check_cat(tensors: list[Any], dim: int) -> int:
         for i in range(n):
             if i != d and shape[i] != first[i]:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {d}. Expected size {first[i]} but got size "
+                    f"Sizes of tensors must match except in dimension {d}. Expected size {first[i]} but got "
+                    "size "
                     f"{shape[i]} for tensor number {at} in the list."
                 )
     return d
@@ -362,7 +366,8 @@ def _common(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     for d in range(n - 1, -1, -1):
         if x[d] != y[d] and 1 not in (x[d], y[d]):
             raise RuntimeError(
-                f"The size of tensor a ({x[d]}) must match the size of tensor b ({y[d]}) at non-singleton dimension {d}"
+                f"The size of tensor a ({x[d]}) must match the size of tensor b ({y[d]}) at non-singleton "
+                f"dimension {d}"
             )
     return tuple(q if p == 1 else p for p, q in zip(x, y, strict=True))
 
@@ -537,7 +542,7 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 FUNCTIONS: Final = (
-    "cat", "stack", "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors", "meshgrid", "cartesian_prod",
-    "block_diag", "atleast_1d", "atleast_2d", "atleast_3d",
+    "cat", "stack", "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors", "meshgrid",
+    "cartesian_prod", "block_diag", "atleast_1d", "atleast_2d", "atleast_3d",
 )  # fmt: skip
 ALIASES: Final = {"concat": "cat", "concatenate": "cat", "row_stack": "vstack"}

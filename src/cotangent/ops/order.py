@@ -102,7 +102,8 @@ def permute(input: Any, *args: Any, dims: Any = REQUIRED) -> Any:
     wanted = integers("permute", "dims", args or (dims,))
     if len(wanted) != n:
         raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
+            "desired "
             f"ordering of dimensions i.e. input.dim() = {n} is not equal to len(dims) = {len(wanted)}"
         )
     order = tuple([check_dim(d, n) for d in wanted])
@@ -133,12 +134,18 @@ def movedim(input: Any, source: Any = REQUIRED, destination: Any = REQUIRED) -> 
     many = isinstance(source, (tuple, list)), isinstance(destination, (tuple, list))
     if REQUIRED in (source, destination) or many[0] != many[1] or not (many[0] or whole(source, destination)):
         given = tuple(a for a in (source, destination) if a is not REQUIRED)
-        no_match("movedim", given, "int source, int destination", "tuple of ints source, tuple of ints destination")
+        no_match(
+            "movedim", given, "int source, int destination", "tuple of ints source, tuple of ints destination"
+        )
     n = rank("movedim", input)
-    sources, targets = integers("movedim", "source", (source,)), integers("movedim", "destination", (destination,), 2)
+    sources, targets = (
+        integers("movedim", "source", (source,)),
+        integers("movedim", "destination", (destination,), 2),
+    )
     if len(sources) != len(targets):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the same number "
+            f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the "
+            "same number "
             f"of dims as destination ({list(targets)} dims)"
         )
     start, end = [check_dim(d, n) for d in sources], [check_dim(d, n) for d in targets]
@@ -169,7 +176,8 @@ def _reversed_dims(input: Any) -> Any:
         _told("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.", _TOLD)
     elif n != 2:
         _told(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw "
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and "
+            "it will throw "
             "an error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
             _TOLD,
@@ -180,7 +188,9 @@ def _reversed_dims(input: Any) -> Any:
 def _matrix_dims(input: Any, name: str) -> None:
     n = input._data.ndim
     if n == 1:
-        raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got {n}-D tensor.")
+        raise RuntimeError(
+            f"tensor.{name} is only supported on matrices or batches of matrices. Got {n}-D tensor."
+        )
 
 
 def _transposed_matrices(input: Any) -> Any:

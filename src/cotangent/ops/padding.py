@@ -109,7 +109,8 @@ def _constant(input: Any, amounts: tuple[int, ...], value: Any, n: int) -> Any:
     shape = tuple(input._data.shape)
     if len(amounts) > 2 * n:
         raise RuntimeError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            "Padding length should be less than or equal to two times the input dimension but got padding "
+            "length "
             f"{len(amounts)} and input of dimension {n}"
         )
     widths = _widths(shape, amounts)
@@ -151,7 +152,8 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
         raise RuntimeError("Padding length must be divisible by 2")
     if len(amounts) > 2 * n:
         raise RuntimeError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            "Padding length should be less than or equal to two times the input dimension but got padding "
+            "length "
             f"{len(amounts)} and input of dimension {n}"
         )
     if mode == "constant":
@@ -163,9 +165,12 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     count = len(amounts) // 2
     if not 1 <= count <= 3 or n not in (count + 1, count + 2):
         raise NotImplementedError(
-            f"Padding size {len(amounts)} is not supported for {n}D input tensor.\nSupported combinations for "
-            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: "
-            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+            f"Padding size {len(amounts)} is not supported for {n}D input tensor.\nSupported combinations "
+            "for "
+            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D "
+            "input: "
+            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 "
+            "dimensions)"
         )
     return _bordered(input, amounts, mode, n)
 
@@ -190,7 +195,8 @@ def _bordered(input: Any, amounts: tuple[int, ...], mode: str, n: int) -> Any:
             d = n - 1 - i
             if low >= shape[d] or high >= shape[d]:
                 raise RuntimeError(
-                    f"Argument #{4 + 2 * i}: Padding size should be less than the corresponding input dimension, but got: "
+                    f"Argument #{4 + 2 * i}: Padding size should be less than the corresponding input "
+                    "dimension, but got: "
                     f"padding ({low}, {high}) at dimension {d} of input {list(shape)}"
                 )
     return family[count](input, widths)

@@ -85,7 +85,9 @@ def _narrowed(input: Any, dim: int, first: int, count: int, n: int) -> Any:
     d = check_dim(dim, n)
     size = input._data.shape[d]
     if not -size <= first <= size:
-        raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got {first})")
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-size}, {size}], but got {first})"
+        )
     if first < 0:
         first += size
     if first + count > size:
@@ -159,7 +161,9 @@ def unfold(input: Any, dimension: Any = REQUIRED, size: Any = REQUIRED, step: An
     return windows_of(input, d, length, every)
 
 
-def as_strided(input: Any, size: Any = REQUIRED, stride: Any = REQUIRED, storage_offset: int | None = None) -> Any:
+def as_strided(
+    input: Any, size: Any = REQUIRED, stride: Any = REQUIRED, storage_offset: int | None = None
+) -> Any:
     """A view of the memory of `input` with any sizes and strides.
 
     Args:
@@ -208,7 +212,8 @@ def check_strided(data: Any, size: tuple[int, ...], stride: tuple[int, ...], off
     needed, item, bytes_held = k.memory_needed(size, stride, offset), data.itemsize, k.owner(data).nbytes
     if needed * item > bytes_held:
         raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {item} "
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize "
+            f"{item} "
             f"requiring a storage size of {needed * item} are out of bounds for storage of size {bytes_held}"
         )
 

@@ -17,7 +17,7 @@ from .views import slice_of
 
 
 def _split_rule(g: Any, input_shape: Any, split_size: int, dim: int) -> Any:
-    like = [part for part in g if part is not None][0]
+    like = next(part for part in g if part is not None)
     parts = []
     for part, n in zip(g, k.even_lengths(input_shape[dim], split_size), strict=True):
         shape = (*input_shape[:dim], n, *input_shape[dim + 1 :])
@@ -26,7 +26,7 @@ def _split_rule(g: Any, input_shape: Any, split_size: int, dim: int) -> Any:
 
 
 def _split_sizes_rule(g: Any, input_shape: Any, split_sizes: tuple[int, ...], dim: int) -> Any:
-    like = [part for part in g if part is not None][0]
+    like = next(part for part in g if part is not None)
     parts = []
     for part, n in zip(g, split_sizes, strict=True):
         shape = (*input_shape[:dim], n, *input_shape[dim + 1 :])
@@ -35,7 +35,7 @@ def _split_sizes_rule(g: Any, input_shape: Any, split_sizes: tuple[int, ...], di
 
 
 def _unbind_rule(g: Any, dim: int) -> Any:
-    like = [part for part in g if part is not None][0]
+    like = next(part for part in g if part is not None)
     return stack_of([zeros_of(like, like.shape) if part is None else part for part in g], dim)
 
 
@@ -112,7 +112,9 @@ def split(
         raise RuntimeError(f"split expects split_size be non-negative, but got split_size={given}")
     size = tensor._data.shape[d]
     if given == 0 and size:
-        raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}")
+        raise RuntimeError(
+            f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}"
+        )
     return split_by(tensor, given, d)  # type: ignore[no-any-return]
 
 
@@ -142,12 +144,14 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0) -> tuple[Any, .
     d = check_dim(integer("split_with_sizes", "dim", 3, dim), n)
     if min(lengths, default=0) < 0:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(lengths)}"
+            "split_with_sizes expects split_sizes have only non-negative entries, but got "
+            f"split_sizes={list(lengths)}"
         )
     size = input._data.shape[d]
     if sum(lengths) != size:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {d}), but "
+            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at "
+            f"dimension {d}), but "
             f"got split_sizes={list(lengths)}"
         )
     return split_lengths(input, lengths, d)  # type: ignore[no-any-return]
@@ -187,8 +191,8 @@ def chunk(input: Any, chunks: Any = REQUIRED, dim: Any = 0) -> tuple[Any, ...]:
 
 
 def tensor_split(
-    input: Any, indices_or_sections: Any = REQUIRED, dim: int = 0, *, sections: Any = None, indices: Any = None,
-    tensor_indices_or_sections: Any = None,
+    input: Any, indices_or_sections: Any = REQUIRED, dim: int = 0, *, sections: Any = None,
+    indices: Any = None, tensor_indices_or_sections: Any = None,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Sections of almost equal size, or cut before given indices.
 
@@ -224,7 +228,8 @@ def tensor_split(
         given = indices_or_sections
         if given.ndim > 1:
             raise RuntimeError(
-                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but "
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                "one-dimensional tensor, but "
                 f"got a tensor with {given.ndim} dims"
             )
         if given.dtype is not dtypes.int64:
@@ -266,13 +271,15 @@ def _fixed_split(function: str, input: Any, given: Any, least: int, dim: int) ->
         missing(function, "indices_or_sections")
     if n < least:
         raise RuntimeError(
-            f"torch.{function} requires a tensor with at least {least} dimension, but got a tensor with {n} dimensions!"
+            f"torch.{function} requires a tensor with at least {least} dimension, but got a tensor with {n} "
+            "dimensions!"
         )
     if isinstance(given, int):
         size = input._data.shape[dim]
         if given == 0 or size % given:
             raise RuntimeError(
-                f"torch.{function} attempted to split along dimension {dim}, but the size of the dimension {size} is not "
+                f"torch.{function} attempted to split along dimension {dim}, but the size of the dimension "
+                f"{size} is not "
                 f"divisible by the split_size {given}!"
             )
     return tensor_split(input, given, dim)

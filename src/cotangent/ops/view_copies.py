@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from ..errors import check_dim
-from . import broadcast, order, sections, shape, split, viewfronts, views
+from . import broadcast, order, sections, split, triangles, viewfronts, views
 from .arguments import rank
 from .table import Primitive, declare, deliver
 
@@ -33,15 +33,21 @@ def _copying(op: Primitive, node: str | None = None) -> Any:
 _TWINS: Final = {
     name: _copying(vars(module)[name].op)
     for module, names in (
-        (views, ("view_as_shape", "view_bits", "permute_dims", "transpose_dims", "t_matrix", "expand_to", "squeeze_all",
-                 "squeeze_dim", "squeeze_dims", "unsqueeze_at", "select_at", "slice_of", "windows_of", "as_strided_of")),
+        (views, ("view_as_shape", "view_bits", "permute_dims", "transpose_dims", "t_matrix", "expand_to",
+                 "squeeze_all", "squeeze_dim", "squeeze_dims", "unsqueeze_at", "select_at", "slice_of", "windows_of",
+                 "as_strided_of")),
         (split, ("split_by", "split_lengths", "unbind_dim")),
     )
     for name in names
 }  # fmt: skip
 alias_copied: Final = _copying(views.alias.op)
 narrow_copied: Final = _copying(
-    Primitive("narrow_by(input | dim, start, stop, every)", views.slice_of.op.kernel, "linear", views.slice_of.op.rules),
+    Primitive(
+        "narrow_by(input | dim, start, stop, every)",
+        views.slice_of.op.kernel,
+        "linear",
+        views.slice_of.op.rules,
+    ),
     "NarrowCopyBackward0",
 )
 
@@ -53,9 +59,9 @@ def _calling(front: Callable[..., Any], twins: dict[str, Any]) -> Callable[..., 
     scope.update({name: twins[name] for name in plain.__code__.co_names if name in twins})
     for name in plain.__code__.co_names:
         inner = scope.get(name)
-        if isinstance(inner, FunctionType) and inner.__module__ == plain.__module__ and name not in twins:
-            if any(called in twins for called in inner.__code__.co_names):
-                scope[name] = _calling(inner, twins)
+        ours = isinstance(inner, FunctionType) and inner.__module__ == plain.__module__ and name not in twins
+        if ours and any(called in twins for called in inner.__code__.co_names):
+            scope[name] = _calling(inner, twins)
     made = FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, plain.__closure__)
     made.__kwdefaults__ = plain.__kwdefaults__
     return made
@@ -69,13 +75,14 @@ def _copy_of(front: Callable[..., Any], name: str, twins: dict[str, Any] = _TWIN
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = (
-        f"What `{front.__name__}` shows, as a copy.\n\n    Args:\n        input: tensor.\n        args: as those of "
+        f"What `{front.__name__}` shows, as a copy.\n\n    Args:\n        input: tensor.\n        args: as "
+        "those of "
         f"`{front.__name__}`.\n        out: tensor to store the result in.\n"
     )
     return copy
 
 
-_diagonal: Final = _calling(sections.diagonal, {"diagonal_of": shape.diagonal_copied})
+_diagonal: Final = _calling(sections.diagonal, {"diagonal_of": triangles.diagonal_copied})
 view_copy = _copy_of(viewfronts.view, "view_copy")
 expand_copy = _copy_of(broadcast.expand, "expand_copy")
 permute_copy = _copy_of(order.permute, "permute_copy")
@@ -111,7 +118,13 @@ def diagonal_copy(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1, *, 
 
 
 def slice_copy(
-    input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *, out: Any = None
+    input: Any,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+    *,
+    out: Any = None,
 ) -> Any:
     """A slice of a dimension, as a copy.
 
@@ -150,7 +163,7 @@ def alias_copy(input: Any, *, out: Any = None) -> Any:
 
 FUNCTIONS: Final = (
     "view_copy", "expand_copy", "permute_copy", "transpose_copy", "t_copy", "squeeze_copy", "unsqueeze_copy",
-    "select_copy", "unfold_copy", "as_strided_copy", "split_copy", "split_with_sizes_copy", "unbind_copy", "narrow_copy",
-    "diagonal_copy", "slice_copy", "alias_copy",
+    "select_copy", "unfold_copy", "as_strided_copy", "split_copy", "split_with_sizes_copy", "unbind_copy",
+    "narrow_copy", "diagonal_copy", "slice_copy", "alias_copy",
 )  # fmt: skip
 METHODS: Final = ("narrow_copy",)

@@ -38,7 +38,8 @@ def resolve_sizes(shape: tuple[int, ...], numel: int) -> tuple[int, ...]:
     known = math.prod(shape[:at] + shape[at + 1 :])
     if known == 0 and numel == 0:
         raise RuntimeError(
-            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
+            "size -1 "
             "can be any value and is ambiguous"
         )
     if known == 0 or numel % known:
@@ -90,7 +91,8 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
         return view_as_shape(input, wanted)
     except ValueError:
         raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two "
             "contiguous subspaces). Use .reshape(...) instead."
         ) from None
 
@@ -251,7 +253,8 @@ def unflatten(input: Any, dim: Any = REQUIRED, sizes: Any = REQUIRED) -> Any:
     known = math.prod(s for s in wanted if s != -1)
     if (have != known) if -1 not in wanted else (known == 0 or have % known):
         raise RuntimeError(
-            f"unflatten: Provided sizes {list(wanted)} don't multiply up to the size of dim {d} ({have}) in the input "
+            f"unflatten: Provided sizes {list(wanted)} don't multiply up to the size of dim {d} ({have}) in "
+            "the input "
             "tensor"
         )
     full = tuple(have // known if s == -1 else s for s in wanted)
@@ -367,7 +370,7 @@ def is_same_size(input: Any, other: Any) -> bool:
 
 
 METHODS: Final = (
-    "view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "is_contiguous", "contiguous",
-    "is_same_size",
+    "view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "is_contiguous",
+    "contiguous", "is_same_size",
 )  # fmt: skip
 FUNCTIONS: Final = ("reshape", "flatten", "unflatten", "ravel", "numel", "is_same_size")

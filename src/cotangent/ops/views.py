@@ -88,7 +88,9 @@ dense_clone = linear(
 )
 # Looks at the bits as another type: no derivative, and to autograd no view (only the version is shared).
 view_bits = linear("view_bits(input | dtype)", lambda a, dtype: a.view(dtype), public="view", view=True)
-alias = linear("alias(input)", lambda a: a.view(), node="AliasBackward0", view=True, batch="axes", input=lambda g: g)
+alias = linear(
+    "alias(input)", lambda a: a.view(), node="AliasBackward0", view=True, batch="axes", input=lambda g: g
+)
 
 # -- the order of dimensions ------------------------------------------------------------------------------
 
@@ -211,7 +213,9 @@ slice_of = linear(
     public="slice",
     view=True,
     batch="axes",
-    input=lambda g, input_shape, dim, start, stop, every: slice_backward(g, input_shape, dim, start, stop, every),
+    input=lambda g, input_shape, dim, start, stop, every: slice_backward(
+        g, input_shape, dim, start, stop, every
+    ),
 )
 slice_backward = linear(
     "slice_backward(g | shape, dim, start, stop, every)",
