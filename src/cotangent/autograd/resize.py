@@ -15,7 +15,7 @@ from ..errors import bad_argument
 from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
 from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
-from .base import TensorBase, cell_of
+from .base import TensorBase, cell_of, is_tensor
 from .views import check_writable
 
 
@@ -108,14 +108,14 @@ def set_(
         check_writable(input)
     if source is None:
         data = np.empty(0, input._data.dtype)
-    elif not isinstance(source, TensorBase):
+    elif not is_tensor(source):
         no_match(
             "set_", (source,), "", "Tensor source", "Tensor source, int storage_offset, tuple of ints size"
         )
     elif source._req:
         raise NotImplementedError("the derivative for 'set_' is not implemented.")
-    elif source.dtype is not input.dtype:  # type: ignore[attr-defined]
-        names = (compiler_name(t.dtype) for t in (source, input))  # type: ignore[attr-defined]
+    elif source.dtype is not input.dtype:
+        names = (compiler_name(t.dtype) for t in (source, input))
         raise RuntimeError("Could not set tensor of type {} to a tensor of type {}".format(*names))
     elif size is None:
         data = source._data

@@ -20,7 +20,7 @@ def cat(arrays: Sequence[Array], dim: int) -> Array:
 
 def stack(arrays: Sequence[Array], dim: int) -> Array:
     """Arrays along a new dimension."""
-    lead = (slice(None),) * dim
+    lead: tuple[Any, ...] = (slice(None),) * dim
     first = arrays[0]
     if not dim and first.ndim:
         return np.concatenate(arrays).reshape(len(arrays), *first.shape)

@@ -186,7 +186,7 @@ def even_lengths(total: int, length: int) -> Shape:
 
 def slices(a: Array, dim: int) -> tuple[Array, ...]:
     """The elements of dimension `dim`, as views without it."""
-    lead = (_ALL,) * dim
+    lead: tuple[Any, ...] = (_ALL,) * dim
     return tuple(a[(*lead, i, ...)] for i in range(a.shape[dim]))
 
 
@@ -205,8 +205,8 @@ def sum_to_size(a: Array, shape: Shape) -> Array:
 def total(a: Array, axes: Shape) -> Array:
     """Sum over axes in the array's dtype; 16-bit floats are summed in float32 and rounded once."""
     if a.itemsize == 2 and a.dtype.kind in "fV":
-        return np.add.reduce(a, axis=axes, dtype=np.float32).astype(a.dtype)
-    return np.add.reduce(a, axis=axes, dtype=a.dtype)
+        return np.asarray(np.add.reduce(a, axis=axes, dtype=np.float32), a.dtype)
+    return np.asarray(np.add.reduce(a, axis=axes, dtype=a.dtype))
 
 
 def select_backward(g: Array, shape: Shape, dim: int, index: int) -> Array:
@@ -267,7 +267,7 @@ def _model(
 
 
 def as_strided(a: Array, size: Shape, stride: Shape, start: int, in_stride: Shape) -> Array:
-    """A view with `size` and `stride`, `start` elements after the first of `a`, whose strides are `in_stride`.
+    """A view with `size` and `stride`, `start` elements after the first of `a`; its strides are `in_stride`.
 
     An array with other strides gets what the view would have been, as a copy.
     """

@@ -35,6 +35,13 @@ def missing(function: str, *names: str) -> NoReturn:
     raise TypeError(f"{function}() missing {len(names)} required positional argument{plural}: {listed}")
 
 
+def too_many(function: str, takes: int, more: tuple[Any, ...]) -> NoReturn:
+    """Raise the TypeError for `more` positional arguments than the function takes."""
+    raise TypeError(
+        f"{function}() takes {takes} positional argument{'s' * (takes != 1)} but {takes + len(more)} were given"
+    )
+
+
 def no_match(function: str, given: tuple[Any, ...], *signatures: str) -> NoReturn:
     """Raise PyTorch's TypeError for arguments that fit none of several signatures."""
     got = ", ".join(type_name(value) for value in given)
@@ -64,8 +71,6 @@ def integer(function: str, argument: str, position: int, value: Any) -> int:
 
 def _index(value: Any) -> int | None:
     """`value` as an int if PyTorch takes it for one."""
-    if value.__class__ is int:
-        return value  # type: ignore[no-any-return]
     if isinstance(value, bool) or not hasattr(value, "__index__") or getattr(value, "ndim", 0):
         return None
     try:

@@ -33,8 +33,8 @@ def _cat_rule(g: Any, tensors_shape: Any, dim: int, needs: tuple[bool, ...]) -> 
     return out
 
 
-cat_of = linear("cat(tensors[] | dim)", k.cat, batch="aligned", tensors=_cat_rule)
-stack_of = linear(
+cat_of: Any = linear("cat(tensors[] | dim)", k.cat, batch="aligned", tensors=_cat_rule)
+stack_of: Any = linear(
     "stack(tensors[] | dim)",
     k.stack,
     batch="aligned",
@@ -43,7 +43,7 @@ stack_of = linear(
     ],
 )
 # Zeros of any shape with the dtype of a cotangent: where nothing arrived.
-zeros_of = general("zeros_of(like | shape)", k.zeros_of, batch="axes")
+zeros_of: Any = general("zeros_of(like | shape)", k.zeros_of, batch="axes")
 
 
 def _block_rule(g: Any, tensors_shape: Any, needs: tuple[bool, ...]) -> list[Any]:
@@ -62,7 +62,7 @@ def _block_rule(g: Any, tensors_shape: Any, needs: tuple[bool, ...]) -> list[Any
     return out
 
 
-block_diag_of = linear("block_diag(tensors[])", k.block_diag, tensors=_block_rule)
+block_diag_of: Any = linear("block_diag(tensors[])", k.block_diag, tensors=_block_rule)
 
 # -- lists of tensors ------------------------------------------------------------------------------------
 

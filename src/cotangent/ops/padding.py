@@ -25,7 +25,7 @@ def _batch_border(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> 
     return op.entry(t, ((0, 0), *statics[0])), 0
 
 
-pad_constant_by = general(
+pad_constant_by: Any = general(
     "pad_constant_by(input | widths, value)",
     k.pad_constant,
     node="ConstantPadNdBackward0",
@@ -34,7 +34,7 @@ pad_constant_by = general(
     jvp=lambda tangents, args, out: pad_constant_by(tangents[0], args[1], 0),
     input=lambda g, widths: pad_constant_by(g, tuple([(-low, -high) for low, high in widths]), 0),
 )
-pad_border = linear(
+pad_border: Any = linear(
     "pad_border(input | widths, border)",
     k.pad_border,
     node="CopySlices",
@@ -42,7 +42,7 @@ pad_border = linear(
     batch=_batch_pad,
     input=lambda g, widths, border: pad_border_backward(g, widths, border),
 )
-pad_border_backward = linear(
+pad_border_backward: Any = linear(
     "pad_border_backward(g | widths, border)",
     k.pad_border_backward,
     batch=_batch_pad,

@@ -12,7 +12,7 @@ from .join import zeros_of
 from .table import is_array, linear
 from .views import as_strided_of, diagonal_of, select_at, slice_of
 
-select_scatter_of = linear(
+select_scatter_of: Any = linear(
     "select_scatter_of(input, src | dim, index)",
     k.select_scatter,
     node="SelectScatterBackward0",
@@ -21,7 +21,7 @@ select_scatter_of = linear(
     input=lambda g, src_shape, dim, index: select_scatter_of(g, zeros_of(g, src_shape), dim, index),
     src=lambda g, dim, index: select_at(g, dim, index),
 )
-slice_scatter_of = linear(
+slice_scatter_of: Any = linear(
     "slice_scatter_of(input, src | dim, start, stop, every)",
     k.slice_scatter,
     node="SliceScatterBackward0",
@@ -32,7 +32,7 @@ slice_scatter_of = linear(
     ),
     src=lambda g, dim, start, stop, every: slice_of(g, dim, start, stop, every),
 )
-diagonal_scatter_of = linear(
+diagonal_scatter_of: Any = linear(
     "diagonal_scatter_of(input, src | offset, dim1, dim2)",
     k.diagonal_scatter,
     node="DiagonalScatterBackward0",
@@ -43,7 +43,7 @@ diagonal_scatter_of = linear(
     ),
     src=lambda g, offset, dim1, dim2: diagonal_of(g, offset, dim1, dim2),
 )
-as_strided_scatter_of = linear(
+as_strided_scatter_of: Any = linear(
     "as_strided_scatter_of(input, src | size, stride, start, in_stride)",
     view_kernels.as_strided_scatter,
     node="AsStridedScatterBackward0",

@@ -53,7 +53,7 @@ def _batch_repeat_backward(op: Any, size: int, tensors: Any, dims: Any, statics:
     return reshape_any(repeat_backward(t, (1, *repeats), (size, *full)), (size, *shape)), 0
 
 
-flip_dims = linear(
+flip_dims: Any = linear(
     "flip_dims(input | dims)",
     k.flip,
     node="FlipBackward0",
@@ -61,7 +61,7 @@ flip_dims = linear(
     batch="axes",
     input=lambda g, dims: flip_dims(g, dims),
 )
-roll_by = linear(
+roll_by: Any = linear(
     "roll_by(input | shifts, dims)",
     k.roll,
     node="RollBackward0",
@@ -69,7 +69,7 @@ roll_by = linear(
     batch=_batch_roll,
     input=lambda g, shifts, dims: roll_by(g, tuple([-s for s in shifts]), dims),
 )
-rot90_plane = linear(
+rot90_plane: Any = linear(
     "rot90_plane(input | k, dims)",
     k.rot90,
     node="Rot90Backward0",
@@ -77,7 +77,7 @@ rot90_plane = linear(
     batch="axes",
     input=lambda g, k, dims: rot90_plane(g, -k % 4, dims),
 )
-repeat_by = linear(
+repeat_by: Any = linear(
     "repeat_by(input | repeats)",
     k.repeat,
     node="RepeatBackward0",
@@ -85,7 +85,7 @@ repeat_by = linear(
     batch=_batch_repeat,
     input=lambda g, input_shape, repeats: repeat_backward(g, repeats, input_shape),
 )
-repeat_backward = linear(
+repeat_backward: Any = linear(
     "repeat_backward(g | repeats, shape)",
     k.repeat_backward,
     batch=_batch_repeat_backward,

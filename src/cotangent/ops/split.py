@@ -39,7 +39,7 @@ def _unbind_rule(g: Any, dim: int) -> Any:
     return stack_of([zeros_of(like, like.shape) if part is None else part for part in g], dim)
 
 
-split_by = linear(
+split_by: Any = linear(
     "split_by(input | split_size, dim)",
     lambda a, split_size, dim: k.pieces(a, dim, k.even_lengths(a.shape[dim], split_size)),
     node="SplitBackward0",
@@ -49,7 +49,7 @@ split_by = linear(
     batch="axes",
     input=_split_rule,
 )
-split_lengths = linear(
+split_lengths: Any = linear(
     "split_lengths(input | split_sizes, dim)",
     lambda a, split_sizes, dim: k.pieces(a, dim, split_sizes),
     node="SplitWithSizesBackward0",
@@ -59,7 +59,7 @@ split_lengths = linear(
     batch="axes",
     input=_split_sizes_rule,
 )
-unbind_dim = linear(
+unbind_dim: Any = linear(
     "unbind_dim(input | dim)",
     k.slices,
     node="UnbindBackward0",

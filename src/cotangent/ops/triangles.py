@@ -12,7 +12,7 @@ from .arguments import integer, rank, same_out
 from .table import deliver, linear
 from .views import diagonal_backward, diagonal_of, expand_to
 
-tril_of = linear(
+tril_of: Any = linear(
     "tril_of(input | diagonal)",
     k.tril,
     node="TrilBackward0",
@@ -20,7 +20,7 @@ tril_of = linear(
     batch="axes",
     input=lambda g, diagonal: tril_of(g, diagonal),
 )
-triu_of = linear(
+triu_of: Any = linear(
     "triu_of(input | diagonal)",
     k.triu,
     node="TriuBackward0",
@@ -28,7 +28,7 @@ triu_of = linear(
     batch="axes",
     input=lambda g, diagonal: triu_of(g, diagonal),
 )
-diag_embed_of = linear(
+diag_embed_of: Any = linear(
     "diag_embed_of(input | offset, dim1, dim2)",
     k.diag_embed,
     node="DiagEmbedBackward0",
@@ -36,7 +36,7 @@ diag_embed_of = linear(
     batch="axes",
     input=lambda g, offset, dim1, dim2: diagonal_of(g, offset, dim1, dim2),
 )
-diagonal_copied = linear(
+diagonal_copied: Any = linear(
     "diagonal_copied(input | offset, dim1, dim2)",
     lambda a, offset, dim1, dim2: view_kernels.diagonal(a, offset, dim1, dim2).copy(),
     node="DiagonalBackward0_copy",
@@ -44,7 +44,7 @@ diagonal_copied = linear(
     batch="axes",
     input=lambda g, input_shape, offset, dim1, dim2: diagonal_backward(g, input_shape, offset, dim1, dim2),
 )
-trace_of = linear(
+trace_of: Any = linear(
     "trace_of(input)",
     k.trace,
     node="TraceBackward0",

@@ -34,8 +34,8 @@ _TWINS: Final = {
     name: _copying(vars(module)[name].op)
     for module, names in (
         (views, ("view_as_shape", "view_bits", "permute_dims", "transpose_dims", "t_matrix", "expand_to",
-                 "squeeze_all", "squeeze_dim", "squeeze_dims", "unsqueeze_at", "select_at", "slice_of", "windows_of",
-                 "as_strided_of")),
+                 "squeeze_all", "squeeze_dim", "squeeze_dims", "unsqueeze_at", "select_at", "slice_of",
+                 "windows_of", "as_strided_of")),
         (split, ("split_by", "split_lengths", "unbind_dim")),
     )
     for name in names
@@ -58,7 +58,7 @@ def _calling(front: Callable[..., Any], twins: dict[str, Any]) -> Callable[..., 
     scope = dict(plain.__globals__)
     scope.update({name: twins[name] for name in plain.__code__.co_names if name in twins})
     for name in plain.__code__.co_names:
-        inner = scope.get(name)
+        inner: Any = scope.get(name)
         ours = isinstance(inner, FunctionType) and inner.__module__ == plain.__module__ and name not in twins
         if ours and any(called in twins for called in inner.__code__.co_names):
             scope[name] = _calling(inner, twins)

@@ -52,7 +52,7 @@ def _batch_t(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
 
 # -- reshaping --------------------------------------------------------------------------------------------
 
-view_as_shape = linear(
+view_as_shape: Any = linear(
     "view_as_shape(input | shape)",
     k.view,
     node="ViewBackward0",
@@ -62,7 +62,7 @@ view_as_shape = linear(
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
 # A gradient may lie in memory in any order, so the pullback of a view may have to copy.
-reshape_any = linear(
+reshape_any: Any = linear(
     "reshape_any(input | shape)",
     lambda a, shape: a.reshape(shape),
     node="ReshapeAliasBackward0",
@@ -71,14 +71,14 @@ reshape_any = linear(
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
 # What `reshape` does where no view is possible: of a fresh copy nobody else can see the other shape.
-unsafe_view = linear(
+unsafe_view: Any = linear(
     "unsafe_view(input | shape)",
     k.view,
     node="UnsafeViewBackward0",
     batch="axes",
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
-dense_clone = linear(
+dense_clone: Any = linear(
     "dense_clone(input)",
     lambda a: a.copy(),
     node="CloneBackward0",
@@ -87,14 +87,14 @@ dense_clone = linear(
     input=lambda g: g,
 )
 # Looks at the bits as another type: no derivative, and to autograd no view (only the version is shared).
-view_bits = linear("view_bits(input | dtype)", lambda a, dtype: a.view(dtype), public="view", view=True)
-alias = linear(
+view_bits: Any = linear("view_bits(input | dtype)", lambda a, dtype: a.view(dtype), public="view", view=True)
+alias: Any = linear(
     "alias(input)", lambda a: a.view(), node="AliasBackward0", view=True, batch="axes", input=lambda g: g
 )
 
 # -- the order of dimensions ------------------------------------------------------------------------------
 
-permute_dims = linear(
+permute_dims: Any = linear(
     "permute_dims(input | dims)",
     lambda a, dims: a.transpose(dims),
     node="PermuteBackward0",
@@ -103,7 +103,7 @@ permute_dims = linear(
     batch="axes",
     input=lambda g, dims: permute_dims(g, inverse(dims)),
 )
-transpose_dims = linear(
+transpose_dims: Any = linear(
     "transpose_dims(input | dim0, dim1)",
     k.transpose,
     node="TransposeBackward0",
@@ -112,7 +112,7 @@ transpose_dims = linear(
     batch="axes",
     input=lambda g, dim0, dim1: transpose_dims(g, dim0, dim1),
 )
-t_matrix = linear(
+t_matrix: Any = linear(
     "t_matrix(input)",
     lambda a: a.T,
     node="TBackward0",
@@ -133,7 +133,7 @@ def inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
 
 # -- dimensions of one ------------------------------------------------------------------------------------
 
-expand_to = linear(
+expand_to: Any = linear(
     "expand_to(input | shape)",
     k.expand,
     node="ExpandBackward0",
@@ -142,7 +142,7 @@ expand_to = linear(
     batch=_batch_expand,
     input=lambda g, input_shape: sum_to_size(g, input_shape),
 )
-sum_to_size = linear(
+sum_to_size: Any = linear(
     "sum_to_size(input | shape)",
     k.sum_to_size,
     node="SumBackward1",
@@ -152,7 +152,7 @@ sum_to_size = linear(
         reshape_any(g, (1,) * (len(input_shape) - len(shape)) + tuple(shape)), input_shape
     ),
 )
-squeeze_all = linear(
+squeeze_all: Any = linear(
     "squeeze_all(input)",
     lambda a: a.squeeze(),
     node="SqueezeBackward0",
@@ -161,7 +161,7 @@ squeeze_all = linear(
     batch=_batch_squeeze,
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
-squeeze_dim = linear(
+squeeze_dim: Any = linear(
     "squeeze_dim(input | dim)",
     lambda a, dim: k.squeeze(a, (dim,)),
     node="SqueezeBackward1",
@@ -170,7 +170,7 @@ squeeze_dim = linear(
     batch="axes",
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
-squeeze_dims = linear(
+squeeze_dims: Any = linear(
     "squeeze_dims(input | dims)",
     k.squeeze,
     node="SqueezeBackward2",
@@ -179,7 +179,7 @@ squeeze_dims = linear(
     batch="axes",
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
-unsqueeze_at = linear(
+unsqueeze_at: Any = linear(
     "unsqueeze_at(input | dim)",
     k.unsqueeze,
     node="UnsqueezeBackward0",
@@ -191,7 +191,7 @@ unsqueeze_at = linear(
 
 # -- sections ---------------------------------------------------------------------------------------------
 
-select_at = linear(
+select_at: Any = linear(
     "select_at(input | dim, index)",
     k.select,
     node="SelectBackward0",
@@ -200,13 +200,13 @@ select_at = linear(
     batch="axes",
     input=lambda g, input_shape, dim, index: select_backward(g, input_shape, dim, index),
 )
-select_backward = linear(
+select_backward: Any = linear(
     "select_backward(g | shape, dim, index)",
     k.select_backward,
     batch="axes",
     g=lambda g, dim, index: select_at(g, dim, index),
 )
-slice_of = linear(
+slice_of: Any = linear(
     "slice_of(input | dim, start, stop, every)",
     k.slice_,
     node="SliceBackward0",
@@ -217,13 +217,13 @@ slice_of = linear(
         g, input_shape, dim, start, stop, every
     ),
 )
-slice_backward = linear(
+slice_backward: Any = linear(
     "slice_backward(g | shape, dim, start, stop, every)",
     k.slice_backward,
     batch="axes",
     g=lambda g, dim, start, stop, every: slice_of(g, dim, start, stop, every),
 )
-diagonal_of = linear(
+diagonal_of: Any = linear(
     "diagonal_of(input | offset, dim1, dim2)",
     k.diagonal,
     node="DiagonalBackward0",
@@ -232,13 +232,13 @@ diagonal_of = linear(
     batch="axes",
     input=lambda g, input_shape, offset, dim1, dim2: diagonal_backward(g, input_shape, offset, dim1, dim2),
 )
-diagonal_backward = linear(
+diagonal_backward: Any = linear(
     "diagonal_backward(g | shape, offset, dim1, dim2)",
     k.diagonal_backward,
     batch="axes",
     g=lambda g, offset, dim1, dim2: diagonal_of(g, offset, dim1, dim2),
 )
-windows_of = linear(
+windows_of: Any = linear(
     "windows_of(input | dim, length, every)",
     k.windows,
     node="UnfoldBackward0",
@@ -247,7 +247,7 @@ windows_of = linear(
     batch="axes",
     input=lambda g, input_shape, dim, length, every: windows_backward(g, input_shape, dim, length, every),
 )
-windows_backward = linear(
+windows_backward: Any = linear(
     "windows_backward(g | shape, dim, length, every)",
     k.windows_backward,
     batch="axes",
@@ -257,7 +257,7 @@ windows_backward = linear(
 # -- memory -----------------------------------------------------------------------------------------------
 # `start` counts from the first element of the input, whose strides (in elements) are `in_stride`.
 
-as_strided_of = linear(
+as_strided_of: Any = linear(
     "as_strided_of(input | size, stride, start, in_stride)",
     k.as_strided,
     node="AsStridedBackward0",
@@ -267,7 +267,7 @@ as_strided_of = linear(
         g, input_shape, in_stride, size, stride, start
     ),
 )
-as_strided_backward = linear(
+as_strided_backward: Any = linear(
     "as_strided_backward(g | shape, in_stride, size, stride, start)",
     k.as_strided_backward,
     g=lambda g, in_stride, size, stride, start: as_strided_of(g, size, stride, start, in_stride),
