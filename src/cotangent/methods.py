@@ -58,7 +58,11 @@ def _attach(family: ModuleType) -> None:
             setattr(Tensor, other + "_", getattr(Tensor, name + "_"))
     for dunder, name in scope.get("DUNDERS", {}).items():
         function = getattr(Tensor, name) if hasattr(Tensor, name) else scope[name]
-        setattr(Tensor, dunder, _operator(function) if dunder.strip("_") in OPERATORS else function)
+        if dunder.strip("_") in OPERATORS:
+            function = _operator(function)
+        elif dunder in ("__matmul__", "__rmatmul__"):
+            function = operator(function, (Tensor,))
+        setattr(Tensor, dunder, function)
 
 
 def _setter(view: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from typing import Any
+from typing import Any, Final
 
 
 def named_result(name: str, *fields: str) -> Any:
@@ -23,3 +23,14 @@ def named_result(name: str, *fields: str) -> Any:
 
 
 frexp_result = named_result("frexp", "mantissa", "exponent")
+
+_FIELDS: Final = {"aminmax": ("min", "max")}
+_classes: Final[dict[str, Any]] = {}
+
+
+def namedtuple_of(name: str, *values: Any) -> Any:
+    """The results of `torch.NAME` as its named tuple: (values, indices) unless PyTorch names them otherwise."""
+    made = _classes.get(name)
+    if made is None:
+        made = _classes[name] = named_result(name, *_FIELDS.get(name, ("values", "indices")))
+    return made(*values)

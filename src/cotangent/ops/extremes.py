@@ -1,0 +1,373 @@
+"""max, min and their relatives."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import bad_argument, check_dim, type_name
+from ..kernels import extremes as k
+from .reduce import reduced_dims, spread, sum_back
+from .results import namedtuple_of
+from .select import maximum, minimum
+from .table import deliver, general, is_tensor, linear
+
+tie_weights = general("tie_weights(input, extreme | dims, keepdim)", k.tie_weights)
+
+
+def _tie_tangent(tangents: Any, args: Any, out: Any) -> Any:
+    """Tangent of an extreme: the mean of the tangents of the elements that attain it."""
+    x, *rest = args
+    dims, keepdim = rest if rest else (None, False)
+    return sum_back(tangents[0] * tie_weights(x, out, dims, keepdim), dims, keepdim)
+
+
+def _full(signature: str, kernel: Any, node: str, public: str) -> Any:
+    return general(
+        signature,
+        lambda a: kernel(a, None, False),
+        node=node,
+        public=public,
+        jvp=_tie_tangent,
+        input=lambda g, input, out, input_shape: spread(g, input_shape, None, False)
+        * tie_weights(input, out, None, False),
+    )
+
+
+def _over(signature: str, kernel: Any, node: str, public: str) -> Any:
+    return general(
+        signature,
+        kernel,
+        node=node,
+        public=public,
+        batch="axes",
+        jvp=_tie_tangent,
+        input=lambda g, input, out, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim)
+        * tie_weights(input, out, dims, keepdim),
+    )
+
+
+def _along(signature: str, kernel: Any, node: str, public: str) -> Any:
+    """Values and their positions along a dimension: the cotangent goes to the positions."""
+    return general(
+        signature,
+        kernel,
+        node=node,
+        public=public,
+        nout=2,
+        nondiff_outputs=(1,),
+        batch="axes",
+        jvp=lambda tangents, args, out: (pick_at(tangents[0], out[1], args[-2], args[-1]), None),
+        input=lambda g, out1, input_shape, dim, keepdim: place_at(g[0], out1, input_shape, dim, keepdim),
+    )
+
+
+place_at = linear(
+    "place_at(input, indices | shape, dim, keepdim)",
+    k.select_back,
+    node="ValueSelectingReductionBackward0",
+    batch="aligned",
+    input=lambda g, indices, dim, keepdim: pick_at(g, indices, dim, keepdim),
+)
+pick_at = linear(
+    "pick_at(input, indices | dim, keepdim)",
+    k.at,
+    node="GatherBackward0",
+    public="gather",
+    batch="aligned",
+    input=lambda g, indices, input_shape, dim, keepdim: place_at(g, indices, input_shape, dim, keepdim),
+)
+max_all = _full("max_all(input)", k.amax, "MaxBackward1", "max")
+min_all = _full("min_all(input)", k.amin, "MinBackward1", "min")
+amax_dims = _over("amax_dims(input | dims, keepdim)", k.amax, "AmaxBackward0", "amax")
+amin_dims = _over("amin_dims(input | dims, keepdim)", k.amin, "AminBackward0", "amin")
+max_dim = _along("max_dim(input | dim, keepdim)", k.max_dim, "MaxBackward0", "max")
+min_dim = _along("min_dim(input | dim, keepdim)", k.min_dim, "MinBackward0", "min")
+median_dim = _along("median_dim(input | dim, keepdim)", k.median, "MedianBackward1", "median")
+kth_of = _along("kth_of(input | k, dim, keepdim)", k.kthvalue, "KthvalueBackward0", "kthvalue")
+median_all = _full(
+    "median_all(input)", lambda a, dims, keepdim: k.median(a.reshape(-1), 0, False)[0], "MedianBackward0", "median"
+)
+argmax_of = general("argmax_of(input | dim, keepdim)", k.argmax, public="argmax")
+argmin_of = general("argmin_of(input | dim, keepdim)", k.argmin, public="argmin")
+
+
+def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tuple[Any, Any, Any]) -> Any:
+    whole, along, between = ops
+    if not is_tensor(input):
+        bad_argument(name, "input", 1, "Tensor", input)
+    if is_tensor(dim):
+        return between(input, dim, out=out) if out is not None else between(input, dim)
+    if input.dtype.is_complex:
+        raise NotImplementedError(
+            f'"{name}_all" not implemented for \'{dtypes.SCALAR_NAME[input.dtype]}\''
+            if dim is None
+            else f"{name}(): does not support complex input"
+        )
+    if dim is None:
+        if not input.numel():
+            raise RuntimeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+                "'dim' argument."
+            )
+        return deliver(name, whole(input), out)
+    d = check_dim(dim, input.ndim)
+    _nonempty(name, input, d)
+    values, indices = along(input, d, keepdim)
+    return deliver(name, namedtuple_of(name, values, indices), out)
+
+
+def _nonempty(name: str, input: Any, d: int) -> None:
+    if input.ndim and not input.shape[d]:
+        raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+
+def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
+    """The largest element; along a dimension with its positions; or the larger of two tensors' elements.
+
+    Args:
+        input: any shape.
+        dim: dimension to reduce, or a second tensor to compare with; the whole tensor if None.
+        keepdim: keep the reduced dimension with size 1.
+        other: the second tensor, by keyword.
+        out: tensor (or pair of them) to write the result to.
+
+    Returns:
+        a tensor, or `(values, indices)` for a dimension.
+
+    Raises:
+        RuntimeError, IndexError: if there is nothing to reduce or the dimension is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.max(torch.tensor([[1, 5], [7, 2]]), dim=1)
+        torch.return_types.max(
+        values=tensor([5, 7]),
+        indices=tensor([1, 0]))
+    """
+    return _extreme("max", input, dim if other is None else other, keepdim, out, (max_all, max_dim, maximum))
+
+
+def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
+    """The smallest element; along a dimension with its positions; or the smaller of two tensors' elements.
+
+    Args:
+        input: any shape.
+        dim: dimension to reduce, or a second tensor to compare with; the whole tensor if None.
+        keepdim: keep the reduced dimension with size 1.
+        other: the second tensor, by keyword.
+        out: tensor (or pair of them) to write the result to.
+
+    Returns:
+        a tensor, or `(values, indices)` for a dimension.
+
+    Raises:
+        RuntimeError, IndexError: if there is nothing to reduce or the dimension is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.min(torch.tensor([3, 1, 2]))
+        tensor(1)
+    """
+    return _extreme("min", input, dim if other is None else other, keepdim, out, (min_all, min_dim, minimum))
+
+
+def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any) -> Any:
+    if not is_tensor(input):
+        bad_argument(name, "input", 1, "Tensor", input)
+    dims = reduced_dims(input, None if dim == () else dim)
+    if not input.numel():
+        if dims is None:
+            raise RuntimeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+                "'dim' argument."
+            )
+        for d in dims:
+            _nonempty(name, input, d)
+    return deliver(name, op(input, tuple(np.arange(input.ndim).tolist()) if dims is None else dims, keepdim), out)
+
+
+def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
+    """The largest elements over dimensions; equal ones share the gradient.
+
+    Args:
+        input: any shape.
+        dim: dimension or dimensions; all if empty.
+        keepdim: keep the reduced dimensions with size 1.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.amax(torch.tensor([[1, 5], [7, 2]]), 0)
+        tensor([7, 5])
+    """
+    return _group_extreme("amax", input, dim, keepdim, out, amax_dims)
+
+
+def amin(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
+    """The smallest elements over dimensions; equal ones share the gradient.
+
+    Args:
+        input: any shape.
+        dim: dimension or dimensions; all if empty.
+        keepdim: keep the reduced dimensions with size 1.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.amin(torch.tensor([[1, 5], [7, 2]]), 0)
+        tensor([1, 2])
+    """
+    return _group_extreme("amin", input, dim, keepdim, out, amin_dims)
+
+
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
+    """The smallest and the largest element, of all or along a dimension.
+
+    Args:
+        input: any shape.
+        dim: dimension; all if None.
+        keepdim: keep the reduced dimension with size 1.
+        out: pair of tensors to write the results to.
+
+    Returns:
+        `(min, max)`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.aminmax(torch.tensor([3, 1, 2]))
+        torch.return_types.aminmax(
+        min=tensor(1),
+        max=tensor(3))
+    """
+    dims = () if dim is None else dim
+    return deliver(
+        "aminmax", namedtuple_of("aminmax", amin(input, dims, keepdim), amax(input, dims, keepdim)), out
+    )
+
+
+def _position(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any) -> Any:
+    if not is_tensor(input):
+        bad_argument(name, "input", 1, "Tensor", input)
+    if dim is not None and not hasattr(dim, "__index__"):
+        raise TypeError(f"{name}(): argument 'dim' (position 1) must be int, not {type_name(dim)}")
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError(f"{name}(): does not support bool input")
+    if input.dtype.is_complex:
+        raise RuntimeError(f"{name}(): does not support complex input")
+    if dim is None:
+        if not input.numel():
+            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+        return deliver(name, op(input, None, keepdim), out)
+    d = check_dim(dim, input.ndim)
+    _nonempty(name, input, d)
+    return deliver(name, op(input, d, keepdim), out)
+
+
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The position of the largest element, of the flattened tensor or along a dimension.
+
+    Args:
+        input: any shape.
+        dim: dimension; the flattened tensor if None.
+        keepdim: keep the reduced dimension with size 1.
+        out: tensor to write the result to.
+
+    Returns:
+        an int64 tensor.
+
+    Raises:
+        IndexError: if there is nothing to reduce or the dimension is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.argmax(torch.tensor([1.0, 3.0, 2.0]))
+        tensor(1)
+    """
+    return _position("argmax", input, dim, keepdim, out, argmax_of)
+
+
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The position of the smallest element, of the flattened tensor or along a dimension.
+
+    Args:
+        input: any shape.
+        dim: dimension; the flattened tensor if None.
+        keepdim: keep the reduced dimension with size 1.
+        out: tensor to write the result to.
+
+    Returns:
+        an int64 tensor.
+
+    Raises:
+        IndexError: if there is nothing to reduce or the dimension is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.argmin(torch.tensor([2.0, 3.0, 1.0]))
+        tensor(2)
+    """
+    return _position("argmin", input, dim, keepdim, out, argmin_of)
+
+
+def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The median (the lower of two middle elements), of all or along a dimension with its positions.
+
+    Args:
+        input: any shape.
+        dim: dimension; all if None.
+        keepdim: keep the reduced dimension with size 1.
+        out: tensor (or pair) to write the result to.
+
+    Returns:
+        a tensor, or `(values, indices)`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.median(torch.tensor([3.0, 1.0, 2.0, 4.0]))
+        tensor(2.)
+    """
+    if dim is None:
+        return deliver("median", median_all(input), out)
+    d = check_dim(dim, input.ndim)
+    _nonempty("median", input, d)
+    return deliver("median", namedtuple_of("median", *median_dim(input, d, keepdim)), out)
+
+
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
+    """The k-th smallest elements along a dimension, with their positions.
+
+    Args:
+        input: any shape.
+        k: rank, from 1.
+        dim: the dimension.
+        keepdim: keep the reduced dimension with size 1.
+        out: pair of tensors to write the results to.
+
+    Returns:
+        `(values, indices)`.
+
+    Raises:
+        RuntimeError: if k is out of range.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.kthvalue(torch.tensor([3.0, 1.0, 2.0]), 2).values
+        tensor(2.)
+    """
+    d = check_dim(dim, input.ndim)
+    if not 1 <= k <= (input.shape[d] if input.ndim else 1):
+        raise RuntimeError("selected number k out of range for dimension " + str(d))
+    return deliver("kthvalue", namedtuple_of("kthvalue", *kth_of(input, k, d, keepdim)), out)
+
+
+FUNCTIONS: Final = ("max", "min", "amax", "amin", "aminmax", "argmax", "argmin", "median", "kthvalue")
+METHODS: Final = FUNCTIONS
