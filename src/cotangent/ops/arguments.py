@@ -71,7 +71,7 @@ def integer(function: str, argument: str, position: int, value: Any) -> int:
 
 def _index(value: Any) -> int | None:
     """`value` as an int if PyTorch takes it for one."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or getattr(value, "ndim", 0):
+    if isinstance(value, bool) or not hasattr(value, "__index__") or getattr(value, "ndim", 0) != 0:
         return None
     try:
         return int(value.__index__())

@@ -123,7 +123,7 @@ def diag(input: Any, diagonal: Any = 0, *, out: Any = None) -> Any:
     offset = integer("diag", "diagonal", 2, diagonal)
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
-    if out is not None and not dtypes.can_cast(input.dtype, out.dtype):
+    if n == 1 and out is not None and not dtypes.can_cast(input.dtype, out.dtype):
         have, wanted = dtypes.SCALAR_NAME[input.dtype], dtypes.SCALAR_NAME[out.dtype]
         raise RuntimeError(f"diag: result type {have} can't be cast to the desired out= type {wanted}")
     same_out(input, out)
