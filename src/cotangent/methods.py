@@ -21,7 +21,7 @@ from .autograd import emit, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
     activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, extremes, fill,
-    gather, indexing, join, logic, masks, matmul, order, padding, piecewise, powers, reduce, rounding, sections,
+    gather, indexing, join, logic, masks, matmul, moments, order, padding, piecewise, powers, reduce, rounding, sections,
     scatters, select, shape, softmax, special, split, triangles, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
@@ -31,7 +31,7 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split,
     shape, triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill,
-    gather, masks, extremes,
+    gather, masks, extremes, moments,
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..ops.arguments import REQUIRED
+from ..ops.arguments import REQUIRED, too_many
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays
 from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
 from .dispatch import after_record, dispatch, finish, operate
@@ -127,6 +127,7 @@ def emit(op: Primitive) -> None:
     scope.update(Tensor=world.Tensor, kernel=op.kernel, fast=op.fast)
     if op.kind == "elementwise":
         scope["QUICK"] = quick_dtypes(op)
+    scope.update({f"default_{s}": eval(value, {}) for s, value in op.defaults.items()})
     scope.update({f"rule_{parameter}": rule for parameter, rule in op.raw_rules.items()})
     made: dict[str, Any] = {}
     exec(compile(text, filename, "exec"), scope, made)
@@ -297,7 +298,12 @@ class _Writer:
         statics = [f"{s}={op.defaults.get(s, 'REQUIRED')}" for s in op.statics]
         out = ", *, out=None" if self.elementwise else ""
         required = [f"{t}=REQUIRED" for t in op.tensors]
-        self.add(0, f"def entry({', '.join([*required, *statics])}{out}):")
+        more = [] if statics else ["*more"]  # noticed by hand: Python would count the required ones as optional
+        if more:
+            out = out.replace("*, ", "")
+        self.add(0, f"def entry({', '.join([*required, *statics, *more])}{out}):")
+        if more:
+            self.add(1, "if more:", f"    too_many('{op.public}', {len(op.tensors)}, more)")
         tensors = "(" + "".join(f"{t}, " for t in op.tensors) + ")"
         rest = "(" + "".join(f"{s}, " for s in op.statics) + ")"
         self.fallback = f"return dispatch(_op, {tensors}, {rest})"
@@ -377,7 +383,7 @@ class _Writer:
             return
         depth = 1
         if op.defaults:
-            test = " and ".join(f"{s} == {value}" for s, value in op.defaults.items())
+            test = " and ".join(f"{s} is default_{s}" for s in op.defaults)
             self.add(1, f"if {test}:")
             depth = 2
         required = [s for s in op.statics if s not in op.defaults]
@@ -572,7 +578,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "edge_of": edge_of, "link_view": link_view, "internal": internal_files, "user_frame": user_frame,
     "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors, "reset_errors": reset_errors,
     "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver, "operate": operate,
-    "REQUIRED": REQUIRED, "NO_POOL": {},
+    "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
 }  # fmt: skip
 
 

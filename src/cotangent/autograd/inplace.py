@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.arguments import REQUIRED
 from ..ops.table import FLOAT, SAME, Primitive, writer_of
 from .base import InferenceCell, TensorBase, cell_of
 from .dispatch import (
@@ -29,6 +30,11 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         raise TypeError(f"{op.public}_(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
     if op.complex_form is not None and x.dtype.is_complex:  # type: ignore[attr-defined]
         op = op.complex_form.op
+    if op.signatures and tensors[-1] is REQUIRED:
+        raise TypeError(
+            f"{op.public}_() received an invalid combination of arguments - got (), but expected "
+            + op.signatures[0].replace("Tensor input, ", "", 1).replace(", Tensor out = None", "")
+        )
     level = level_of(tensors)
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
@@ -105,12 +111,14 @@ def _write_elementwise(
         )
     if arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse and _defaults(op, statics):
         check_overlap(x)
+        _check_inputs_apart(x, tensors)
         token = set_errors(QUIET)
         try:
             op.fast(*arrays, out=data)
         finally:
             reset_errors(token)
     else:
+        _check_inputs_apart(x, tensors)
         _store(op, x, run_kernel(op, tuple(arrays), statics))
     return compute, wrapped
 
@@ -131,6 +139,23 @@ def check_overlap(x: Any) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
+
+
+def _check_inputs_apart(x: Any, tensors: tuple[Any, ...]) -> None:
+    """Refuse operands that lie partly in the memory being written."""
+    data = x._data
+    for t in tensors[1:]:
+        if not isinstance(t, TensorBase) or (t._view is None and x._view is None) or t._data is data:
+            continue
+        other = t._data
+        if other.__class__ is not np.ndarray or not (other.flags.c_contiguous and data.flags.c_contiguous):
+            continue
+        same = other.ctypes.data == data.ctypes.data and other.nbytes == data.nbytes
+        if not same and np.may_share_memory(data, other):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                "memory location. Please clone() the tensor before performing the operation."
+            )
 
 
 def _store(op: Primitive, x: Any, result: Any) -> None:
@@ -207,11 +232,11 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def operator(front: Callable[..., Any]) -> Callable[..., Any]:
+def operator(front: Callable[..., Any], operands: tuple[type, ...] = OPERAND) -> Callable[..., Any]:
     """A function of two operands as Python's operators call it: NotImplemented for operands it does not know."""
 
     def operator(self: Any, other: Any) -> Any:
-        return front(self, other) if isinstance(other, OPERAND) else NotImplemented
+        return front(self, other) if isinstance(other, operands) else NotImplemented
 
     operator.__name__ = front.__name__
     operator.__doc__ = front.__doc__

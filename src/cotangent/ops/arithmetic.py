@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL
 from ..kernels import elementwise as k
-from .arguments import REQUIRED
+from .arguments import NUMBER, REQUIRED
 from .copies import zeros_like
 from .describe import of_one, of_two
 from .refusals import NUMBER_OR_TENSOR, TENSOR_OR_NUMBER, exact_out, refuse, refuse_with
@@ -17,16 +17,16 @@ from .table import FLOAT, deliver, elementwise, is_tensor
 
 def weighted(b: Any, alpha: Any) -> Any:
     """`alpha * b`, where PyTorch lets such a number scale such an array."""
-    if alpha == 1 and alpha is not True:
-        return b
     kind = b.dtype.kind
+    if not isinstance(alpha, NUMBER):
+        raise TypeError(f"add(): argument 'alpha' must be Number, not {type(alpha).__name__}")
     if isinstance(alpha, bool) and kind != "b":
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and kind in "biu":
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, complex) and kind != "c":
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
-    return np.multiply(b, bool(alpha) if kind == "b" else alpha, dtype=b.dtype)
+    return b if alpha == 1 else np.multiply(b, bool(alpha) if kind == "b" else alpha, dtype=b.dtype)
 
 
 def _add(a: Any, b: Any, alpha: Any = 1, out: Any = None) -> Any:

@@ -248,6 +248,7 @@ def declare(
     namespace["_entry"] = entry
     entry.__doc__ = doc
     entry.__module__ = "torch"
+    entry.__qualname__ = op.public
     entry.op = op  # type: ignore[attr-defined]
     op.entry = entry
     return entry
@@ -354,8 +355,11 @@ def kernel_of(value: Any) -> Any:
     return op.kernel if isinstance(op, Primitive) else value
 
 
-def on_arrays(rule: Rule) -> Rule:
-    """`rule` with the operations it names replaced by their kernels."""
+def on_arrays(rule: Rule, known: dict[Rule, Rule] | None = None) -> Rule:
+    """`rule` with the operations it names replaced by their kernels, in the helper functions it calls as well."""
+    known = {} if known is None else known
+    if rule in known:
+        return known[rule]
     names: set[str] = set()
     pending = [rule.__code__]
     while pending:
@@ -363,13 +367,15 @@ def on_arrays(rule: Rule) -> Rule:
         names.update(code.co_names)
         pending.extend(const for const in code.co_consts if isinstance(const, CodeType))
     scope = rule.__globals__
-    raw = {name: kernel_of(scope[name]) for name in names if name in scope}
-    raw["__name__"] = scope["__name__"]
-    raw["__builtins__"] = scope["__builtins__"]
-    if all(raw[name] is scope[name] for name in names if name in scope):
-        return rule
+    raw: dict[str, Any] = {"__name__": scope["__name__"], "__builtins__": scope["__builtins__"]}
     made = FunctionType(rule.__code__, raw, rule.__name__, rule.__defaults__, rule.__closure__)
     made.__kwdefaults__ = rule.__kwdefaults__
+    known[rule] = made
+    for name in names & scope.keys():
+        value = kernel_of(scope[name])
+        if value is scope[name] and isinstance(value, FunctionType) and value.__module__.startswith(__package__):
+            value = on_arrays(value, known)
+        raw[name] = value
     return made
 
 
