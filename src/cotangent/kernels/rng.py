@@ -28,7 +28,8 @@ _FEW: Final = 1024
 # index of the next word; normal_x and normal_rho are unused remains.
 _LAYOUT: Final = np.dtype(
     {
-        "names": ["seed", "left", "seeded", "next", "words", "normal_y", "normal_valid", "float_y", "float_valid"],
+        "names": ["seed", "left", "seeded", "next", "words"]
+        + ["normal_y", "normal_valid", "float_y", "float_valid"],
         "formats": ["u8", "i4", "i4", "u8", ("u8", _WORDS), "f8", "i4", "f4", "?"],
         "offsets": [0, 8, 12, 16, 24, 5024, 5040, 5048, 5052],
         "itemsize": 5056,

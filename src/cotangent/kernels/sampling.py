@@ -14,15 +14,17 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import CPP_NAME, SCALAR_NAME, from_numpy
+from ..dtypes import CPP_NAME, SCALAR_NAME, finfo, from_numpy
 from .boxmuller import normals_32, normals_64, sincos
 from .fma import fma32, fma64
 from .fperr import QUIET, reset_errors, set_errors
 from .rng import Stream
 
 __all__ = [
+    "TYPE_META",
     "cauchy",
     "exponential",
+    "is_barebones",
     "iteration_order",
     "log_normal",
     "narrowed",
@@ -40,16 +42,32 @@ _F32: Final = np.dtype(np.float32)
 _F64: Final = np.dtype(np.float64)
 _BF16: Final = np.dtype(ml_dtypes.bfloat16)
 _HALVES: Final = (np.dtype(np.float16), _BF16)
-_REAL_OF: Final = {np.dtype(np.complex64): _F32, np.dtype(np.complex128): _F64}
+_REAL_OF: Final[dict[np.dtype[Any], np.dtype[Any]]] = {
+    np.dtype(np.complex64): _F32,
+    np.dtype(np.complex128): _F64,
+}
 _MANTISSA_32: Final = np.uint32((1 << 24) - 1)
 _MANTISSA_64: Final = np.uint64((1 << 53) - 1)
 # From this many on PyTorch fills in blocks of 16; fewer are drawn one by one, in pairs of float64.
 _BLOCK: Final = 16
 
+# The compiler's names of the types that are called otherwise in matrix products' errors.
+TYPE_META: Final = {
+    "short": "short int",
+    "unsigned short": "short unsigned int",
+    "long": "long int",
+    "unsigned long": "long unsigned int",
+}
+
 
 def not_implemented(kernel: str, dtype: np.dtype[Any]) -> NotImplementedError:
     """The error of a PyTorch kernel that has no version for a dtype."""
     return NotImplementedError(f'"{kernel}" not implemented for \'{SCALAR_NAME[from_numpy(dtype)]}\'')
+
+
+def is_barebones(dtype: np.dtype[Any]) -> bool:
+    """Whether it is one of the wide unsigned integers, which few of PyTorch's kernels know."""
+    return dtype.kind == "u" and dtype.itemsize > 1
 
 
 def iteration_order(out: NDArray[Any]) -> tuple[int, ...]:
@@ -139,10 +157,14 @@ def uniform(
         if count == 0:
             return np.empty(shape, dtype)
         return uniform(stream, (*shape, 2), part, low, high).view(dtype).reshape(shape)
-    _check_uniform(dtype, low, high)
+    if dtype != _F32 and dtype != _F64 and dtype not in _HALVES:
+        raise not_implemented("check_uniform_bounds", dtype)
+    standard = low == 0.0 and high == 1.0
+    if not standard:
+        _check_bounds(dtype, low, high)
     with stream.lock:
         flat: NDArray[Any] = uniforms_64(stream, count) if dtype == _F64 else uniforms_32(stream, count)
-    if low == 0.0 and high == 1.0 and flat.dtype == dtype:
+    if standard and flat.dtype == dtype:
         return flat.reshape(shape)
     if dtype == _F64:
         flat = fma64(flat, high - low, low)
@@ -156,11 +178,9 @@ def uniform(
     return values.reshape(shape)
 
 
-def _check_uniform(dtype: np.dtype[Any], low: float, high: float) -> None:
-    if dtype != _F32 and dtype != _F64 and dtype not in _HALVES:
-        raise not_implemented("check_uniform_bounds", dtype)
-    most = float(ml_dtypes.finfo(dtype).max)
+def _check_bounds(dtype: np.dtype[Any], low: float, high: float) -> None:
     kind = from_numpy(dtype)
+    most = finfo(kind).max
     for name, bound in (("from", low), ("to", high)):
         if not -most <= bound <= most:
             raise RuntimeError(f"{name} is out of bounds for {CPP_NAME[kind]}")
@@ -214,9 +234,10 @@ def _block_normals(stream: Stream, count: int, dtype: np.dtype[Any]) -> NDArray[
     Half-precision numbers are made in float32, a block at a time: there the uniforms that the incomplete
     block would have used are never drawn, while wider types draw them in vain. The caller holds the lock.
     """
-    draw: Callable[[Stream, int], NDArray[Any]]
-    turn: Callable[[NDArray[Any]], None]
-    draw, turn = (uniforms_64, normals_64) if dtype == _F64 else (uniforms_32, normals_32)
+    draw: Callable[[Stream, int], NDArray[Any]] = uniforms_32
+    turn: Callable[[NDArray[Any]], None] = normals_32
+    if dtype == _F64:
+        draw, turn = uniforms_64, normals_64
     whole = count - count % _BLOCK
     values = draw(stream, whole if dtype in _HALVES else count)
     turn(values[:whole].reshape(-1, 2, 8))
@@ -436,7 +457,7 @@ def cauchy(
     if not sigma > 0.0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
     if dtype != _F32 and dtype != _F64 and dtype not in _HALVES:
-        name = _TYPE_META.get(CPP_NAME[from_numpy(dtype)], CPP_NAME[from_numpy(dtype)])
+        name = TYPE_META.get(CPP_NAME[from_numpy(dtype)], CPP_NAME[from_numpy(dtype)])
         raise RuntimeError(
             "Cauchy distribution is a continuous probability distribution. dtype must be a floating point "
             f"but you specified {name}"
@@ -446,28 +467,26 @@ def cauchy(
     return narrowed(fma64(_mapped(math.tan, math.pi * (flat - 0.5)), sigma, median), dtype).reshape(shape)
 
 
-# The compiler's names of the types whose name in matrix products' errors is another.
-_TYPE_META: Final = {
-    "unsigned short": "short unsigned int",
-    "long": "long int",
-    "unsigned long": "long unsigned int",
-}
-
-
 def rrelu_slopes(stream: Stream, x: NDArray[Any], lower: float, upper: float) -> NDArray[Any]:
     """The slopes that `rrelu` uses in training: uniform where x <= 0 (in C order), 1 elsewhere.
 
     Args:
         stream: where the words come from.
-        x: the input, floating point.
+        x: the input, floating point, but not float16.
         lower, upper: bounds of the slopes.
 
     Returns:
-        An array like `x`.
+        An array of the shape and dtype of `x`, but float32 for bfloat16, in which the product is computed.
+
+    Raises:
+        NotImplementedError: for a dtype that PyTorch lacks here.
     """
-    slopes = np.ones(x.shape, x.dtype)
+    if x.dtype != _F32 and x.dtype != _F64 and x.dtype != _BF16:
+        raise not_implemented("rrelu_with_noise_out_cpu", x.dtype)
+    slopes = np.ones(x.shape, _F64 if x.dtype == _F64 else _F32)
+    low, high = (float(slopes.dtype.type(bound)) for bound in (lower, upper))
     chosen = x <= 0
     with stream.lock:
         flat = uniforms_64(stream, int(np.count_nonzero(chosen)))
-    slopes[chosen] = narrowed(flat * (upper - lower) + lower, x.dtype)
+    slopes[chosen] = flat * (high - low) + low
     return slopes
