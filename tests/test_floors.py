@@ -36,6 +36,7 @@ FLOORS = {
     "functions": 3,
     "methods": 3,
     "printing": 3,
+    "special": 3,
     # 4: transformations
     "func": 4,
     "compile": 4,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import autograd
+from . import autograd, special
 from . import dtypes as _dtypes
 from . import functions as _functions
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
