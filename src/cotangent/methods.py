@@ -20,18 +20,19 @@ from typing import Any, Final
 from .autograd import emit, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
-    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, exponential, extremes, fill,
-    gather, indexing, join, logic, masks, matmul, moments, order, padding, piecewise, powers, reduce, rounding, sections,
-    scatters, select, shape, softmax, special, split, triangles, trigonometric, view_copies, viewfronts,
+    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, embedding, exponential,
+    extremes, fill, gather, indexing, join, logic, masks, matmul, moments, normalize, order, padding,
+    piecewise, powers, reduce, rounding, scatters, sections, select, shape, softmax, special, split,
+    triangles, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
-    rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split,
-    shape, triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill,
-    gather, masks, extremes, moments,
+    rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
+    triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
+    extremes, moments, embedding, normalize,
 )  # fmt: skip
 
 

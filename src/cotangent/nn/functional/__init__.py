@@ -10,11 +10,13 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...methods import public
-from . import activation, classes, loss, margin
+from . import _activation, _classes, _distance, _dropout, _embedding, _loss, _margin
 
 __all__: list[str] = []
 _scope: Final = globals()
-_DEFINED_HERE: Final[tuple[ModuleType, ...]] = (activation, loss, classes, margin)
+_DEFINED_HERE: Final[tuple[ModuleType, ...]] = (
+    _activation, _distance, _dropout, _embedding, _loss, _classes, _margin,
+)  # fmt: skip
 
 
 def _gather() -> None:

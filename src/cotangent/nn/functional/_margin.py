@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...ops.activation import log_sigmoid
 from ...tensor import Tensor
 from .._reduction import get_enum
-from .loss import chosen, reduced
+from ._loss import chosen, reduced
 
 __all__ = ["hinge_embedding_loss", "margin_ranking_loss", "multilabel_soft_margin_loss"]
 

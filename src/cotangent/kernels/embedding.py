@@ -1,0 +1,63 @@
+"""Rows of a table by index, and the sums that differentiate picking them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .halves import in_float
+from .index import add_rows
+
+
+def embedding(weight: Any, index: Any) -> Any:
+    """weight[index].
+
+    Raises:
+        IndexError: for a row that does not exist.
+    """
+    if index.size and np.minimum.reduce(index, axis=None) < 0:
+        raise IndexError("index out of range in self")
+    try:
+        return weight.take(index, axis=0)
+    except IndexError:
+        raise IndexError("index out of range in self") from None
+
+
+def _factors(index: Any, padding: int, by_frequency: bool, dtype: Any) -> Any:
+    """What each index's row counts for: nothing at the padding, one over its frequency if wanted."""
+    if by_frequency:
+        _, inverse, counts = np.unique(index, return_inverse=True, return_counts=True)
+        found = (1.0 / counts[inverse]).astype(dtype).reshape(index.shape)
+    else:
+        found = np.ones(index.shape, dtype)
+    found[index == padding] = 0
+    return found[..., None]
+
+
+@in_float
+def embedding_backward(
+    g: Any, index: Any, shape: tuple[int, ...], padding: int, by_frequency: bool
+) -> Any:
+    """Zeros of `shape` with the rows of g added at their indices, those of the padding left out."""
+    if by_frequency or padding >= 0:
+        g = g * _factors(index, padding, by_frequency, g.dtype)
+    found = np.zeros(shape, g.dtype)
+    add_rows(found, index.reshape(-1), g.reshape(index.size, shape[1]))
+    return found
+
+
+@in_float
+def embedding_picked(c: Any, index: Any, padding: int, by_frequency: bool) -> Any:
+    """The transpose of `embedding_backward`."""
+    found = c.take(index, axis=0)
+    if by_frequency or padding >= 0:
+        found = found * _factors(index, padding, by_frequency, c.dtype)
+    return found
+
+
+def one_hot(index: Any, classes: int) -> Any:
+    """int64 zeros with a one at each index."""
+    found = np.zeros((index.size, classes), np.int64)
+    found[np.arange(index.size), index.reshape(-1)] = 1
+    return found.reshape(*index.shape, classes)

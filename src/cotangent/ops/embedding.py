@@ -1,0 +1,117 @@
+"""Rows of a table by index (embedding), and rows of the identity (one_hot)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..dtypes import int32, int64
+from ..errors import bad_argument
+from ..kernels import embedding as k
+from .arguments import REQUIRED, missing
+from .join import stack_of
+from .softmax import in_front
+from .table import is_tensor, linear
+from .views import select_at
+
+
+def _shared_table(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching where only the indices have a batch; tables of examples are picked from one by one."""
+    table, index = tensors
+    if dims[0] is None:
+        return op.entry(table, in_front(index, dims[1], size), *statics), 0
+    tables, indices = in_front(table, dims[0], size), in_front(index, dims[1], size)
+    picked = [
+        op.entry(select_at(tables, 0, i), select_at(indices, 0, i), *statics) for i in range(size)
+    ]
+    return stack_of(picked, 0), 0
+
+
+embedding_of: Any = linear(
+    "embedding_of(weight, indices | padding_idx, scale_grad_by_freq)",
+    lambda weight, indices, padding_idx, scale_grad_by_freq: k.embedding(weight, indices),
+    node="EmbeddingBackward0",
+    public="embedding",
+    batch=_shared_table,
+    weight=lambda g, indices, weight_shape, padding_idx, scale_grad_by_freq: embedding_backward(
+        g, indices, weight_shape, padding_idx, scale_grad_by_freq
+    ),
+)
+embedding_backward: Any = linear(
+    "embedding_backward(g, indices | shape, padding_idx, scale_grad_by_freq)",
+    k.embedding_backward,
+    node="EmbeddingDenseBackwardBackward0",
+    g=lambda g, indices, padding_idx, scale_grad_by_freq: embedding_picked(
+        g, indices, padding_idx, scale_grad_by_freq
+    ),
+)
+embedding_picked: Any = linear(
+    "embedding_picked(input, indices | padding_idx, scale_grad_by_freq)",
+    k.embedding_picked,
+    node="EmbeddingBackward0",
+    input=lambda g, indices, input_shape, padding_idx, scale_grad_by_freq: embedding_backward(
+        g, indices, input_shape, padding_idx, scale_grad_by_freq
+    ),
+)
+one_hot_of: Any = linear("one_hot_of(input | num_classes)", k.one_hot, public="one_hot")
+
+
+def rows(weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool) -> Any:
+    """`embedding` with PyTorch's checks.
+
+    Raises:
+        TypeError, RuntimeError: for arguments of the wrong type, dtype or shape.
+        IndexError: for a row that does not exist.
+    """
+    for position, (name, value) in enumerate((("weight", weight), ("indices", indices)), 1):
+        if not is_tensor(value):
+            bad_argument("embedding", name, position, "Tensor", value)
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    if indices.dtype is not int64 and indices.dtype is not int32:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"torch.{indices.dtype.type_name} instead (while checking arguments for embedding)"
+        )
+    return embedding_of(weight, indices, padding_idx, scale_grad_by_freq)
+
+
+def one_hot(input: Any = REQUIRED, num_classes: int = -1) -> Any:
+    """Rows of the identity: zeros with a one at each class.
+
+    Args:
+        input: int64 classes, any shape.
+        num_classes: number of columns; by default the largest class plus one.
+
+    Returns:
+        int64 of the shape of `input` with one more dimension.
+
+    Raises:
+        RuntimeError: for another dtype, or classes that do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.one_hot(torch.tensor([0, 2]), 3)
+        tensor([[1, 0, 0],
+                [0, 0, 1]])
+    """
+    if input is REQUIRED:
+        missing("one_hot", "input")
+    if not is_tensor(input):
+        bad_argument("one_hot", "input", 1, "Tensor", input)
+    if input.dtype is not int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if not input.numel():
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return one_hot_of(input, num_classes)
+    if input.min().item() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    highest = int(input.max().item())
+    if num_classes == -1:
+        num_classes = highest + 1
+    elif num_classes <= highest:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return one_hot_of(input, num_classes)
+
+
+FUNCTIONAL: Final = ("one_hot",)

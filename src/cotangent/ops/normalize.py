@@ -1,0 +1,182 @@
+"""Layer normalisation and the primitives it is differentiated with.
+
+With h = standard(x), r = inverse_spread(x) and n elements to a row, the Jacobian of `standard` is
+J = r (I - 11'/n - hh'/n), which is symmetric, and the gradient of r is -r^2 h / n. The three primitives
+are therefore closed under differentiation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
+from ..errors import bad_argument, type_name
+from ..kernels import norm as k
+from .arguments import integers
+from .reduce import mean_dims, sum_dims
+from .refusals import refuse
+from .softmax import in_front
+from .table import general, is_tensor
+from .views import reshape_any
+
+
+def _leading(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching: the normalised dimensions are the last ones, so a leading one changes nothing."""
+    values = [in_front(t, d, size) for t, d in zip(tensors, dims, strict=True)]
+    return op.entry(*values, *statics), 0
+
+
+def _last(ndim: int, count: int) -> tuple[int, ...]:
+    return tuple(range(ndim - count, ndim))
+
+
+standard: Any = general(
+    "standard(input | count, eps)",
+    k.standard,
+    node="NativeLayerNormBackward0",
+    public="layer_norm",
+    batch=_leading,
+    input=lambda g, input, count, eps: standard_backward(g, input, count, eps),
+)
+inverse_spread: Any = general(
+    "inverse_spread(input | count, eps)",
+    k.inverse_spread,
+    node="RsqrtBackward0",
+    batch=_leading,
+    input=lambda g, input, out, count, eps: (
+        standard(input, count, eps) * (g * out * out * (-1.0 / math.prod(input.shape[input.ndim - count :])))
+    ),
+)
+
+
+def _second(c: Any, g: Any, input: Any, count: int, eps: float) -> Any:
+    """Gradient of <c, J g> in the input of J."""
+    axes = _last(input.ndim, count)
+    h = standard(input, count, eps)
+    r = inverse_spread(input, count, eps)
+    a = mean_dims(c * h, axes, True)
+    b = mean_dims(g * h, axes, True)
+    total = mean_dims(c * g, axes, True) - mean_dims(c, axes, True) * mean_dims(g, axes, True) - a * b
+    return r * standard_backward(-(c * b + g * a), input, count, eps) - h * (r * r * total)
+
+
+standard_backward: Any = general(
+    "standard_backward(g, input | count, eps)",
+    k.standard_backward,
+    node="NativeLayerNormBackwardBackward0",
+    batch=_leading,
+    g=lambda c, input, count, eps: standard_backward(c, input, count, eps),
+    input=_second,
+)
+
+
+def _layer_norm_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of the fused form: weights of the whole batch broadcast, batched ones are applied after."""
+    input, weight, bias = tensors
+    x = in_front(input, dims[0], size)
+    if dims[1] is None and dims[2] is None:
+        return op.entry(x, weight, bias, *statics), 0
+    found = standard(x, *statics)
+    for t, d, scale in ((weight, dims[1], True), (bias, dims[2], False)):
+        if t is None:
+            continue
+        if d is not None:
+            t = in_front(t, d, size)
+            shape = tuple(t.shape)
+            t = reshape_any(t, (size, *[1] * (x.ndim - len(shape)), *shape[1:]))
+        found = found * t if scale else found + t
+    return found, 0
+
+
+layer_norm_of: Any = general(
+    "layer_norm_of(input, weight?, bias? | count, eps)",
+    k.layer_norm,
+    node="NativeLayerNormBackward0",
+    public="layer_norm",
+    batch=_layer_norm_examples,
+    input=lambda g, input, weight, count, eps: standard_backward(
+        g if weight is None else g * weight, input, count, eps
+    ),
+    weight=lambda g, input, count, eps: sum_dims(
+        g * standard(input, count, eps), tuple(range(input.ndim - count)), False
+    ),
+    bias=lambda g, count: sum_dims(g, tuple(range(g.ndim - count)), False),
+)
+
+
+def row_shape(function: str, input: Any, normalized_shape: Any, **parameters: Any) -> tuple[int, ...]:
+    """The dimensions to normalise over, checked against the input and the parameters.
+
+    Raises:
+        TypeError: for arguments of the wrong type.
+        RuntimeError: for shapes or dtypes that do not fit.
+    """
+    if not is_tensor(input):
+        bad_argument(function, "input", 1, "Tensor", input)
+    if isinstance(normalized_shape, int) or not hasattr(normalized_shape, "__iter__"):
+        raise TypeError(
+            f"{function}(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
+            f"{type_name(normalized_shape)}"
+        )
+    rows = integers(function, "normalized_shape", (tuple(normalized_shape),), 2)
+    if not rows:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []"
+        )
+    for name, value in parameters.items():
+        if value is not None and tuple(value.shape) != rows:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{list(value.shape)} and normalized_shape = {list(rows)}"
+            )
+    shape = tuple(input.shape)
+    if shape[len(shape) - len(rows) :] != rows or len(shape) < len(rows):
+        comma = ", " if function == "layer_norm" else ""
+        wanted = "".join(f", {n}" for n in rows) if comma else "".join(f"{n}, " for n in rows)[:-2]
+        raise RuntimeError(
+            f"Given normalized_shape={list(rows)}, expected input with shape [*{wanted}], but got input of "
+            f"size{list(shape)}"
+        )
+    return rows
+
+
+def layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    """Mean 0 and variance 1 over the last dimensions, then scaled and shifted.
+
+    Args:
+        input: (..., *normalized_shape), floating-point.
+        normalized_shape: sizes of the dimensions to normalise over.
+        weight: factors in that shape, or None.
+        bias: summands in that shape, or None.
+        eps: added to the variance.
+
+    Returns:
+        a tensor of the shape of `input`.
+
+    Raises:
+        RuntimeError: for shapes that do not fit.
+
+    Source: https://arxiv.org/abs/1607.06450
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.layer_norm(torch.tensor([1.0, 3.0]), (2,))
+        tensor([-1.0000,  1.0000])
+    """
+    rows = row_shape("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    if input.dtype.category != FLOATING:
+        refuse("LayerNormKernelImpl", BOOL, INTEGRAL, COMPLEX)(None, input.dtype)
+    for value in (weight, bias):
+        if value is not None and value.dtype is not input.dtype:
+            raise RuntimeError(
+                f"mixed dtype (CPU): expect parameter to have scalar type of {SCALAR_NAME[input.dtype]}"
+            )
+    return layer_norm_of(input, weight, bias, len(rows), float(eps))
+
+
+FUNCTIONS: Final = ("layer_norm",)
+FUNCTIONAL: Final = ("layer_norm",)
