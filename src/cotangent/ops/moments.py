@@ -1,0 +1,412 @@
+"""Variances, standard deviations, norms, products, logsumexp."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import bad_argument, check_dim
+from ..kernels import moments as k
+from ..kernels import reduce as kr
+from .complex import sgn
+from .exponential import exp
+from .matmul import conj_of
+from .reduce import accumulating, reduced_dims, spread, sum_dims
+
+from .select import where
+from .table import deliver, general, is_tensor, linear
+from .views import reshape_any, slice_of
+
+centred = linear(
+    "centred(input | dims)", k.centred, node="SubBackward0", public="sub", input=lambda g, dims: centred(g, dims)
+)
+
+
+def _freedom(shape: tuple[int, ...], dims: Any, correction: Any) -> float:
+    left = kr.count(tuple(shape), dims) - correction
+    return 1.0 / left if left > 0 else math.inf if left == 0 else math.nan
+
+
+var_of = general(
+    "var_of(input | dims, correction, keepdim)",
+    k.var,
+    node="VarBackward0",
+    public="var",
+    batch="axes",
+    input=lambda g, input, input_shape, dims, correction, keepdim: spread(g, input_shape, dims, keepdim)
+    * (centred(input, dims) * (2.0 * _freedom(input_shape, dims, correction))),
+)
+std_of = general(
+    "std_of(input | dims, correction, keepdim)",
+    k.std,
+    node="StdBackward0",
+    public="std",
+    batch="axes",
+    input=lambda g, input, out, input_shape, dims, correction, keepdim: spread(g / out, input_shape, dims, keepdim)
+    * (centred(input, dims) * _freedom(input_shape, dims, correction)),
+)
+
+
+def _norm_rule(g: Any, input: Any, out: Any, input_shape: Any, ord: Any, dims: Any, keepdim: Any) -> Any:
+    """Pullback of a vector norm; at zero, where it has no derivative, PyTorch's choice: zero."""
+    whole = spread(out, input_shape, dims, keepdim)
+    g = spread(g, input_shape, dims, keepdim)
+    if ord == 0:
+        return g * 0.0
+    if ord == 1:
+        return sgn(input) * g
+    if ord == 2:
+        return input * zero_safe_ratio(g, whole)
+    if ord in (math.inf, -math.inf):
+        return sgn(input) * (g * norm_ties(input, whole, dims))
+    return norm_power(input, ord) * zero_safe_ratio(g, norm_scale(whole, ord))
+
+
+def _ratio(a: Any, b: Any, out: Any = None) -> Any:
+    zero = b == 0
+    return np.where(zero, np.zeros((), a.dtype), a / np.where(zero, np.ones((), b.dtype), b))
+
+
+def _ties(a: Any, whole: Any, dims: Any) -> Any:
+    mask = np.abs(a) == whole
+    return (mask / np.maximum(mask.sum(axis=dims, keepdims=True), 1)).astype(whole.dtype)
+
+
+zero_safe_ratio = general(
+    "zero_safe_ratio(input, other)",
+    _ratio,
+    node="DivBackward0",
+    public="div",
+    input=lambda g, other: zero_safe_ratio(g, other),
+    other=lambda g, input, other: -g * zero_safe_ratio(zero_safe_ratio(input, other), other),
+)
+norm_ties = general("norm_ties(input, whole | dims)", _ties)
+# x |x|**(p-2), the direction of a norm of order p, and its derivative (p-1) |x|**(p-2)
+norm_power = general(
+    "norm_power(input | ord)",
+    lambda a, ord: np.where(a == 0, np.zeros((), a.dtype), a * np.power(np.abs(a), a.real.dtype.type(ord - 2))).astype(
+        a.dtype
+    ),
+    node="MulBackward0",
+    public="mul",
+    input=lambda g, input, ord: g * abs_power(input, ord - 2) * (ord - 1),
+)
+abs_power = general(
+    "abs_power(input | exponent)",
+    lambda a, exponent: np.where(a == 0, np.zeros((), a.dtype), np.power(np.abs(a), a.real.dtype.type(exponent))).astype(
+        a.dtype
+    ),
+    node="PowBackward0",
+    public="pow",
+    input=lambda g, input, exponent: g * norm_power(input, exponent) * exponent,
+)
+norm_scale = general(
+    "norm_scale(input | ord)",
+    lambda a, ord: np.power(a, a.dtype.type(ord - 1)),
+    node="PowBackward0",
+    public="pow",
+    input=lambda g, input, ord: g * norm_scale(input, ord - 1) * (ord - 1),
+)
+norm_of = general(
+    "norm_of(input | ord, dims, keepdim)",
+    k.vector_norm,
+    node="LinalgVectorNormBackward0",
+    public="linalg_vector_norm",
+    batch="axes",
+    input=_norm_rule,
+)
+prod_dim = general(
+    "prod_dim(input | dim, keepdim)",
+    lambda a, dim, keepdim: k.prod(a, (dim,) if a.ndim else None, keepdim),
+    node="ProdBackward1",
+    public="prod",
+    batch="axes",
+    input=lambda g, input, input_shape, dim, keepdim: spread(g, input_shape, (dim,), keepdim)
+    * conj_of(prod_others(input, dim)),
+)
+prod_all = general(
+    "prod_all(input)",
+    lambda a: k.prod(a, None, False),
+    node="ProdBackward0",
+    public="prod",
+    input=lambda g, input, input_shape: spread(g, input_shape, None, False)
+    * conj_of(reshape_any(prod_others(reshape_any(input, (kr.count(tuple(input_shape), None),)), 0), input_shape)),
+)
+prod_others = general(
+    "prod_others(input | dim)",
+    k.prod_others,
+    node="ProdBackward1",
+    public="prod",
+    batch="axes",
+    input=lambda g, input, input_shape, dim: _others_back(g, input, input_shape, dim),
+)
+without = linear(
+    "without(input | dim, i)",
+    lambda a, dim, i: np.delete(a, i, axis=dim),
+    node="SliceBackward0",
+    public="slice",
+    input=lambda g, dim, i: with_zero(g, dim, i),
+)
+with_zero = linear(
+    "with_zero(input | dim, i)",
+    lambda a, dim, i: np.insert(a, i, 0, axis=dim),
+    node="SliceBackward0",
+    public="slice",
+    input=lambda g, dim, i: without(g, dim, i),
+)
+
+
+def _others_back(g: Any, x: Any, shape: Any, dim: int) -> Any:
+    """Pullback of prod_others: at j the sum over i != j of g_i times the product of all but i and j."""
+    total = x * 0
+    for i in range(shape[dim] if shape else 0):
+        rest = conj_of(prod_others(without(x, dim, i), dim))
+        total = total + with_zero(slice_of(g, dim, i, i + 1, 1) * rest, dim, i)
+    return total
+
+
+logsumexp_of = general(
+    "logsumexp_of(input | dims, keepdim)",
+    k.logsumexp,
+    node="LogsumexpBackward0",
+    public="logsumexp",
+    batch="axes",
+    input=lambda g, input, out, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim)
+    * conj_of(exp(input - spread(out, input_shape, dims, keepdim))),
+)
+
+
+def _all_dims(input: Any, dim: Any) -> tuple[int, ...]:
+    dims = reduced_dims(input, dim)
+    return tuple(range(input.ndim)) if dims is None else dims
+
+
+def _spread_arguments(
+    name: str, input: Any, dim: Any, unbiased: Any, correction: Any, keepdim: bool
+) -> tuple[tuple[int, ...], Any]:
+    if not is_tensor(input):
+        bad_argument(name, "input", 1, "Tensor", input)
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if input.dtype.category < dtypes.FLOATING:
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    if unbiased is not None:
+        correction = 1 if unbiased else 0
+    elif correction is None:
+        correction = 1
+    return _all_dims(input, dim), correction
+
+
+def std(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
+    """Standard deviation, of all elements or along dimensions.
+
+    Args:
+        input: floating-point or complex.
+        dim: dimension or dimensions; all if None.
+        unbiased: old name for `correction`: 1 if True, 0 if False.
+        keepdim: keep the reduced dimensions with size 1.
+        correction: what to subtract from the count in the divisor (1 by default).
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor.
+
+    Raises:
+        RuntimeError: for integers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.std(torch.tensor([1.0, 2.0, 3.0]))
+        tensor(1.)
+    """
+    dims, c = _spread_arguments("std", input, dim, unbiased, correction, keepdim)
+    return deliver("std", std_of(input, dims, c, keepdim), out)
+
+
+def var(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+) -> Any:
+    """Variance, of all elements or along dimensions.
+
+    Args:
+        input: floating-point or complex.
+        dim: dimension or dimensions; all if None.
+        unbiased: old name for `correction`: 1 if True, 0 if False.
+        keepdim: keep the reduced dimensions with size 1.
+        correction: what to subtract from the count in the divisor (1 by default).
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor.
+
+    Raises:
+        RuntimeError: for integers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.var(torch.tensor([1.0, 2.0, 4.0]), correction=0)
+        tensor(1.5556)
+    """
+    dims, c = _spread_arguments("var", input, dim, unbiased, correction, keepdim)
+    return deliver("var", var_of(input, dims, c, keepdim), out)
+
+
+def std_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
+    """`(standard deviation, mean)`; arguments as for `std`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.std_mean(torch.tensor([1.0, 2.0, 3.0]))
+        (tensor(1.), tensor(2.))
+    """
+    dims, c = _spread_arguments("std_mean", input, dim, unbiased, correction, keepdim)
+    return std_of(input, dims, c, keepdim), input.mean(dims, keepdim)
+
+
+def var_mean(
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
+    """`(variance, mean)`; arguments as for `var`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.var_mean(torch.tensor([1.0, 2.0, 3.0]))
+        (tensor(1.), tensor(2.))
+    """
+    dims, c = _spread_arguments("var_mean", input, dim, unbiased, correction, keepdim)
+    return var_of(input, dims, c, keepdim), input.mean(dims, keepdim)
+
+
+def norm(
+    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None
+) -> Any:
+    """Vector norm of order `p` of all elements or along dimensions.
+
+    Args:
+        input: floating-point or complex.
+        p: the order: a number, inf, -inf, "fro" (2) or "nuc" (the sum of a matrix's singular values).
+        dim: dimension or dimensions; all if None.
+        keepdim: keep the reduced dimensions with size 1.
+        out: tensor to write the result to.
+        dtype: dtype to convert to first.
+
+    Returns:
+        a real tensor.
+
+    Raises:
+        RuntimeError: for integers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.norm(torch.tensor([3.0, 4.0]))
+        tensor(5.)
+    """
+    if not is_tensor(input):
+        bad_argument("norm", "input", 1, "Tensor", input)
+    x = input if dtype is None else input.to(dtype)
+    if x.dtype.category < dtypes.FLOATING:
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{dtypes.SCALAR_NAME[x.dtype]}"
+        )
+    order = 2.0 if p in (None, "fro") else p
+    if isinstance(order, str):
+        raise RuntimeError(f"linalg.matrix_norm: Order {'nuclear' if order == 'nuc' else order} not supported.")
+    return deliver("norm", norm_of(x, float(order), _all_dims(x, dim), keepdim), out)
+
+
+def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+    """Product of the elements, of all or along a dimension.
+
+    Args:
+        input: any shape.
+        dim: dimension; all if None.
+        keepdim: keep the reduced dimension with size 1.
+        dtype: dtype to convert to first.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor; integers and bool are multiplied as int64.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.prod(torch.tensor([2, 3, 4]))
+        tensor(24)
+    """
+    if not is_tensor(input):
+        bad_argument("prod", "input", 1, "Tensor", input)
+    x = accumulating(input, dtype)
+    if dim is None:
+        return deliver("prod", prod_all(x), out)
+    return deliver("prod", prod_dim(x, check_dim(dim, x.ndim), keepdim), out)
+
+
+def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+    """Logarithm of the sum of exponentials along dimensions, safe from overflow.
+
+    Args:
+        input: any shape; integers become the default dtype.
+        dim: dimension or dimensions.
+        keepdim: keep the reduced dimensions with size 1.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.logsumexp(torch.tensor([0.0, 0.0]), 0)
+        tensor(0.6931)
+    """
+    x = input if input.dtype.category >= dtypes.FLOATING else input.float()
+    return deliver("logsumexp", logsumexp_of(x, _all_dims(x, dim), keepdim), out)
+
+
+def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+    """Sum of the elements that are not nan; arguments as for `sum`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nansum(torch.tensor([1.0, float("nan")]))
+        tensor(1.)
+    """
+    x = accumulating(input, dtype)
+    clean = where(x != x, 0, x) if x.dtype.category >= dtypes.FLOATING else x
+    return deliver("nansum", sum_dims(clean, _all_dims(x, dim), keepdim), out)
+
+
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+    """Mean of the elements that are not nan; arguments as for `mean`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nanmean(torch.tensor([1.0, float("nan"), 3.0]))
+        tensor(2.)
+    """
+    total = nansum(input, dim, keepdim, dtype=dtype)
+    n = (input == input).sum(_all_dims(input, dim), keepdim)
+    return deliver("nanmean", total / n, out)
+
+
+def dist(input: Any, other: Any, p: Any = 2) -> Any:
+    """The norm of order `p` of the difference of two tensors.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.dist(torch.tensor([3.0, 4.0]), torch.zeros(2))
+        tensor(5.)
+    """
+    return norm(input - other, p)
+
+
+FUNCTIONS: Final = (
+    "std", "var", "std_mean", "var_mean", "norm", "prod", "logsumexp", "nansum", "nanmean", "dist",
+)  # fmt: skip
+METHODS: Final = ("std", "var", "norm", "prod", "logsumexp", "nansum", "nanmean", "dist")
