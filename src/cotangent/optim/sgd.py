@@ -118,7 +118,8 @@ class SGD(Stepping):
         p, g, velocity = tensors
         lr, momentum, share, weight_decay = numbers
         first, decays, nesterov, maximize = options
-        g = effective_gradient(xp, t, u, p, g, weight_decay, decays, maximize)
+        if decays or maximize:
+            g = effective_gradient(xp, t, u, p, g, weight_decay, decays, maximize)
         if velocity is not None:
             if first:
                 velocity = xp.positive(g, velocity)
