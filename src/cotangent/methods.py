@@ -20,8 +20,8 @@ from typing import Any, Final
 from .autograd import emit, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
-    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, embedding, exponential,
-    extremes, fill, gather, indexing, join, logic, masks, matmul, moments, normalize, order, padding,
+    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, discrete, embedding, exponential,
+    extremes, fill, gather, indexing, join, logic, masks, matmul, moments, normalize, order, ordering, padding,
     piecewise, powers, reduce, rounding, scatters, sections, select, shape, softmax, special, split,
     triangles, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
@@ -32,7 +32,7 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
     triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
-    extremes, moments, embedding, normalize,
+    extremes, moments, ordering, discrete, embedding, normalize,
 )  # fmt: skip
 
 

@@ -1,0 +1,214 @@
+"""Yes and no, which and how often: any, all, nonzero, unique, bincount. No gradients flow here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import check_dim
+from .table import constant, deliver, general
+
+def unique(
+    input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The distinct elements (or slices), in ascending order.
+
+    Args:
+        input: any shape.
+        sorted: accepted for PyTorch's sake; the result is always in order.
+        return_inverse: also where each element went.
+        return_counts: also how often each occurs.
+        dim: dimension whose slices are compared; the elements if None.
+
+    Returns:
+        a tensor, or a tuple with the additional tensors asked for.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.unique(torch.tensor([3, 1, 3]))
+        tensor([1, 3])
+    """
+    values, inverse, counts = np.unique(
+        np.asarray(input._data), return_inverse=True, return_counts=True, axis=dim, equal_nan=False
+    )
+    found = [constant(values)]
+    if return_inverse:
+        found.append(constant(np.asarray(inverse).reshape(input.shape if dim is None else (-1,))))
+    if return_counts:
+        found.append(constant(counts))
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def unique_consecutive(
+    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The elements (or slices) without immediate repetitions.
+
+    Args:
+        input: any shape.
+        return_inverse: also where each element went.
+        return_counts: also how often each is repeated.
+        dim: dimension whose slices are compared; the flattened elements if None.
+
+    Returns:
+        a tensor, or a tuple with the additional tensors asked for.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
+        tensor([1, 2, 1])
+    """
+    data = np.asarray(input._data)
+    rows = data.reshape(-1) if dim is None else np.moveaxis(data, dim, 0)
+    n = len(rows)
+    flat = rows.reshape(n, -1)
+    fresh = np.ones(n, bool)
+    if n > 1:
+        fresh[1:] = (flat[1:] != flat[:-1]).any(axis=1)
+    starts = np.flatnonzero(fresh)
+    values = rows[starts] if dim is None else np.moveaxis(rows[starts], 0, dim)
+    found = [constant(values)]
+    if return_inverse:
+        inverse = np.cumsum(fresh) - 1
+        found.append(constant(inverse.reshape(data.shape) if dim is None else inverse))
+    if return_counts:
+        found.append(constant(np.diff(np.append(starts, n))))
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
+    """The positions of the elements that are not zero.
+
+    Args:
+        input: any shape.
+        out: tensor to write the result to.
+        as_tuple: one tensor per dimension instead of one row per element.
+
+    Returns:
+        (count, ndim), or a tuple of ndim tensors.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nonzero(torch.tensor([0, 5, 7]))
+        tensor([[1],
+                [2]])
+    """
+    data = np.asarray(input._data)
+    if as_tuple:
+        return tuple(constant(i) for i in (data if data.ndim else data.reshape(1)).nonzero())
+    return deliver("nonzero", constant(np.argwhere(data)), out)
+
+
+def argwhere(input: Any) -> Any:
+    """The positions of the elements that are not zero, one row each.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.argwhere(torch.tensor([0, 5]))
+        tensor([[1]])
+    """
+    return nonzero(input)
+
+
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """How many elements are not zero, of all or along dimensions.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.count_nonzero(torch.tensor([0, 5, 7]))
+        tensor(2)
+    """
+    return (input != 0).sum() if dim is None else (input != 0).sum(dim)
+
+
+def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each non-negative integer occurs.
+
+    Args:
+        input: 1-d, integers.
+        weights: what each occurrence counts.
+        minlength: least length of the result.
+
+    Returns:
+        a 1-d tensor.
+
+    Raises:
+        RuntimeError: if `input` is not 1-d or has negative numbers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.bincount(torch.tensor([1, 1, 3]))
+        tensor([0, 2, 0, 1])
+    """
+    data = np.asarray(input._data)
+    if data.ndim != 1 or (data.size and data.min() < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    w = None if weights is None else np.asarray(weights._data)
+    counts = np.bincount(data, w, minlength)
+    if w is not None and w.dtype == np.float32:
+        counts = counts.astype(np.float64 if w.dtype == np.float64 else np.float32)
+    return constant(counts)
+
+
+def _truth(a: Any, dims: Any, keepdim: bool, reduce: Any) -> Any:
+    out = np.asarray(reduce(a.astype(bool), axis=dims, keepdims=keepdim))
+    return out.astype(a.dtype) if a.dtype == np.uint8 else out
+
+
+any_of = general("any_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_or.reduce), public="any")
+all_of = general("all_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_and.reduce), public="all")
+
+
+def any(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """Whether any element is true (not zero), of all or along dimensions.
+
+    Args:
+        input: any shape.
+        dim: dimension or dimensions; all if None.
+        keepdim: keep the reduced dimensions with size 1.
+        out: tensor to write the result to.
+
+    Returns:
+        a bool tensor (uint8 for uint8).
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.any(torch.tensor([0, 1]))
+        tensor(True)
+    """
+    return deliver("any", any_of(input, _dims(input, dim), keepdim), out)
+
+
+def all(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+    """Whether all elements are true (not zero), of all or along dimensions.
+
+    Args:
+        input: any shape.
+        dim: dimension or dimensions; all if None.
+        keepdim: keep the reduced dimensions with size 1.
+        out: tensor to write the result to.
+
+    Returns:
+        a bool tensor (uint8 for uint8).
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.all(torch.tensor([0, 1]))
+        tensor(False)
+    """
+    return deliver("all", all_of(input, _dims(input, dim), keepdim), out)
+
+
+def _dims(input: Any, dim: Any) -> tuple[int, ...]:
+    if dim is None:
+        return tuple(range(input.ndim))
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    found = tuple(check_dim(d, input.ndim) for d in dims)
+    return tuple(d for d in found if d < input.ndim) or (tuple(range(input.ndim)) if not dims else ())
+
+
+FUNCTIONS: Final = (
+    "unique", "unique_consecutive", "nonzero", "argwhere", "count_nonzero", "bincount", "any", "all",
+)  # fmt: skip
+METHODS: Final = FUNCTIONS

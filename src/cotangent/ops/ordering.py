@@ -1,0 +1,436 @@
+"""sort, topk, unique and running reductions (cumsum, cumprod, cummax, ...)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import bad_argument, check_dim
+from ..kernels import ordering as k
+from .arguments import REQUIRED, missing
+from .exponential import exp
+from .gather import gather_along, scatter_zeros
+from .matmul import conj_of
+from .join import cat
+from .reduce import accumulating
+from .results import namedtuple_of
+from .table import deliver, general, is_tensor, linear
+
+
+def _ordered(signature: str, kernel: Any, node: str, public: str) -> Any:
+    """Values picked along a dimension with their positions; the cotangent goes back to these."""
+    return general(
+        signature,
+        kernel,
+        node=node,
+        public=public,
+        nout=2,
+        nondiff_outputs=(1,),
+        batch="axes",
+        jvp=lambda tangents, args, out: (gather_along(tangents[0], out[1], _dim_of(args)), None),
+        input=lambda g, out1, input_shape, dim: scatter_zeros(g[0], out1, input_shape, dim),
+    )
+
+
+def _dim_of(args: tuple[Any, ...]) -> int:
+    """The dimension among the arguments of an op declared by `_ordered`: always the first static."""
+    return int(args[1])
+
+
+sort_of = _ordered("sort_of(input | dim, descending)", k.sort, "SortBackward0", "sort")
+sort_stable = _ordered("sort_stable(input | dim, descending)", k.sort, "SortBackward1", "sort")
+topk_of = _ordered(
+    "topk_of(input | dim, k, largest, in_order)",
+    lambda a, dim, count, largest, in_order: k.topk(a, count, dim, largest, in_order),
+    "TopkBackward0",
+    "topk",
+)
+cummax_of = _ordered(
+    "cummax_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, True), "CummaxBackward0", "cummax"
+)
+cummin_of = _ordered(
+    "cummin_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, False), "CumminBackward0", "cummin"
+)
+cumsum_of = linear(
+    "cumsum_of(input | dim)",
+    k.cumsum,
+    node="CumsumBackward0",
+    public="cumsum",
+    batch="axes",
+    input=lambda g, dim: reverse_cumsum(g, dim),
+)
+reverse_cumsum = linear(
+    "reverse_cumsum(input | dim)",
+    k.reverse_cumsum,
+    node="FlipBackward0",
+    public="flip",
+    batch="axes",
+    input=lambda g, dim: cumsum_of(g, dim),
+)
+# d out_j / d x_i is out_j / x_i where x_i is not zero; elsewhere the product without x_i, by its own kernel.
+cumprod_of = general(
+    "cumprod_of(input | dim)",
+    k.cumprod,
+    node="CumprodBackward0",
+    public="cumprod",
+    batch="axes",
+    input=lambda g, input, dim: cumprod_back(g, input, dim),
+)
+
+
+def _cumprod_back(g: Any, a: Any, dim: int) -> Any:
+    """sum over j >= i of g_j times the product of x_0..x_j without x_i, for every i; zeros are no trouble."""
+    if not a.ndim:
+        return g.copy()
+    x = np.moveaxis(np.conjugate(a), dim, -1)
+    h = np.moveaxis(g, dim, -1)
+    out = np.empty_like(h)
+    before = np.ones(x.shape[:-1], x.dtype)
+    for i in range(x.shape[-1]):
+        after = x[..., i:].copy()
+        after[..., 0] = 1
+        np.multiply.accumulate(after, axis=-1, out=after)
+        out[..., i] = before * (h[..., i:] * after).sum(-1)
+        before = before * x[..., i]
+    return np.moveaxis(out, -1, dim)
+
+
+def _cumprod_back_input(h: Any, g: Any, x: Any, shape: Any, dim: int) -> Any:
+    """Pullback of cumprod_back by its input, through products with one element set to one."""
+    total = x * 0
+    for i in range(shape[dim] if shape else 0):
+        one = set_at(x, dim, i, 1.0)
+        seen = mask_from(g, dim, i)
+        weight = spread_at(h, dim, i)
+        total = total + set_at(cumprod_back(conj_of(weight) * seen, one, dim), dim, i, 0.0)
+    return total
+
+
+set_at = general(
+    "set_at(input | dim, i, value)",
+    lambda a, dim, i, value: _set_at(a, dim, i, value),
+    node="IndexFillBackward0",
+    public="index_fill",
+    input=lambda g, dim, i: set_at(g, dim, i, 0.0),
+    jvp=lambda tangents, args, out: set_at(tangents[0], args[1], args[2], 0.0),
+)
+
+
+def _set_at(a: Any, dim: int, i: int, value: Any) -> Any:
+    out = a.copy()
+    out[(slice(None),) * dim + (i,)] = value
+    return out
+
+
+def _from(a: Any, dim: int, i: int) -> Any:
+    out = a.copy()
+    out[(slice(None),) * dim + (slice(i),)] = 0
+    return out
+
+
+mask_from = linear(
+    "mask_from(input | dim, i)", _from, node="SliceBackward0", public="slice",
+    input=lambda g, dim, i: mask_from(g, dim, i),
+)  # fmt: skip
+spread_at = linear(
+    "spread_at(input | dim, i)",
+    lambda a, dim, i: np.broadcast_to(a[(slice(None),) * dim + (slice(i, i + 1),)], a.shape),
+    node="ExpandBackward0",
+    public="expand",
+    input=lambda g, dim, i: gather_sum_at(g, dim, i),
+)
+
+
+def _sum_at(a: Any, dim: int, i: int) -> Any:
+    out = np.zeros_like(a)
+    out[(slice(None),) * dim + (slice(i, i + 1),)] = a.sum(axis=dim, keepdims=True, dtype=a.dtype)
+    return out
+
+
+gather_sum_at = linear(
+    "gather_sum_at(input | dim, i)", _sum_at, node="SumBackward1", public="sum",
+    input=lambda g, dim, i: spread_at(g, dim, i),
+)  # fmt: skip
+cumprod_back = general(
+    "cumprod_back(g, input | dim)",
+    _cumprod_back,
+    node="CumprodBackward0",
+    public="cumprod",
+    batch="aligned",
+    g=lambda g, input, dim: cumprod_push(g, input, dim),
+    input=lambda h, g, input, input_shape, dim: _cumprod_back_input(h, g, input, input_shape, dim),
+)
+
+
+def _cumprod_push(t: Any, a: Any, dim: int) -> Any:
+    """Tangent of cumprod: sum over i <= j of t_i times the product of x_0..x_j without x_i."""
+    if not a.ndim:
+        return t.copy()
+    x, t = np.moveaxis(a, dim, -1), np.moveaxis(t, dim, -1)
+    out = np.empty_like(t)
+    product = np.ones(x.shape[:-1], x.dtype)
+    moved = np.zeros(x.shape[:-1], t.dtype)
+    for j in range(x.shape[-1]):
+        moved = moved * x[..., j] + product * t[..., j]
+        product = product * x[..., j]
+        out[..., j] = moved
+    return np.moveaxis(out, -1, dim)
+
+
+cumprod_push = general(
+    "cumprod_push(t, input | dim)",
+    _cumprod_push,
+    node="CumprodBackward0",
+    public="cumprod",
+    batch="aligned",
+    t=lambda g, input, dim: cumprod_back(g, input, dim),
+    input=lambda g, t, input, input_shape, dim: _cumprod_back_input(t, g, input, input_shape, dim),
+)
+logcumsumexp_of = general(
+    "logcumsumexp_of(input | dim)",
+    k.logcumsumexp,
+    node="LogcumsumexpBackward0",
+    public="logcumsumexp",
+    batch="axes",
+    input=lambda g, input, out, dim: reverse_cumsum(g * exp(-out), dim) * exp(input),
+)
+
+
+def _dim(function: str, input: Any, dim: Any) -> int:
+    if not is_tensor(input):
+        bad_argument(function, "input", 1, "Tensor", input)
+    if dim is REQUIRED:
+        missing(function, "dim")
+    return check_dim(dim, input.ndim)
+
+
+def sort(
+    input: Any, dim: int = -1, descending: bool = False, *, stable: bool | None = None, out: Any = None
+) -> Any:
+    """The elements in order along a dimension, with their positions.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        descending: largest first.
+        stable: keep the order of equal elements (always done here).
+        out: pair of tensors to write the results to.
+
+    Returns:
+        `(values, indices)`.
+
+    Raises:
+        RuntimeError: for complex input.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sort(torch.tensor([3, 1, 2])).indices
+        tensor([1, 2, 0])
+    """
+    d = _dim("sort", input, dim)
+    if input.dtype.is_complex:
+        raise RuntimeError(" Sort does not support complex dtypes on CPU")
+    op = sort_of if stable is None else sort_stable
+    return deliver("sort", namedtuple_of("sort", *op(input, d, descending)), out)
+
+
+def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
+    """The positions that put the elements in order along a dimension.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        descending: largest first.
+        stable: keep the order of equal elements (always done here).
+
+    Returns:
+        an int64 tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.argsort(torch.tensor([3, 1, 2]))
+        tensor([1, 2, 0])
+    """
+    return sort(input, dim, descending)[1]
+
+
+def msort(input: Any, *, out: Any = None) -> Any:
+    """The elements in ascending order along the first dimension.
+
+    Args:
+        input: any shape.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.msort(torch.tensor([3, 1, 2]))
+        tensor([1, 2, 3])
+    """
+    return deliver("msort", sort(input, 0)[0], out)
+
+
+def topk(
+    input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
+) -> Any:
+    """The k largest (or smallest) elements along a dimension, with their positions.
+
+    Args:
+        input: any shape.
+        k: how many.
+        dim: the dimension.
+        largest: largest or smallest.
+        sorted: in order (always done here).
+        out: pair of tensors to write the results to.
+
+    Returns:
+        `(values, indices)`.
+
+    Raises:
+        RuntimeError: if there are not k elements.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.topk(torch.tensor([1, 5, 3]), 2).values
+        tensor([5, 3])
+    """
+    d = _dim("topk", input, dim)
+    if not 0 <= k <= (input.shape[d] if input.ndim else 1):
+        raise RuntimeError("selected index k out of range")
+    return deliver("topk", namedtuple_of("topk", *topk_of(input, d, k, largest, sorted)), out)
+
+
+def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None) -> Any:
+    """Running sums along a dimension.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        dtype: dtype to convert to first; integers and bool become int64 without it.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor like `input`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.cumsum(torch.tensor([1, 2, 3]), 0)
+        tensor([1, 3, 6])
+    """
+    d = _dim("cumsum", input, dim)
+    return deliver("cumsum", cumsum_of(accumulating(input, dtype), d), out)
+
+
+def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None) -> Any:
+    """Running products along a dimension.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        dtype: dtype to convert to first; integers and bool become int64 without it.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor like `input`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.cumprod(torch.tensor([1, 2, 3]), 0)
+        tensor([1, 2, 6])
+    """
+    d = _dim("cumprod", input, dim)
+    return deliver("cumprod", cumprod_of(accumulating(input, dtype), d), out)
+
+
+def cummax(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
+    """Running maxima along a dimension, with their positions.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        out: pair of tensors to write the results to.
+
+    Returns:
+        `(values, indices)`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.cummax(torch.tensor([1, 3, 2]), 0).values
+        tensor([1, 3, 3])
+    """
+    return deliver("cummax", namedtuple_of("cummax", *cummax_of(input, _dim("cummax", input, dim))), out)
+
+
+def cummin(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
+    """Running minima along a dimension, with their positions.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        out: pair of tensors to write the results to.
+
+    Returns:
+        `(values, indices)`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.cummin(torch.tensor([3, 1, 2]), 0).values
+        tensor([3, 1, 1])
+    """
+    return deliver("cummin", namedtuple_of("cummin", *cummin_of(input, _dim("cummin", input, dim))), out)
+
+
+def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
+    """Logarithms of the running sums of exponentials along a dimension.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor like `input`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.logcumsumexp(torch.zeros(2), 0)
+        tensor([0.0000, 0.6931])
+    """
+    return deliver("logcumsumexp", logcumsumexp_of(input, _dim("logcumsumexp", input, dim)), out)
+
+
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Differences of neighbouring elements along a dimension.
+
+    Args:
+        input: any shape.
+        n: how often to take differences.
+        dim: the dimension.
+        prepend: tensor to put before.
+        append: tensor to put after.
+
+    Returns:
+        a tensor shorter by n along `dim`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.diff(torch.tensor([1, 4, 9]))
+        tensor([3, 5])
+    """
+    d = _dim("diff", input, dim)
+    if prepend is not None or append is not None:
+        input = cat([t for t in (prepend, input, append) if t is not None], d)
+    for _ in range(n):
+        size = input.shape[d]
+        input = input.narrow(d, 1, size - 1) - input.narrow(d, 0, size - 1)
+    return input
+
+
+FUNCTIONS: Final = (
+    "sort", "argsort", "msort", "topk", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "diff",
+)  # fmt: skip
+METHODS: Final = FUNCTIONS
+INPLACE: Final = ("cumsum", "cumprod")
