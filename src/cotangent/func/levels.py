@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..autograd.base import TensorBase, new, world
-from ..autograd.dispatch import finish
+from ..autograd.dispatch import finish, promoted
 from ..autograd.modes import modes, set_recording
 from ..ops.table import Primitive
 
@@ -93,7 +93,8 @@ class GradLevel(Level):
             result = op.entry(*[self.lower(t) for t in tensors], *statics)
         finally:
             modes.grad = inside
-        return finish(op, tensors, statics, result, None, self)
+        compute = promoted(op, tensors, statics)[0] if op.kind == "elementwise" else None
+        return finish(op, tensors, statics, result, compute, self)
 
     def leaf(self, t: Any) -> Any:
         """`t` as a variable of this level."""
