@@ -14,8 +14,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from ..autograd.base import TensorBase, new, world
-from ..autograd.dispatch import finish, promoted
+from ..autograd.base import TensorBase, new, world, wrap
+from ..autograd.dispatch import finish, number_array, promoted
 from ..autograd.modes import modes, set_recording
 from ..ops.table import Primitive
 
@@ -93,7 +93,12 @@ class GradLevel(Level):
             result = op.entry(*[self.lower(t) for t in tensors], *statics)
         finally:
             modes.grad = inside
-        compute = promoted(op, tensors, statics)[0] if op.kind == "elementwise" else None
+        compute = None
+        if op.kind == "elementwise":
+            compute, _ = promoted(op, tensors, statics)
+            tensors = tuple(
+                t if t is None or isinstance(t, TensorBase) else wrap(number_array(t, compute)) for t in tensors
+            )
         return finish(op, tensors, statics, result, compute, self)
 
     def leaf(self, t: Any) -> Any:
