@@ -23,6 +23,9 @@ _BELL: Final = 1.0 / math.sqrt(2.0 * math.pi)
 _K: Final = math.sqrt(2.0 / math.pi)
 _C: Final = 0.044715
 
+# PyTorch's kernel rounds this constant to float32 in every dtype.
+_SIXTH: Final = float(np.float32(1.0 / 6.0))
+
 _BITS: Final = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
 _ZERO: Final = {d: np.zeros((), d) for d in _BITS}
 _ONE8: Final = np.ones((), np.int8)
@@ -80,6 +83,8 @@ def threshold_backward(g: Any, a: Any, threshold: float, out: Any = ...) -> Any:
 def threshold(a: Any, threshold: float, value: float, out: Any = ...) -> Any:
     """`a` where it is above the threshold, `value` elsewhere."""
     found = np.array(a)
+    if a.dtype.kind in "iu":
+        threshold, value = np.asarray([int(threshold), int(value)]).astype(a.dtype)
     found[found <= threshold] = value
     if out is ...:
         return found
@@ -139,6 +144,11 @@ def elu(a: Any, alpha: float, scale: float, input_scale: float, out: Any = ...) 
     if scale != 1.0:
         high *= scale
     return np.add(high, low, out=high)
+
+
+def celu(a: Any, alpha: float, out: Any = ...) -> Any:
+    """`elu` that is smooth at zero for every alpha."""
+    return elu(a, alpha, 1.0, 1.0 / alpha, out=out)
 
 
 @in_float
@@ -315,7 +325,7 @@ def hardsigmoid(a: Any, out: Any = ...) -> Any:
 @in_float
 def hardsigmoid_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g / 6 where -3 < a < 3, else zero."""
-    return hardtanh_backward(np.multiply(g, 1.0 / 6.0, out=...), a, -3.0, 3.0, out=out)
+    return hardtanh_backward(np.multiply(g, _SIXTH, out=...), a, -3.0, 3.0, out=out)
 
 
 def hardshrink(a: Any, lambd: float, out: Any = ...) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import numpy as np
+
 from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..errors import check_dim
 from ..kernels import activation as k
@@ -47,20 +49,29 @@ sigmoid_backward: Any = elementwise(
 )
 # -- exponential pieces ---------------------------------------------------------------------------------
 
-
-def _elu(name: str) -> Any:
-    return elementwise(
-        f"{name}_of(input | alpha, scale, input_scale)",
-        k.elu,
-        fast=k.elu,
-        public=name,
-        check=refuse("elu_cpu", *_FLOATS_ONLY),
-        input=lambda g, input, alpha, scale, input_scale: elu_backward(g, input, alpha, scale, input_scale),
-    )
+elu_of: Any = elementwise(
+    "elu_of(input | alpha, scale, input_scale)",
+    k.elu,
+    fast=k.elu,
+    public="elu",
+    check=refuse("elu_cpu", *_FLOATS_ONLY),
+    input=lambda g, input, alpha, scale, input_scale: elu_backward(g, input, alpha, scale, input_scale),
+)
 
 
-elu_of: Any = _elu("elu")
-celu_of: Any = _elu("celu")
+def _single(value: float) -> float:
+    """`value` rounded to float32, as PyTorch keeps celu's alpha for the backward pass."""
+    return float(np.float32(value))
+
+
+celu_of: Any = elementwise(
+    "celu_of(input | alpha)",
+    k.celu,
+    fast=k.celu,
+    public="celu",
+    check=refuse("elu_cpu", *_FLOATS_ONLY),
+    input=lambda g, input, alpha: elu_backward(g, input, alpha, 1.0, 1.0 / _single(alpha)),
+)
 elu_backward: Any = elementwise(
     "elu_backward(g, input | alpha, scale, input_scale)",
     k.elu_backward,
@@ -252,7 +263,7 @@ def celu(input: Any, alpha: float = 1.0) -> Any:
     """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return celu_of(input, alpha, 1.0, 1.0 / alpha)
+    return celu_of(input, alpha)
 
 
 def gelu(input: Any, *, approximate: str = "none") -> Any:

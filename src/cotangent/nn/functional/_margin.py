@@ -1,13 +1,21 @@
-"""Losses of distances and margins."""
+"""Losses of margins between classes or labels."""
 
 from __future__ import annotations
 
+from ...dtypes import FLOATING, SCALAR_NAME, int64
 from ...ops.activation import log_sigmoid
+from ...ops.refusals import unsupported
 from ...tensor import Tensor
 from .._reduction import get_enum
 from ._loss import chosen, reduced
 
-__all__ = ["hinge_embedding_loss", "margin_ranking_loss", "multilabel_soft_margin_loss"]
+__all__ = [
+    "hinge_embedding_loss",
+    "margin_ranking_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+]
 
 
 def hinge_embedding_loss(
@@ -122,3 +130,134 @@ def multilabel_soft_margin_loss(
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
     return reduced(losses, reduction)
+
+
+def _rows(input: Tensor, target: Tensor, kernel: str) -> None:
+    """Check what both margin losses of classes ask of their arguments."""
+    n = input.dim()
+    if n > 2 or not input.numel() and (n != 2 or not input.size(1)):
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        )
+    if input.dtype.category != FLOATING:
+        raise unsupported(kernel, input.dtype)
+    if target.dtype is not int64:
+        raise RuntimeError(f"expected scalar type Long but found {SCALAR_NAME[target.dtype]}")
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin - input[class] + input[other])**p, averaged over the classes.
+
+    Args:
+        input: scores, (N, C) or (C,).
+        target: classes, (N,) or ().
+        p: 1 or 2.
+        margin: by how much the score of the class has to exceed the others.
+        weight: weight of each class, (C,), or None.
+        size_average: deprecated, see `reduction`.
+        reduce: deprecated, see `reduction`.
+        reduction: "mean", "sum" or "none".
+
+    Returns:
+        the mean or sum, or the losses of the examples.
+
+    Raises:
+        ValueError: for another p.
+        RuntimeError: for shapes or classes that do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.multi_margin_loss(torch.zeros(1, 2), torch.tensor([1]))
+        tensor(0.5000)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    get_enum(reduction)
+    if p != 1 and p != 2:
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
+    _rows(input, target, "multi_margin_loss_cpu_kernel")
+    single = input.dim() < 2
+    scores = input.reshape(1, -1) if single else input
+    examples, classes = scores.shape
+    if target.dim() > 1 or target.numel() != examples:
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size [{examples}], but got {list(target.shape)}. Input has shape "
+            f"{list(input.shape)}."
+        )
+    if weight is not None and weight.numel() != classes:
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    if target.numel() and ((target < 0) | (target >= classes)).any():
+        raise RuntimeError("target out of range")
+    own = target.reshape(-1, 1)
+    losses = (margin - scores.gather(1, own) + scores).clamp_min(0)
+    if p == 2:
+        losses = losses * losses
+    losses = losses.scatter(1, own, 0.0)
+    if weight is not None:
+        losses = losses * weight[own]
+    found = losses.sum(1) / classes
+    if reduction == "none" and target.dim() == 0:
+        return found.reshape(())
+    return reduced(found, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, 1 - (input[label] - input[other])) over all pairs, divided by the number of classes.
+
+    Args:
+        input: scores, (N, C) or (C,).
+        target: the labels of each example, then -1; the same shape.
+        size_average: deprecated, see `reduction`.
+        reduce: deprecated, see `reduction`.
+        reduction: "mean", "sum" or "none".
+
+    Returns:
+        the mean or sum, or the losses of the examples.
+
+    Raises:
+        RuntimeError: for shapes or labels that do not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.multilabel_margin_loss(torch.zeros(1, 2), torch.tensor([[1, -1]]))
+        tensor(0.5000)
+    """
+    reduction = chosen(size_average, reduce, reduction)
+    get_enum(reduction)
+    if target.shape != input.shape:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    _rows(input, target, "multilabel_margin_loss_forward_out_frame")
+    single = input.dim() < 2
+    scores, labels = (t.reshape(1, -1) if single else t for t in (input, target))
+    classes = scores.shape[1]
+    if target.numel() and ((target < -1) | (target >= classes)).any():
+        raise RuntimeError("argument #2 'target' is out of range")
+    # Labels count up to the first -1.
+    listed = (labels >= 0).to(int64).cumprod(1)
+    places = labels * listed
+    own = input.new_zeros(scores.shape).scatter_add(1, places, listed.to(input.dtype)) > 0
+    pairs = listed.unsqueeze(2) * (~own).unsqueeze(1).to(int64)
+    losses = (1 - scores.gather(1, places).unsqueeze(2) + scores.unsqueeze(1)).clamp_min(0) * pairs
+    found = losses.sum((1, 2)) / classes
+    if reduction == "none" and single:
+        return found.reshape(())
+    return reduced(found, reduction)
