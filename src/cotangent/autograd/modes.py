@@ -43,6 +43,7 @@ class _Modes(threading.local):
 
     def __init__(self) -> None:
         self.extras = Extras()
+        self.vmaps: list[Any] = []  # the vmaps this thread is inside of: random functions ask the innermost
 
 
 modes: Final = _Modes()

@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 
 from ..autograd.base import TensorBase
 from ..autograd.dispatch import promoted
+from ..autograd.modes import modes
 from ..ops.table import TABLE, Primitive
 from .levels import Level
 
@@ -83,6 +84,14 @@ class VmapLevel(Level):
     def __init__(self, size: int, randomness: str = "error") -> None:
         self.size = size
         self.randomness = randomness
+
+    def __enter__(self) -> VmapLevel:
+        super().__enter__()
+        modes.vmaps.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        modes.vmaps.remove(self)
 
     def batch(self, value: Any, bdim: int) -> Any:
         """A tensor of this level: one example per index of dimension `bdim` of `value`."""

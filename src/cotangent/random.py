@@ -1,0 +1,573 @@
+"""Random numbers: PyTorch's own CPU stream, so that the same seed gives the same numbers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from . import dtypes
+from .autograd.base import cell_of
+from .autograd.inplace import replace, write
+from .autograd.modes import modes
+from .autograd.views import check_writable
+from .config import settings
+from .creation import born, check_dtype
+from .errors import bad_argument, type_name
+from .kernels import counts, discrete, sampling
+from .kernels.rng import Stream, check_seed, default_stream
+from .ops.arguments import integers
+from .ops.table import TABLE
+from .size import check_device, device
+from .tensor import Tensor
+
+
+class Generator:
+    """A source of random numbers with a state of its own.
+
+    Args:
+        device: "cpu" or None.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.rand(1, generator=torch.Generator().manual_seed(0))
+        tensor([0.4963])
+    """
+
+    __module__ = "torch"
+
+    def __init__(self, device: Any = None) -> None:
+        if device is not None:
+            check_device(device)
+        self._own: Stream | None = Stream()
+
+    @property
+    def _stream(self) -> Stream:
+        return default_stream() if self._own is None else self._own
+
+    @property
+    def device(self) -> device:
+        """Where it draws."""
+        return device("cpu")
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the sequence that belongs to `seed`; returns the generator."""
+        self._stream.manual_seed(_seed(seed))
+        return self
+
+    def seed(self) -> int:
+        """Start somewhere nobody can foresee; returns the seed chosen."""
+        return self._stream.seed()
+
+    def initial_seed(self) -> int:
+        """The seed it was started with."""
+        return self._stream.initial_seed()
+
+    def get_state(self) -> Any:
+        """The state as a tensor of bytes, in PyTorch's layout."""
+        return born(self._stream.get_state())
+
+    def set_state(self, new_state: Any) -> None:
+        """Continue from a state that `get_state` (here or in PyTorch) returned."""
+        if not isinstance(new_state, Tensor):
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+        self._stream.set_state(new_state._data)
+
+    def clone_state(self) -> Generator:
+        """A generator that continues from the same place on its own."""
+        made = Generator()
+        made._own = self._stream.clone()
+        return made
+
+    def __reduce__(self) -> Any:
+        return (_restored, (self.get_state(),))
+
+
+def _restored(state: Any) -> Generator:
+    made = Generator()
+    made.set_state(state)
+    return made
+
+
+default_generator: Final = Generator.__new__(Generator)
+default_generator._own = None
+
+
+def _seed(seed: Any) -> int:
+    return seed.__index__() if isinstance(seed, (np.integer, Tensor)) else seed  # type: ignore[no-any-return]
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default sequence that belongs to `seed`.
+
+    Args:
+        seed: an integer.
+
+    Returns:
+        the default generator.
+
+    Raises:
+        RuntimeError: if it is no integer.
+        ValueError: if it does not fit 64 bits.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(0)
+        >>> torch.rand(2)
+        tensor([0.4963, 0.7682])
+    """
+    value = _seed(seed)
+    check_seed(int(value) if isinstance(value, float) else value)
+    return default_generator.manual_seed(int(value) if isinstance(value, float) else value)
+
+
+def seed() -> int:
+    """Start the default sequence somewhere nobody can foresee; returns the seed chosen."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed the default sequence was started with.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(3)
+        >>> torch.initial_seed()
+        3
+    """
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Any:
+    """The state of the default sequence, as a tensor of bytes in PyTorch's layout."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Any) -> None:
+    """Continue the default sequence from a state that `get_rng_state` returned."""
+    default_generator.set_state(new_state)
+
+
+@contextlib.contextmanager
+def fork_rng(
+    devices: Any = None, enabled: bool = True, _caller: str = "fork_rng", _devices_kw: str = "devices",
+    device_type: str = "cuda",
+) -> Iterator[None]:  # fmt: skip
+    """For a block: draw freely; afterwards the default sequence continues as if nothing had been drawn.
+
+    Args:
+        devices: other devices whose state to keep; there are none here.
+        enabled: whether it does anything.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(0)
+        >>> with torch.random.fork_rng():
+        ...     _ = torch.rand(5)
+        >>> torch.rand(1)
+        tensor([0.4963])
+    """
+    if devices is not None:
+        list(devices)
+    if not enabled:
+        yield
+        return
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        set_rng_state(state)
+
+
+# -- new tensors ----------------------------------------------------------------------------------------------
+
+
+class _Request:
+    """The options every random factory takes, read once."""
+
+    def __init__(self, function: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self.function = function
+        if "size" in options:
+            args = (options.pop("size"),)
+        self.dtype = options.pop("dtype", None)
+        self.requires_grad = options.pop("requires_grad", False)
+        self.out = options.pop("out", None)
+        generator = options.pop("generator", None)
+        check_dtype(function, self.dtype)
+        if generator is not None and not isinstance(generator, Generator):
+            got = ", ".join([type_name(a) for a in args] + [f"generator={type_name(generator)}"])
+            raise TypeError(
+                f"{function}() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+                " * (tuple of ints size, *, torch.Generator generator, ...)\n"
+            )
+        self.stream = default_stream() if generator is None else generator._stream
+        if options.get("device") is not None:
+            check_device(options["device"])
+        for key in options:
+            if key not in ("device", "layout", "pin_memory", "memory_format", "names"):
+                raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
+        self.shape = sizes_of(function, args)
+
+    def finish(self, make: Callable[[tuple[int, ...]], Any]) -> Any:
+        """The tensor that `make(shape)` draws the numbers of."""
+        made = drawn(make, self.shape)
+        if self.out is not None:
+            self.out._data = made._data
+            return self.out
+        return made.requires_grad_() if self.requires_grad else made
+
+
+def sizes_of(function: str, args: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes of a new tensor, checked."""
+    if len(args) == 1 and isinstance(args[0], str):
+        bad_argument(function, "size", 1, "tuple of ints", args[0])
+    shape = integers(function, "size", args) if args else ()
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    return shape
+
+
+def drawn(make: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any:
+    """A tensor of fresh numbers; inside vmap as its `randomness` says."""
+    level = modes.vmaps[-1] if modes.vmaps else None
+    if level is None or level.randomness == "same":
+        return born(make(shape))
+    if level.randomness == "error":
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
+    return level.batch(born(make((level.size, *shape))), 0)
+
+
+def _floating(request: _Request) -> Any:
+    return (request.dtype or settings.default_dtype).np
+
+
+def rand(*size: Any, **options: Any) -> Any:
+    """Uniform numbers in [0, 1).
+
+    Args:
+        size: sizes, separately or as one sequence.
+        options: generator, dtype, device, requires_grad, out as in PyTorch.
+
+    Returns:
+        a new tensor.
+
+    Raises:
+        NotImplementedError: for an integer dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(0)
+        >>> torch.rand(2, 2)
+        tensor([[0.4963, 0.7682],
+                [0.0885, 0.1320]])
+    """
+    request = _Request("rand", size, options)
+    return request.finish(lambda shape: sampling.uniform(request.stream, shape, _floating(request)))
+
+
+def randn(*size: Any, **options: Any) -> Any:
+    """Normal numbers of mean 0 and standard deviation 1.
+
+    Args:
+        size: sizes, separately or as one sequence.
+        options: generator, dtype, device, requires_grad, out as in PyTorch.
+
+    Returns:
+        a new tensor.
+
+    Raises:
+        NotImplementedError: for an integer dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(0)
+        >>> torch.randn(2, 2)
+        tensor([[ 1.5410, -0.2934],
+                [-2.1788,  0.5684]])
+    """
+    request = _Request("randn", size, options)
+    return request.finish(lambda shape: sampling.normal(request.stream, shape, _floating(request)))
+
+
+def randint(*args: Any, **options: Any) -> Any:
+    """Integers in [low, high).
+
+    Args:
+        args: `high, size` or `low, high, size` (also by keyword).
+        options: generator, dtype (int64), device, requires_grad, out as in PyTorch.
+
+    Returns:
+        a new tensor.
+
+    Raises:
+        RuntimeError: if the range is empty or does not fit the dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(0)
+        >>> torch.randint(10, (3,))
+        tensor([4, 9, 3])
+    """
+    given = list(args)
+    size = options.pop("size") if "size" in options else (given.pop() if given else None)
+    low, high = options.pop("low", None), options.pop("high", None)
+    if len(given) == 2:
+        low, high = given
+    elif len(given) == 1:
+        low, high = (low, given[0]) if high is None else (given[0], high)
+    bounds = [0 if low is None else low, high]
+    if high is None or not isinstance(size, (tuple, list)) or any(
+        isinstance(b, float) or not hasattr(b, "__index__") for b in bounds
+    ):
+        got = ", ".join(type_name(a) for a in args)
+        raise TypeError(
+            f"randint() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+            " * (int high, tuple of ints size, ...)\n * (int low, int high, tuple of ints size, ...)\n"
+        )
+    request = _Request("randint", (size,), options)
+    d = (request.dtype or dtypes.int64).np
+    first, last = (b.__index__() for b in bounds)
+    return request.finish(lambda shape: discrete.randint(request.stream, shape, d, first, last))
+
+
+def randperm(n: int, **options: Any) -> Any:
+    """A random permutation of 0 .. n - 1.
+
+    Args:
+        n: how many numbers.
+        options: generator, dtype (int64), device, requires_grad, out as in PyTorch.
+
+    Returns:
+        (n,).
+
+    Raises:
+        RuntimeError: if `n` is negative.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(0)
+        >>> torch.randperm(4)
+        tensor([2, 0, 1, 3])
+    """
+    if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
+        bad_argument("randperm", "n", 1, "int", n)
+    request = _Request("randperm", (n,), options)
+    d = (request.dtype or dtypes.int64).np
+    return request.finish(lambda shape: discrete.randperm(request.stream, shape[-1], d))
+
+
+def _like(function: str, source: Any, make: Callable[..., Any], options: dict[str, Any]) -> Any:
+    if not isinstance(source, Tensor):
+        bad_argument(function, "input", 1, "Tensor", source)
+    options.setdefault("dtype", None)
+    if options["dtype"] is None:
+        options["dtype"] = source.dtype
+    options.pop("memory_format", None)
+    return make(tuple(source.shape), **options)
+
+
+def rand_like(input: Any, **options: Any) -> Any:
+    """Uniform numbers in [0, 1) of the shape and dtype of `input`."""
+    return _like("rand_like", input, rand, options)
+
+
+def randn_like(input: Any, **options: Any) -> Any:
+    """Normal numbers of the shape and dtype of `input`."""
+    return _like("randn_like", input, randn, options)
+
+
+def randint_like(input: Any, low: Any, high: Any = None, **options: Any) -> Any:
+    """Integers in [low, high) of the shape and dtype of `input`; in [0, low) without `high`."""
+    bounds = (0, low) if high is None else (low, high)
+    return _like("randint_like", input, lambda shape, **o: randint(*bounds, shape, **o), options)
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None, **options: Any) -> Any:
+    """Normal numbers with given means and standard deviations.
+
+    Args:
+        mean: number or tensor.
+        std: number or tensor.
+        size: shape, if both are numbers.
+        generator: source of the numbers.
+        out: tensor to write the result to.
+        options: dtype, device, requires_grad, if both are numbers.
+
+    Returns:
+        a tensor of the broadcast shape.
+
+    Raises:
+        RuntimeError: for negative standard deviations.
+
+    Example:
+        >>> import cotangent as torch
+        >>> _ = torch.manual_seed(0)
+        >>> torch.normal(10.0, torch.zeros(2))
+        tensor([10., 10.])
+    """
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        request = _Request("normal", (size,), {"generator": generator, "out": out, **options})
+        return request.finish(
+            lambda shape: sampling.normal(request.stream, shape, _floating(request), float(mean), float(std))
+        )
+    request = _Request("normal", (), {"generator": generator, "out": out})
+    centre, spread = (v._data if isinstance(v, Tensor) else v for v in (mean, std))
+    d = (mean if isinstance(mean, Tensor) else std).dtype.np
+    return request.finish(lambda shape: sampling.normal_around(request.stream, centre, spread, d))
+
+
+def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = None) -> Any:
+    """Ones with the probabilities in `input` (or all with probability p), else zeros.
+
+    Args:
+        input: probabilities.
+        p: one probability for all, of the shape and dtype of `input`.
+        generator: source of the numbers.
+        out: tensor to write the result to.
+
+    Returns:
+        a tensor like `input`.
+
+    Raises:
+        RuntimeError: for probabilities outside [0, 1].
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.bernoulli(torch.tensor([0.0, 1.0]))
+        tensor([0., 1.])
+    """
+    request = _Request("bernoulli", (), {"generator": generator, "out": out})
+    data, d = input._data, input.dtype.np
+    if p is not None:
+        return request.finish(lambda shape: discrete.bernoulli(request.stream, (*shape, *data.shape), d, p))
+    return request.finish(
+        lambda shape: discrete.bernoulli_around(request.stream, np.broadcast_to(data, (*shape, *data.shape)), d)
+    )
+
+
+def multinomial(
+    input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+) -> Any:
+    """Indices drawn with the weights in `input`.
+
+    Args:
+        input: (n,) or (rows, n) non-negative weights.
+        num_samples: how many per row.
+        replacement: whether an index may come twice.
+        generator: source of the numbers.
+        out: tensor to write the result to.
+
+    Returns:
+        (num_samples,) or (rows, num_samples), int64.
+
+    Raises:
+        RuntimeError: for weights that cannot be drawn from.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.multinomial(torch.tensor([0.0, 1.0]), 1)
+        tensor([1])
+    """
+    request = _Request("multinomial", (), {"generator": generator, "out": out})
+    return request.finish(lambda shape: counts.multinomial(request.stream, input._data, num_samples, replacement))
+
+
+def poisson(input: Any, generator: Any = None) -> Any:
+    """Poisson numbers with the rates in `input`."""
+    request = _Request("poisson", (), {"generator": generator})
+    return request.finish(lambda shape: counts.poisson(request.stream, input._data))
+
+
+def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
+    """Binomial numbers with the given counts and probabilities."""
+    request = _Request("binomial", (), {"generator": generator})
+    return request.finish(lambda shape: counts.binomial(request.stream, count._data, prob._data))
+
+
+# -- in place ---------------------------------------------------------------------------------------------------
+
+
+def _refill(x: Any, generator: Any, make: Callable[[Stream, tuple[int, ...], Any], Any]) -> Any:
+    """Fill `x` with fresh numbers, in memory order as PyTorch does; no gradient passes."""
+    stream = default_stream() if generator is None else generator._stream
+    recording = modes.grad is not None and x._req
+    if x._data.__class__ is not np.ndarray:
+        d = x.dtype.np
+        replace(x, drawn(lambda shape: make(stream, shape, d), tuple(x.shape)))
+        return x
+    check_writable(x) if recording else None
+    data = x._data
+    order = sampling.iteration_order(data)
+    values = make(stream, tuple(data.shape[d] for d in order), data.dtype)
+    if recording:
+        write(TABLE["zeroed"], (x,), ())
+    data.transpose(order)[...] = values
+    cell_of(x)[0] += 1
+    return x
+
+
+def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Any = None, **bound: float) -> Any:
+    """Fill with uniform numbers in [from, to)."""
+    low = bound.get("from", from_)
+    return _refill(self, generator, lambda stream, shape, d: sampling.uniform(stream, shape, d, low, to))
+
+
+def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Any = None) -> Any:
+    """Fill with normal numbers."""
+    return _refill(
+        self, generator, lambda stream, shape, d: sampling.normal(stream, shape, d, float(mean), float(std))
+    )
+
+
+def random_(self: Any, from_: int = 0, to: int | None = None, *, generator: Any = None) -> Any:
+    """Fill with integers in [from, to); without bounds, in what the dtype counts exactly."""
+    if to is None and from_ == 0:
+        return _refill(self, generator, discrete.random_full)
+    low, high = (0, from_) if to is None else (from_, to)
+    return _refill(self, generator, lambda stream, shape, d: discrete.randint(stream, shape, d, low, high))
+
+
+def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
+    """Fill with ones of probability p, else zeros."""
+    if isinstance(p, Tensor):
+        chances = np.broadcast_to(p._data, self._data.shape)
+        return _refill(self, generator, lambda stream, shape, d: discrete.bernoulli_around(stream, chances, d))
+    return _refill(self, generator, lambda stream, shape, d: discrete.bernoulli(stream, shape, d, p))
+
+
+def exponential_(self: Any, lambd: float = 1, *, generator: Any = None) -> Any:
+    """Fill with exponential numbers of rate lambd."""
+    return _refill(self, generator, lambda stream, shape, d: sampling.exponential(stream, shape, d, lambd))
+
+
+def cauchy_(self: Any, median: float = 0, sigma: float = 1, *, generator: Any = None) -> Any:
+    """Fill with Cauchy numbers."""
+    return _refill(self, generator, lambda stream, shape, d: sampling.cauchy(stream, shape, d, median, sigma))
+
+
+def log_normal_(self: Any, mean: float = 1, std: float = 2, *, generator: Any = None) -> Any:
+    """Fill with numbers whose logarithm is normal."""
+    return _refill(self, generator, lambda stream, shape, d: sampling.log_normal(stream, shape, d, mean, std))
+
+
+def geometric_(self: Any, p: float, *, generator: Any = None) -> Any:
+    """Fill with geometric numbers."""
+    return _refill(self, generator, lambda stream, shape, d: counts.geometric(stream, shape, d, p))
+
+
+for _function in (uniform_, normal_, random_, bernoulli_, exponential_, cauchy_, log_normal_, geometric_):
+    setattr(Tensor, _function.__name__, _function)
+for _function in (bernoulli, multinomial):
+    setattr(Tensor, _function.__name__, _function)
+
+__all__ = [
+    "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
+    "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
+]  # fmt: skip
