@@ -14,7 +14,7 @@ import numpy as np
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
 from ..kernels import loss as k
 from .activation import log_sigmoid, sigmoid
-from .copies import full_like
+from .copies import along, full_like
 from .exponential import log, log1p
 from .piecewise import hardtanh_of
 from .reduce import mean_dims, sum_dims
@@ -229,6 +229,15 @@ def _nll(name: str, node: str) -> Any:
 
 nll_of: Any = _nll("nll_of", "NllLossBackward0")
 nll_spatial: Any = _nll("nll_spatial", "NllLoss2DBackward0")
+# Division by a count, which PyTorch passes as a number rather than a tensor; hence the name of the node.
+share_of: Any = linear(
+    "share_of(input | count)",
+    lambda a, count: np.divide(a, count, out=...),
+    node="DivBackward1",
+    public="div",
+    batch=along,
+    input=lambda g, count: share_of(g, count),
+)
 nll_backward: Any = linear(
     "nll_backward(g, target, weight? | shape, reduction, ignore_index)",
     k.nll_backward,
@@ -272,8 +281,9 @@ def class_losses(log_probs: Any, target: Any, weight: Any, reduction: int, ignor
             if n > 2:
                 raise RuntimeError("weight tensor should be defined either for all or no classes")
             raise RuntimeError(
-                f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor "
-                f"of shape: {list(weight.shape)}"
+                f"weight tensor should be defined either for all {classes} classes or no classes but got "
+                "weight "
+                f"tensor of shape: {list(weight.shape)}"
             )
         if weight.dtype is not log_probs.dtype:
             raise RuntimeError(
@@ -290,7 +300,8 @@ def _spatial_mismatch(shape: tuple[int, ...], have: tuple[int, ...]) -> None:
     if len(shape) == 4:
         if len(have) != 3:
             raise RuntimeError(
-                f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {len(have)}"
+                f"only batches of spatial targets supported (3D tensors) but got targets of dimension: "
+                f"{len(have)}"
             )
         raise RuntimeError(f"size mismatch (got input: {list(shape)} , target: {list(have)}")
     raise RuntimeError(f"Expected target size {[shape[0], *shape[2:]]}, got {list(have)}")

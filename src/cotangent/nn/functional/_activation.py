@@ -10,7 +10,6 @@ from ...errors import bad_argument
 from ...ops import activation as smooth
 from ...ops import piecewise as straight
 from ...ops.softmax import log_softmax_of, prepared, softmax_of
-from ...tensor import Tensor
 
 __all__ = [
     "celu", "celu_", "elu", "elu_", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "leaky_relu",
@@ -40,7 +39,7 @@ def _numbers(function: str, **given: Any) -> None:
             bad_argument(function, name, position, "Number", value)
 
 
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
+def relu(input: Any, inplace: bool = False) -> Any:
     """The positive part, max(x, 0).
 
     Args:
@@ -52,11 +51,10 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.relu(torch.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
-    result: Tensor = relu_(input) if inplace else straight.relu(input)
-    return result
+    return relu_(input) if inplace else straight.relu(input)
 
 
-def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """The input where it is above a threshold, a constant elsewhere.
 
     Args:
@@ -70,11 +68,10 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         >>> torch.nn.functional.threshold(torch.tensor([0.0, 1.0]), 0.5, 9.0)
         tensor([9., 1.])
     """
-    result: Tensor = (threshold_ if inplace else straight.threshold)(input, threshold, value)
-    return result
+    return (threshold_ if inplace else straight.threshold)(input, threshold, value)
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """The input, cut off below and above.
 
     Args:
@@ -95,11 +92,10 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         _numbers("hardtanh", min_val=min_val, max_val=max_val)
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    result: Tensor = (_hardtanh_ if inplace else straight.hardtanh_of)(input, min_val, max_val)
-    return result
+    return (_hardtanh_ if inplace else straight.hardtanh_of)(input, min_val, max_val)
 
 
-def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """In-place form of `hardtanh`.
 
     Args:
@@ -115,7 +111,7 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
     return hardtanh(input, min_val, max_val, True)
 
 
-def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+def relu6(input: Any, inplace: bool = False) -> Any:
     """The input, cut off below 0 and above 6.
 
     Args:
@@ -127,11 +123,10 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.relu6(torch.tensor([-1.0, 7.0]))
         tensor([0., 6.])
     """
-    result: Tensor = (_relu6_ if inplace else straight.relu6_of)(input, 0.0, 6.0)
-    return result
+    return (_relu6_ if inplace else straight.relu6_of)(input, 0.0, 6.0)
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """The input where positive, a fraction of it elsewhere.
 
     Args:
@@ -146,11 +141,10 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """
     if negative_slope.__class__ is not float:
         _numbers("leaky_relu", negative_slope=negative_slope)
-    result: Tensor = (_leaky_relu_ if inplace else straight.leaky_relu_of)(input, negative_slope)
-    return result
+    return (_leaky_relu_ if inplace else straight.leaky_relu_of)(input, negative_slope)
 
 
-def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu_(input: Any, negative_slope: float = 0.01) -> Any:
     """In-place form of `leaky_relu`.
 
     Args:
@@ -165,7 +159,7 @@ def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return leaky_relu(input, negative_slope, True)
 
 
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """The input where positive, alpha * (exp(x) - 1) elsewhere.
 
     Args:
@@ -182,11 +176,10 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha.__class__ is not float:
         _numbers("elu", alpha=alpha)
-    result: Tensor = (_elu_ if inplace else smooth.elu_of)(input, alpha, 1.0, 1.0)
-    return result
+    return (_elu_ if inplace else smooth.elu_of)(input, alpha, 1.0, 1.0)
 
 
-def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+def elu_(input: Any, alpha: float = 1.0) -> Any:
     """In-place form of `elu`.
 
     Args:
@@ -201,7 +194,7 @@ def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     return elu(input, alpha, True)
 
 
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
+def selu(input: Any, inplace: bool = False) -> Any:
     """Exponential linear units scaled so that mean 0 and variance 1 are preserved.
 
     Args:
@@ -215,11 +208,10 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.selu(torch.tensor([-1.0, 1.0]))
         tensor([-1.1113,  1.0507])
     """
-    result: Tensor = (selu_ if inplace else smooth.selu)(input)
-    return result
+    return (selu_ if inplace else smooth.selu)(input)
 
 
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
 
     Args:
@@ -234,11 +226,10 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.celu(torch.tensor([-1.0, 1.0]))
         tensor([-0.6321,  1.0000])
     """
-    result: Tensor = (celu_ if inplace else smooth.celu)(input, alpha)
-    return result
+    return (celu_ if inplace else smooth.celu)(input, alpha)
 
 
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
+def silu(input: Any, inplace: bool = False) -> Any:
     """x * sigmoid(x), also called swish.
 
     Args:
@@ -250,11 +241,10 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.silu(torch.tensor([0.0, 1.0]))
         tensor([0.0000, 0.7311])
     """
-    result: Tensor = (_silu_ if inplace else smooth.silu_of)(input)
-    return result
+    return (_silu_ if inplace else smooth.silu_of)(input)
 
 
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
+def mish(input: Any, inplace: bool = False) -> Any:
     """x * tanh(softplus(x)).
 
     Args:
@@ -268,11 +258,10 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.mish(torch.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8651])
     """
-    result: Tensor = (_mish_ if inplace else smooth.mish_of)(input)
-    return result
+    return (_mish_ if inplace else smooth.mish_of)(input)
 
 
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+def hardswish(input: Any, inplace: bool = False) -> Any:
     """x * relu6(x + 3) / 6.
 
     Args:
@@ -286,11 +275,10 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.hardswish(torch.tensor([-4.0, 1.0, 4.0]))
         tensor([-0.0000,  0.6667,  4.0000])
     """
-    result: Tensor = (_hardswish_ if inplace else straight.hardswish_of)(input)
-    return result
+    return (_hardswish_ if inplace else straight.hardswish_of)(input)
 
 
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     """relu6(x + 3) / 6, a sigmoid of straight pieces.
 
     Args:
@@ -302,8 +290,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
         >>> torch.nn.functional.hardsigmoid(torch.tensor([-4.0, 0.0]))
         tensor([0.0000, 0.5000])
     """
-    result: Tensor = (_hardsigmoid_ if inplace else straight.hardsigmoid_of)(input)
-    return result
+    return (_hardsigmoid_ if inplace else straight.hardsigmoid_of)(input)
 
 
 def _softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
@@ -315,7 +302,7 @@ def _softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """exp(x) over the sum of exp(x) along a dimension.
 
     Args:
@@ -331,11 +318,10 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     if dim is None:
         dim = _softmax_dim("softmax", input.dim(), _stacklevel)
     x, at = prepared("softmax", input, dim, dtype, 1)
-    result: Tensor = softmax_of(x, at)
-    return result
+    return softmax_of(x, at)
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """`softmax` of the negated input.
 
     Args:
@@ -351,11 +337,10 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     if dim is None:
         dim = _softmax_dim("softmin", input.dim(), _stacklevel)
     x, at = prepared("softmax", -input, dim, dtype, 1)
-    result: Tensor = softmax_of(x, at)
-    return result
+    return softmax_of(x, at)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """The logarithm of `softmax`.
 
     Args:
@@ -371,17 +356,16 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     if dim is None:
         dim = _softmax_dim("log_softmax", input.dim(), _stacklevel)
     x, at = prepared("log_softmax", input, dim, dtype, 1)
-    result: Tensor = log_softmax_of(x, at)
-    return result
+    return log_softmax_of(x, at)
 
 
 def rrelu(
-    input: Tensor,
+    input: Any,
     lower: float = 1.0 / 8,
     upper: float = 1.0 / 3,
     training: bool = False,
     inplace: bool = False,
-) -> Tensor:
+) -> Any:
     """The input where positive; elsewhere multiplied by a slope, drawn for each element while training.
 
     Args:
@@ -398,11 +382,10 @@ def rrelu(
         >>> torch.nn.functional.rrelu(torch.tensor([-2.0, 1.0]), 0.5, 0.5)
         tensor([-1.,  1.])
     """
-    result: Tensor = (_rrelu_ if inplace else straight.rrelu_of)(input, (lower + upper) / 2)
-    return result
+    return (_rrelu_ if inplace else straight.rrelu_of)(input, (lower + upper) / 2)
 
 
-def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
+def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:
     """In-place form of `rrelu`.
 
     Args:

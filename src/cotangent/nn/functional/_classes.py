@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...dtypes import FLOATING, SCALAR_NAME
 from ...errors import bad_argument
-from ...ops.loss import class_losses
+from ...ops.loss import class_losses, share_of
 from ...ops.softmax import log_softmax_of, prepared
 from ...ops.table import is_tensor
-from ...tensor import Tensor
 from .._reduction import get_enum, legacy_get_string
 
 __all__ = ["cross_entropy", "nll_loss"]
 
 
 def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: Any,
+    target: Any,
+    weight: Any = None,
     size_average: bool | None = None,
     ignore_index: int = -100,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """Negative log-likelihood: minus the log-probability of each target's class.
 
     Args:
@@ -51,20 +52,19 @@ def nll_loss(
     for position, (name, value) in enumerate((("input", input), ("target", target)), 1):
         if not is_tensor(value):
             bad_argument("nll_loss_nd", name, position, "Tensor", value)
-    result: Tensor = class_losses(input, target, weight, number, ignore_index)
-    return result
+    return class_losses(input, target, weight, number, ignore_index)
 
 
 def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: Any,
+    target: Any,
+    weight: Any = None,
     size_average: bool | None = None,
     ignore_index: int = -100,
     reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Tensor:
+) -> Any:
     """Cross entropy of logits and targets: `nll_loss` of the log-softmax over classes.
 
     Args:
@@ -101,30 +101,30 @@ def cross_entropy(
     if shape == tuple(target.shape):
         return _of_probabilities(input, target, weight, ignore_index, number, label_smoothing, dim)
     x, at = prepared("log_softmax", input, dim, None)
-    log_probs: Tensor = log_softmax_of(x, at)
+    log_probs: Any = log_softmax_of(x, at)
     if label_smoothing > 0.0:
         return _smoothed(log_probs, target, weight, ignore_index, number, label_smoothing, dim)
-    result: Tensor = class_losses(log_probs, target, weight, number, ignore_index)
-    return result
+    return class_losses(log_probs, target, weight, number, ignore_index)
 
 
-def _class_weights(weight: Tensor, shape: tuple[int, ...], dim: int) -> Tensor:
+def _class_weights(weight: Any, shape: tuple[int, ...], dim: int) -> Any:
     """The weights in a shape that broadcasts with the logits."""
     return weight.view([-1 if d == dim else 1 for d in range(len(shape))])
 
 
 def _of_probabilities(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
+    input: Any,
+    target: Any,
+    weight: Any,
     ignore_index: int,
     reduction: int,
     label_smoothing: float,
     dim: int,
-) -> Tensor:
+) -> Any:
     if target.dtype.category != FLOATING:
         raise RuntimeError(
-            f"Expected floating point type for target with class probabilities, got {SCALAR_NAME[target.dtype]}"
+            "Expected floating point type for target with class probabilities, got "
+            f"{SCALAR_NAME[target.dtype]}"
         )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
@@ -132,8 +132,8 @@ def _of_probabilities(
     classes = shape[dim] if shape else 1
     if weight is not None and (weight.dim() != 1 or weight.numel() != classes):
         raise RuntimeError(
-            f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but got "
-            f"weight tensor of shape: {list(weight.shape)}"
+            f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes "
+            f"but got weight tensor of shape: {list(weight.shape)}"
         )
     if label_smoothing > 0.0:
         _check_smoothing(label_smoothing)
@@ -143,23 +143,23 @@ def _of_probabilities(
     if weight is not None:
         losses = losses * _class_weights(weight, shape, dim)
     if reduction == 0:
-        result: Tensor = -losses.sum(dim)
+        result: Any = -losses.sum(dim)
     elif reduction == 2:
         result = -losses.sum()
     else:
-        result = -losses.sum() / (max(1, input.numel()) / classes)
+        result = share_of(-losses.sum(), input.numel() / classes)
     return result
 
 
 def _smoothed(
-    log_probs: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
+    log_probs: Any,
+    target: Any,
+    weight: Any,
     ignore_index: int,
     reduction: int,
     label_smoothing: float,
     dim: int,
-) -> Tensor:
+) -> Any:
     """The loss of the classes mixed with the mean loss over all classes."""
     _check_smoothing(label_smoothing)
     sharp = class_losses(log_probs, target, weight, reduction, ignore_index)
@@ -177,8 +177,7 @@ def _smoothed(
     elif reduction == 1 and weight is not None:
         counted = target.masked_fill(ignored, 0)
         even = even.sum() / (weight[counted] * ~ignored).sum()
-    result: Tensor = sharp * (1 - label_smoothing) + even * (label_smoothing / shape[dim])
-    return result
+    return sharp * (1 - label_smoothing) + even * (label_smoothing / shape[dim])
 
 
 def _check_smoothing(label_smoothing: float) -> None:

@@ -8,13 +8,14 @@ from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, finfo, float32
 from ...ops.broadcast import expanded
 from ...ops.normalize import row_shape
 from ...ops.refusals import unsupported
-from ...tensor import Tensor
 from ._loss import broadcast
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "rms_norm"]
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+def normalize(
+    input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None
+) -> Any:
     """Vectors divided by their norm.
 
     Args:
@@ -33,7 +34,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     return input / norms if out is None else input.div(norms, out=out)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """Cosines of the angles between vectors.
 
     Args:
@@ -68,8 +69,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 def pairwise_distance(
-    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Tensor:
+    x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Any:
     """Norms of the differences of vectors, which lie along the last dimension.
 
     Args:
@@ -88,8 +89,8 @@ def pairwise_distance(
 
 
 def rms_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
-) -> Tensor:
+    input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:
     """Mean square 1 over the last dimensions, then scaled.
 
     Args:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 from ...errors import bad_argument
 from ...functions import empty_like, zeros
 from ...ops.table import is_tensor
-from ...tensor import Tensor
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
@@ -22,8 +22,8 @@ def _check(p: float) -> None:
 
 
 def _dropped(
-    function: str, input: Tensor, p: float, training: bool, inplace: bool, *, features: bool, alpha: bool
-) -> Tensor:
+    function: str, input: Any, p: float, training: bool, inplace: bool, *, features: bool, alpha: bool
+) -> Any:
     """Elements (or whole channels) zeroed with probability p, or replaced by selu's lowest value."""
     _check(p)
     if not is_tensor(input):
@@ -49,7 +49,7 @@ def _dropped(
     return input.mul_(noise).add_(shift) if inplace else input * noise + shift
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Elements zeroed at random, the others scaled so that the mean stays.
 
     Args:
@@ -71,7 +71,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _dropped("dropout", input, p, training, inplace, features=False, alpha=False)
 
 
-def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Dropout for selu: mean and variance stay.
 
     Args:
@@ -94,8 +94,8 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 
 def feature_alpha_dropout(
-    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
-) -> Tensor:
+    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Any:
     """`alpha_dropout` of whole channels.
 
     Args:
@@ -115,7 +115,7 @@ def feature_alpha_dropout(
     return _dropped("feature_alpha_dropout", input, p, training, inplace, features=True, alpha=True)
 
 
-def _channels(input: Tensor, p: float, training: bool, inplace: bool, single: bool) -> Tensor:
+def _channels(input: Any, p: float, training: bool, inplace: bool, single: bool) -> Any:
     """Dropout of whole channels; a `single` example has no batch dimension."""
     if single:
         input = input.unsqueeze_(0) if inplace else input.unsqueeze(0)
@@ -127,15 +127,16 @@ def _channels(input: Tensor, p: float, training: bool, inplace: bool, single: bo
 
 def _rank_warning(name: str, given: int, spatial: str, wanted: str) -> None:
     warnings.warn(
-        f"{name}: Received a {given}-D input to {name}, which is deprecated and will result in an error in a future "
-        "release. To retain the behavior and silence this warning, please use dropout instead. Note that "
-        f"{name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a channel "
-        f"dimension, and an optional batch dimension (i.e. {wanted} inputs).",
+        f"{name}: Received a {given}-D input to {name}, which is deprecated and will result in an error in a "
+        "future release. To retain the behavior and silence this warning, please use dropout instead. "
+        "Note that "
+        f"{name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a "
+        f"channel dimension, and an optional batch dimension (i.e. {wanted} inputs).",
         stacklevel=3,
     )
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Whole channels zeroed at random.
 
     Args:
@@ -157,14 +158,15 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     n = input.dim()
     if n not in (2, 3):
         raise RuntimeError(
-            f"dropout1d: Expected 2D or 3D input, but received a {n}D input. Note that dropout1d exists to provide "
-            "channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch "
-            "dimension (i.e. 2D or 3D inputs)."
+            f"dropout1d: Expected 2D or 3D input, but received a {n}D input. Note that dropout1d exists to "
+            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and "
+            "an optional "
+            "batch dimension (i.e. 2D or 3D inputs)."
         )
     return _channels(input, p, training, inplace, n == 2)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Whole channels zeroed at random.
 
     Args:
@@ -187,16 +189,19 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         _rank_warning("dropout2d", n, "2", "3D or 4D")
     if n == 3:
         warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
-            "- input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a "
-            "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain "
-            "the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
+            "behavior is "
+            "desired - input is interpreted as shape (N, C, L), where C is the channel dim. This "
+            "behavior will change in "
+            "a future release to interpret the input as one without a batch dimension, i.e. shape (C, H, "
+            "W). To "
+            "maintain the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
     return _channels(input, p, training, inplace, False)
 
 
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Whole channels zeroed at random.
 
     Args:

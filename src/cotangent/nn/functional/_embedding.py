@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...autograd.modes import no_grad
 from ...ops.embedding import rows
-from ...tensor import Tensor
 
 __all__ = ["embedding"]
 
 
 def embedding(
-    input: Tensor,
-    weight: Tensor,
+    input: Any,
+    weight: Any,
     padding_idx: int | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
-) -> Tensor:
+) -> Any:
     """The rows of a table at indices.
 
     Args:
@@ -51,11 +52,10 @@ def embedding(
             padding_idx += weight.size(0)
     if max_norm is not None:
         _bound_rows(weight, input, max_norm, norm_type)
-    result: Tensor = rows(weight, input, padding_idx, scale_grad_by_freq)
-    return result
+    return rows(weight, input, padding_idx, scale_grad_by_freq)
 
 
-def _bound_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+def _bound_rows(weight: Any, indices: Any, max_norm: float, norm_type: float) -> None:
     """Shorten the rows in use, in place and unseen by autograd."""
     with no_grad():
         used = indices.flatten().unique().long()

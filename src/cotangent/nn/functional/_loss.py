@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 from ...autograd.modes import no_grad
 from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
 from ...ops.refusals import unsupported
-from ...tensor import Tensor
 from .._reduction import get_enum, legacy_get_string
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-def reduced(losses: Tensor, reduction: str) -> Tensor:
+def reduced(losses: Any, reduction: str) -> Any:
     """The losses of the elements, their mean or their sum.
 
     Raises:
@@ -49,7 +49,7 @@ def chosen(size_average: bool | None, reduce: bool | None, reduction: str) -> st
     return legacy_get_string(size_average, reduce)
 
 
-def _pair(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _pair(input: Any, target: Any) -> tuple[Any, Any]:
     """Both tensors in one shape, with PyTorch's warning if that takes broadcasting."""
     if target.size() == input.size():
         return input, target
@@ -62,7 +62,7 @@ def _pair(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return expanded(input, shape), expanded(target, shape)
 
 
-def broadcast(*tensors: Tensor) -> tuple[int, ...]:
+def broadcast(*tensors: Any) -> tuple[int, ...]:
     """The common shape of tensors.
 
     Raises:
@@ -81,7 +81,7 @@ def broadcast(*tensors: Tensor) -> tuple[int, ...]:
     return shape
 
 
-def _same_dtype(input: Tensor, target: Tensor, kernel: str) -> tuple[Tensor, Tensor]:
+def _same_dtype(input: Any, target: Any, kernel: str) -> tuple[Any, Any]:
     """Both in the wider dtype, if that is a floating-point one."""
     if input.dtype is not target.dtype:
         wider = (input.flatten()[:1] + target.flatten()[:1]).dtype if input.numel() else input.dtype
@@ -91,7 +91,7 @@ def _same_dtype(input: Tensor, target: Tensor, kernel: str) -> tuple[Tensor, Ten
     return input, target
 
 
-def _weighted(losses: Tensor, weight: Tensor, reduction: str) -> Tensor:
+def _weighted(losses: Any, weight: Any, reduction: str) -> Any:
     """Losses times weights; the mean is over the weights."""
     if weight.size() != losses.size():
         raise ValueError("Weights and input must have the same size.")
@@ -102,13 +102,13 @@ def _weighted(losses: Tensor, weight: Tensor, reduction: str) -> Tensor:
 
 
 def mse_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
+    weight: Any = None,
+) -> Any:
     """Squared differences.
 
     Args:
@@ -141,18 +141,17 @@ def mse_loss(
         input, target = _same_dtype(input, target, "mse_cpu")
     if weight is not None:
         return _weighted(primitives.mse_of(input, target, 0), weight, reduction)
-    result: Tensor = primitives.mse_of(input, target, get_enum(reduction))
-    return result
+    return primitives.mse_of(input, target, get_enum(reduction))
 
 
 def l1_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
+    weight: Any = None,
+) -> Any:
     """Absolute differences.
 
     Args:
@@ -178,13 +177,13 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
     beta: float = 1.0,
-) -> Tensor:
+) -> Any:
     """Squared differences up to `beta`, absolute ones beyond.
 
     Args:
@@ -214,13 +213,12 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     input, target = _same_dtype(input, target, "smooth_l1_cpu")
-    result: Tensor = primitives.smooth_l1_of(input, target, number, beta)
-    return result
+    return primitives.smooth_l1_of(input, target, number, beta)
 
 
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
-) -> Tensor:
+    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
+) -> Any:
     """Half squared differences up to `delta`, delta times absolute ones beyond.
 
     Args:
@@ -248,17 +246,16 @@ def huber_loss(
     input, target = _same_dtype(input, target, "huber_cpu")
     if weight is not None:
         return _weighted(primitives.huber_of(input, target, 0, delta), weight, reduction)
-    result: Tensor = primitives.huber_of(input, target, number, delta)
-    return result
+    return primitives.huber_of(input, target, number, delta)
 
 
 def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """log(1 + exp(-target * input)).
 
     Args:
@@ -281,18 +278,17 @@ def soft_margin_loss(
         shape = broadcast(input, target)
         input, target = expanded(input, shape), expanded(target, shape)
     input, target = _same_dtype(input, target, "log1p_cpu")
-    result: Tensor = primitives.soft_margin_of(input, target, number)
-    return result
+    return primitives.soft_margin_of(input, target, number)
 
 
 def binary_cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: Any,
+    target: Any,
+    weight: Any = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """Cross entropy of probabilities of two classes; logarithms below -100 count as -100.
 
     Args:
@@ -328,19 +324,18 @@ def binary_cross_entropy(
             )
     if weight is not None:
         weight = expanded(weight, broadcast(target, weight))
-    result: Tensor = primitives.binary_cross_entropy_of(input, target, weight, number)
-    return result
+    return primitives.binary_cross_entropy_of(input, target, weight, number)
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: Any,
+    target: Any,
+    weight: Any = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
+    pos_weight: Any = None,
+) -> Any:
     """`binary_cross_entropy` of sigmoid(input), without overflow.
 
     Args:
@@ -373,18 +368,17 @@ def binary_cross_entropy_with_logits(
             f"result type {SCALAR_NAME[input.dtype]} can't be cast to the desired output type "
             f"{SCALAR_NAME[target.dtype]}"
         )
-    result: Tensor = primitives.binary_cross_entropy_with_logits_of(input, target, weight, pos_weight, number)
-    return result
+    return primitives.binary_cross_entropy_with_logits_of(input, target, weight, pos_weight, number)
 
 
 def kl_div(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
     log_target: bool = False,
-) -> Tensor:
+) -> Any:
     """target * (log(target) - input), the summands of the Kullback-Leibler divergence.
 
     Args:
@@ -424,15 +418,15 @@ def kl_div(
 
 
 def poisson_nll_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     log_input: bool = True,
     full: bool = False,
     size_average: bool | None = None,
     eps: float = 1e-8,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """Negative log-likelihood of counts under a Poisson distribution.
 
     Args:
@@ -463,13 +457,13 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    var: Tensor | float,
+    input: Any,
+    target: Any,
+    var: Any,
     full: bool = False,
     eps: float = 1e-6,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """Negative log-likelihood under normal distributions: (log(var) + (input - target)^2 / var) / 2.
 
     Args:

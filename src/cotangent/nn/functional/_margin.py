@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...dtypes import FLOATING, SCALAR_NAME, int64
 from ...ops.activation import log_sigmoid
 from ...ops.refusals import unsupported
-from ...tensor import Tensor
 from .._reduction import get_enum
 from ._loss import chosen, reduced
 
@@ -19,13 +20,13 @@ __all__ = [
 
 
 def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     margin: float = 1.0,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """The input where the target is 1, max(0, margin - input) where it is -1.
 
     Args:
@@ -53,14 +54,14 @@ def hinge_embedding_loss(
 
 
 def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
+    input1: Any,
+    input2: Any,
+    target: Any,
     margin: float = 0,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """max(0, -target * (input1 - input2) + margin).
 
     Args:
@@ -94,13 +95,13 @@ def margin_ranking_loss(
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
+    input: Any,
+    target: Any,
+    weight: Any = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """Binary cross entropy of logits, averaged over the labels of each example.
 
     Args:
@@ -123,7 +124,7 @@ def multilabel_soft_margin_loss(
         tensor(0.6931)
     """
     reduction = chosen(size_average, reduce, reduction)
-    losses: Tensor = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
+    losses: Any = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
     if weight is not None:
         losses = losses * weight
     losses = losses.sum(dim=input.dim() - 1) / input.size(input.dim() - 1)
@@ -132,12 +133,13 @@ def multilabel_soft_margin_loss(
     return reduced(losses, reduction)
 
 
-def _rows(input: Tensor, target: Tensor, kernel: str) -> None:
+def _rows(input: Any, target: Any, kernel: str) -> None:
     """Check what both margin losses of classes ask of their arguments."""
     n = input.dim()
-    if n > 2 or not input.numel() and (n != 2 or not input.size(1)):
+    if n > 2 or (not input.numel() and (n != 2 or not input.size(1))):
         raise RuntimeError(
-            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
         )
     if input.dtype.category != FLOATING:
         raise unsupported(kernel, input.dtype)
@@ -146,15 +148,15 @@ def _rows(input: Tensor, target: Tensor, kernel: str) -> None:
 
 
 def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     p: int = 1,
     margin: float = 1.0,
-    weight: Tensor | None = None,
+    weight: Any = None,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """max(0, margin - input[class] + input[other])**p, averaged over the classes.
 
     Args:
@@ -191,7 +193,8 @@ def multi_margin_loss(
     examples, classes = scores.shape
     if target.dim() > 1 or target.numel() != examples:
         raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
+            "samples (batch "
             f"size). Expected target size [{examples}], but got {list(target.shape)}. Input has shape "
             f"{list(input.shape)}."
         )
@@ -213,12 +216,12 @@ def multi_margin_loss(
 
 
 def multilabel_margin_loss(
-    input: Tensor,
-    target: Tensor,
+    input: Any,
+    target: Any,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """max(0, 1 - (input[label] - input[other])) over all pairs, divided by the number of classes.
 
     Args:

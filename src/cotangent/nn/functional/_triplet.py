@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ...ops.select import minimum
-from ...tensor import Tensor
 from .._reduction import get_enum
 from ._distance import pairwise_distance
 from ._loss import chosen, reduced
@@ -14,14 +14,14 @@ __all__ = ["bilinear", "cosine_embedding_loss", "triplet_margin_loss", "triplet_
 
 
 def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
+    input1: Any,
+    input2: Any,
+    target: Any,
     margin: float = 0,
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
 
     Args:
@@ -52,7 +52,8 @@ def cosine_embedding_loss(
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if input1.dim() != n + 1 or input2.dim() != n + 1:
         raise RuntimeError(
-            f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with sizes {list(input1.shape)} and "
+            f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with sizes "
+            f"{list(input1.shape)} and "
             f"{list(input2.shape)}."
         )
     # PyTorch keeps the squared norms away from zero by this much.
@@ -65,9 +66,9 @@ def cosine_embedding_loss(
 
 
 def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
+    anchor: Any,
+    positive: Any,
+    negative: Any,
     margin: float = 1.0,
     p: float = 2,
     eps: float = 1e-6,
@@ -75,7 +76,7 @@ def triplet_margin_loss(
     size_average: bool | None = None,
     reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """max(0, distance to the positive - distance to the negative + margin).
 
     Args:
@@ -106,22 +107,22 @@ def triplet_margin_loss(
     reduction = chosen(size_average, reduce, reduction)
     get_enum(reduction)
 
-    def distance(a: Tensor, b: Tensor) -> Tensor:
+    def distance(a: Any, b: Any) -> Any:
         return pairwise_distance(a, b, p, eps)
 
     return _of_triplets(anchor, positive, negative, distance, margin, swap, reduction)
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
+    anchor: Any,
+    positive: Any,
+    negative: Any,
     *,
-    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    distance_function: Callable[[Any, Any], Any] | None = None,
     margin: float = 1.0,
     swap: bool = False,
     reduction: str = "mean",
-) -> Tensor:
+) -> Any:
     """`triplet_margin_loss` with a distance of one's own.
 
     Args:
@@ -155,19 +156,20 @@ def triplet_margin_with_distance_loss(
 
 
 def _of_triplets(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    distance: Callable[[Tensor, Tensor], Tensor],
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    distance: Callable[[Any, Any], Any],
     margin: float,
     swap: bool,
     reduction: str,
-) -> Tensor:
+) -> Any:
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            "The anchor, positive, and negative tensors are expected to have the same number of "
+            "dimensions, but got: "
             f"anchor {anchor.dim()}D, positive {positive.dim()}D, and negative {negative.dim()}D inputs"
         )
     near, far = distance(anchor, positive), distance(anchor, negative)
@@ -176,7 +178,7 @@ def _of_triplets(
     return reduced((margin + near - far).clamp_min(0), reduction)
 
 
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """input1' W_k input2 for every matrix W_k.
 
     Args:
@@ -209,7 +211,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     for name, t, d in (("input1", input1, 1), ("input2", input2, 2)):
         if t.size(-1) != weight.size(d):
             raise RuntimeError(
-                f"bilinear(): {name} size does not match weight size: got {t.size(-1)} but expected {weight.size(d)}"
+                f"bilinear(): {name} size does not match weight size: got {t.size(-1)} but expected "
+                f"{weight.size(d)}"
             )
     outputs, n, m = weight.shape
     lead = tuple(input1.shape[:-1])
