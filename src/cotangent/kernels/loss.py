@@ -19,6 +19,12 @@ def reduced(values: Any, reduction: int) -> Any:
     return np.asarray(total / values.dtype.type(values.size) if reduction == 1 else total)
 
 
+@in_float
+def share(a: Any, count: float) -> Any:
+    """a / count."""
+    return np.divide(a, count, out=...)
+
+
 def _total_of_squares(d: Any) -> Any:
     flat = d.reshape(-1)
     return np.dot(flat, flat)

@@ -232,7 +232,7 @@ nll_spatial: Any = _nll("nll_spatial", "NllLoss2DBackward0")
 # Division by a count, which PyTorch passes as a number rather than a tensor; hence the name of the node.
 share_of: Any = linear(
     "share_of(input | count)",
-    lambda a, count: np.divide(a, count, out=...),
+    k.share,
     node="DivBackward1",
     public="div",
     batch=along,
