@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import autograd, special
+from . import autograd, random, special
 from . import dtypes as _dtypes
 from . import functions as _functions
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
@@ -11,6 +11,7 @@ from .autograd.modes import (
 )  # fmt: skip
 from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
+from .lazy import deferred as _deferred
 from .namespaces import fill_autograd as _fill_autograd
 from .printing import set_printoptions
 from .size import (
@@ -26,3 +27,10 @@ for _name, _value in _dtypes.BY_NAME.items():
 for _name in _functions.__all__:
     globals()[_name] = getattr(_functions, _name)
 _fill_autograd()
+# Modules that much of a short program never touches: run when an attribute of theirs is first read.
+compile = _deferred("cotangent.compile")
+fft = _deferred("cotangent.fft")
+func = _deferred("cotangent.func")
+nn = _deferred("cotangent.nn")
+optim = _deferred("cotangent.optim")
+utils = _deferred("cotangent.utils")

@@ -4,10 +4,12 @@
 module level through `module()` and loaded by the first attribute that anybody reads from them.
 """
 
+import sys
 from importlib import import_module
+from importlib.util import LazyLoader, find_spec, module_from_spec
 from types import ModuleType
 
-__all__ = ["module"]
+__all__ = ["deferred", "module"]
 
 
 class _Unloaded(ModuleType):
@@ -45,3 +47,35 @@ def module(name: str) -> ModuleType:
         Fraction(4, 3)
     """
     return _Unloaded(name)
+
+
+def deferred(name: str) -> ModuleType:
+    """Put the module `name` in `sys.modules` without running it yet: the first attribute access does.
+
+    Unlike `module` this gives the one and only module object, so `import cotangent.nn` later finds the same.
+
+    Args:
+        name: absolute name of a module of this package.
+
+    Returns:
+        The module.
+
+    Raises:
+        ModuleNotFoundError: if there is no such module.
+
+    Example:
+        >>> from cotangent import lazy
+        >>> lazy.deferred("cotangent.optim").SGD.__name__
+        'SGD'
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    loader = LazyLoader(spec.loader)
+    spec.loader = loader
+    made = module_from_spec(spec)
+    sys.modules[name] = made
+    loader.exec_module(made)
+    return made
