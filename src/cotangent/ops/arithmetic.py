@@ -47,28 +47,32 @@ def scaled(g: Any, alpha: Any) -> Any:
 
 
 _NO_NEGATION: Final = (
-    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
-    "`logical_not()` operator instead."
+    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+    "the `~` or `logical_not()` operator instead."
 )
 _NO_INTEGER_ADDCDIV: Final = (
-    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division "
-    "of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / "
-    "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The "
-    "future addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes."
+    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
+    "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + "
+    "value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * "
+    "tensor1 / tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: "
+    "(input + value * tensor1 / tensor2), for all dtypes."
 )
+
 
 def _no_bools(tensors: tuple[Any, ...]) -> None:
     """Refuse to subtract bools."""
-    bools = [value.dtype.category == BOOL if is_tensor(value) else isinstance(value, bool) for value in tensors]
+    bools = [
+        value.dtype.category == BOOL if is_tensor(value) else isinstance(value, bool) for value in tensors
+    ]
     if all(bools):
         raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
-            "operator instead."
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
         )
-    if any(bool_ and is_tensor(value) for bool_, value in zip(bools, tensors, strict=True)):
+    if any(bools):
         raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
-            "use the `~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
+            "a mask, use the `~` or `logical_not()` operator instead."
         )
 
 
@@ -79,7 +83,9 @@ add = elementwise(
     signatures=("(Tensor input, Tensor other, *, Number alpha = 1, Tensor out = None)",),
     input=lambda g: g,
     other=lambda g, alpha: scaled(g, alpha),
-    doc=of_two("Sums of elements: input + alpha * other.", "add", "torch.tensor([1, 2])", "10", "tensor([11, 12])"),
+    doc=of_two(
+        "Sums of elements: input + alpha * other.", "add", "torch.tensor([1, 2])", "10", "tensor([11, 12])"
+    ),
 )
 sub = elementwise(
     "sub(input, other | alpha=1)",
@@ -89,7 +95,9 @@ sub = elementwise(
     guard=_no_bools,
     input=lambda g: g,
     other=lambda g, alpha: -scaled(g, alpha),
-    doc=of_two("Differences: input - alpha * other.", "sub", "torch.tensor([1, 2])", "10", "tensor([-9, -8])"),
+    doc=of_two(
+        "Differences: input - alpha * other.", "sub", "torch.tensor([1, 2])", "10", "tensor([-9, -8])"
+    ),
 )
 # `1 - x`: PyTorch's node for a number on the left has a name of its own.
 rsub_number = elementwise(
@@ -101,7 +109,6 @@ rsub_number = elementwise(
     public="rsub",
     guard=_no_bools,
     input=lambda g, alpha: -scaled(g, alpha),
-    other=lambda g: g,
 )
 rsub_tensor = elementwise(
     "rsub_tensor(input, other | alpha=1)",
@@ -166,17 +173,27 @@ def _no_derivative(name: str) -> Any:
     return rule
 
 
-floor_divide = elementwise(
-    "floor_divide(input, other)",
-    k.floor_div,
-    keeps_scalar="other",
+def _floor_divide_op(name: str, **rules: Any) -> Any:
+    return elementwise(
+        f"{name}(input, other)", k.floor_div, keeps_scalar="other", node="NotImplemented",
+        public="floor_divide",
+        check=refuse("div_floor_cpu", BOOL, COMPLEX), **rules,
+    )  # fmt: skip
+
+
+floor_divide_tensor = _floor_divide_op(
+    "floor_divide_tensor", input=_no_derivative("floor_divide"), other=_no_derivative("floor_divide")
+)
+floor_divide_number = _floor_divide_op("floor_divide_number", input=_no_derivative("floor_divide"))
+floor_divide_of_number = _floor_divide_op("floor_divide_of_number", other=_no_derivative("floor_divide"))
+remainder_of_number = elementwise(
+    "remainder_of_number(input, other)",
+    k.remainder,
     node="NotImplemented",
-    check=refuse("div_floor_cpu", BOOL, COMPLEX),
-    input=_no_derivative("floor_divide"),
-    other=_no_derivative("floor_divide"),
-    doc=of_two(
-        "Quotients rounded down.", "floor_divide", "torch.tensor([-7, 7])", "2", "tensor([-4,  3])"
-    ),
+    public="remainder",
+    signatures=NUMBER_OR_TENSOR,
+    check=refuse("remainder_cpu", BOOL, COMPLEX),
+    other=_no_derivative("remainder"),
 )
 remainder_tensor = elementwise(
     "remainder_tensor(input, other)",
@@ -240,9 +257,7 @@ addcmul_of = elementwise(
     public="addcmul",
     strict=("input", "tensor1", "tensor2"),
     fast=k.addcmul,
-    signatures=(
-        "(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",
-    ),
+    signatures=("(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",),
     input=lambda g: g,
     tensor1=lambda g, tensor2, value: g * scaled(tensor2, value),
     tensor2=lambda g, tensor1, value: g * scaled(tensor1, value),
@@ -254,9 +269,7 @@ addcdiv_of = elementwise(
     public="addcdiv",
     strict=("input", "tensor1", "tensor2"),
     fast=k.addcdiv,
-    signatures=(
-        "(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",
-    ),
+    signatures=("(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",),
     check=refuse_with(
         RuntimeError(_NO_INTEGER_ADDCDIV), INTEGRAL, refuse_with(RuntimeError(_NO_INTEGER_ADDCDIV), BOOL)
     ),
@@ -267,21 +280,27 @@ addcdiv_of = elementwise(
 gcd = elementwise(
     "gcd(input, other)",
     np.gcd,
-
     strict=("input", "other"),
     check=refuse("gcd_cpu", BOOL, FLOATING, COMPLEX),
     doc=of_two(
-        "Greatest common divisors of integers.", "gcd", "torch.tensor([12, 9])", "torch.tensor([8, 6])", "tensor([4, 3])"
+        "Greatest common divisors of integers.",
+        "gcd",
+        "torch.tensor([12, 9])",
+        "torch.tensor([8, 6])",
+        "tensor([4, 3])",
     ),
 )
 lcm = elementwise(
     "lcm(input, other)",
     np.lcm,
-
     strict=("input", "other"),
     check=refuse("lcm_cpu", BOOL, FLOATING, COMPLEX),
     doc=of_two(
-        "Least common multiples of integers.", "lcm", "torch.tensor([12, 9])", "torch.tensor([8, 6])", "tensor([24, 18])"
+        "Least common multiples of integers.",
+        "lcm",
+        "torch.tensor([12, 9])",
+        "torch.tensor([8, 6])",
+        "tensor([24, 18])",
     ),
 )
 
@@ -336,6 +355,29 @@ def div(input: Any, other: Any = REQUIRED, *, rounding_mode: str | None = None, 
     )
 
 
+def floor_divide(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
+    """Quotients rounded down.
+
+    Args:
+        input, other: tensors (one of them may be a number) that broadcast together.
+        out: tensor to store the result in.
+
+    Returns:
+        a tensor of the broadcast shape.
+
+    Raises:
+        RuntimeError: for an integer divisor of zero.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
+        tensor([-4,  3])
+    """
+    if is_tensor(other):
+        return deliver("floor_divide", floor_divide_tensor(input, other), out)
+    return deliver("floor_divide", floor_divide_number(input, other), out)
+
+
 def remainder(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     """Remainders of division with the sign of the divisor, as Python's `%`.
 
@@ -355,6 +397,8 @@ def remainder(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.remainder(torch.tensor([-7, 7]), 4)
         tensor([1, 3])
     """
+    if not is_tensor(input):
+        return deliver("remainder", remainder_of_number(input, other), out)
     if is_tensor(other):
         return deliver("remainder", remainder_tensor(input, other), out)
     return deliver("remainder", remainder_number(input, other), out)
@@ -403,7 +447,9 @@ def positive(input: Any) -> Any:
     return input
 
 
-def addcmul(input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None) -> Any:
+def addcmul(
+    input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None
+) -> Any:
     """input + value * tensor1 * tensor2.
 
     Args:
@@ -422,7 +468,9 @@ def addcmul(input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, val
     return deliver("addcmul", addcmul_of(input, tensor1, tensor2, value), out)
 
 
-def addcdiv(input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None) -> Any:
+def addcdiv(
+    input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None
+) -> Any:
     """input + value * tensor1 / tensor2.
 
     Args:
@@ -451,16 +499,17 @@ def over(input: Any, other: Any) -> Any:
 
 def floor_over(input: Any, other: Any) -> Any:
     """`other // input` for Python's operator."""
-    return floor_divide(other, input)
+    return floor_divide_of_number(other, input)
 
 
 def remainder_of(input: Any, other: Any) -> Any:
     """`other % input` for Python's operator."""
-    return remainder_tensor(other, input)
+    return remainder_of_number(other, input)
 
 
 FUNCTIONS: Final = (
-    "add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "fmod", "neg", "positive", "reciprocal", "addcmul",
+    "add", "sub", "rsub", "mul", "div", "floor_divide", "remainder", "fmod", "neg", "positive", "reciprocal",
+    "addcmul",
     "addcdiv", "gcd", "lcm",
 )  # fmt: skip
 METHODS: Final = tuple(name for name in FUNCTIONS if name != "rsub")
@@ -472,7 +521,9 @@ ALIASES: Final = {
 DUNDERS: Final = {
     "__add__": "add", "__radd__": "add", "__iadd__": "add_", "__sub__": "sub", "__rsub__": "rsub_number",
     "__isub__": "sub_", "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul_", "__truediv__": "div_true",
-    "__rtruediv__": "over", "__itruediv__": "div_", "__floordiv__": "floor_divide", "__rfloordiv__": "floor_over",
-    "__ifloordiv__": "floor_divide_", "__mod__": "remainder", "__rmod__": "remainder_of", "__imod__": "remainder_",
+    "__rtruediv__": "over", "__itruediv__": "div_", "__floordiv__": "floor_divide",
+    "__rfloordiv__": "floor_over",
+    "__ifloordiv__": "floor_divide_", "__mod__": "remainder", "__rmod__": "remainder_of",
+    "__imod__": "remainder_",
     "__neg__": "neg", "__pos__": "positive",
 }  # fmt: skip

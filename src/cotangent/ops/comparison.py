@@ -22,7 +22,9 @@ def _comparison(name: str, ufunc: Any, sign: str, shown: str, **options: Any) ->
         result=BOOL_RESULT,
         strict=("input",),
         signatures=TENSOR_OR_NUMBER,
-        doc=of_two(f"Whether input {sign} other, element by element.", name, "torch.tensor([1, 2, 3])", "2", shown),
+        doc=of_two(
+            f"Whether input {sign} other, element by element.", name, "torch.tensor([1, 2, 3])", "2", shown
+        ),
         **options,
     )
 
@@ -32,7 +34,9 @@ ne = _comparison("ne", np.not_equal, "!=", "tensor([ True, False,  True])")
 lt = _comparison("lt", np.less, "<", "tensor([ True, False, False])", check=refuse("lt_cpu", COMPLEX))
 le = _comparison("le", np.less_equal, "<=", "tensor([ True,  True, False])", check=refuse("le_cpu", COMPLEX))
 gt = _comparison("gt", np.greater, ">", "tensor([False, False,  True])", check=refuse("gt_cpu", COMPLEX))
-ge = _comparison("ge", np.greater_equal, ">=", "tensor([False,  True,  True])", check=refuse("ge_cpu", COMPLEX))
+ge = _comparison(
+    "ge", np.greater_equal, ">=", "tensor([False,  True,  True])", check=refuse("ge_cpu", COMPLEX)
+)
 
 isnan = elementwise(
     "isnan(input)",
@@ -73,7 +77,9 @@ signbit = elementwise(
     result=BOOL_RESULT,
     check=refuse_with(NotImplementedError("signbit is not implemented for complex tensors."), COMPLEX),
     out_check=out_must_be("signbit does not support non-boolean outputs."),
-    doc=of_one("Whether the sign is negative, also of zeros.", "signbit", "-0.0, 2.0", "tensor([ True, False])"),
+    doc=of_one(
+        "Whether the sign is negative, also of zeros.", "signbit", "-0.0, 2.0", "tensor([ True, False])"
+    ),
 )
 
 
@@ -139,7 +145,11 @@ def _close(a: Any, b: Any, rtol: float, atol: float, equal_nan: bool, out: Any =
 
 
 close_to = elementwise(
-    "close_to(input, other | rtol, atol, equal_nan)", _close, result=BOOL_RESULT, public="isclose", fast=_close
+    "close_to(input, other | rtol, atol, equal_nan)",
+    _close,
+    result=BOOL_RESULT,
+    public="isclose",
+    fast=_close,
 )
 
 
@@ -148,7 +158,9 @@ def _all(truths: Any) -> bool:
     return bool(data.all() if is_array(data) else truths.all().item())
 
 
-def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
     """Whether all elements are close (see `isclose`).
 
     Args:
@@ -182,7 +194,8 @@ def equal(input: Any, other: Any) -> bool:
 
     Example:
         >>> import cotangent as torch
-        >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2])), torch.equal(torch.tensor([1]), torch.tensor([1, 1]))
+        >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2])), torch.equal(torch.tensor([1]),
+        torch.tensor([1, 1]))
         (True, False)
     """
     for position, (name, value) in enumerate((("input", input), ("other", other)), 1):
@@ -194,7 +207,8 @@ def equal(input: Any, other: Any) -> bool:
 
 
 FUNCTIONS: Final = (
-    "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit", "isreal",
+    "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "isposinf", "isneginf", "signbit",
+    "isreal",
     "isclose", "allclose", "equal",
 )  # fmt: skip
 METHODS: Final = FUNCTIONS

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-
 from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, COMPLEX as COMPLEX_CATEGORY, SCALAR_NAME, float32, float64
+from ..dtypes import BOOL, SCALAR_NAME, float32, float64
+from ..dtypes import COMPLEX as COMPLEX_CATEGORY
 from ..kernels import elementwise as k
 from .copies import along, zeros_like
 from .describe import of_one, of_two
@@ -23,7 +23,9 @@ conj: Any = elementwise(
     real_is_same=True,
     input=lambda g: conj(g),
     jvp=lambda tangents, args, out: conj(tangents[0]),
-    doc=of_one("Complex conjugates; real tensors are returned as they are.", "conj", "1 + 2j", "tensor([1.-2.j])"),
+    doc=of_one(
+        "Complex conjugates; real tensors are returned as they are.", "conj", "1 + 2j", "tensor([1.-2.j])"
+    ),
 )
 conj_written = elementwise(
     "conj_written(input)",
@@ -99,8 +101,12 @@ view_as_complex_of = linear(
     input=lambda g: parted(g),
 )
 # The pullbacks of the two: the same values, whatever the memory of the cotangent looks like.
-joined: Any = linear("joined(input)", _densely_complex, node="ViewAsComplexBackward0", batch=along, input=lambda g: parted(g))
-parted: Any = linear("parted(input)", _as_real, node="ViewAsRealBackward0", batch=along, input=lambda g: joined(g))
+joined: Any = linear(
+    "joined(input)", _densely_complex, node="ViewAsComplexBackward0", batch=along, input=lambda g: parted(g)
+)
+parted: Any = linear(
+    "parted(input)", _as_real, node="ViewAsRealBackward0", batch=along, input=lambda g: joined(g)
+)
 
 
 def _abs_tangent(tangents: Any, args: Any, out: Any) -> Any:
@@ -139,12 +145,18 @@ sign = elementwise(
     out_check=exact_out,
     check=refuse_with(
         NotImplementedError(
-            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn "
+            "instead."
         ),
         COMPLEX_CATEGORY,
     ),
     input=lambda g: zeros_like(g),
-    doc=of_one("-1, 0 or 1, as each element is negative, zero or positive.", "sign", "-2.0, 0.0, 3.0", "tensor([-1.,  0.,  1.])"),
+    doc=of_one(
+        "-1, 0 or 1, as each element is negative, zero or positive.",
+        "sign",
+        "-2.0, 0.0, 3.0",
+        "tensor([-1.,  0.,  1.])",
+    ),
 )
 sgn = elementwise(
     "sgn(input)",
@@ -154,7 +166,10 @@ sgn = elementwise(
     complex_form=sgn_complex,
     input=lambda g: zeros_like(g),
     doc=of_one(
-        "The sign of each element; z / |z| for complex numbers.", "sgn", "3 + 4j, 0", "tensor([0.6000+0.8000j, 0.0000+0.0000j])"
+        "The sign of each element; z / |z| for complex numbers.",
+        "sgn",
+        "3 + 4j, 0",
+        "tensor([0.6000+0.8000j, 0.0000+0.0000j])",
     ),
 )
 
@@ -171,7 +186,9 @@ abs_written = elementwise(
     node="AbsBackward0",
     public="abs",
     check=refuse_with(
-        RuntimeError("In-place abs is not supported for complex tensors."), COMPLEX_CATEGORY, refuse("abs_cpu", BOOL)
+        RuntimeError("In-place abs is not supported for complex tensors."),
+        COMPLEX_CATEGORY,
+        refuse("abs_cpu", BOOL),
     ),
     input=lambda g, input: g * sign(input),
 )
@@ -212,7 +229,12 @@ angle = elementwise(
     result=FLOAT,
     complex_form=angle_complex,
     input=lambda g: zeros_like(g),
-    doc=of_one("Arguments of complex numbers; pi for negative real ones.", "angle", "1.0, -1.0", "tensor([0.0000, 3.1416])"),
+    doc=of_one(
+        "Arguments of complex numbers; pi for negative real ones.",
+        "angle",
+        "1.0, -1.0",
+        "tensor([0.0000, 3.1416])",
+    ),
 )
 
 
@@ -224,13 +246,13 @@ def _parts_match(kernel: str | None) -> Any:
         kinds = (a.dtype, b.dtype)
         if not all(d in (float32, float64) or d.name == "float16" for d in kinds):
             raise RuntimeError(
-                f"Expected both inputs to be Half, Float or Double tensors but got {SCALAR_NAME[kinds[0]]} and "
-                f"{SCALAR_NAME[kinds[1]]}"
+                f"Expected both inputs to be Half, Float or Double tensors but got {SCALAR_NAME[kinds[0]]} "
+                f"and {SCALAR_NAME[kinds[1]]}"
             )
         if kinds[0] is not kinds[1]:
             raise RuntimeError(
-                f"Expected object of scalar type {SCALAR_NAME[kinds[0]]} but got scalar type {SCALAR_NAME[kinds[1]]} "
-                "for second argument"
+                f"Expected object of scalar type {SCALAR_NAME[kinds[0]]} but got scalar type "
+                f"{SCALAR_NAME[kinds[1]]} for second argument"
             )
         if kernel is not None and kinds[0].name == "float16":
             raise NotImplementedError(f"\"{kernel}\" not implemented for 'Half'")
@@ -238,7 +260,9 @@ def _parts_match(kernel: str | None) -> Any:
     return guard
 
 
-_OUT: Final = out_must_be("Expected object of scalar type {result} but got scalar type {out} for argument 'out'")
+_OUT: Final = out_must_be(
+    "Expected object of scalar type {result} but got scalar type {out} for argument 'out'"
+)
 
 
 def _complex(a: Any, b: Any, out: Any = None) -> Any:
@@ -263,7 +287,8 @@ complex: Any = elementwise(
     imag=lambda g: imag_part(g),
     jvp=lambda tangents, args, out: complex(*_filled(tangents, args)),
     doc=of_two(
-        "Complex numbers from real and imaginary parts.", "complex", "torch.tensor([1.0])", "torch.tensor([2.0])",
+        "Complex numbers from real and imaginary parts.", "complex", "torch.tensor([1.0])",
+        "torch.tensor([2.0])",
         "tensor([1.+2.j])",
     ),
 )  # fmt: skip
@@ -285,7 +310,8 @@ polar = elementwise(
     angle=lambda g, out: real_part(conj(g) * (out * 1j)),
     jvp=_polar_tangent,
     doc=of_two(
-        "Complex numbers from absolute values and angles.", "polar", "torch.tensor([1.0])", "torch.tensor([0.0])",
+        "Complex numbers from absolute values and angles.", "polar", "torch.tensor([1.0])",
+        "torch.tensor([0.0])",
         "tensor([1.+0.j])",
     ),
 )  # fmt: skip
@@ -335,8 +361,8 @@ def view_as_complex(input: Any) -> Any:
     """
     if input.dtype is not float32 and input.dtype is not float64:
         raise RuntimeError(
-            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
-            f"{SCALAR_NAME[input.dtype]}"
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+            f"scalar type: {SCALAR_NAME[input.dtype]}"
         )
     shape = tuple(input.shape)
     if not shape:
@@ -428,7 +454,8 @@ def resolve_neg(input: Any) -> Any:
 
 
 FUNCTIONS: Final = (
-    "conj", "conj_physical", "view_as_real", "view_as_complex", "sign", "sgn", "abs", "angle", "complex", "polar", "real",
+    "conj", "conj_physical", "view_as_real", "view_as_complex", "sign", "sgn", "abs", "angle", "complex",
+    "polar", "real",
     "imag", "resolve_conj", "resolve_neg",
 )  # fmt: skip
 METHODS: Final = ("conj", "conj_physical", "sign", "sgn", "abs", "angle", "resolve_conj", "resolve_neg")

@@ -41,10 +41,17 @@ clone_for_grad = linear(
     batch=along,
     input=lambda g: g,
 )
-zeros_like = linear("zeros_like(input)", np.zeros_like, batch=along, doc="Zeros of the shape and dtype of `input`.")
-ones_like = linear("ones_like(input)", np.ones_like, batch=along, doc="Ones of the shape and dtype of `input`.")
+zeros_like = linear(
+    "zeros_like(input)", np.zeros_like, batch=along, doc="Zeros of the shape and dtype of `input`."
+)
+ones_like = linear(
+    "ones_like(input)", np.ones_like, batch=along, doc="Ones of the shape and dtype of `input`."
+)
 full_like = linear(
-    "full_like(input | value)", np.full_like, batch=along, doc="`value` everywhere, in the shape and dtype of `input`."
+    "full_like(input | value)",
+    np.full_like,
+    batch=along,
+    doc="`value` everywhere, in the shape and dtype of `input`.",
 )
 
 

@@ -100,6 +100,7 @@ DUNDERS: Final = {
     "__and__": "bitwise_and", "__rand__": "bitwise_and", "__iand__": "bitwise_and_", "__or__": "bitwise_or",
     "__ror__": "bitwise_or", "__ior__": "bitwise_or_", "__xor__": "bitwise_xor", "__rxor__": "bitwise_xor",
     "__ixor__": "bitwise_xor_", "__lshift__": "bitwise_left_shift", "__rlshift__": "left_shift_of",
-    "__ilshift__": "bitwise_left_shift_", "__rshift__": "bitwise_right_shift", "__rrshift__": "right_shift_of",
+    "__ilshift__": "bitwise_left_shift_", "__rshift__": "bitwise_right_shift",
+    "__rrshift__": "right_shift_of",
     "__irshift__": "bitwise_right_shift_", "__invert__": "invert",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, COMPLEX, FLOATING, SCALAR_NAME, complex128, float64
+from ..dtypes import BOOL, FLOATING, SCALAR_NAME, complex128, float64
 from ..kernels import elementwise as k
 from .arguments import NUMBER, REQUIRED, no_match, plain
 from .complex import real_part
@@ -124,7 +124,11 @@ ldexp = elementwise(
     input=lambda g, other: g * pow_base(other, 2.0),
     other=lambda g, out: g * (out * _LN2),
     doc=of_two(
-        "input * 2 ** other.", "ldexp", "torch.tensor([1.0, 3.0])", "torch.tensor([2, 3])", "tensor([ 4., 24.])"
+        "input * 2 ** other.",
+        "ldexp",
+        "torch.tensor([1.0, 3.0])",
+        "torch.tensor([2, 3])",
+        "tensor([ 4., 24.])",
     ),
 )
 frexp_of = general(
@@ -225,8 +229,8 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
     wide = _widest(input, exponent)
     if out is not None and out.dtype is not wide:
         raise RuntimeError(
-            f"the output given to float_power has dtype {SCALAR_NAME[out.dtype]} but the operation's result requires dtype "
-            f"{SCALAR_NAME[wide]}"
+            f"the output given to float_power has dtype {SCALAR_NAME[out.dtype]} but the operation's result "
+            f"requires dtype {SCALAR_NAME[wide]}"
         )
     return deliver("float_power", pow(_in(input, wide), _in(exponent, wide)), out)
 
@@ -247,8 +251,8 @@ def float_power_(input: Any, exponent: Any) -> Any:
     wide = _widest(input, exponent)
     if input.dtype is not wide:
         raise RuntimeError(
-            f"the base given to float_power_ has dtype {SCALAR_NAME[input.dtype]} but the operation's result requires "
-            f"dtype {SCALAR_NAME[wide]}"
+            f"the base given to float_power_ has dtype {SCALAR_NAME[input.dtype]} but the operation's result "
+            f"requires dtype {SCALAR_NAME[wide]}"
         )
     return input.pow_(_in(exponent, wide))
 

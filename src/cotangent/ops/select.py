@@ -46,7 +46,8 @@ maximum = elementwise(
     input=_maximum_left,
     other=_maximum_right,
     doc=of_two(
-        "The larger of two elements; nan if either is.", "maximum", "torch.tensor([1, 5])", "torch.tensor([3, 2])",
+        "The larger of two elements; nan if either is.", "maximum", "torch.tensor([1, 5])",
+        "torch.tensor([3, 2])",
         "tensor([3, 5])",
     ),
 )  # fmt: skip
@@ -58,7 +59,8 @@ minimum = elementwise(
     input=_maximum_right,
     other=_maximum_left,
     doc=of_two(
-        "The smaller of two elements; nan if either is.", "minimum", "torch.tensor([1, 5])", "torch.tensor([3, 2])",
+        "The smaller of two elements; nan if either is.", "minimum", "torch.tensor([1, 5])",
+        "torch.tensor([3, 2])",
         "tensor([1, 2])",
     ),
 )  # fmt: skip
@@ -119,27 +121,45 @@ def _clamp_cast_error(result: dtype, target: dtype) -> Exception:
 
 def _clamp_numbers_op(name: str, public: str, node: str) -> Any:
     return elementwise(
-        f"{name}(input | min, max)", k.clamp_numbers, cast_error=_clamp_cast_error, fast=k.clamp_numbers, node=node, public=public,
+        f"{name}(input | min, max)", k.clamp_numbers, cast_error=_clamp_cast_error, fast=k.clamp_numbers,
+        node=node, public=public,
         weighs=("min", "max"), strict=("input",), check=_CLAMP_COMPLEX, input=_clamp_back,
-    )  # fmt: skip
-
-
-def _clamp_tensors_op(name: str, public: str, node: str, check: Any) -> Any:
-    return elementwise(
-        f"{name}(input, min?, max?)", k.clamp, fast=k.clamp, node=node, public=public, strict=("input", "min", "max"),
-        check=check, input=_clamp_back, min=_clamp_low_back, max=_clamp_high_back,
     )  # fmt: skip
 
 
 clamp_numbers = _clamp_numbers_op("clamp_numbers", "clamp", "ClampBackward1")
 clamp_min_number = _clamp_numbers_op("clamp_min_number", "clamp_min", "ClampMinBackward0")
 clamp_max_number = _clamp_numbers_op("clamp_max_number", "clamp_max", "ClampMaxBackward0")
-clamp_tensors = _clamp_tensors_op("clamp_tensors", "clamp", "ClampBackward0", _CLAMP_COMPLEX)
-clamp_min_tensor = _clamp_tensors_op(
-    "clamp_min_tensor", "clamp_min", "ClampMinBackward1", refuse("maximum_cpu", COMPLEX)
+clamp_tensors = elementwise(
+    "clamp_tensors(input, min?, max?)",
+    k.clamp,
+    node="ClampBackward0",
+    public="clamp",
+    strict=("input", "min", "max"),
+    check=_CLAMP_COMPLEX,
+    input=_clamp_back,
+    min=_clamp_low_back,
+    max=_clamp_high_back,
 )
-clamp_max_tensor = _clamp_tensors_op(
-    "clamp_max_tensor", "clamp_max", "ClampMaxBackward1", refuse("minimum_cpu", COMPLEX)
+clamp_min_tensor = elementwise(
+    "clamp_min_tensor(input, min)",
+    np.maximum,
+    node="ClampMinBackward1",
+    public="clamp_min",
+    strict=("input", "min"),
+    check=refuse("maximum_cpu", COMPLEX),
+    input=lambda g, input, min: choose(input >= min, g, 0.0),
+    min=lambda g, input, min: choose(input < min, g, 0.0),
+)
+clamp_max_tensor = elementwise(
+    "clamp_max_tensor(input, max)",
+    np.minimum,
+    node="ClampMaxBackward1",
+    public="clamp_max",
+    strict=("input", "max"),
+    check=refuse("minimum_cpu", COMPLEX),
+    input=lambda g, input, max: choose(input <= max, g, 0.0),
+    max=lambda g, input, max: choose(input > max, g, 0.0),
 )
 
 
@@ -232,7 +252,8 @@ heaviside = elementwise(
     input=_heaviside_back,
     values=_heaviside_back,
     doc=of_two(
-        "0 for negative elements, 1 for positive ones, `values` at zero.", "heaviside", "torch.tensor([-2.0, 0.0, 3.0])",
+        "0 for negative elements, 1 for positive ones, `values` at zero.", "heaviside",
+        "torch.tensor([-2.0, 0.0, 3.0])",
         "torch.tensor(0.5)", "tensor([0.0000, 0.5000, 1.0000])", "values",
     ),
 )  # fmt: skip
@@ -276,11 +297,12 @@ def where(condition: Any, input: Any = REQUIRED, other: Any = REQUIRED, *, out: 
     if d.category != BOOL:
         if d is not uint8:
             raise RuntimeError(
-                f"where expected condition to be a boolean tensor, but got a tensor with dtype {SCALAR_NAME[d]}"
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{SCALAR_NAME[d]}"
             )
         warnings.warn(
-            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future version "
-            "of PyTorch. Use a boolean condition instead.",
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a "
+            "future version of PyTorch. Use a boolean condition instead.",
             UserWarning,
             stacklevel=2,
         )
@@ -353,7 +375,10 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
 
 
 def _one_bound(name: str) -> tuple[str, str]:
-    return f"Tensor input, Tensor {name}, *, Tensor out = None", f"Tensor input, Number {name}, *, Tensor out = None"
+    return (
+        f"Tensor input, Tensor {name}, *, Tensor out = None",
+        f"Tensor input, Number {name}, *, Tensor out = None",
+    )
 
 
 def clamp_min(input: Any, min: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -375,7 +400,7 @@ def clamp_min(input: Any, min: Any = REQUIRED, *, out: Any = None) -> Any:
     if min is REQUIRED:
         no_match("clamp_min", (input,), *_one_bound("min"))
     if is_tensor(min):
-        return deliver("clamp_min", clamp_min_tensor(input, min, None), out)
+        return deliver("clamp_min", clamp_min_tensor(input, min), out)
     value = clamp_min_number(input, plain(min), None)
     exact_out(value, out)
     return deliver("clamp_min", value, out)
@@ -400,7 +425,7 @@ def clamp_max(input: Any, max: Any = REQUIRED, *, out: Any = None) -> Any:
     if max is REQUIRED:
         no_match("clamp_max", (input,), *_one_bound("max"))
     if is_tensor(max):
-        return deliver("clamp_max", clamp_max_tensor(input, None, max), out)
+        return deliver("clamp_max", clamp_max_tensor(input, max), out)
     value = clamp_max_number(input, None, plain(max))
     exact_out(value, out)
     return deliver("clamp_max", value, out)
@@ -437,7 +462,12 @@ def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = 
 
 
 def nan_to_num(
-    input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None, *, out: Any = None
+    input: Any,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+    *,
+    out: Any = None,
 ) -> Any:
     """Elements with nan and the infinities replaced by numbers.
 
@@ -490,7 +520,8 @@ def copysign(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
 
 
 FUNCTIONS: Final = (
-    "where", "maximum", "minimum", "fmax", "fmin", "clamp", "clamp_min", "clamp_max", "lerp", "nan_to_num", "copysign",
+    "where", "maximum", "minimum", "fmax", "fmin", "clamp", "clamp_min", "clamp_max", "lerp", "nan_to_num",
+    "copysign",
     "heaviside",
 )  # fmt: skip
 METHODS: Final = FUNCTIONS[1:]

@@ -49,7 +49,9 @@ lgamma = elementwise(
     result=FLOAT,
     check=refuse("lgamma_vml_cpu", COMPLEX),
     input=lambda g, input: g * digamma(input),
-    doc=of_one("Logarithms of the absolute gamma function.", "lgamma", "1.0, 3.0", "tensor([0.0000, 0.6931])"),
+    doc=of_one(
+        "Logarithms of the absolute gamma function.", "lgamma", "1.0, 3.0", "tensor([0.0000, 0.6931])"
+    ),
 )
 digamma: Any = elementwise(
     "digamma(input)",
@@ -75,7 +77,12 @@ i0 = elementwise(
     result=FLOAT,
     check=refuse("i0_vml_cpu", COMPLEX),
     input=lambda g, input: g * i1(input),
-    doc=of_one("The modified Bessel function of the first kind of order 0.", "i0", "0.0, 1.0", "tensor([1.0000, 1.2661])"),
+    doc=of_one(
+        "The modified Bessel function of the first kind of order 0.",
+        "i0",
+        "0.0, 1.0",
+        "tensor([1.0000, 1.2661])",
+    ),
 )
 i1: Any = elementwise(
     "i1(input)",
@@ -108,7 +115,8 @@ igamma = elementwise(
     input=_gamma_back_input,
     other=_gamma_slope,
     doc=of_two(
-        "The regularised lower incomplete gamma function.", "igamma", "torch.tensor([4.0])", "torch.tensor([3.0])",
+        "The regularised lower incomplete gamma function.", "igamma", "torch.tensor([4.0])",
+        "torch.tensor([3.0])",
         "tensor([0.3528])",
     ),
 )  # fmt: skip
@@ -120,7 +128,8 @@ igammac = elementwise(
     input=_gamma_complement_back_input,
     other=lambda g, input, other: -g * exp((input - 1.0) * log(other) - other - lgamma(input)),
     doc=of_two(
-        "The regularised upper incomplete gamma function.", "igammac", "torch.tensor([4.0])", "torch.tensor([3.0])",
+        "The regularised upper incomplete gamma function.", "igammac", "torch.tensor([4.0])",
+        "torch.tensor([3.0])",
         "tensor([0.6472])",
     ),
 )  # fmt: skip

@@ -139,7 +139,11 @@ hypot = elementwise(
     input=lambda g, input, out: g * (input / out),
     other=lambda g, other, out: g * (other / out),
     doc=of_two(
-        "Lengths sqrt(input ** 2 + other ** 2).", "hypot", "torch.tensor([3.0])", "torch.tensor([4.0])", "tensor([5.])"
+        "Lengths sqrt(input ** 2 + other ** 2).",
+        "hypot",
+        "torch.tensor([3.0])",
+        "torch.tensor([4.0])",
+        "tensor([5.])",
     ),
 )
 
@@ -177,7 +181,6 @@ rad2deg = elementwise(
 )
 
 
-
 def _in_place_only(name: str, ufunc: Any) -> Any:
     """The in-place form of an inverse hyperbolic function, which PyTorch does not differentiate."""
 
@@ -185,7 +188,12 @@ def _in_place_only(name: str, ufunc: Any) -> Any:
         raise NotImplementedError(f"the derivative for 'inplace version of {name}' is not implemented.")
 
     return elementwise(
-        f"{name}_written(input)", ufunc, result=FLOAT, node=f"{name.capitalize()}Backward1", public=name, input=rule
+        f"{name}_written(input)",
+        ufunc,
+        result=FLOAT,
+        node=f"{name.capitalize()}Backward1",
+        public=name,
+        input=rule,
     )
 
 
@@ -194,7 +202,8 @@ acosh_written = _in_place_only("acosh", np.arccosh)
 atanh_written = _in_place_only("atanh", np.arctanh)
 
 FUNCTIONS: Final = (
-    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "hypot",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2",
+    "hypot",
     "sinc", "deg2rad", "rad2deg",
 )  # fmt: skip
 METHODS: Final = FUNCTIONS
@@ -202,6 +211,7 @@ INPLACE: Final = METHODS
 INPLACE_FUNCTIONS: Final = tuple(name for name in METHODS if name not in ("atan2", "hypot"))
 WRITTEN: Final = {"asinh": "asinh_written", "acosh": "acosh_written", "atanh": "atanh_written"}
 ALIASES: Final = {
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
+    "arctanh": "atanh",
     "arctan2": "atan2",
 }  # fmt: skip
