@@ -194,8 +194,8 @@ def equal(input: Any, other: Any) -> bool:
 
     Example:
         >>> import cotangent as torch
-        >>> torch.equal(torch.tensor([1, 2]), torch.tensor([1, 2])), torch.equal(torch.tensor([1]),
-        torch.tensor([1, 1]))
+        >>> x = torch.tensor([1, 2])
+        >>> torch.equal(x, x.clone()), torch.equal(x, torch.tensor([1, 1, 1]))
         (True, False)
     """
     for position, (name, value) in enumerate((("input", input), ("other", other)), 1):

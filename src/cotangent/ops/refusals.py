@@ -39,7 +39,7 @@ def exact_out(result: Any, out: Any, _input: Any = None) -> None:
 
 
 def out_must_be(wanted: str, *allowed: dtype) -> Callable[[Any, Any, Any], None]:
-    """An `out_check` that raises `wanted` (with both dtypes' names) for dtypes neither the result's nor allowed."""
+    """An `out_check` that raises `wanted` for dtypes that are neither the result's nor allowed."""
 
     def check(result: Any, out: Any, _input: Any) -> None:
         if out.dtype is not result.dtype and out.dtype not in allowed:

@@ -29,7 +29,7 @@ _classes: Final[dict[str, Any]] = {}
 
 
 def namedtuple_of(name: str, *values: Any) -> Any:
-    """The results of `torch.NAME` as its named tuple: (values, indices) unless PyTorch names them otherwise."""
+    """The results of `torch.NAME` as its named tuple, (values, indices) if nothing else is known."""
     made = _classes.get(name)
     if made is None:
         made = _classes[name] = named_result(name, *_FIELDS.get(name, ("values", "indices")))
