@@ -338,6 +338,7 @@ def record(
                 fit_dtypes.append(None)
     node.edges = tuple(edges)
     node.lengths = tuple(lengths)
+    node.level = level
     node.seq = next_seq()
     node.code, node.lasti = here()
     node.hooks = None

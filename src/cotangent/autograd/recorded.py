@@ -28,11 +28,12 @@ _add: Final = np.add
 class OpNode(Node):
     """A node of a table operation; generated subclasses add slots for what their rules save."""
 
-    __slots__ = ("lengths",)
+    __slots__ = ("lengths", "level")
 
     op: ClassVar[Primitive]
     general: ClassVar[bool] = False
     lengths: tuple[int, ...]
+    level: int  # set on the general path only; the fast one records at level 0
 
     def saved(self, name: str, tensors: bool) -> Any:
         """The value a rule's parameter `name` stands for, in the wanted world."""
@@ -79,7 +80,8 @@ class OpNode(Node):
             t = t.unpack()
         edge = self.edges[self.position(name) + index]
         if edge is None:
-            return t if not t._req else alias(t, None)
+            # A tensor of a lower level is a constant here, but keeps its history down there.
+            return t if not t._req or t._level != getattr(self, "level", 0) else alias(t, None)
         return t if t._req and edge_of(t) is edge else alias(t, edge)
 
     @property
