@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.modes import no_grad
-from ..functions import empty_like, from_numpy, randperm, where
+from ..functions import as_tensor, empty, empty_like, from_numpy, randperm, where
 from ..tensor import Tensor
 
 __all__ = [
@@ -184,7 +184,7 @@ def _normal_cdf(x: float) -> float:
 def _redraw_outside(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any) -> None:
     """Draw from the normal distribution until all values lie inside."""
     # The bounds as the tensor's dtype rounds them: its values cannot lie between.
-    low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()
+    low, high = (as_tensor(bound, dtype=tensor.dtype).item() for bound in (a, b))
     drawn = tensor.normal_(mean, std, generator=generator)
     while True:
         outside = (drawn < low) | (drawn > high)
@@ -502,7 +502,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
     rows = tensor.size(0)
     columns = tensor.numel() // rows
     with no_grad():
-        drawn = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator).numpy()
+        drawn = empty((rows, columns), dtype=tensor.dtype).normal_(0, 1, generator=generator).numpy()
         q, r = np.linalg.qr(drawn.T if rows < columns else drawn)
         # Without this the result would not be evenly distributed (Mezzadri, 2006).
         q *= np.sign(np.diagonal(r))
