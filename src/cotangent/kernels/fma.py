@@ -33,12 +33,15 @@ def _toward(value: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[n
     return (value.view(np.int64) + step).view(np.float64)
 
 
-def fma32(x: NDArray[np.float32], factor: float, addend: float) -> NDArray[np.float32]:
+def fma32(
+    x: NDArray[np.float32], factor: float, addend: float, grain: float = 0.0
+) -> NDArray[np.float32]:
     """`x * factor + addend` in float32, rounded once.
 
     Args:
         x: float32 array, any shape.
         factor, addend: numbers, rounded to float32 first.
+        grain: a power of two of which every element of `x`, at most 1 in size, is a multiple, if known.
 
     Returns:
         A float32 array of the shape of `x`.
@@ -52,6 +55,11 @@ def fma32(x: NDArray[np.float32], factor: float, addend: float) -> NDArray[np.fl
     # 24 x 24 bits fit in a float64, so the product is exact and one addition is rounded to 53 bits ...
     product = x.astype(np.float64)
     product *= factor
+    spacings = np.spacing(np.array([abs(factor), abs(addend)], np.float32)).tolist()
+    finest = min(grain * spacings[0], spacings[1])
+    if abs(factor) + abs(addend) <= finest * 2.0**53:
+        product += addend  # exact as well
+        return product.astype(np.float32)
     total = product + addend
     # ... and the rounding to 24 bits that follows goes wrong only from an inexact midpoint.
     tie = (total.view(np.int64) & _LOW_29) == _MIDPOINT

@@ -149,7 +149,7 @@ def uniform(
         >>> from cotangent.kernels.rng import Stream
         >>> from cotangent.kernels.sampling import uniform
         >>> uniform(Stream(0), (2,), np.dtype(np.float32))
-        array([0.49625659, 0.76822180], dtype=float32)
+        array([0.4962566, 0.7682218], dtype=float32)
     """
     count = math.prod(shape)
     part = _REAL_OF.get(dtype)
@@ -170,11 +170,13 @@ def uniform(
         flat = fma64(flat, high - low, low)
     else:
         low_32, high_32 = np.float32(low), np.float32(high)
-        flat = fma32(flat, float(high_32 - low_32), low)
+        flat = fma32(flat, float(high_32 - low_32), low, grain=2.0**-24)
     values = narrowed(flat, dtype)
     # A result that was rounded up to the bound would lie outside the half-open interval.
-    top, bottom = narrowed(np.array([high, low]), dtype)
-    values[values == top] = bottom
+    top, bottom = (narrowed(np.asarray(bound, _F64), dtype) for bound in (high, low))
+    rounded_up = values == top
+    if rounded_up.any():
+        values[rounded_up] = bottom
     return values.reshape(shape)
 
 
