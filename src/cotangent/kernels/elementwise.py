@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy._core import umath
 
 from .. import lazy
 
@@ -299,6 +300,8 @@ def clamp_numbers(a: Any, low: Any, high: Any, out: Any = None) -> Any:
     """`clamp` with Python numbers for bounds."""
     if a.dtype.kind in "iu":
         low, high = bound(a.dtype, low), bound(a.dtype, high)
+    if low is not None and high is not None:
+        return umath.clip(a, low, high, out=out)
     return clamp(a, low, high, out)
 
 

@@ -11,16 +11,43 @@ from ..dtypes import BOOL, COMPLEX, CPP_NAME, FLOATING, INTEGRAL, SCALAR_NAME, d
 from ..errors import bad_argument
 from ..kernels import elementwise as k
 from .arguments import NUMBER, REQUIRED, compiler_name, no_match, plain
-from .copies import cast, zeros_like
+from .copies import zeros_like
 from .describe import of_two
 from .refusals import TENSOR_OR_NUMBER, exact_out, out_must_be, refuse, refuse_with
 from .table import FLOAT, deliver, elementwise, is_tensor
+
+
+def _is_condition(tensors: tuple[Any, ...]) -> None:
+    """Refuse conditions that are not bool; warn of bytes."""
+    d = tensors[0].dtype
+    if d.category != BOOL:
+        if d is not uint8:
+            raise RuntimeError(
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{SCALAR_NAME[d]}"
+            )
+        warnings.warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a "
+            "future version of PyTorch. Use a boolean condition instead.",
+            UserWarning,
+            stacklevel=6,
+        )
+
 
 choose: Any = elementwise(
     "where(condition, input, other)",
     k.where,
     fast=k.where,
     fixed=("condition",),
+    strict=("condition",),
+    guard=_is_condition,
+    signatures=(
+        "Tensor condition",
+        "Tensor condition, Tensor input, Tensor other, *, Tensor out = None",
+        "Tensor condition, Number self, Tensor other",
+        "Tensor condition, Tensor input, Number other",
+        "Tensor condition, Number self, Number other",
+    ),
     input=lambda g, condition: choose(condition, g, 0.0),
     other=lambda g, condition: choose(condition, 0.0, g),
 )
@@ -280,34 +307,10 @@ def where(condition: Any, input: Any = REQUIRED, other: Any = REQUIRED, *, out: 
         >>> torch.where(x > 0, x, 0.0)
         tensor([0., 2.])
     """
-    if not is_tensor(condition) or not (isinstance(input, NUMBER) or is_tensor(input)) or other is REQUIRED:
-        if is_tensor(condition) and input is REQUIRED and other is REQUIRED:
-            return condition.nonzero(as_tuple=True)
-        given = tuple(value for value in (condition, input, other) if value is not REQUIRED)
-        no_match(
-            "where",
-            given,
-            "Tensor condition",
-            "Tensor condition, Tensor input, Tensor other, *, Tensor out = None",
-            "Tensor condition, Number self, Tensor other",
-            "Tensor condition, Tensor input, Number other",
-            "Tensor condition, Number self, Number other",
-        )
-    d = condition.dtype
-    if d.category != BOOL:
-        if d is not uint8:
-            raise RuntimeError(
-                f"where expected condition to be a boolean tensor, but got a tensor with dtype "
-                f"{SCALAR_NAME[d]}"
-            )
-        warnings.warn(
-            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a "
-            "future version of PyTorch. Use a boolean condition instead.",
-            UserWarning,
-            stacklevel=2,
-        )
-        condition = cast(condition, np.dtype(np.bool_))
-    return deliver("where", choose(condition, plain(input), plain(other)), out)
+    if other is REQUIRED and input is REQUIRED and is_tensor(condition):
+        return condition.nonzero(as_tuple=True)
+    value = choose(condition, input, other)
+    return value if out is None else deliver("where", value, out)
 
 
 def where_method(input: Any, condition: Any, other: Any) -> Any:
@@ -330,7 +333,10 @@ def where_method(input: Any, condition: Any, other: Any) -> Any:
     return where(condition, input, other)
 
 
-def _bounds(name: str, input: Any, *bounds: Any) -> bool:
+_QUICK_BOUNDS: Final = frozenset((int, float, type(None)))
+
+
+def _bounds(name: str, *bounds: Any) -> bool:
     """Whether bounds are numbers (else they are tensors), after PyTorch's checks."""
     given = [b for b in bounds if b is not None]
     if not given:
@@ -367,7 +373,9 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
         >>> torch.clamp(torch.tensor([-3.0, 0.5, 3.0]), -1, 1)
         tensor([-1.0000,  0.5000,  1.0000])
     """
-    if _bounds("clamp", input, min, max):
+    if out is None and min.__class__ in _QUICK_BOUNDS and max.__class__ in _QUICK_BOUNDS and min is not max:
+        return clamp_numbers(input, min, max)
+    if _bounds("clamp", min, max):
         value = clamp_numbers(input, plain(min), plain(max))
         exact_out(value, out)
         return deliver("clamp", value, out)
@@ -447,6 +455,8 @@ def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = 
         >>> torch.lerp(torch.zeros(2), torch.tensor([1.0, 10.0]), 0.3)
         tensor([0.3000, 3.0000])
     """
+    if out is None and weight.__class__ is float:
+        return lerp_number(input, end, weight)
     if is_tensor(weight):
         value = lerp_tensor(input, end, weight)
         exact_out(value, out)
