@@ -412,6 +412,12 @@ class Tensor(TensorBase):
             prefix=prefix,
         )
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        # A copy is a leaf. The class itself cannot be named in a pickle: it goes by PyTorch's name.
+        kind = None if type(self) is Tensor else type(self)
+        own = {name: value for name, value in self.__dict__.items() if not hasattr(TensorBase, name)}
+        return _rebuild_tensor, (kind, self._data, self._req, own)
+
     def __copy__(self) -> Tensor:
         t = new(type(self))
         t._data, t._req, t._node, t._vc, t._view = self._data, self._req, self._node, self._vc, self._view
@@ -435,6 +441,14 @@ class Tensor(TensorBase):
             if key not in ("_leaf_hooks", "_accumulator"):
                 t.__dict__[key] = copy.deepcopy(value, memo)
         return t  # type: ignore[no-any-return]
+
+
+def _rebuild_tensor(kind: type[Tensor] | None, data: Any, requires_grad: bool, own: dict[str, Any]) -> Tensor:
+    """What a pickled tensor is made of again."""
+    t = new(kind or Tensor)
+    t._data, t._req, t._node, t._vc, t._view = data, requires_grad, None, None, None
+    t.__dict__.update(own)
+    return t  # type: ignore[no-any-return]
 
 
 def _cpp_dtype(t: Tensor) -> str:
