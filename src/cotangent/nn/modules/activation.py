@@ -284,7 +284,7 @@ class Hardswish(_InPlace):
     Example:
         >>> import cotangent as torch
         >>> torch.nn.Hardswish()(torch.tensor([-4.0, 3.0]))
-        tensor([-0.,  3.])
+        tensor([-0., 3.])
     """
 
     def forward(self, input: Tensor) -> Any:
