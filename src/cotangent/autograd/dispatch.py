@@ -141,7 +141,9 @@ def promoted(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
     """(dtype to compute in, dtype of the result) of an elementwise op."""
     if op.guard is not None:
         op.guard(tensors)
-    dims, zeros, scalars = [], [], []
+    dims: list[dtype] = []
+    zeros: list[dtype] = []
+    scalars: list[dtype] = []
     for name, value in zip(op.tensors, tensors, strict=True):
         if value is None or name in op.fixed:
             continue
@@ -183,7 +185,8 @@ def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[t
     """(tensors with numbers wrapped, arrays to compute on) for an elementwise op at level 0."""
     narrow = op.rounds_in_float and compute.itemsize == 2 and compute.category == FLOATING
     work = dtypes.float32.np if narrow else compute.np
-    wrapped, arrays = [], []
+    wrapped: list[Any] = []
+    arrays: list[Any] = []
     for name, value in zip(op.tensors, tensors, strict=True):
         if value is None:
             wrapped.append(None)

@@ -13,13 +13,14 @@ from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED
 from ..ops.table import FLOAT, SAME, Primitive, writer_of
-from .base import InferenceCell, TensorBase, cell_of
+from .base import InferenceCell, TensorBase, bump, cell_of
 from .dispatch import (
     OPERAND, check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
 )  # fmt: skip
 from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
+from .where import here
 from .views import check_writable, edge_of, mark_stale, rebase, views_of
 
 
@@ -58,13 +59,12 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         wrapped = tensors
         result = run_kernel(op, tuple(payload(t) for t in tensors), statics)
         _store(op, x, np.asarray(result))
-    cell = cell_of(x)
-    cell[0] += 1
+    bump(x, *here())
     if recording:
         recorded = (before, *wrapped[1:])
         node = record(op, recorded, statics, [x], compute, 0, mode, written=x)
         rebase(x, node)
-    elif list.__getitem__(cell, 1) is not None:
+    elif list.__getitem__(cell_of(x), 1) is not None:
         base = x if x._view is None else x._view.base
         if base._req:
             mark_stale(base, x)

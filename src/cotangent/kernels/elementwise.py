@@ -301,7 +301,7 @@ def clamp_numbers(a: Any, low: Any, high: Any, out: Any = None) -> Any:
     if a.dtype.kind in "iu":
         low, high = bound(a.dtype, low), bound(a.dtype, high)
     if low is not None and high is not None:
-        return umath.clip(a, low, high, out=out)
+        return umath.clip(a, low, high, out=out)  # type: ignore[attr-defined]
     return clamp(a, low, high, out)
 
 
