@@ -12,10 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import lazy
+from .erf import erf
 from .halves import in_float
-
-special = lazy.module("scipy.special")
 
 _HALF_ROOT: Final = math.sqrt(0.5)
 _BELL: Final = 1.0 / math.sqrt(2.0 * math.pi)
@@ -168,7 +166,7 @@ def elu_backward(g: Any, a: Any, alpha: float, scale: float, input_scale: float,
 
 def gelu(a: Any, approximate: str, out: Any = ...) -> Any:
     """a times the normal distribution function at a, exactly or by its tanh form."""
-    t = special.erf(a * _HALF_ROOT, out=...) if approximate == "none" else _tanh_inner(a)
+    t = erf(np.multiply(a, _HALF_ROOT, out=...)) if approximate == "none" else _tanh_inner(a)
     t += 1.0
     t *= 0.5
     return np.multiply(t, a, out=out)
@@ -188,7 +186,7 @@ def gelu_backward(g: Any, a: Any, approximate: str, out: Any = ...) -> Any:
     """g times the derivative of `gelu`."""
     squared = np.multiply(a, a, out=...)
     if approximate == "none":
-        t = special.erf(a * _HALF_ROOT, out=...)
+        t = erf(np.multiply(a, _HALF_ROOT, out=...))
         t += 1.0
         t *= 0.5
         squared *= -0.5
