@@ -11,8 +11,9 @@ import numpy as np
 from ..ops.table import TABLE
 from .base import TensorBase, wrap
 from .engine import run
-from .modes import no_grad
+from .modes import modes, no_grad
 from .node import Node
+from .notes import annotate, recorded_at
 from .views import edge_of
 
 _CREATE_GRAPH: str = (
@@ -36,7 +37,9 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
                 made.append(None)
                 continue
             if out.numel() != 1:
-                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+                error = RuntimeError("grad can be implicitly created only for scalar outputs")
+                annotate(error, "scalar", recorded=recorded_at(out.grad_fn))
+                raise error
             if out.dtype.is_complex:
                 raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {out.dtype}")
             if out._data.__class__ is np.ndarray:
@@ -71,7 +74,10 @@ def _roots(outputs: Sequence[Any], cotangents: list[Any]) -> tuple[list[Node], l
     nodes, grads = [], []
     for i, (out, g) in enumerate(zip(outputs, cotangents, strict=True)):
         if not out.requires_grad:
-            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+            error = RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+            off = modes.switched_off if modes.grad is None else None
+            annotate(error, "nograph" if off is None else "off", off=off)
+            raise error
         if g.dtype is not out.dtype:
             g = TABLE["cast"].entry(g, out.dtype.np)
         nodes.append(out.node if hasattr(out, "node") else edge_of(out))

@@ -22,7 +22,8 @@ class TensorBase:
     _data   payload: a NumPy array, or what an interpreter (vmap, jvp, grad, trace) puts in its place
     _req    whether gradients flow through it (leaf or not)
     _node   the node that produced it; None for leaves, and for views whose base was rewritten (stale)
-    _vc     [version, weak references to the views of this memory or None]; None while version 0 and no views
+    _vc     [version, weak references to the views of this memory or None, last writes]; None while version 0 and
+            without views; `last writes` are (version, code, lasti) and there only after the first write
     _view   how this tensor views its base; None if it is no view
     """
 
@@ -111,3 +112,23 @@ def cell_of(t: TensorBase) -> list[Any]:
 def is_tensor(value: object) -> bool:
     """Whether `value` is a Tensor."""
     return isinstance(value, TensorBase)
+
+
+_WRITES_KEPT: Final = 16
+
+
+def bump(t: TensorBase, code: Any, lasti: int) -> None:
+    """Count an in-place write to the memory of `t`, made at this instruction of the user's code."""
+    cell = t._vc
+    if cell is None:
+        cell = t._vc = [0, None]
+    if cell.__class__ is InferenceCell:
+        return
+    cell[0] += 1
+    if len(cell) == 2:
+        cell.append([(cell[0], code, lasti)])
+    else:
+        writes = cell[2]
+        writes.append((cell[0], code, lasti))
+        if len(writes) > _WRITES_KEPT:
+            del writes[0]

@@ -24,7 +24,8 @@ from ..ops.table import TABLE
 from .anomaly import watched
 from .base import TensorBase, as_array, cell_of, wrap
 from .modes import modes, set_recording
-from .node import AccumulateGrad, Node, Port
+from .node import FREED_TEXT, AccumulateGrad, Node, Port
+from .notes import annotate, recorded_at
 
 _SEQ: Final = operator.attrgetter("seq")
 
@@ -102,15 +103,28 @@ def _fast(
         held = grads.get(root)
         grads[root] = t._data if held is None else held + t._data
     take = grads.pop
-    for node in order:
-        g = take(node, None)
-        if g is not None:
-            node.step(g, grads, keep)
+    node: Any = None
+    try:
+        for node in order:
+            g = take(node, None)
+            if g is not None:
+                node.step(g, grads, keep)
+    except Exception as error:
+        explain(error, node)
+        raise
     del order[:]
     for leaf in leaves:
         g = take(leaf, None)
         if g is not None:
             accumulate_array(leaf.variable, g)  # type: ignore[attr-defined]
+
+
+def explain(error: Exception, node: Any) -> None:
+    """Say in a note where the operation was recorded whose backward failed."""
+    if hasattr(error, "__notes__"):
+        return
+    kind = "freed" if str(error) == FREED_TEXT else "rule"
+    annotate(error, kind, recorded=recorded_at(node))
 
 
 def accumulate_array(leaf: Any, g: Any) -> None:
@@ -293,7 +307,11 @@ class _Careful:
         if all(value is None for value in gs) and not node.materialize:
             self.spent(node.edges)
             return
-        values = watched(node, gs, self.tensors) if modes.extras.anomaly else node.apply(gs, self.tensors)
+        try:
+            values = watched(node, gs, self.tensors) if modes.extras.anomaly else node.apply(gs, self.tensors)
+        except Exception as error:
+            explain(error, node)
+            raise
         if hooks is not None and hooks.post:
             values = self.posthooks(hooks, values, gs)
         if not self.keep:

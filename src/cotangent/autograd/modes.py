@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
 from .base import active
+from .where import here
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +40,7 @@ class _Modes(threading.local):
     grad: Any = True  # None | True | Extras; see the module's docstring
     inference: bool = False
     multithreading: bool = True
+    switched_off: Any = None  # where set_grad_enabled(False) was called as a function and still holds
     view_replay: bool = False
 
     def __init__(self) -> None:
@@ -74,7 +76,7 @@ def refresh_extras() -> None:
         set_recording(True)
 
 
-class _Decorator:
+class Decorator:
     """A context manager that also decorates functions, generators and coroutines."""
 
     def clone(self) -> Any:
@@ -138,7 +140,7 @@ class _Decorator:
         return resumed
 
 
-class no_grad(_Decorator):
+class no_grad(Decorator):
     """Switch recording off, as a context manager or decorator.
 
     Example:
@@ -163,7 +165,7 @@ class no_grad(_Decorator):
         set_recording(self._before)
 
 
-class enable_grad(_Decorator):
+class enable_grad(Decorator):
     """Switch recording on, as a context manager or decorator.
 
     Example:
@@ -188,7 +190,7 @@ class enable_grad(_Decorator):
         set_recording(self._before)
 
 
-class set_grad_enabled(_Decorator):
+class set_grad_enabled(Decorator):
     """Switch recording on or off, at once as a function or for a block as a context manager.
 
     Args:
@@ -209,6 +211,7 @@ class set_grad_enabled(_Decorator):
             )
         self.mode = mode
         self._before = grad_enabled()
+        modes.switched_off = None if mode else here()
         set_recording(mode)
 
     def clone(self) -> set_grad_enabled:
@@ -216,6 +219,7 @@ class set_grad_enabled(_Decorator):
 
     def __call__(self, function: F) -> F:
         set_recording(self._before)  # as a decorator the switch holds inside the function only
+        modes.switched_off = None
         return super().__call__(function)
 
     def __enter__(self) -> None:
@@ -232,7 +236,7 @@ class set_grad_enabled(_Decorator):
     __repr__ = __str__
 
 
-class inference_mode(_Decorator):
+class inference_mode(Decorator):
     """Like no_grad, and tensors made inside may never be recorded later.
 
     Args:
@@ -286,7 +290,7 @@ def is_inference_mode_enabled() -> bool:
     return modes.inference
 
 
-class set_multithreading_enabled(_Decorator):
+class set_multithreading_enabled(Decorator):
     """Accepted for PyTorch's sake: backward runs in the calling thread.
 
     Args:

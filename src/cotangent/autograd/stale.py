@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from .. import dtypes
+from .base import wrap
 from .modes import modes
+from .notes import annotate, recorded_at, written_at
 
 
 def type_text(data: Any) -> str:
@@ -22,6 +24,8 @@ def stale_value(node: Any, field: str) -> NoReturn:
         producer: Any = node
         number = int(field[3:] or 0)
         data = getattr(value, "_data", value)
+        written = wrap(data)
+        written._vc = cell
     else:
         t = getattr(node, field)
         saved = getattr(node, field + "_v")
@@ -31,7 +35,7 @@ def stale_value(node: Any, field: str) -> NoReturn:
         else:
             k = 0
         now, expected = t._vc[0], saved
-        data = t._data
+        data, written = t._data, t
         edge = node.edges[node.position(field) + k]
         producer, number = (edge.parent, edge.output) if hasattr(edge, "parent") else (edge, 0)
     origin = ""
@@ -45,7 +49,9 @@ def stale_value(node: Any, field: str) -> NoReturn:
         else "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
-    raise RuntimeError(
+    error = RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{type_text(data)}]{origin or ''} is at version {now}; expected version {expected} instead. {hint}"
     )
+    annotate(error, "stale", recorded=recorded_at(node), broken=written_at(written, expected))
+    raise error

@@ -17,6 +17,7 @@ from ..ops.table import TABLE, Primitive
 from .base import InferenceCell, TensorBase, cell_of, wrap
 from .modes import modes
 from .node import Node, accumulator_of, next_seq
+from .notes import annotate
 from .where import here
 
 # How a view came to be; decides what an in-place write through it may do.
@@ -258,9 +259,13 @@ def check_writable(x: Any) -> None:
         if view.origin != DEFAULT:
             _refuse_view(view)
         if base._req and base._node is None and not (base._view is not None and base._view.stale):
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            error = RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            annotate(error, "leaf", broken=here())
+            raise error
     if x._req and x._node is None and not (view is not None and view.stale):
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        error = RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        annotate(error, "leaf", broken=here())
+        raise error
 
 
 def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
