@@ -65,9 +65,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         node = record(op, recorded, statics, [x], compute, 0, mode, written=x)
         rebase(x, node)
     elif list.__getitem__(cell_of(x), 1) is not None:
-        base = x if x._view is None else x._view.base
-        if base._req:
-            mark_stale(base, x)
+        mark_stale(x if x._view is None else x._view.base, x)
     return x
 
 

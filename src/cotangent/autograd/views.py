@@ -102,6 +102,9 @@ def link_view(
     if not op.rules:  # no derivative passes (the bits as another type): only the version is shared
         t._vc = cell_of(parent)
         return
+    if parent._vc.__class__ is InferenceCell:  # tensors without history have no views to keep track of
+        t._vc = parent._vc
+        return
     above = parent._view
     base = parent if above is None else above.base
     if origin is None:
@@ -153,9 +156,11 @@ def edge_of(t: Any) -> Node:
 
 
 def mark_stale(base: TensorBase, written: TensorBase) -> None:
-    """After an in-place write with recording: the views' histories are to be remade from the base."""
-    for view in views_of(base):
-        if view is written and written is base:
+    """After a write to the memory of `base`: its views' histories are to be remade from their bases."""
+    cell = base._vc
+    for ref in (None if cell is None else list.__getitem__(cell, 1)) or ():
+        view: Any = ref()
+        if view is None or view._view is None or not view._view.base._req or (view is written and written is base):
             continue
         view._req = True
         view._node = None
@@ -270,7 +275,8 @@ def check_writable(x: Any) -> None:
 
 def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
     """Raise what PyTorch raises for a write that this view's history cannot follow."""
-    producer = view.producer.removesuffix("Backward0")
+    name, _, overload = view.producer.rpartition("Backward")
+    producer = name + overload.strip("0") if overload.isdigit() else view.producer
     inference = view.origin == INFERENCE
     mode, instead = ("inference mode", "in normal mode") if inference else ("no_grad mode", "with grad mode enabled")
     if producer and view.origin == NO_GRAD:

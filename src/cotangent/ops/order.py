@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..config import settings
 from ..errors import check_dim
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank, whole
-from .views import permute_dims, t_matrix, transpose_dims
+from .views import alias, permute_dims, t_matrix, transpose_dims
 
 
 def transpose(input: Any, dim0: Any = REQUIRED, dim1: Any = REQUIRED) -> Any:
@@ -75,7 +75,8 @@ def t(input: Any) -> Any:
     """
     n = rank("t", input)
     if n > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D")
+        name = "t_" if t_matrix.__name__ == "t_" else "t"  # this function serves both (autograd.inplace)
+        raise RuntimeError(f"{name}() expects a tensor with <= 2 dimensions, but self is {n}D")
     return t_matrix(input)
 
 
@@ -153,7 +154,7 @@ def movedim(input: Any, source: Any = REQUIRED, destination: Any = REQUIRED) -> 
         if len(set(dims)) != len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
     if not n:
-        return transpose_dims(input, 0, 0)
+        return alias(input)
     placed = dict(zip(end, start, strict=True))
     rest = iter([d for d in range(n) if d not in start])
     return permute_dims(input, tuple([placed[i] if i in placed else next(rest) for i in range(n)]))

@@ -12,7 +12,7 @@ from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank
 from .table import is_array, is_tensor
-from .views import dense_clone, permute_dims, reshape_any, unsafe_view, view_as_shape, view_bits
+from .views import dense_clone, permute_dims, reshape_alias, reshape_any, unsafe_view, view_as_shape, view_bits
 
 # -- one shape for another -------------------------------------------------------------------------------
 
@@ -170,8 +170,10 @@ def reshaped(input: Any, shape: tuple[int, ...]) -> Any:
     """`input` in a shape that fits: a view if its layout allows one."""
     data = input._data
     if is_array(data):
-        if k.can_view(data, shape):
+        if data.flags.c_contiguous:
             return view_as_shape(input, shape)
+        if k.can_view(data, shape):
+            return reshape_alias(input, shape)
         return unsafe_view(dense_clone(input), shape)
     return reshape_any(input, shape)
 

@@ -61,11 +61,20 @@ view_as_shape: Any = linear(
     batch=_batch_view,
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
+# What `reshape` does where the memory is not dense but still in order.
+reshape_alias: Any = linear(
+    "reshape_alias(input | shape)",
+    k.view,
+    node="ReshapeAliasBackward0",
+    view=True,
+    batch=_batch_view,
+    input=lambda g, input_shape: reshape_any(g, input_shape),
+)
 # A gradient may lie in memory in any order, so the pullback of a view may have to copy.
 reshape_any: Any = linear(
     "reshape_any(input | shape)",
     lambda a, shape: a.reshape(shape),
-    node="ReshapeAliasBackward0",
+    node="UnsafeViewBackward0",
     public="reshape",
     batch="axes",
     input=lambda g, input_shape: reshape_any(g, input_shape),
