@@ -22,7 +22,7 @@ from .autograd.inplace import in_place, operator
 from .ops import (
     activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, discrete, embedding, exponential,
     extremes, fill, gather, indexing, join, logic, masks, matmul, moments, normalize, order, ordering, padding,
-    piecewise, powers, reduce, rounding, scatters, sections, select, shape, softmax, special, split,
+    piecewise, powers, products, reduce, rounding, scatters, sections, select, shape, softmax, special, split,
     triangles, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
@@ -32,7 +32,7 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
     triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
-    extremes, moments, ordering, discrete, embedding, normalize,
+    extremes, moments, ordering, discrete, embedding, normalize, products,
 )  # fmt: skip
 
 

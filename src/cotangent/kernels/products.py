@@ -34,6 +34,30 @@ def add_product(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
     return np.asarray(np.add(out, scaled))
 
 
+def add_sum_of_products(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
+    """`beta * c + alpha * (a @ b).sum(0)`: the batches side by side make it one product."""
+    flat = a.transpose(1, 0, 2).reshape(a.shape[1], -1)
+    return add_product(c, flat, b.reshape(-1, b.shape[2]), beta, alpha)
+
+
+def add_outer(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
+    """`beta * c + alpha * a[:, None] * b`."""
+    return add_product(c, a[:, None], b[None, :], beta, alpha)
+
+
+def cross(a: Array, b: Array, dim: int) -> Array:
+    """The cross products of vectors along `dim`."""
+    a, b = np.broadcast_arrays(a, b)
+    if a.dtype.itemsize == 2 and a.dtype.kind not in "iu":
+        return cross(a.astype(np.float32), b.astype(np.float32), dim).astype(a.dtype)
+    out = np.empty(a.shape, a.dtype)
+    x, y, z = np.moveaxis(a, dim, 0), np.moveaxis(b, dim, 0), np.moveaxis(out, dim, 0)
+    for i in range(3):
+        j, h = (i + 1) % 3, (i + 2) % 3
+        z[i] = x[j] * y[h] - x[h] * y[j]
+    return out
+
+
 def adjoint(a: Array) -> Array:
     """The conjugate of the transposed matrices."""
     flipped = a.swapaxes(-1, -2)

@@ -137,7 +137,7 @@ addmm_of = general(
     node="AddmmBackward0",
     public="addmm",
     jvp=_jvp_accumulate(mm_of),
-    input=lambda g, input_shape, beta: _scale_sum(g, input_shape, beta),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
     mat1=lambda g, mat2, alpha: scale(mm_of(g, adjoint_matrix(mat2)), alpha),
     mat2=lambda g, mat1, alpha: scale(mm_of(adjoint_matrix(mat1), g), alpha),
 )
@@ -147,7 +147,7 @@ baddbmm_of = general(
     node="BaddbmmBackward0",
     public="baddbmm",
     jvp=_jvp_accumulate(bmm_of),
-    input=lambda g, input_shape, beta: _scale_sum(g, input_shape, beta),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
     batch1=lambda g, batch2, alpha: scale(bmm_of(g, adjoint_matrix(batch2)), alpha),
     batch2=lambda g, batch1, alpha: scale(bmm_of(adjoint_matrix(batch1), g), alpha),
 )
@@ -157,7 +157,7 @@ addmv_of = general(
     node="AddmvBackward0",
     public="addmv",
     jvp=_jvp_accumulate(mv_of),
-    input=lambda g, input_shape, beta: _scale_sum(g, input_shape, beta),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
     mat=lambda g, vec, alpha: scale(outer_product(g, conj_of(vec)), alpha),
     vec=lambda g, mat, alpha: scale(mv_of(adjoint_matrix(mat), g), alpha),
 )
@@ -168,7 +168,7 @@ scale = linear_op(
     public="mul",
     input=lambda g, factor: scale(g, factor.conjugate()),
 )
-_scale_sum = linear_op(
+scale_sum = linear_op(
     "scale_sum(input | shape, factor)",
     lambda a, shape, factor: fold(a if factor == 1 else a * np.asarray(factor).astype(a.dtype), shape),
     node="SumBackward1",
@@ -249,13 +249,13 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
         tensor([3., 3.])
     """
     _tensors("bmm", input=input, mat2=mat2)
-    _check_batches(input, mat2)
+    check_fit(input, mat2)
     if input.dtype is not mat2.dtype:
         _same_dtype(input, mat2)
     return deliver("bmm", bmm_of(input, mat2), out)
 
 
-def _check_batches(a: Any, b: Any) -> None:
+def check_fit(a: Any, b: Any) -> None:
     if a.ndim != 3:
         raise RuntimeError("batch1 must be a 3D tensor")
     if b.ndim != 3:
@@ -297,7 +297,7 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     return deliver("mv", mv_of(input, vec), out)
 
 
-def _check_vectors(function: str, a: Any, b: Any) -> None:
+def check_vectors(function: str, a: Any, b: Any) -> None:
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype is not b.dtype:
@@ -332,7 +332,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
         tensor(11.)
     """
     _tensors("dot", input=input, tensor=tensor)
-    _check_vectors("dot", input, tensor)
+    check_vectors("dot", input, tensor)
     return deliver("dot", dot_of(input, tensor), out)
 
 
@@ -430,7 +430,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
         which, t = ("mat1", mat1) if mat1.ndim != 2 else ("mat2", mat2)
         raise RuntimeError(f"{which} must be a matrix, got {t.ndim}-D tensor")
     _check_inner(mat1, mat2)
-    _check_expands(input, (mat1.shape[0], mat2.shape[1]))
+    check_expands(input, (mat1.shape[0], mat2.shape[1]))
     if input.dtype is not mat1.dtype:
         raise RuntimeError(
             "self and mat2 must have the same dtype, but got "
@@ -439,7 +439,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
     return deliver("addmm", addmm_of(input, mat1, mat2, beta, alpha), out)
 
 
-def _check_expands(t: Any, shape: tuple[int, ...]) -> None:
+def check_expands(t: Any, shape: tuple[int, ...]) -> None:
     have = tuple(t.shape)
     if len(have) > len(shape):
         raise RuntimeError(
@@ -490,5 +490,6 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 FUNCTIONS: Final = ("mm", "bmm", "mv", "dot", "matmul", "addmm")
 METHODS: Final = FUNCTIONS
+INPLACE: Final = ("addmm",)
 FUNCTIONAL: Final = ("linear",)
 DUNDERS: Final = {"__matmul__": "matmul"}
