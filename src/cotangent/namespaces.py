@@ -7,8 +7,9 @@ floors (gradcheck needs tensors), so the names are entered here, from above.
 from __future__ import annotations
 
 from . import autograd
-from .autograd import anomaly, function, graph, modes
+from .autograd import anomaly, forward_ad, function, graph, modes
 from .autograd.api import backward, grad
+from .autograd.gradcheck import gradcheck, gradgradcheck
 from .autograd.variable import Variable
 
 
@@ -26,6 +27,9 @@ def fill_autograd() -> None:
         "inference_mode": modes.inference_mode,
         "detect_anomaly": anomaly.detect_anomaly,
         "set_detect_anomaly": anomaly.set_detect_anomaly,
+        "gradcheck": gradcheck,
+        "gradgradcheck": gradgradcheck,
+        "forward_ad": forward_ad,
         "graph": graph,
         "function": function,
         "set_multithreading_enabled": modes.set_multithreading_enabled,

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.base import TensorBase
+from ..autograd.dispatch import finish, promoted
 from ..autograd.engine import run
 from ..autograd.modes import modes, no_grad
 from ..autograd.views import edge_of
@@ -88,11 +89,13 @@ class JvpLevel(Level):
         else:
             moved = tangent_of(op, primals, tangents, statics, out)
         if op.nout == 1:
-            return self.dual(out, moved)
-        pairs = zip(out, moved or (None,) * len(out), strict=True)
-        return tuple(
-            self.dual(o, None if i in op.nondiff_outputs else t) for i, (o, t) in enumerate(pairs)
-        )
+            result: Any = Dual(out, moved)
+        else:
+            pairs = zip(out, moved or (None,) * len(out), strict=True)
+            result = tuple(Dual(o, None if i in op.nondiff_outputs else t) for i, (o, t) in enumerate(pairs))
+        # Dual tensors may require gradients themselves: forward mode over backward.
+        compute = promoted(op, tensors, statics)[0] if op.kind == "elementwise" else None
+        return finish(op, tensors, statics, result, compute, self)
 
 
 def tangent_of(

@@ -1,0 +1,214 @@
+"""torch.autograd.forward_ad: forward mode by hand, with dual tensors inside a level.
+
+    with dual_level():
+        x = make_dual(primal, tangent)
+        y = f(x)
+        primal, tangent = unpack_dual(y)
+
+A dual tensor is a tensor of a jvp level (func/dual.py). When the level ends, the dual tensors that are still
+there become what they would have been without it: their primals.
+"""
+
+from __future__ import annotations
+
+import weakref
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+from ..func.dual import JvpLevel
+from .base import cell_of
+from .modes import Decorator
+
+__all__ = [
+    "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual",
+]  # fmt: skip
+
+
+class _DualLevel(JvpLevel):
+    """A jvp level that knows its tensors, to turn them into ordinary ones in the end."""
+
+    def __init__(self) -> None:
+        self.made: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+    def run(self, op: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+        result = super().run(op, tensors, statics)
+        for t in (result,) if op.nout == 1 else result:
+            self.made[id(t)] = t
+        return result
+
+    def wrap(self, payload: Any) -> Any:
+        t = super().wrap(payload)
+        self.made[id(t)] = t
+        return t
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        for t in list(self.made.values()):
+            if self.owns(t):
+                primal = t._data.primal
+                t._vc = cell_of(primal)
+                t._data, t._level, t._owner = primal._data, primal._level, primal._owner
+                if primal._req:
+                    t._req, t._node = True, primal._node
+
+
+class _Open:
+    """The level that is open: one for all threads, as in PyTorch."""
+
+    level: _DualLevel | None = None
+
+
+_open: Final = _Open()
+
+
+def enter_dual_level() -> int:
+    """Open a level, until `exit_dual_level`.
+
+    Returns:
+        its number, always 0.
+
+    Raises:
+        RuntimeError: if one is open already.
+
+    Example:
+        >>> from cotangent.autograd import forward_ad
+        >>> forward_ad.enter_dual_level()
+        0
+        >>> forward_ad.exit_dual_level()
+    """
+    if _open.level is not None:
+        raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    _open.level = _DualLevel().__enter__()
+    return 0
+
+
+def exit_dual_level(*, level: int | None = None) -> None:
+    """Close the level; its dual tensors become ordinary ones.
+
+    Args:
+        level: its number, or None.
+
+    Raises:
+        RuntimeError: if it is not the one that is open.
+
+    Example:
+        >>> from cotangent.autograd import forward_ad
+        >>> level = forward_ad.enter_dual_level()
+        >>> forward_ad.exit_dual_level(level=level)
+    """
+    current = -1 if _open.level is None else 0
+    if level is not None and level != current:
+        raise RuntimeError(
+            "Trying to exit a forward AD level that was not the last one that was created. This is not "
+            "supported."
+        )
+    if _open.level is None:
+        raise RuntimeError("Dual level must be a positive number.")
+    closed, _open.level = _open.level, None
+    closed.__exit__()
+
+
+def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
+    """A dual tensor.
+
+    Args:
+        tensor: the primal, of a floating-point or complex type.
+        tangent: of the shape of the primal.
+        level: number of the level, or None.
+
+    Returns:
+        a tensor with the primal's values that carries the tangent.
+
+    Raises:
+        RuntimeError: if no level is open, or the shapes differ.
+        ValueError: if one of the two holds integers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.autograd import forward_ad
+        >>> with forward_ad.dual_level():
+        ...     x = forward_ad.make_dual(torch.tensor([3.0]), torch.tensor([1.0]))
+        ...     forward_ad.unpack_dual(x * x).tangent
+        tensor([6.])
+    """
+    if (level is not None and level < 0) or _open.level is None:
+        raise RuntimeError(
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to "
+            "enter_dual_level() first."
+        )
+    for name, t in (("primal", tensor), ("tangent", tangent)):
+        if not (t.is_floating_point() or t.is_complex()):
+            raise ValueError(f"Expected {name} to be floating point or complex, but got: {t.dtype}")
+    held = _open.level
+    if held.owns(tensor):
+        if tensor._data.tangent is not None:
+            raise RuntimeError(
+                "Making a dual Tensor based on a Tensor that already has a forward gradient at the same "
+                "level 0 is not "
+                "supported."
+            )
+        tensor = tensor._data.primal
+    if tensor.shape != tangent.shape:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, "
+            "this is not "
+            f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
+            f"{list(tangent.shape)}."
+        )
+    primal = tensor.view(tensor.shape)
+    dual = held.dual(primal, tangent)
+    if primal._req:
+        dual._req, dual._node = True, primal._node
+    return dual
+
+
+class UnpackedDualTensor(NamedTuple):
+    """A primal and its tangent (None if it has none)."""
+
+    primal: Any
+    tangent: Any
+
+
+UnpackedDualTensor.__module__ = "torch.autograd.forward_ad"
+
+
+def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
+    """The primal and the tangent of a tensor.
+
+    Args:
+        tensor: any tensor.
+        level: number of the level, or None.
+
+    Returns:
+        both; the tangent is None for tensors that carry none.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.autograd import forward_ad
+        >>> forward_ad.unpack_dual(torch.ones(1))
+        UnpackedDualTensor(primal=tensor([1.]), tangent=None)
+    """
+    held = _open.level
+    if held is None or not held.owns(tensor):
+        return UnpackedDualTensor(tensor, None)
+    return UnpackedDualTensor(tensor._data.primal, tensor._data.tangent)
+
+
+class dual_level(Decorator):
+    """A block (or decorated function) in which forward mode works.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.autograd import forward_ad
+        >>> with forward_ad.dual_level():
+        ...     forward_ad.make_dual(torch.zeros(1), torch.ones(1)).exp()
+        tensor([1.], tangent=tensor([1.]))
+    """
+
+    def __enter__(self) -> int:
+        return enter_dual_level()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        exit_dual_level(level=0)
