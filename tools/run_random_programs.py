@@ -13,6 +13,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -56,16 +57,16 @@ class Count:
             self.examples[cause] = program, found
 
 
-def work(job: tuple[int, int, str]) -> Count:
+def work(job: tuple[int, int, str, bool]) -> Count:
     """Draw and compare one chunk of programs.
 
     Args:
-        job: seed, number of programs, name of the library to compare with PyTorch.
+        job: seed, number of programs, name of the library to compare with PyTorch, see `compare`.
 
     Returns:
         The counts.
     """
-    seed, number, library = job
+    seed, number, library, structure = job
     torch, other = importlib.import_module("torch"), importlib.import_module(library)
     torch.set_num_threads(1)
     generator = Random(seed)
@@ -77,7 +78,7 @@ def work(job: tuple[int, int, str]) -> Count:
         result.steps += len(records)
         result.raising += sum(record.error is not None for record in records)
         result.families.update(step.family for step in program.steps)
-        found = compare(program, records, run(other, program))
+        found = compare(program, records, run(other, program), structure)
         if found:
             cause = found.cause(program)
             result.causes[cause] += 1
@@ -85,12 +86,13 @@ def work(job: tuple[int, int, str]) -> Count:
     return result
 
 
-def report(total: Count, library: str) -> str:
+def report(total: Count, library: str, structure: bool) -> str:
     """The causes, most frequent first, each with a short example.
 
     Args:
         total: all counts.
         library: name of the library that was compared with PyTorch.
+        structure: see `compare`.
 
     Returns:
         Text of many lines.
@@ -98,7 +100,7 @@ def report(total: Count, library: str) -> str:
     torch, other = importlib.import_module("torch"), importlib.import_module(library)
     lines = []
     for cause, number in total.causes.most_common():
-        program, found = reduce(*total.examples[cause], torch, other)
+        program, found = reduce(*total.examples[cause], torch, other, structure)
         lines += [f"### {number}x  {cause}", program.source(), found.describe(program), ""]
     return "\n".join(lines)
 
@@ -115,16 +117,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other programs")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--self", action="store_true", help="compare PyTorch with itself")
+    more = "compare the graph's edges and the layouts, too"
+    parser.add_argument("--structure", action="store_true", help=more)
     parser.add_argument("--report", type=Path, help="write the differences there instead of printing them")
     arguments = parser.parse_args()
 
     library = "torch" if arguments.self else "cotangent"
     count, first = arguments.programs, arguments.seed * 1_000_003
-    jobs = [(first + start, min(CHUNK, count - start), library) for start in range(0, count, CHUNK)]
+    jobs = [(first + start, min(CHUNK, count - start), library, arguments.structure) for start in range(0, count, CHUNK)]
     total = Count()
     began = time.perf_counter()
-    with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
-        for done in pool.imap_unordered(work, jobs):
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.processes, context) as pool:
+        for done in pool.map(work, jobs):
             total.add(done)
             differ = sum(total.causes.values())
             print(f"\r{total.programs} programs, {differ} differ", end="", file=sys.stderr)
@@ -136,9 +141,9 @@ def main() -> int:
     print("steps by rule:", rules)
     print(f"{sum(total.causes.values())} programs differ, {len(total.causes)} causes")
     if arguments.report:
-        arguments.report.write_text(report(total, library), encoding="utf-8")
+        arguments.report.write_text(report(total, library, arguments.structure), encoding="utf-8")
     elif total.causes:
-        print(report(total, library))
+        print(report(total, library, arguments.structure))
     return 1 if total.causes else 0
 
 

@@ -108,7 +108,7 @@ def test_compare_sees(line: int, changed: str, what: str) -> None:
     program = Program(tuple(Step(text) for text in LINES))
     steps = list(program.steps)
     steps[line] = replace(steps[line], text=changed)
-    found = compare(program, run(torch, program), run(torch, Program(tuple(steps))))
+    found = compare(program, run(torch, program), run(torch, Program(tuple(steps))), structure=True)
     assert found is not None
     assert (found.step, found.what) == (line, what)
 

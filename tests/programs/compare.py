@@ -12,6 +12,11 @@ from .interpreter import Record, numbers
 from .program import Program, Step
 
 SINGLE = ("torch.float32", "torch.complex64")
+STRUCTURE = frozenset(("next_functions", "is_contiguous"))
+# How a derivative was computed shows in its own history; PyTorch promises nothing about that.
+INTERNAL = frozenset(("grad_fn", "next_functions", "is_contiguous", "_base", "_version"))
+NONE: frozenset[str] = frozenset()
+NAME = re.compile(r"\bt\d+\b")
 NUMBER = re.compile(r"\d+")
 CALL = re.compile(r"\.([A-Za-z_]\w*)\(")
 OPERATOR = re.compile(r"(?<== )[\w.]+ ([-+*/%@<>=!]+) |^\w+(?:\[.*\])? ([-+*/]=) ")
@@ -48,7 +53,9 @@ class Difference:
         operation = _operation(program.steps[self.step])
         if self.what == "error" and str(self.right).startswith("AttributeError") and not self.left:
             return f"missing: {self.right}"
-        if self.what in ("error", "grad_fn", "next_functions", "dtype", "is_leaf", "requires_grad", "shape"):
+        if self.what == "error":
+            return f"error: {_shape_of(self.left)} | {_shape_of(self.right)}"
+        if self.what in ("grad_fn", "next_functions", "dtype", "is_leaf", "requires_grad", "shape"):
             return f"{self.what} @ {operation}: {_shape_of(self.left)} | {_shape_of(self.right)}"
         return f"{self.what} @ {operation}"
 
@@ -83,18 +90,23 @@ def _shape_of(value: Any) -> str:
     return NUMBER.sub("#", text.splitlines()[0] if text else "")[:90]
 
 
-def compare(program: Program, left: Sequence[Record], right: Sequence[Record]) -> Difference | None:
+def compare(
+    program: Program, left: Sequence[Record], right: Sequence[Record], structure: bool = False
+) -> Difference | None:
     """Find the first difference between two runs.
 
     Args:
         program: the program both ran.
         left: records of the first run (its magnitudes set the tolerance).
         right: records of the second run.
+        structure: look also at the edges of the graph and at the layout in memory.
 
     Returns:
         The difference, or None where the runs agree.
     """
     tolerance = _Tolerance(left)
+    passed = NONE if structure else STRUCTURE
+    gradients: set[str] = set()
     for number, (one, two) in enumerate(zip(left, right, strict=True)):
         tolerance.advance(one)
         if one.error != two.error:
@@ -103,22 +115,33 @@ def compare(program: Program, left: Sequence[Record], right: Sequence[Record]) -
             return Difference(number, "", "is_grad_enabled()", one.grad_mode, two.grad_mode)
         if one.names.keys() != two.names.keys():
             return Difference(number, "", "variables", sorted(one.names), sorted(two.names))
+        _follow(program.steps[number].text, gradients)
         for name, fields in one.names.items():
-            found = _fields(fields, two.names[name], tolerance)
+            ignored = passed | INTERNAL if name in gradients else passed
+            found = _fields(fields, two.names[name], tolerance, ignored)
             if found:
                 return Difference(number, name, *found)
     return None
 
 
-def _fields(one: dict[str, Any], two: dict[str, Any], tolerance: _Tolerance) -> tuple[str, Any, Any] | None:
+def _follow(text: str, gradients: set[str]) -> None:
+    """Keep the names of gradients, and of what is made from them."""
+    targets, equals, expression = text.partition(" = ")
+    if equals and (".grad" in expression or not gradients.isdisjoint(NAME.findall(expression))):
+        gradients.update(name for name in targets.split(", ") if NAME.fullmatch(name))
+
+
+def _fields(
+    one: dict[str, Any], two: dict[str, Any], tolerance: _Tolerance, passed: frozenset[str]
+) -> tuple[str, Any, Any] | None:
     if one.keys() != two.keys():
         return "fields", sorted(one), sorted(two)
     for what, left in one.items():
         right = two[what]
-        if left == right:
+        if left == right or what in passed:
             continue
         if what == "grad" and isinstance(left, dict) and isinstance(right, dict):
-            found = _fields(left, right, tolerance)
+            found = _fields(left, right, tolerance, INTERNAL)
             if found:
                 return f"grad.{found[0]}", found[1], found[2]
         elif what != "value" or not tolerance.close(left, right):

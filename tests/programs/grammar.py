@@ -41,6 +41,8 @@ RULES: tuple[tuple[Rule, int], ...] = (
 )
 WHEEL = tuple(rule for rule, weight in RULES for _ in range(weight))
 CHOICE = 2**20  # one of the integers a step is drawn from
+TRIES = 4  # a rule may find nothing to work on
+STRIDE = 53  # from one try to the next on the wheel
 WIDTH = 4  # how many of them a step has
 LIVE = 9
 DROPPED = 3
@@ -109,14 +111,14 @@ def _step(machine: Machine, integers: Sequence[int], names: count[int]) -> Step:
         number = number * CHOICE + integer
     turn, rest = divmod(integers[0], len(WHEEL))
     chosen = Draw(machine, number * (CHOICE // len(WHEEL)) + turn, names.__next__)
-    rule = WHEEL[rest]
-    result = rule(chosen) if len(chosen.tensors) > 1 else None
-    if result is None:
-        rule = pointwise.create
-        result = pointwise.create(chosen)
-    if isinstance(result, Step):
-        return result
-    return Step(str(result), family=rule.__name__)
+    tries = (WHEEL[(rest + turns * STRIDE) % len(WHEEL)] for turns in range(TRIES))
+    for rule in (*tries, pointwise.create) if len(chosen.tensors) > 1 else (pointwise.create,):
+        result = rule(chosen)
+        if isinstance(result, Step):
+            return result
+        if result is not None:
+            return Step(result, family=rule.__name__)
+    raise AssertionError("creation always draws a step")
 
 
 def _drop(machine: Machine, choice: int) -> Step:

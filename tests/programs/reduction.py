@@ -9,21 +9,24 @@ from .interpreter import run
 from .program import Kind, Program, Step
 
 
-def differ(program: Program, left: Any, right: Any) -> Difference | None:
+def differ(program: Program, left: Any, right: Any, structure: bool = False) -> Difference | None:
     """Run a program on two libraries.
 
     Args:
         program: the program.
         left: the first library.
         right: the second.
+        structure: see `compare`.
 
     Returns:
         The first difference, or None.
     """
-    return compare(program, run(left, program), run(right, program))
+    return compare(program, run(left, program), run(right, program), structure)
 
 
-def reduce(program: Program, found: Difference, left: Any, right: Any) -> tuple[Program, Difference]:
+def reduce(
+    program: Program, found: Difference, left: Any, right: Any, structure: bool = False
+) -> tuple[Program, Difference]:
     """Drop steps, in ever smaller pieces, as long as the cause stays the same.
 
     Args:
@@ -31,6 +34,7 @@ def reduce(program: Program, found: Difference, left: Any, right: Any) -> tuple[
         found: their first difference.
         left: the first library.
         right: the second.
+        structure: see `compare`.
 
     Returns:
         The short program and its difference.
@@ -42,7 +46,8 @@ def reduce(program: Program, found: Difference, left: Any, right: Any) -> tuple[
         start, shorter = len(program.steps) - piece, False
         while start >= 0:
             candidate = _without(program, start, piece)
-            difference = differ(candidate, left, right) if candidate.steps else None
+            smaller = 0 < len(candidate.steps) < len(program.steps)  # an end alone cannot be dropped
+            difference = differ(candidate, left, right, structure) if smaller else None
             if difference and difference.cause(candidate) == cause:
                 program = Program(candidate.steps[: difference.step + 1], candidate.watched)
                 found, shorter = difference, True

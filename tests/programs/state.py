@@ -245,7 +245,7 @@ def leaf(draw: Draw) -> str | None:
             forms += [f"{graded}.data.sub_({graded}.grad, alpha=0.5)", f"{graded}.grad.add_(1)"]
             return draw.pick(forms)
     if tensor.requires_grad and draw.below(4):
-        forms = [f"{name}.retain_grad()", f"h{draw.fresh()} = {name}.register_hook({draw.pick(HOOKS)})"]
+        forms = [f"{name}.retain_grad()", _hook(draw, name, draw.pick(HOOKS))]
         if peek(lambda: tensor.is_leaf) is True or draw.chance(1):
             forms += [f"{name}.register_post_accumulate_grad_hook({draw.pick(POST_HOOKS)})"]
         handles = [handle for handle in draw.machine.env if handle[0] == "h"]
@@ -254,6 +254,12 @@ def leaf(draw: Draw) -> str | None:
     flag = draw.pick(("", "True", "False"))
     assigned = f"{name}.requires_grad = {flag or True}"
     return draw.pick([f"{name}.requires_grad_({flag})", assigned])
+
+
+def _hook(draw: Draw, name: str, hook: str) -> str:
+    """A hook. PyTorch 2.13 crashes where a view's history is out of date: reading it first helps."""
+    first = f"{name}.grad_fn and " if peek(lambda: draw.tensors[name]._base) is not None else ""
+    return f"h{draw.fresh()} = {first}{name}.register_hook({hook})"
 
 
 def _options(draw: Draw, graph: bool = True) -> str:
@@ -348,7 +354,7 @@ def wrong(draw: Draw) -> str | None:
         f"{name}.t()", f"{name}.gather(0, {other})", f"{name}.backward({other})",
         f"torch.where({name}, {other}, {name})", f"{name}.index_select(0, {other})",
         f"{name}.masked_fill({other}, 1)", f"{name}.view({joined([-2, *shape])})",
-        f"{name}.register_hook(lambda g: g)", f"{name}.chunk(0)", f"{name}.split(-1)", f"{name}.unbind(4)",
+        _hook(draw, name, "lambda g: g"), f"{name}.chunk(0)", f"{name}.split(-1)", f"{name}.unbind(4)",
         f"{name}.diagonal()", f"{name}.flip(4)", f"{name}.mul_(1.5)", f"{name}.add(1, alpha=1.5)",
         f"{name}.data = 3", f"{name}.grad = {other}", f"{name}.mean()",
     ]  # fmt: skip
