@@ -20,9 +20,10 @@ from .autograd.base import InferenceCell, TensorBase, cell_of, new, version_of, 
 from .autograd.modes import modes
 from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
 from .autograd.recorded import alias
-from .autograd.views import edge_of
+from .autograd.views import edge_of, inherit
 from .config import settings
 from .dtypes import FLOATING, dtype
+from .kernels.shape import dense_strides, element_strides, storage_offset
 from .printing import tensor_text
 from .size import CPU, Size, device, layout, strided
 
@@ -109,17 +110,13 @@ class Tensor(TensorBase):
 
     def stride(self, dim: int | None = None) -> Any:
         """Elements to step over in memory per dimension, or for dimension `dim`."""
-        item = self._data.itemsize
-        steps = tuple(s // item for s in self._data.strides)
+        data = self._data
+        steps = element_strides(data) if self.numel() else dense_strides(data.shape)
         return steps if dim is None else steps[dim]
 
     def storage_offset(self) -> int:
         """Elements between the start of the underlying memory and the first element."""
-        owner = self._data
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        start = self._data.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
-        return int(start // self._data.itemsize)
+        return storage_offset(self._data)
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -187,18 +184,20 @@ class Tensor(TensorBase):
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
                     "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
                 )
-            return
+            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
         if value and self.dtype.category < FLOATING:
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         if value and self.is_inference() and not modes.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
-        self._req = bool(value)
+        base_requires = inherit(self, bool(value))
+        self._req = bool(value) or base_requires
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor."""
         if requires_grad and self.dtype.category < FLOATING and self._node is None:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        self.requires_grad = requires_grad
+        if not requires_grad or self.is_leaf:
+            self.requires_grad = requires_grad
         return self
 
     @property

@@ -27,7 +27,7 @@ DEFAULT, NO_GRAD, MULTI, INFERENCE, CUSTOM = "default", "no_grad", "multi_output
 class View:
     """How one tensor views another: `op(parent, *statics)[output]`."""
 
-    __slots__ = ("base", "parent", "op", "statics", "output", "origin", "stale", "producer")
+    __slots__ = ("base", "parent", "op", "statics", "output", "origin", "stale", "inherited", "producer")
 
     def __init__(
         self, base: TensorBase, parent: View | None, op: Any, statics: tuple[Any, ...], output: int, origin: str
@@ -39,6 +39,7 @@ class View:
         self.output = output
         self.origin = origin
         self.stale = False
+        self.inherited = False  # requires a gradient because its base does, but has no history: gradients end here
         self.producer = ""
 
     def chain(self) -> list[View]:
@@ -118,7 +119,7 @@ def link_view(
     if t._req:
         view.producer = op.node_name
     elif base._req and modes.grad is None:
-        t._req = True  # a view of what requires a gradient does too, although nothing was recorded
+        t._req = view.inherited = True
     cell = cell_of(parent)
     t._vc = cell
     members = list.__getitem__(cell, 1)
@@ -140,8 +141,8 @@ def views_of(base: TensorBase) -> list[Any]:
     return [v for v in alive if v is not None and v._view is not None and v._view.base is base]
 
 
-def edge_of(t: Any) -> Node:
-    """The node that collects the cotangent of `t`, which requires a gradient."""
+def edge_of(t: Any) -> Any:
+    """The node that collects the cotangent of `t`, which requires a gradient; None if that is lost."""
     node: Node | None = t._node
     if node is not None:
         return node
@@ -149,10 +150,29 @@ def edge_of(t: Any) -> Node:
     if view is not None and view.stale:
         if view.origin != DEFAULT:
             _refuse_view(view, "its base or another view of its base has been")
-        view.stale = False
+        view.stale = view.inherited = False
         node = t._node = AsStridedBackward0(view, t)
         return node
-    return accumulator_of(t)
+    return None if view is not None and view.inherited else accumulator_of(t)
+
+
+def inherit(x: Any, value: bool) -> bool:
+    """Note that leaf `x` is about to require a gradient or not: so do its views, which have no history.
+
+    Returns:
+        whether `x` will require a gradient because its own base does.
+    """
+    cell = x._vc
+    for ref in (None if cell is None else list.__getitem__(cell, 1)) or ():
+        t: Any = ref()
+        if t is None or t._view is None or t._view.base is not x or t._node is not None or t._view.stale:
+            continue
+        if t._view.inherited or not t._req:
+            t._req = t._view.inherited = value
+    if x._view is None:
+        return False
+    x._view.inherited = not value and x._view.base._req
+    return x._view.inherited  # type: ignore[no-any-return]
 
 
 def mark_stale(base: TensorBase, written: TensorBase) -> None:
