@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import numpy as np
+
 from ..dtypes import BOOL, COMPLEX, CPP_NAME, INTEGRAL, dtype
 from ..errors import bad_argument
 from ..kernels import activation as k
@@ -82,6 +84,15 @@ rrelu_of: Any = elementwise(
     node="RreluWithNoiseBackward0",
     check=refuse("leaky_relu_cpu", *_FLOATS_ONLY),
     input=lambda g, input, slope: leaky_relu_backward(g, input, slope),
+)
+# rrelu in training: `noise` holds a slope for each element (in float32 for bfloat16, hence fixed).
+rrelu_drawn: Any = elementwise(
+    "rrelu_drawn(input, noise)",
+    np.multiply,
+    fixed=("noise",),
+    public="rrelu",
+    node="RreluWithNoiseBackward0",
+    input=lambda g, noise: g * noise,
 )
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from ...autograd.inplace import in_place
 from ...errors import bad_argument
+from ...functions import empty_like, zeros_like
+from ...kernels.rng import default_stream
+from ...kernels.sampling import rrelu_slopes
 from ...ops import activation as smooth
 from ...ops import piecewise as straight
 from ...ops.softmax import log_softmax_of, prepared, softmax_of
+from ...ops.table import constant, is_tensor
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "leaky_relu",
-    "leaky_relu_", "log_softmax", "mish", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_",
-    "silu", "softmax", "softmin", "threshold", "threshold_",
+    "celu", "celu_", "elu", "elu_", "gumbel_softmax", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "leaky_relu", "leaky_relu_", "log_softmax", "mish", "relu", "relu6", "relu_", "rrelu", "rrelu_",
+    "selu", "selu_", "silu", "softmax", "softmin", "threshold", "threshold_",
 ]  # fmt: skip
 
 relu_ = in_place(straight.relu)
@@ -30,6 +36,7 @@ _relu6_ = in_place(straight.relu6_of)
 _leaky_relu_ = in_place(straight.leaky_relu_of)
 _elu_ = in_place(smooth.elu_of)
 _rrelu_ = in_place(straight.rrelu_of)
+_rrelu_drawn_ = in_place(straight.rrelu_drawn)
 
 
 def _numbers(function: str, **given: Any) -> None:
@@ -272,8 +279,8 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
 
     Example:
         >>> import cotangent as torch
-        >>> torch.nn.functional.hardswish(torch.tensor([-4.0, 1.0, 4.0]))
-        tensor([-0.0000,  0.6667,  4.0000])
+        >>> torch.nn.functional.hardswish(torch.tensor([1.0, 4.0]))
+        tensor([0.6667, 4.0000])
     """
     return (_hardswish_ if inplace else straight.hardswish_of)(input)
 
@@ -382,7 +389,22 @@ def rrelu(
         >>> torch.nn.functional.rrelu(torch.tensor([-2.0, 1.0]), 0.5, 0.5)
         tensor([-1.,  1.])
     """
-    return (_rrelu_ if inplace else straight.rrelu_of)(input, (lower + upper) / 2)
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
+    if not training:
+        return (_rrelu_ if inplace else straight.rrelu_of)(input, (lower + upper) / 2)
+    return (_rrelu_drawn_ if inplace else straight.rrelu_drawn)(input, _slopes(input, lower, upper))
+
+
+def _slopes(input: Any, lower: float, upper: float) -> Any:
+    """A slope for each element: drawn where it is not positive, else 1."""
+    if not is_tensor(input):
+        bad_argument("rrelu", "input", 1, "Tensor", input)
+    data = input._data
+    if data.__class__ is np.ndarray:
+        return constant(rrelu_slopes(default_stream(), data, lower, upper))
+    plain = input.detach()
+    return empty_like(plain).uniform_(lower, upper).where(plain <= 0, 1.0)
 
 
 def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:
@@ -400,3 +422,33 @@ def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training:
         tensor([-1.,  1.])
     """
     return rrelu(input, lower, upper, training, True)
+
+
+def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
+    """Samples of a softened (or hard) choice among classes that gradients flow through.
+
+    Args:
+        logits: unnormalised log-probabilities, any shape.
+        tau: temperature; the lower, the nearer to a hard choice.
+        hard: whether to return one-hot samples, with the gradients of the soft ones.
+        eps: deprecated, without effect.
+        dim: dimension of the classes.
+
+    Returns:
+        a tensor of the shape of `logits` that sums to one along `dim`.
+
+    Source: https://arxiv.org/abs/1611.01144
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.gumbel_softmax(torch.zeros(2, 3), hard=True).sum(1)
+        tensor([1., 1.])
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    gumbels = -empty_like(logits).exponential_().log()
+    soft = ((logits + gumbels) / tau).softmax(dim)
+    if not hard:
+        return soft
+    chosen = soft.max(dim, keepdim=True)[1]
+    return zeros_like(logits).scatter_(dim, chosen, 1.0) - soft.detach() + soft

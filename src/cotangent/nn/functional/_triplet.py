@@ -102,7 +102,7 @@ def triplet_margin_loss(
         >>> import cotangent as torch
         >>> a, n = torch.zeros(1, 2), torch.tensor([[3.0, 4.0]])
         >>> torch.nn.functional.triplet_margin_loss(a, a, n, margin=6.0)
-        tensor(1.)
+        tensor(1.0000)
     """
     reduction = chosen(size_average, reduce, reduction)
     get_enum(reduction)
