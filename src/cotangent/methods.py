@@ -20,7 +20,7 @@ from typing import Any, Final
 from .autograd import emit, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
-    activation, arithmetic, broadcast, comparison, complex as complex_ops, copies, discrete, embedding, exponential,
+    activation, arithmetic, broadcast, chains, comparison, complex as complex_ops, copies, discrete, einsum, embedding, exponential,
     extremes, fill, gather, indexing, join, logic, masks, matmul, moments, normalize, order, ordering, padding,
     piecewise, powers, products, reduce, rounding, scatters, sections, select, shape, softmax, special, split,
     triangles, trigonometric, view_copies, viewfronts,
@@ -32,7 +32,8 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
     triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
-    extremes, moments, ordering, discrete, embedding, normalize, products,
+    extremes, moments, ordering, discrete, embedding, normalize, products, einsum,
+    chains,
 )  # fmt: skip
 
 

@@ -180,6 +180,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
         right: Any = list(range(dims))
     else:
         left, right = dims
+        for name, listed in (("dims_self", left), ("dims_other", right)):
+            if isinstance(listed, int):
+                bad_argument("tensordot", name, 3 + (name == "dims_other"), "tuple of ints", listed)
     left = integers("tensordot", "dims_self", (left,), 3)
     right = integers("tensordot", "dims_other", (right,), 4)
     return deliver("tensordot", _contraction(a, b, left, right), out)
