@@ -17,6 +17,7 @@ import numpy as np
 from . import dtypes
 from .autograd.api import backward
 from .autograd.base import InferenceCell, TensorBase, cell_of, new, version_of, world
+from .autograd.engine import run_scalar
 from .autograd.modes import modes
 from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
 from .autograd.recorded import alias
@@ -256,7 +257,8 @@ class Tensor(TensorBase):
     def data(self) -> Tensor:
         """The same memory without history and with a version counter of its own."""
         t = alias(self, None)
-        t._vc = None
+        if t._vc.__class__ is not InferenceCell:
+            t._vc = None
         return t
 
     @data.setter
@@ -329,6 +331,13 @@ class Tensor(TensorBase):
             create_graph: record the run, so that the gradients can be differentiated.
             inputs: leaves to accumulate into; all if None.
         """
+        data = self._data
+        if (
+            gradient is None and inputs is None and not create_graph and self._req
+            and data.__class__ is np.ndarray and data.size == 1 and data.dtype.kind != "c"
+            and run_scalar(self._node or edge_of(self), data, bool(retain_graph))
+        ):  # fmt: skip
+            return
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:

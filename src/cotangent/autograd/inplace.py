@@ -93,6 +93,8 @@ def _write_elementwise(
     fits = dtypes.can_cast(result_dtype, target)
     if not fits and op.cast_error is not None:
         raise op.cast_error(result_dtype, target)
+    check_overlap(x)
+    _check_inputs_apart(x, tensors)
     wrapped, arrays = operands(op, tensors, compute)
     data = x._data
     shapes = [a.shape for a in arrays if a is not None]
@@ -108,15 +110,12 @@ def _write_elementwise(
             f"{dtypes.SCALAR_NAME[target]}"
         )
     if arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse and _defaults(op, statics):
-        check_overlap(x)
-        _check_inputs_apart(x, tensors)
         token = set_errors(QUIET)
         try:
             op.fast(*arrays, out=data)
         finally:
             reset_errors(token)
     else:
-        _check_inputs_apart(x, tensors)
         _store(op, x, run_kernel(op, tuple(arrays), statics))
     return compute, wrapped
 
@@ -140,20 +139,34 @@ def check_overlap(x: Any) -> None:
 
 
 def _check_inputs_apart(x: Any, tensors: tuple[Any, ...]) -> None:
-    """Refuse operands that lie partly in the memory being written."""
+    """Refuse operands that lie partly, or in another order, in the memory being written."""
     data = x._data
     for t in tensors[1:]:
         if not isinstance(t, TensorBase) or (t._view is None and x._view is None) or t._data is data:
             continue
         other = t._data
-        if other.__class__ is not np.ndarray or not (other.flags.c_contiguous and data.flags.c_contiguous):
+        if other.__class__ is not np.ndarray or not np.may_share_memory(data, other):
             continue
-        same = other.ctypes.data == data.ctypes.data and other.nbytes == data.nbytes
-        if not same and np.may_share_memory(data, other):
+        if dense(data) and dense(other) and (
+            data.ctypes.data != other.ctypes.data or data.strides != other.strides or data.nbytes != other.nbytes
+        ):
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                 "memory location. Please clone() the tensor before performing the operation."
             )
+
+
+def dense(data: Any) -> bool:
+    """Whether the elements fill a stretch of memory without gaps or overlaps, in whatever order."""
+    if data.flags.forc:
+        return bool(data.size)
+    step = data.itemsize
+    for stride, n in sorted(zip(data.strides, data.shape, strict=True)):
+        if n != 1:
+            if stride != step:
+                return False
+            step *= n
+    return bool(data.size)
 
 
 def _store(op: Primitive, x: Any, result: Any) -> None:

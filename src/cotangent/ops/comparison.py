@@ -6,10 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import COMPLEX, SCALAR_NAME
+from ..config import settings
+from ..dtypes import COMPLEX, FLOATING, SCALAR_NAME
 from ..errors import bad_argument
 from ..kernels import elementwise as k
-from .complex import imag_part
+from .complex import abs, imag_part
+from .copies import cast
 from .describe import of_one, of_two
 from .refusals import TENSOR_OR_NUMBER, out_must_be, refuse, refuse_with
 from .table import BOOL_RESULT, elementwise, is_array, is_tensor
@@ -128,29 +130,17 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not value >= 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
-    return close_to(input, other, float(rtol), float(atol), equal_nan)
-
-
-def _close(a: Any, b: Any, rtol: float, atol: float, equal_nan: bool, out: Any = None) -> Any:
-    near = a == b
-    if equal_nan and a.dtype.kind in "fc":
-        near = near | (np.isnan(a) & np.isnan(b))
-    if rtol or atol:
-        if a.dtype.kind in "biu":
-            a, b = a.astype(np.float64), b.astype(np.float64)
-        bound = atol + np.abs(rtol * b)
-        gap = np.abs(a - b)
-        near = near | (np.isfinite(gap) & (gap <= bound))
-    return k.stored(near, out)
-
-
-close_to = elementwise(
-    "close_to(input, other | rtol, atol, equal_nan)",
-    _close,
-    result=BOOL_RESULT,
-    public="isclose",
-    fast=_close,
-)
+    close = eq(input, other)
+    inexact = input.dtype.category >= FLOATING
+    if equal_nan and inexact:
+        close |= isnan(input) & isnan(other)
+    if rtol == 0 and atol == 0:
+        return close
+    if not inexact:
+        input, other = (cast(t, settings.default_dtype.np) for t in (input, other))
+    gap = abs(input - other)
+    close |= isfinite(gap) & (gap <= atol + abs(rtol * other))
+    return close
 
 
 def _all(truths: Any) -> bool:

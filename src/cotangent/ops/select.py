@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, COMPLEX, CPP_NAME, FLOATING, INTEGRAL, SCALAR_NAME, dtype, finfo, uint8
+from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, dtype, finfo, uint8
 from ..errors import bad_argument
 from ..kernels import elementwise as k
 from .arguments import NUMBER, REQUIRED, compiler_name, no_match, plain
@@ -196,7 +196,8 @@ def _one_dtype(tensors: tuple[Any, ...]) -> None:
     for name, value in zip(("end", "weight"), tensors[1:], strict=False):
         if is_tensor(first) and is_tensor(value) and value.dtype is not first.dtype:
             raise RuntimeError(
-                f"expected dtype {CPP_NAME[first.dtype]} for `{name}` but got dtype {CPP_NAME[value.dtype]}"
+                f"expected dtype {compiler_name(first.dtype)} for `{name}` but got dtype "
+                f"{compiler_name(value.dtype)}"
             )
 
 
