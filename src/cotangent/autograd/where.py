@@ -30,11 +30,18 @@ def is_internal(filename: str) -> bool:
 
 def user_frame(frame: FrameType) -> FrameType:
     """The innermost frame at or outside `frame` that is not cotangent's own (the outermost if all are)."""
-    while is_internal(frame.f_code.co_filename):
-        if frame.f_back is None:
+    known = internal_files
+    while True:
+        # is_internal written out: a call in a module is some frames deep, and every recorded operation asks.
+        internal = known(frame.f_code.co_filename)
+        if internal is None:
+            internal = is_internal(frame.f_code.co_filename)
+        if not internal:
             return frame
-        frame = frame.f_back
-    return frame
+        back = frame.f_back
+        if back is None:
+            return frame
+        frame = back
 
 
 def here() -> tuple[CodeType, int]:
