@@ -124,7 +124,8 @@ def main() -> int:
 
     library = "torch" if arguments.self else "cotangent"
     count, first = arguments.programs, arguments.seed * 1_000_003
-    jobs = [(first + start, min(CHUNK, count - start), library, arguments.structure) for start in range(0, count, CHUNK)]
+    chunks = [(first + start, min(CHUNK, count - start)) for start in range(0, count, CHUNK)]
+    jobs = [(*chunk, library, arguments.structure) for chunk in chunks]
     total = Count()
     began = time.perf_counter()
     context = multiprocessing.get_context("spawn")

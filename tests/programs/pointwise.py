@@ -274,9 +274,11 @@ def lookup(draw: Draw) -> str | None:
     source = draw.name(lambda other: draw.shape(other) == shape and draw.tensors[other].dtype == dtype)
     if source:
         distinct = f"torch.tensor({list(range(shape[0]))[::-1]})"
-        forms += [f"{name}.scatter_add(-1, {column} * 0, {source})"]
+        # PyTorch differentiates scatter only where index and source have the same shape.
+        whole = f"torch.arange({last + 1}).expand({joined(shape)})"
+        forms += [f"{name}.scatter_add(-1, {whole} * 0, {source})"]
         forms += [f"{name}.index_add(0, {distinct}, {source})"]
-        forms += [f"{name}.index_copy(0, {distinct}, {source})", f"{name}.scatter(-1, {column}, {source})"]
+        forms += [f"{name}.index_copy(0, {distinct}, {source})", f"{name}.scatter(-1, {whole}, {source})"]
         forms += [f"{name}.index_add(0, {distinct}, {source}, alpha=2)"]
     if draw.exact(name):
         forms += [f"{name}[{name} > 0]", f"torch.masked_select({name}, {name} > 0.5)", f"{name}.nonzero()"]

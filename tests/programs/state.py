@@ -202,7 +202,8 @@ def write_index(draw: Draw) -> str | None:
     source = same if same and draw.below(8) < 7 else f"{name}.clone()"
     if draw.below(2):
         forms = [f"{name}.index_add_(0, {order}, {source})", f"{name}.index_copy_(0, {order}, {source})"]
-        forms += [f"{name}.scatter_(0, {column}, {source})", f"{name}.scatter_add_(0, {column}, {source})"]
+        whole = f"torch.arange({shape[-1]}).expand({joined(shape)})"
+        forms += [f"{name}.scatter_(-1, {whole}, {source})", f"{name}.scatter_add_(-1, {whole} * 0, {source})"]
         forms += [f"{name}.index_put_(({order},), {source})"]
         forms += [f"{name}.index_put_(({order},), {source}, accumulate=True)"]
     return draw.pick(forms)
