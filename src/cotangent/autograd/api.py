@@ -12,7 +12,7 @@ from ..ops.table import TABLE
 from .base import TensorBase, wrap
 from .engine import run
 from .modes import modes, no_grad
-from .node import Node
+from .node import Node, accumulator_of
 from .notes import annotate, recorded_at
 from .views import edge_of
 
@@ -73,14 +73,15 @@ def check_cotangent(i: int, g: Any, out: Any) -> None:
 def _roots(outputs: Sequence[Any], cotangents: list[Any]) -> tuple[list[Node], list[Any]]:
     nodes, grads = [], []
     for i, (out, g) in enumerate(zip(outputs, cotangents, strict=True)):
-        if not out.requires_grad:
+        node = out.node if hasattr(out, "node") else edge_of(out) if out.requires_grad else None
+        if node is None:
             error = RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
             off = modes.switched_off if modes.grad is None else None
             annotate(error, "nograph" if off is None else "off", off=off)
             raise error
         if g.dtype is not out.dtype:
             g = TABLE["cast"].entry(g, out.dtype.np)
-        nodes.append(out.node if hasattr(out, "node") else edge_of(out))
+        nodes.append(node)
         grads.append(g)
     return nodes, grads
 
@@ -138,7 +139,7 @@ def backward(
                 raise RuntimeError(f"One of the differentiated Tensors does not require grad")
             if t._node is not None and not t.is_leaf and not t._retains:
                 t.retain_grad()
-            ends.append(edge_of(t))
+            ends.append(edge_of(t) or accumulator_of(t))
     run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends)
 
 
@@ -198,7 +199,7 @@ def grad(
     for t in ins:
         if not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-        ends.append(t.node if hasattr(t, "node") else edge_of(t))
+        ends.append(t.node if hasattr(t, "node") else edge_of(t) or accumulator_of(t))
     results = run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends, accumulate=False)
     for i, g in enumerate(results):
         if g is not None:
