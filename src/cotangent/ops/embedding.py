@@ -8,22 +8,15 @@ from ..dtypes import int32, int64
 from ..errors import bad_argument
 from ..kernels import embedding as k
 from .arguments import REQUIRED, missing
-from .join import stack_of
-from .softmax import in_front
+from .batching import in_front, one_by_one
 from .table import is_tensor, linear
-from .views import select_at
 
 
 def _shared_table(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     """Batching where only the indices have a batch; tables of examples are picked from one by one."""
-    table, index = tensors
-    if dims[0] is None:
-        return op.entry(table, in_front(index, dims[1], size), *statics), 0
-    tables, indices = in_front(table, dims[0], size), in_front(index, dims[1], size)
-    picked = [
-        op.entry(select_at(tables, 0, i), select_at(indices, 0, i), *statics) for i in range(size)
-    ]
-    return stack_of(picked, 0), 0
+    if dims[0] is not None:
+        return one_by_one(op, size, tensors, dims, statics)
+    return op.entry(tensors[0], in_front(tensors[1], dims[1], size), *statics), 0
 
 
 embedding_of: Any = linear(

@@ -14,12 +14,12 @@ import numpy as np
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
 from ..kernels import loss as k
 from .activation import log_sigmoid, sigmoid
+from .batching import in_front, one_by_one
 from .copies import along, full_like
 from .exponential import log, log1p
 from .piecewise import hardtanh_of
 from .reduce import mean_dims, sum_dims
 from .refusals import refuse
-from .softmax import in_front
 from .table import constant, general, linear
 from .views import expand_to, reshape_any
 
@@ -179,7 +179,7 @@ def _nll_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> 
     input, target, weight = tensors
     reduction, ignore_index = statics
     if weight is not None and dims[2] is not None:
-        raise RuntimeError("vmap: the class weights of nll_loss cannot be batched")
+        return one_by_one(op, size, tensors, dims, statics)
     (x, y), shape = _flat_examples(op, size, (input, target), dims[:2])
     losses = reshape_any(op.entry(x, y, weight, 0, ignore_index), (size, *shape))
     rest = tuple(range(1, losses.ndim))
@@ -197,7 +197,7 @@ def _nll_backward_examples(op: Any, size: int, tensors: Any, dims: Any, statics:
     g, target, weight = tensors
     shape, reduction, ignore_index = statics
     if weight is not None and dims[2] is not None:
-        raise RuntimeError("vmap: the class weights of nll_loss cannot be batched")
+        return one_by_one(op, size, tensors, dims, statics)
     y = in_front(target, dims[1], size)
     inner = tuple(y.shape)[1:]
     whole = (size * shape[0], *shape[1:]) if inner else (size, *shape)

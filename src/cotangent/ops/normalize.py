@@ -14,9 +14,9 @@ from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
 from ..errors import bad_argument, type_name
 from ..kernels import norm as k
 from .arguments import integers
+from .batching import in_front
 from .reduce import mean_dims, sum_dims
 from .refusals import refuse
-from .softmax import in_front
 from .table import general, is_tensor
 from .views import reshape_any
 

@@ -8,20 +8,12 @@ from ..dtypes import FLOATING
 from ..errors import bad_argument, check_dim
 from ..kernels import softmax as k
 from .arguments import REQUIRED, integer
+from .batching import in_front
 from .exponential import exp
 from .reduce import sum_dims
 from .refusals import unsupported
 from .table import deliver, general, is_tensor
-from .views import expand_to, permute_dims, reshape_any, unsqueeze_at
-
-
-def in_front(t: Any, bdim: int | None, size: int) -> Any:
-    """`t` with its batch dimension in front, expanded if it has none."""
-    if bdim is None:
-        return expand_to(unsqueeze_at(t, 0), (size, *tuple(t.shape)))
-    if bdim == 0:
-        return t
-    return permute_dims(t, (bdim, *[d for d in range(t.ndim) if d != bdim]))
+from .views import reshape_any
 
 
 def _rows(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
