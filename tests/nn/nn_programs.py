@@ -813,3 +813,50 @@ def training(torch: Any, say: Say) -> None:
         optimizer.step()
         say(loss.item())
     say.numbers(*net.parameters())
+
+
+@program
+def calls_with_other_parameters(torch: Any, say: Say) -> None:
+    call = torch.nn.utils.stateless.functional_call
+    net = small_net(torch)
+    net.register_buffer("count", torch.zeros(1))
+    x = torch.ones(2, 3)
+    ones = {name: torch.ones_like(p) for name, p in net.named_parameters()}
+    say.numbers(call(net, ones, x), net.first.weight)
+    say(net.first.weight.requires_grad, type(net.first.weight).__name__)
+    leaf = {"first.weight": torch.ones(4, 3, requires_grad=True)}
+    call(net, leaf, (x,)).sum().backward()
+    say.numbers(leaf["first.weight"].grad, call(net, {}, (x,)))
+
+    class Counting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("n", torch.zeros(1))
+            self.first = torch.nn.Linear(1, 1)
+            self.second = torch.nn.Linear(1, 1)
+            self.second.weight = self.first.weight
+            self.plain = torch.zeros(1)
+
+        def forward(self, x: Any, extra: float = 0.0) -> Any:
+            self.n = self.n + 1
+            return self.second(self.first(x)) + extra + self.plain
+
+    m = Counting()
+    given = {"n": torch.tensor([5.0]), "first.weight": torch.tensor([[2.0]]), "plain": torch.ones(1)}
+    zero = {"first.bias": torch.zeros(1), "second.bias": torch.zeros(1)}
+    say(call(m, {**given, **zero}, torch.ones(1), {"extra": 0.5}), m.n, m.plain)
+    counted = {**given, **zero}
+    call(m, counted, torch.ones(1))
+    say(counted["n"], m.n)
+    say(call(m, {**given, **zero}, torch.ones(1), tie_weights=False).shape)
+    for function in (
+        lambda: call(
+            m, {"first.weight": torch.ones(1, 1), "second.weight": torch.zeros(1, 1)}, torch.ones(1)
+        ),
+        lambda: call(m, {"n": torch.ones(1)}, torch.ones(1), strict=True),
+        lambda: call(m, {"other": torch.ones(1)}, torch.ones(1), strict=True),
+        lambda: call(m, {"n": 3}, torch.ones(1)),
+        lambda: call(m, {"absent.n": torch.ones(1)}, torch.ones(1)),
+    ):
+        say.failure(function)
+    say(m.n, m.first.weight is m.second.weight)
