@@ -67,36 +67,50 @@ def _calling(front: Callable[..., Any], twins: dict[str, Any]) -> Callable[..., 
     return made
 
 
-def _copy_of(front: Callable[..., Any], name: str, twins: dict[str, Any] = _TWINS) -> Callable[..., Any]:
-    call = _calling(front, twins)
+def _copy_of(
+    front: Callable[..., Any], call: str, result: str, twins: dict[str, Any] = _TWINS
+) -> Callable[..., Any]:
+    """The function `NAME_copy`, with `torch.CALL` and what that gives as the example in its docstring."""
+    run = _calling(front, twins)
+    name = call.partition("(")[0]
 
     def copy(input: Any, *args: Any, out: Any = None, **kwargs: Any) -> Any:
-        return deliver(name, call(input, *args, **kwargs), out)
+        return deliver(name, run(input, *args, **kwargs), out)
 
     copy.__name__ = copy.__qualname__ = name
     copy.__doc__ = (
         f"What `{front.__name__}` shows, as a copy.\n\n    Args:\n        input: tensor.\n        args: as "
         "those of "
-        f"`{front.__name__}`.\n        out: tensor to store the result in.\n"
+        f"`{front.__name__}`.\n        out: tensor to store the result in.\n\n    Example:\n        >>> "
+        "import "
+        f"cotangent as torch\n        >>> torch.{call}\n        {result}\n    "
     )
     return copy
 
 
 _diagonal: Final = _calling(sections.diagonal, {"diagonal_of": triangles.diagonal_copied})
-view_copy = _copy_of(viewfronts.view, "view_copy")
-expand_copy = _copy_of(broadcast.expand, "expand_copy")
-permute_copy = _copy_of(order.permute, "permute_copy")
-transpose_copy = _copy_of(order.transpose, "transpose_copy")
-t_copy = _copy_of(order.t, "t_copy")
-squeeze_copy = _copy_of(broadcast.squeeze, "squeeze_copy")
-unsqueeze_copy = _copy_of(broadcast.unsqueeze, "unsqueeze_copy")
-select_copy = _copy_of(sections.select, "select_copy")
-unfold_copy = _copy_of(sections.unfold, "unfold_copy")
-as_strided_copy = _copy_of(sections.as_strided, "as_strided_copy")
-split_copy = _copy_of(split.split, "split_copy")
-split_with_sizes_copy = _copy_of(split.split_with_sizes, "split_with_sizes_copy")
-unbind_copy = _copy_of(split.unbind, "unbind_copy")
-narrow_copy = _copy_of(sections.narrow, "narrow_copy", {"slice_of": narrow_copied})
+view_copy = _copy_of(viewfronts.view, "view_copy(torch.arange(4), (2, 2)).shape", "torch.Size([2, 2])")
+expand_copy = _copy_of(broadcast.expand, "expand_copy(torch.tensor([1]), (3,))", "tensor([1, 1, 1])")
+permute_copy = _copy_of(order.permute, "permute_copy(torch.ones(2, 3), (1, 0)).stride()", "(2, 1)")
+transpose_copy = _copy_of(order.transpose, "transpose_copy(torch.ones(2, 3), 0, 1).stride()", "(2, 1)")
+t_copy = _copy_of(order.t, "t_copy(torch.ones(2, 3)).stride()", "(2, 1)")
+squeeze_copy = _copy_of(broadcast.squeeze, "squeeze_copy(torch.tensor([[1, 2]]))", "tensor([1, 2])")
+unsqueeze_copy = _copy_of(broadcast.unsqueeze, "unsqueeze_copy(torch.tensor([1, 2]), 0)", "tensor([[1, 2]])")
+select_copy = _copy_of(sections.select, "select_copy(torch.tensor([[1, 2]]), 1, 0)", "tensor([1])")
+unfold_copy = _copy_of(
+    sections.unfold, "unfold_copy(torch.arange(4), 0, 3, 1).tolist()", "[[0, 1, 2], [1, 2, 3]]"
+)
+as_strided_copy = _copy_of(
+    sections.as_strided, "as_strided_copy(torch.arange(4), (2,), (2,))", "tensor([0, 2])"
+)
+split_copy = _copy_of(split.split, "split_copy(torch.arange(3), 2)", "(tensor([0, 1]), tensor([2]))")
+split_with_sizes_copy = _copy_of(
+    split.split_with_sizes, "split_with_sizes_copy(torch.arange(3), (1, 2))", "(tensor([0]), tensor([1, 2]))"
+)
+unbind_copy = _copy_of(split.unbind, "unbind_copy(torch.tensor([1, 2]))", "(tensor(1), tensor(2))")
+narrow_copy = _copy_of(
+    sections.narrow, "narrow_copy(torch.arange(4), 0, 1, 2)", "tensor([1, 2])", {"slice_of": narrow_copied}
+)
 
 
 def diagonal_copy(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: Any = None) -> Any:

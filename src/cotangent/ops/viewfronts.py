@@ -12,7 +12,15 @@ from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank
 from .table import is_array, is_tensor
-from .views import dense_clone, permute_dims, reshape_alias, reshape_any, unsafe_view, view_as_shape, view_bits
+from .views import (
+    dense_clone,
+    permute_dims,
+    reshape_alias,
+    reshape_any,
+    unsafe_view,
+    view_as_shape,
+    view_bits,
+)
 
 # -- one shape for another -------------------------------------------------------------------------------
 
