@@ -7,6 +7,7 @@ functions of `ops/`, attached by `methods.py`.
 from __future__ import annotations
 
 import copy
+import sys
 import warnings
 import weakref
 from collections.abc import Callable
@@ -16,8 +17,9 @@ import numpy as np
 
 from . import dtypes
 from .autograd.api import backward
-from .autograd.base import InferenceCell, TensorBase, cell_of, new, version_of, world
+from .autograd.base import InferenceCell, TensorBase, bump, cell_of, new, version_of, world
 from .autograd.engine import run_scalar
+from .autograd.inplace import write
 from .autograd.modes import modes
 from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
 from .autograd.recorded import alias
@@ -25,6 +27,7 @@ from .autograd.views import edge_of, inherit
 from .config import settings
 from .dtypes import FLOATING, dtype
 from .kernels.shape import dense_strides, element_strides, storage_offset
+from .ops.table import TABLE
 from .printing import tensor_text
 from .size import CPU, Size, device, layout, strided
 
@@ -357,6 +360,20 @@ class Tensor(TensorBase):
         self._node = None
         self._req = False
         return self
+
+    def zero_(self) -> Tensor:
+        """Set every element to zero, in place."""
+        data = self._data
+        if (
+            self._view is None and data.__class__ is np.ndarray
+            and (modes.grad is None or not self._req) and self._vc.__class__ is not InferenceCell
+            and (self._vc is None or self._vc[1] is None)
+        ):  # fmt: skip
+            data.fill(0)
+            frame = sys._getframe(1)
+            bump(self, frame.f_code, frame.f_lasti)
+            return self
+        return write(TABLE["zeroed"], (self,), ())  # type: ignore[no-any-return]
 
     # -- Python ------------------------------------------------------------------------------------
 

@@ -87,7 +87,11 @@ def run(
     token = set_errors(QUIET)
     try:
         if arrays and not careful and inputs is None and not modes.extras.anomaly:
-            _fast(order, leaves, roots, cotangents, keep)
+            grads: dict[Any, Any] = {}
+            for root, t in zip(roots, cotangents, strict=True):
+                held = grads.get(root)
+                grads[root] = t._data if held is None else held + t._data
+            _fast(order, leaves, grads, keep)
             return []
         return _Careful(order, leaves, keep, not arrays, inputs, accumulate).run(roots, cotangents)
     finally:
@@ -95,13 +99,34 @@ def run(
         modes.grad = before
 
 
-def _fast(
-    order: list[Node], leaves: dict[Node, int], roots: Sequence[Node], cotangents: Sequence[Any], keep: bool
-) -> None:
-    grads: dict[Any, Any] = {}
-    for root, t in zip(roots, cotangents, strict=True):
-        held = grads.get(root)
-        grads[root] = t._data if held is None else held + t._data
+def run_scalar(root: Node, data: Any, keep: bool) -> bool:
+    """The most frequent run of all: from one real scalar on plain arrays to all leaves.
+
+    Args:
+        root: the node of the scalar.
+        data: its array.
+        keep: whether the graph's saved values stay.
+
+    Returns:
+        False, with nothing done, if the run needs the careful loop.
+    """
+    if modes.extras.anomaly:
+        return False
+    order, leaves, careful = collect((root,))
+    if careful:
+        return False
+    before = modes.grad
+    modes.grad = None
+    token = set_errors(QUIET)
+    try:
+        _fast(order, leaves, {root: np.ones(data.shape, data.dtype)}, keep)
+    finally:
+        reset_errors(token)
+        modes.grad = before
+    return True
+
+
+def _fast(order: list[Node], leaves: dict[Node, int], grads: dict[Any, Any], keep: bool) -> None:
     take = grads.pop
     node: Any = None
     try:

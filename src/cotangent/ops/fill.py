@@ -114,6 +114,6 @@ def zero(input: Any) -> Any:
 
 
 FUNCTIONS: Final = ("fill",)
-INPLACE: Final = ("zero", "written_fill")
+INPLACE: Final = ("written_fill",)
 INPLACE_FUNCTIONS: Final = ("zero",)
 ALIASES: Final = {"fill": "written_fill"}

@@ -16,7 +16,8 @@ from ..errors import bad_argument
 from ..kernels import products as k
 from ..kernels.shape import sum_to_size as fold
 from . import views as v
-from .table import bilinear, deliver, general, is_tensor
+from .arguments import deliver_exact
+from .table import bilinear, general, is_tensor
 from .table import linear as linear_op
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
@@ -218,7 +219,7 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     if mat2.ndim != 2:
         raise RuntimeError("mat2 must be a matrix")
     _check_inner(input, mat2)
-    return deliver("mm", mm_of(input, mat2), out)
+    return deliver_exact("mm", mm_of(input, mat2), out)
 
 
 def _check_inner(a: Any, b: Any) -> None:
@@ -252,7 +253,7 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     check_fit(input, mat2)
     if input.dtype is not mat2.dtype:
         _same_dtype(input, mat2)
-    return deliver("bmm", bmm_of(input, mat2), out)
+    return deliver_exact("bmm", bmm_of(input, mat2), out)
 
 
 def check_fit(a: Any, b: Any) -> None:
@@ -294,7 +295,12 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
             f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec ({vec.shape[0]})"
         )
     _same_dtype(input, vec)
-    return deliver("mv", mv_of(input, vec), out)
+    return deliver_exact(
+        "mv",
+        mv_of(input, vec),
+        out,
+        "addmv input tensors must have the same dtype, but got {kind_out}, {kind}, and {kind}",
+    )
 
 
 def check_vectors(function: str, a: Any, b: Any) -> None:
@@ -310,6 +316,9 @@ def check_vectors(function: str, a: Any, b: Any) -> None:
             f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number of "
             f"elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
         )
+
+
+VECTORS_DIFFER: Final = "result dtype {kind_out} does not match input dtype {kind}"
 
 
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
@@ -333,7 +342,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """
     _tensors("dot", input=input, tensor=tensor)
     check_vectors("dot", input, tensor)
-    return deliver("dot", dot_of(input, tensor), out)
+    return deliver_exact("dot", dot_of(input, tensor), out, VECTORS_DIFFER)
 
 
 def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -355,11 +364,16 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
         >>> torch.matmul(torch.ones(4, 2, 3), torch.ones(3)).shape
         torch.Size([4, 2])
     """
-    _tensors("matmul", input=input, other=other)
-    m, n = input.ndim, other.ndim
+    try:
+        a, b = input._data, other._data
+        m, n = a.ndim, b.ndim
+    except AttributeError:
+        _tensors("matmul", input=input, other=other)
+        raise
     if m == 2 and n == 2:
-        _check_inner(input, other)
-        return deliver("matmul", mm_of(input, other), out)
+        if a.shape[1] != b.shape[0] or a.dtype != b.dtype:
+            _check_inner(input, other)
+        return mm_of(input, other) if out is None else deliver_exact("matmul", mm_of(input, other), out)
     if not m or not n:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {m}D and {n}D")
     if m == 1 and n == 1:
@@ -369,13 +383,13 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     if m == 1 and n == 2:
         row = unsqueeze_at(input, 0)
         _check_inner(row, other)
-        return deliver("matmul", v.squeeze_dims(mm_of(row, other), (0,)), out)
+        return deliver_exact("matmul", v.squeeze_dims(mm_of(row, other), (0,)), out)
     if n <= 2:
         # One product of the folded operand: (..., n, m) as (prod, m).
         shape = tuple(input.shape)
         flat = reshape_any(input, (math.prod(shape[:-1]), shape[-1]))
         result = mm(flat, other) if n == 2 else mv(flat, other)
-        return deliver("matmul", reshape_any(result, shape[:-1] + tuple(other.shape[1:])), out)
+        return deliver_exact("matmul", reshape_any(result, shape[:-1] + tuple(other.shape[1:])), out)
     left = input if m > 1 else unsqueeze_at(input, 0)
     check_lead = _lead(tuple(left.shape[:-2]), tuple(other.shape[:-2]))
     if left.shape[-1] != other.shape[-2]:
@@ -388,7 +402,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     result = matmul_batched(left, other)
     if m == 1:
         result = v.squeeze_dims(result, (result.ndim - 2,))
-    return deliver("matmul", result, out)
+    return deliver_exact("matmul", result, out)
 
 
 def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
@@ -425,7 +439,16 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
         >>> torch.addmm(torch.ones(1), torch.ones(1, 3), torch.ones(3, 2))
         tensor([[4., 4.]])
     """
-    _tensors("addmm", input=input, mat1=mat1, mat2=mat2)
+    try:
+        a, b, c = mat1._data, mat2._data, input._data
+    except AttributeError:
+        _tensors("addmm", input=input, mat1=mat1, mat2=mat2)
+        raise
+    if (
+        out is None and a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0] and c.shape == b.shape[1:]
+        and a.dtype == b.dtype == c.dtype
+    ):  # fmt: skip
+        return addmm_of(input, mat1, mat2, beta, alpha)
     if mat1.ndim != 2 or mat2.ndim != 2:
         which, t = ("mat1", mat1) if mat1.ndim != 2 else ("mat2", mat2)
         raise RuntimeError(f"{which} must be a matrix, got {t.ndim}-D tensor")
@@ -436,7 +459,7 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
             "self and mat2 must have the same dtype, but got "
             f"{dtypes.SCALAR_NAME[input.dtype]} and {dtypes.SCALAR_NAME[mat2.dtype]}"
         )
-    return deliver("addmm", addmm_of(input, mat1, mat2, beta, alpha), out)
+    return deliver_exact("addmm", addmm_of(input, mat1, mat2, beta, alpha), out)
 
 
 def check_expands(t: Any, shape: tuple[int, ...]) -> None:
@@ -475,7 +498,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         tensor([[4.],
                 [4.]])
     """
-    _tensors("linear", input=input, weight=weight)
+    if not is_tensor(input) or not is_tensor(weight):
+        _tensors("linear", input=input, weight=weight)
     if weight.ndim == 1:
         return matmul(input, weight) if bias is None else matmul(input, weight) + bias
     transposed = t_matrix(weight)
