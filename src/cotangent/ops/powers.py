@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 from typing import Any, Final
 
@@ -83,7 +82,7 @@ pow_tensor = elementwise(
 def _log_number(base: Any) -> Any:
     """Logarithm of a Python number; nan for negative real ones."""
     if isinstance(base, complex):
-        return cmath.log(base)
+        return complex(np.log(np.complex128(base)))
     return math.log(base) if base > 0 else math.nan
 
 
