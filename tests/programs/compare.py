@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .interpreter import Record, numbers
-from .program import Program, Step
+from .program import Program, Step, follow
 
 SINGLE = ("torch.float32", "torch.complex64")
 STRUCTURE = frozenset(("next_functions", "is_contiguous"))
 # How a derivative was computed shows in its own history; PyTorch promises nothing about that.
 INTERNAL = frozenset(("grad_fn", "next_functions", "is_contiguous", "_base", "_version"))
 NONE: frozenset[str] = frozenset()
-NAME = re.compile(r"\bt\d+\b")
 NUMBER = re.compile(r"\d+")
 CALL = re.compile(r"\.([A-Za-z_]\w*)\(")
 OPERATOR = re.compile(r"(?<== )[\w.]+ ([-+*/%@<>=!]+) |^\w+(?:\[.*\])? ([-+*/]=) ")
@@ -115,20 +114,13 @@ def compare(
             return Difference(number, "", "is_grad_enabled()", one.grad_mode, two.grad_mode)
         if one.names.keys() != two.names.keys():
             return Difference(number, "", "variables", sorted(one.names), sorted(two.names))
-        _follow(program.steps[number].text, gradients)
+        follow(program.steps[number].text, gradients)
         for name, fields in one.names.items():
             ignored = passed | INTERNAL if name in gradients else passed
             found = _fields(fields, two.names[name], tolerance, ignored)
             if found:
                 return Difference(number, name, *found)
     return None
-
-
-def _follow(text: str, gradients: set[str]) -> None:
-    """Keep the names of gradients, and of what is made from them."""
-    targets, equals, expression = text.partition(" = ")
-    if equals and (".grad" in expression or not gradients.isdisjoint(NAME.findall(expression))):
-        gradients.update(name for name in targets.split(", ") if NAME.fullmatch(name))
 
 
 def _fields(

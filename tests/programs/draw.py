@@ -147,11 +147,17 @@ class Draw:
         values = flat(self.tensors[name].tolist())
         return len(set(values)) == len(values)
 
-    def writable(self, name: str) -> bool:
-        """Whether an in-place write is likely to be allowed."""
+    def internal(self, name: str) -> bool:
+        """Whether it is a gradient or made from one: it may be a view of something that nobody can name."""
+        return name in self.machine.gradients
+
+    def writable(self, name: str, frozen: bool = False) -> bool:
+        """Whether an in-place write is likely to be allowed; `frozen` takes leaves that refuse it, too."""
+        if self.internal(name):
+            return False
         tensor = self.tensors[name]
-        frozen = tensor.requires_grad and peek(lambda: tensor.is_leaf) is True
-        return not (frozen and self.machine.xp.is_grad_enabled())
+        leaf = tensor.requires_grad and peek(lambda: tensor.is_leaf) is True
+        return frozen or not (leaf and self.machine.xp.is_grad_enabled())
 
     # -- arguments -----------------------------------------------------------------------------------------
 

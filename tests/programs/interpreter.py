@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from .program import Kind, Program, Step
+from .program import Kind, Program, Step, follow
 
 Fields = dict[str, Any]
 ADDRESS = re.compile(r"0x[0-9a-f]+")
@@ -78,6 +78,7 @@ class Machine:
         self.xp = xp
         self.env: dict[str, Any] = {"torch": xp}
         self.blocks: list[Any] = []
+        self.gradients: set[str] = set()
 
     def execute(self, step: Step) -> str | None:
         """Run one step.
@@ -97,6 +98,7 @@ class Machine:
                 if self.blocks:
                     self.blocks.pop().__exit__(None, None, None)
             else:
+                follow(step.text, self.gradients)
                 exec(_compiled(step.text, "exec"), self.env)
         except Exception as error:
             return _explain(error)

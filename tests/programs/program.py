@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+
+NAME = re.compile(r"\bt\d+\b")
 
 
 class Kind(Enum):
@@ -74,6 +77,18 @@ class Program:
         if empty:
             lines.append("    " * depth + "pass")
         return "\n".join(lines) + "\n"
+
+
+def follow(text: str, gradients: set[str]) -> None:
+    """Keep the names of gradients, and of what is made from them.
+
+    Args:
+        text: a statement.
+        gradients: the names so far; new ones are added.
+    """
+    targets, equals, expression = text.partition(" = ")
+    if equals and (".grad" in expression or not gradients.isdisjoint(NAME.findall(expression))):
+        gradients.update(name for name in targets.split(", ") if NAME.fullmatch(name))
 
 
 def _guarded(text: str, error: str | None, pad: str) -> Iterable[str]:

@@ -111,7 +111,7 @@ def views(draw: Draw) -> str | None:
 def _target(draw: Draw) -> tuple[str, Shape] | None:
     """Something to write to: a tensor, or a view of one made on the way."""
     anything = draw.chance(1)
-    name = draw.name(lambda name: anything or (draw.smooth(name) and draw.writable(name)))
+    name = draw.name(lambda n: draw.writable(n, anything) and (anything or draw.smooth(n)))
     if name is None:
         return None
     shape = draw.shape(name)
@@ -167,8 +167,8 @@ def write_tensor(draw: Draw) -> str | None:
 
 def assign_index(draw: Draw) -> str | None:
     """Assignment to an index, augmented or not."""
-    anything = draw.chance(1)
-    name = draw.name(lambda name: anything or (draw.writable(name) and math.prod(draw.shape(name)) > 0))
+    frozen = draw.chance(1)
+    name = draw.name(lambda n: draw.writable(n, frozen) and math.prod(draw.shape(n)) > 0)
     if name is None:
         return None
     shape = draw.shape(name)
@@ -185,8 +185,8 @@ def assign_index(draw: Draw) -> str | None:
 
 def write_index(draw: Draw) -> str | None:
     """In-place by index: masked_fill_, index_add_, scatter_ and their relatives."""
-    anything = draw.chance(1)
-    name = draw.name(lambda name: 0 not in draw.shape(name) != () and (anything or draw.writable(name)))
+    frozen = draw.chance(1)
+    name = draw.name(lambda n: 0 not in draw.shape(n) != () and draw.writable(n, frozen))
     if name is None:
         return None
     shape = draw.shape(name)
@@ -203,7 +203,8 @@ def write_index(draw: Draw) -> str | None:
     if draw.below(2):
         forms = [f"{name}.index_add_(0, {order}, {source})", f"{name}.index_copy_(0, {order}, {source})"]
         whole = f"torch.arange({shape[-1]}).expand({joined(shape)})"
-        forms += [f"{name}.scatter_(-1, {whole}, {source})", f"{name}.scatter_add_(-1, {whole} * 0, {source})"]
+        forms += [f"{name}.scatter_(-1, {whole}, {source})"]
+        forms += [f"{name}.scatter_add_(-1, {whole} * 0, {source})"]
         forms += [f"{name}.index_put_(({order},), {source})"]
         forms += [f"{name}.index_put_(({order},), {source}, accumulate=True)"]
     return draw.pick(forms)
@@ -338,7 +339,7 @@ def mode(draw: Draw) -> Step:
 
 def wrong(draw: Draw) -> str | None:
     """What must not work."""
-    name = draw.name()
+    name = draw.name(lambda name: not draw.internal(name))
     if name is None:
         return None
     other = draw.name() or name
