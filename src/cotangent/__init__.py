@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import autograd, random, special
 from . import dtypes as _dtypes
 from . import functions as _functions
+from . import toplevel as _toplevel
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .autograd.modes import (
     enable_grad, grad_enabled as is_grad_enabled, inference_mode, is_inference_mode_enabled, no_grad, set_grad_enabled,
@@ -13,6 +14,7 @@ from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
 from .lazy import deferred as _deferred
 from .namespaces import fill_autograd as _fill_autograd
+from .ops.table import is_tensor
 from .printing import set_printoptions
 from .size import (
     Size, channels_last, channels_last_3d, contiguous_format, device, layout, memory_format, preserve_format,
@@ -26,8 +28,11 @@ for _name, _value in _dtypes.BY_NAME.items():
     globals()[_name] = _value
 for _name in _functions.__all__:
     globals()[_name] = getattr(_functions, _name)
+for _name in _toplevel.__all__:
+    globals()[_name] = getattr(_toplevel, _name)
 _fill_autograd()
 # Modules that much of a short program never touches: run when an attribute of theirs is first read.
+cuda = _deferred("cotangent.cuda")
 compile = _deferred("cotangent.compile")
 fft = _deferred("cotangent.fft")
 func = _deferred("cotangent.func")

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import dtypes
 from .config import settings
-from .creation import born, check_dtype
+from .creation import as_array, born, check_dtype
 from .dtypes import dtype as _dtype
 from .errors import bad_argument
 from .ops.arguments import integers
@@ -532,7 +532,15 @@ def new_full(self: Any, size: Any, fill_value: Any, **options: Any) -> Any:
     return full(size, fill_value, **options)
 
 
-METHODS = ("new_zeros", "new_ones", "new_empty", "new_full")
+def new_tensor(self: Any, data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """A tensor of `data` in this tensor's dtype."""
+    if device is not None:
+        check_device(device)
+    source = data._data if isinstance(data, Tensor) else as_array(data, None)
+    return born(np.array(source).astype((dtype or self.dtype).np), requires_grad)
+
+
+METHODS = ("new_tensor", "new_zeros", "new_ones", "new_empty", "new_full")
 __all__ = [
     "arange", "empty", "empty_like", "empty_strided", "eye", "full", "full_like", "linspace", "logspace", "ones",
     "ones_like", "range", "tril_indices", "triu_indices", "zeros", "zeros_like",

@@ -1,0 +1,47 @@
+"""torch.cuda, as a machine without CUDA answers: there is no device, and asking is no error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def is_available() -> bool:
+    """Whether there is a CUDA device: no.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.cuda.is_available()
+        False
+    """
+    return False
+
+
+def is_initialized() -> bool:
+    """Whether CUDA is in use: no."""
+    return False
+
+
+def device_count() -> int:
+    """The number of CUDA devices: none."""
+    return 0
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the current CUDA device's generator; without a device nothing happens, as in PyTorch."""
+
+
+def manual_seed_all(seed: int) -> None:
+    """Seed all CUDA devices' generators; without a device nothing happens, as in PyTorch."""
+
+
+def empty_cache() -> None:
+    """Free cached CUDA memory; without a device nothing happens, as in PyTorch."""
+
+
+def current_device() -> Any:
+    """The current CUDA device.
+
+    Raises:
+        AssertionError: always, with PyTorch's text.
+    """
+    raise AssertionError("Torch not compiled with CUDA enabled")

@@ -1,0 +1,195 @@
+"""Small functions of the `torch` namespace that answer questions about the process or about dtypes."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from . import dtypes
+from .config import settings
+from .dtypes import dtype
+from .size import check_device, device
+from .tensor import Tensor
+
+inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
+newaxis = None
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Whether warnings that come once per process come every time.
+
+    Args:
+        b: whether they do.
+
+    Raises:
+        TypeError: if it is no bool.
+    """
+    if not isinstance(b, bool):
+        raise TypeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
+    settings.warn_always = b
+
+
+def is_warn_always_enabled() -> bool:
+    """Whether warnings that come once per process come every time.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_warn_always_enabled()
+        False
+    """
+    return settings.warn_always
+
+
+def get_num_threads() -> int:
+    """How many threads kernels may use.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.get_num_threads() >= 1
+        True
+    """
+    return settings.threads or os.cpu_count() or 1
+
+
+def set_num_threads(int: int, /) -> None:
+    """Set how many threads kernels may use.
+
+    Args:
+        int: a positive number.
+
+    Raises:
+        TypeError: if it is no integer.
+        RuntimeError: if it is not positive.
+    """
+    if isinstance(int, bool) or not hasattr(int, "__index__"):
+        raise TypeError(f"set_num_threads expects an int, but got {type(int).__name__}")
+    if int <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    settings.threads = int
+
+
+def get_num_interop_threads() -> int:
+    """How many operations may run at once: one, in the calling thread."""
+    return 1
+
+
+def set_default_device(device: Any) -> None:
+    """Set where new tensors live; "cpu" is the only place there is.
+
+    Args:
+        device: "cpu" or None.
+
+    Raises:
+        RuntimeError, AssertionError: for any other device.
+    """
+    if device is not None:
+        check_device(device)
+
+
+def get_default_device() -> device:
+    """Where new tensors live.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.get_default_device()
+        device(type='cpu')
+    """
+    return device("cpu")
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Set the default dtype by a legacy tensor class or its name (deprecated by PyTorch).
+
+    Args:
+        t: such as `torch.DoubleTensor` or "torch.DoubleTensor".
+
+    Raises:
+        TypeError: for a type that is not floating-point.
+    """
+    name = t.removeprefix("torch.") if isinstance(t, str) else getattr(t, "__name__", "")
+    found = next((d for d in dtypes.ALL if d.type_name == name), None)
+    if found is None or found.category != dtypes.FLOATING:
+        raise TypeError("only floating-point types are supported as the default type")
+    settings.default_dtype = found
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are real floating-point numbers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_floating_point(torch.ones(1))
+        True
+    """
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the elements are complex.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_complex(torch.ones(1))
+        False
+    """
+    return input.is_complex()
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.numel(torch.ones(2, 3))
+        6
+    """
+    return input.numel()
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """The dtype that arithmetic on two tensors or numbers would give.
+
+    Args:
+        tensor1: tensor or number.
+        tensor2: tensor or number.
+
+    Returns:
+        a dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.result_type(torch.ones(2, dtype=torch.int32), 1.5)
+        torch.float32
+    """
+    dims, zeros, scalars = [], [], []
+    for value in (tensor1, tensor2):
+        if isinstance(value, Tensor):
+            (dims if value.ndim else zeros).append(value.dtype)
+        else:
+            scalars.append(dtypes.scalar_dtype(value, settings.default_dtype))
+    return dtypes.result_dtype(dims, zeros, scalars, settings.default_dtype)
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Ask for deterministic algorithms: those used here are.
+
+    Args:
+        mode: whether they are asked for.
+        warn_only: warn instead of raising where there is none.
+    """
+    settings.deterministic = mode
+    settings.deterministic_warn_only = warn_only
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Whether deterministic algorithms were asked for."""
+    return settings.deterministic
+
+
+__all__ = [
+    "are_deterministic_algorithms_enabled", "e", "get_default_device", "get_num_interop_threads", "get_num_threads",
+    "inf", "is_complex", "is_floating_point", "is_warn_always_enabled", "nan", "newaxis", "numel", "pi", "result_type",
+    "set_default_device", "set_default_tensor_type", "set_num_threads", "set_warn_always",
+    "use_deterministic_algorithms",
+]  # fmt: skip
