@@ -22,7 +22,7 @@ from .autograd.inplace import in_place, operator
 from .ops import (
     activation, arithmetic, broadcast, chains, comparison, complex as complex_ops, copies, discrete, einsum, embedding, exponential,
     extremes, fill, gather, indexing, join, logic, masks, matmul, moments, normalize, order, ordering, padding,
-    piecewise, powers, products, reduce, rounding, scatters, sections, select, shape, softmax, special, split,
+    piecewise, powers, products, reduce, rounding, scatter_reduce, scatters, search, sections, select, shape, softmax, special, split,
     triangles, trigonometric, view_copies, viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
@@ -33,7 +33,7 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
     triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
     extremes, moments, ordering, discrete, embedding, normalize, products, einsum,
-    chains,
+    chains, scatter_reduce, search,
 )  # fmt: skip
 
 

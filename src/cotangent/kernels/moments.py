@@ -60,6 +60,12 @@ def vector_norm(a: Array, ord: float, dims: Dims, keepdim: bool) -> Array:
     return np.asarray(out).astype(a.dtype if a.dtype.kind != "c" else real)
 
 
+def nansum(a: Array, dims: Dims, keepdim: bool) -> Array:
+    """Sum over `dims` of what is not nan."""
+    out = np.add.reduce(np.where(a == a, a, np.zeros((), a.dtype)), axis=dims, dtype=wide(a), keepdims=keepdim)
+    return np.asarray(out, a.dtype)
+
+
 def prod(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Product over `dims`."""
     return np.asarray(np.multiply.reduce(a, axis=dims, dtype=wide(a), keepdims=keepdim), a.dtype)

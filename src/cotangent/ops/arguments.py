@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import bad_argument, type_name
+from .table import deliver
 
 
 class _Required:
@@ -159,6 +160,32 @@ _COMPILER_NAME: Final = {
 def compiler_name(d: dtypes.dtype) -> str:
     """A dtype as some of PyTorch's messages name it ("long int")."""
     return _COMPILER_NAME.get(d, dtypes.CPP_NAME[d])
+
+
+DTYPE_DIFFERS: Final = "Expected out tensor to have dtype {cpp}, but got {cpp_out} instead"
+
+
+def deliver_exact(function: str, value: Any, out: Any, error: str = DTYPE_DIFFERS) -> Any:
+    """`deliver` for operations whose `out=` must have the dtype of the result (of the first, of several).
+
+    Args:
+        function: name for messages.
+        value: the result, or a tuple of results.
+        out: None, or where to store it.
+        error: the RuntimeError's text; may name the dtypes as C++ does ({cpp}, {cpp_out}) or as PyTorch's
+            scalar types ({kind}, {kind_out}).
+    """
+    if out is None:
+        return value
+    first, given = (value[0], out[0]) if isinstance(value, tuple) else (value, out)
+    if given.dtype is not first.dtype:
+        raise RuntimeError(
+            error.format(
+                cpp=compiler_name(first.dtype), cpp_out=compiler_name(given.dtype),
+                kind=dtypes.SCALAR_NAME[first.dtype], kind_out=dtypes.SCALAR_NAME[given.dtype],
+            )
+        )  # fmt: skip
+    return deliver(function, value, out)
 
 
 def same_out(input: Any, out: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..errors import check_dim
-from .arguments import REQUIRED, compiler_name
+from .arguments import REQUIRED, compiler_name, deliver_exact
 from .arithmetic import mul
 from .complex import conj
 from .matmul import adjoint_matrix, bmm_of, matmul, mm_of
@@ -82,7 +82,12 @@ def multi_dot(tensors: Any, *, out: Any = None) -> Any:
                 "multiplied"
             )
     splits = _cheapest([ready[0].shape[0], *[t.shape[1] for t in ready]])
-    return deliver("multi_dot", reshaped(_product(ready, splits, 0, len(ready) - 1), shape), out)
+    return deliver_exact(
+        "multi_dot",
+        reshaped(_product(ready, splits, 0, len(ready) - 1), shape),
+        out,
+        "multi_dot(): expected out tensor to have dtype {cpp} but got {cpp_out}",
+    )
 
 
 def _cheapest(sizes: list[int]) -> dict[tuple[int, int], int]:
@@ -157,7 +162,12 @@ def vecdot(x: Any, y: Any = REQUIRED, *, dim: int = -1, out: Any = None) -> Any:
         tensor([3., 3.])
     """
     products = mul(conj(x) if x.dtype.is_complex else x, y)
-    return deliver("vecdot", sum_dims(products, (check_dim(dim, products.ndim),), False), out)
+    return deliver_exact(
+        "vecdot",
+        sum_dims(products, (check_dim(dim, products.ndim),), False),
+        out,
+        "linalg.vecdot: Expected out of dtype{kind} but found {kind_out}",
+    )
 
 
 def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
@@ -187,7 +197,7 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
         raise RuntimeError(
             f"linalg.matrix_power: A must be batches of square matrices, but they are {rows} by {columns} matrices"
         )
-    return deliver("matrix_power", _power(input, n), out)
+    return deliver_exact("matrix_power", _power(input, n), out)
 
 
 def _power(a: Any, n: int) -> Any:

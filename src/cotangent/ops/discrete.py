@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import check_dim
+from .arguments import deliver_exact
 from .table import constant, deliver, general
 
 def unique(
@@ -97,7 +99,12 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     data = np.asarray(input._data)
     if as_tuple:
         return tuple(constant(i) for i in (data if data.ndim else data.reshape(1)).nonzero())
-    return deliver("nonzero", constant(np.argwhere(data)), out)
+    return deliver_exact(
+        "nonzero",
+        constant(np.argwhere(data)),
+        out,
+        "nonzero: Expected out tensor to have scalar type {kind} but got scalar type{kind_out}",
+    )
 
 
 def argwhere(input: Any) -> Any:
@@ -177,6 +184,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) 
         >>> torch.any(torch.tensor([0, 1]))
         tensor(True)
     """
+    _bool_out("any", out)
     return deliver("any", any_of(input, _dims(input, dim), keepdim), out)
 
 
@@ -197,6 +205,7 @@ def all(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) 
         >>> torch.all(torch.tensor([0, 1]))
         tensor(False)
     """
+    _bool_out("all", out)
     return deliver("all", all_of(input, _dims(input, dim), keepdim), out)
 
 
@@ -204,8 +213,14 @@ def _dims(input: Any, dim: Any) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(input.ndim))
     dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    found = tuple(check_dim(d, input.ndim) for d in dims)
-    return tuple(d for d in found if d < input.ndim) or (tuple(range(input.ndim)) if not dims else ())
+    return tuple(d for d in (check_dim(d, input.ndim) for d in dims) if d < input.ndim)
+
+
+def _bool_out(function: str, out: Any) -> None:
+    if out is not None and out.dtype not in (dtypes.bool_, dtypes.uint8):
+        raise RuntimeError(
+            f"{function} only supports bool tensor for result, got: {dtypes.SCALAR_NAME[out.dtype]}"
+        )
 
 
 FUNCTIONS: Final = (

@@ -15,7 +15,7 @@ from ..dtypes import SCALAR_NAME
 from ..errors import type_name
 from .arithmetic import mul
 from .matmul import bmm_of
-from .reduce import sum_dims
+from .reduce import accumulating, sum_dims
 from .table import is_tensor
 from .viewfronts import reshaped
 from .views import diagonal_of, permute_dims, unsqueeze_at
@@ -216,7 +216,7 @@ def _evaluated(operands: list[Any], inputs: list[list[Any]], output: list[Any]) 
         return result
     if all(result.shape[d] == 1 for d in left):
         return reshaped(result, tuple(result.shape[:kept]))
-    return sum_dims(result, left, False)
+    return sum_dims(accumulating(result, None), left, False)
 
 
 def _diagonals(operand: Any, names: list[Any], index: int) -> tuple[Any, list[Any]]:

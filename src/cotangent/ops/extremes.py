@@ -9,6 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
+from .arguments import deliver_exact
 from .reduce import reduced_dims, spread, sum_back
 from .results import namedtuple_of
 from .select import maximum, minimum
@@ -87,6 +88,33 @@ max_dim = _along("max_dim(input | dim, keepdim)", k.max_dim, "MaxBackward0", "ma
 min_dim = _along("min_dim(input | dim, keepdim)", k.min_dim, "MinBackward0", "min")
 median_dim = _along("median_dim(input | dim, keepdim)", k.median, "MedianBackward1", "median")
 kth_of = _along("kth_of(input | k, dim, keepdim)", k.kthvalue, "KthvalueBackward0", "kthvalue")
+aminmax_of = general(
+    "aminmax_of(input | dims, keepdim)",
+    lambda a, dims, keepdim: (k.amin(a, dims, keepdim), k.amax(a, dims, keepdim)),
+    node="AminmaxBackward0",
+    public="aminmax",
+    nout=2,
+    batch="axes",
+    jvp=lambda tangents, args, out: (
+        _tie_tangent(tangents, args, out[0]),
+        _tie_tangent(tangents, args, out[1]),
+    ),
+    input=lambda g, input, out0, out1, input_shape, dims, keepdim: _both_back(
+        g, input, (out0, out1), input_shape, dims, keepdim
+    ),
+)
+
+
+def _both_back(g: Any, x: Any, outs: Any, shape: Any, dims: Any, keepdim: bool) -> Any:
+    """The cotangents of the least and of the largest elements, each shared among those that attain it."""
+    total = None
+    for part, out in ((g[0], outs[0]), (g[1], outs[1])):
+        if part is not None:
+            term = spread(part, shape, dims, keepdim) * tie_weights(x, out, dims, keepdim)
+            total = term if total is None else total + term
+    return total
+
+
 median_all = _full(
     "median_all(input)", lambda a, dims, keepdim: k.median(a.reshape(-1), 0, False)[0], "MedianBackward0", "median"
 )
@@ -174,7 +202,8 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     return _extreme("min", input, dim if other is None else other, keepdim, out, (min_all, min_dim, minimum))
 
 
-def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any) -> Any:
+def _grouped(name: str, input: Any, dim: Any) -> tuple[int, ...]:
+    """The dims of a reduction that needs elements; all if none are given."""
     if not is_tensor(input):
         bad_argument(name, "input", 1, "Tensor", input)
     dims = reduced_dims(input, None if dim == () else dim)
@@ -186,7 +215,17 @@ def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op:
             )
         for d in dims:
             _nonempty(name, input, d)
-    return deliver(name, op(input, tuple(np.arange(input.ndim).tolist()) if dims is None else dims, keepdim), out)
+    return tuple(np.arange(input.ndim).tolist()) if dims is None else dims
+
+
+def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any) -> Any:
+    return deliver_exact(
+        name,
+        op(input, _grouped(name, input, dim), keepdim),
+        out,
+        "Expected the dtype for input and out to match, but got {kind} for input's dtype and {kind_out} for out's "
+        "dtype.",
+    )
 
 
 def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
@@ -248,10 +287,8 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: A
         min=tensor(1),
         max=tensor(3))
     """
-    dims = () if dim is None else dim
-    return deliver(
-        "aminmax", namedtuple_of("aminmax", amin(input, dims, keepdim), amax(input, dims, keepdim)), out
-    )
+    dims = _grouped("aminmax", input, () if dim is None else dim)
+    return deliver_exact("aminmax", namedtuple_of("aminmax", *aminmax_of(input, dims, keepdim)), out)
 
 
 def _position(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any) -> Any:
@@ -266,10 +303,10 @@ def _position(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any)
     if dim is None:
         if not input.numel():
             raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
-        return deliver(name, op(input, None, keepdim), out)
+        return deliver_exact(name, op(input, None, keepdim), out)
     d = check_dim(dim, input.ndim)
     _nonempty(name, input, d)
-    return deliver(name, op(input, d, keepdim), out)
+    return deliver_exact(name, op(input, d, keepdim), out)
 
 
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
@@ -366,7 +403,12 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
     d = check_dim(dim, input.ndim)
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected number k out of range for dimension " + str(d))
-    return deliver("kthvalue", namedtuple_of("kthvalue", *kth_of(input, k, d, keepdim)), out)
+    return deliver_exact(
+        "kthvalue",
+        namedtuple_of("kthvalue", *kth_of(input, k, d, keepdim)),
+        out,
+        "output values must be of same type as input",
+    )
 
 
 FUNCTIONS: Final = ("max", "min", "amax", "amin", "aminmax", "argmax", "argmin", "median", "kthvalue")

@@ -10,9 +10,10 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import gather as k
+from .arguments import deliver_exact
 from .indexing import index_put_at
 from .reduce import sum_all
-from .table import constant, deliver, general, is_array, is_tensor, linear
+from .table import constant, general, is_array, is_tensor, linear
 from .views import reshape_any
 
 gather_along = linear(
@@ -130,6 +131,9 @@ fill_rows_with = linear(
 )
 
 
+_OTHER_TYPE: Final = "{}(): self and result must have the same scalar type"
+
+
 # -- checks -------------------------------------------------------------------------------------------------
 
 
@@ -192,10 +196,10 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
                     f"{list(input.shape)} apart from dimension {d}"
                 )
         _in_bounds(index, input.shape[d] if input.ndim else 1, d)
-    return deliver("gather", gather_along(input, index, d), out)
+    return deliver_exact("gather", gather_along(input, index, d), out)
 
 
-def _check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
+def check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
     _check_index("scatter", index)
     if src is not None and src.dtype is not input.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
@@ -238,9 +242,9 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     if reduce is not None:
         return _scatter_reduced(input, d, index, src, reduce)
     if not is_tensor(src):
-        _check_scatter(input, d, index, None)
+        check_scatter(input, d, index, None)
         return scatter_number(input, index, d, src)
-    _check_scatter(input, d, index, src)
+    check_scatter(input, d, index, src)
     return scatter_along(input, src, index, d)
 
 
@@ -284,7 +288,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
         tensor([0., 3.])
     """
     d = check_dim(dim, input.ndim)
-    _check_scatter(input, d, index, src)
+    check_scatter(input, d, index, src)
     return scatter_add_along(input, src, index, d)
 
 
@@ -324,7 +328,7 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     _check_rows(input, d, index)
-    return deliver("index_select", select_rows(input, index, d), out)
+    return deliver_exact("index_select", select_rows(input, index, d), out, _OTHER_TYPE.format("index_select"))
 
 
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
@@ -447,7 +451,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
             f"torch.take_along_dim(): dtype of indices should be Long but got {dtypes.SCALAR_NAME[indices.dtype]}"
         )
     if dim is None:
-        return deliver("take_along_dim", gather(reshape_any(input, (input.numel(),)), 0, indices.reshape(-1)), out)
+        return deliver_exact("take_along_dim", gather(reshape_any(input, (input.numel(),)), 0, indices.reshape(-1)), out)
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -458,7 +462,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
     common = [max(x, y) if 0 not in (x, y) else 0 for x, y in zip(a, b, strict=True)]
     source = input.expand(*[a[i] if i == d else n for i, n in enumerate(common)])
     where = indices.expand(*[b[i] if i == d else n for i, n in enumerate(common)])
-    return deliver("take_along_dim", gather(source, d, where), out)
+    return deliver_exact("take_along_dim", gather(source, d, where), out)
 
 
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:

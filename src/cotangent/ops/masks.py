@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels import gather as k
-from .table import deliver, elementwise, is_array, is_tensor, linear
+from .arguments import deliver_exact
+from .table import elementwise, is_array, is_tensor, linear
 from .views import reshape_any, sum_to_size
 
 
@@ -184,7 +185,9 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
                 f"The size of tensor a ({a[-i]}) must match the size of tensor b ({b[-i]}) at non-singleton dimension "
                 f"{max(len(a), len(b)) - i}"
             )
-    return deliver("masked_select", pick_masked(input, mask), out)
+    return deliver_exact(
+        "masked_select", pick_masked(input, mask), out, "masked_select(): self and result must have the same scalar type"
+    )
 
 
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:

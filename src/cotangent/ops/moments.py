@@ -11,14 +11,14 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import moments as k
 from ..kernels import reduce as kr
+from .arguments import deliver_exact
 from .complex import sgn
 from .exponential import exp
 from .matmul import conj_of
-from .reduce import accumulating, reduced_dims, spread, sum_dims
-
-from .select import where
+from .reduce import accumulating, no_out_without_dim, reduced_dims, spread, sum_dims
+from .refusals import unsupported
 from .table import deliver, general, is_tensor, linear
-from .views import reshape_any, slice_of
+from .views import reshape_any, slice_of, sum_to_size
 
 centred = linear(
     "centred(input | dims)", k.centred, node="SubBackward0", public="sub", input=lambda g, dims: centred(g, dims)
@@ -118,6 +118,25 @@ norm_of = general(
     batch="axes",
     input=_norm_rule,
 )
+# The norm of a difference, recorded as one operation.
+dist_of = general(
+    "dist_of(input, other | p)",
+    lambda a, b, p: k.vector_norm(np.asarray(a - b), p, None, False),
+    node="DistBackward0",
+    public="dist",
+    input=lambda g, input, other, out, input_shape, p: sum_to_size(
+        _norm_rule(g, input - other, out, _common(input - other), p, None, False), input_shape
+    ),
+    other=lambda g, input, other, out, other_shape, p: sum_to_size(
+        -_norm_rule(g, input - other, out, _common(input - other), p, None, False), other_shape
+    ),
+)
+
+
+def _common(t: Any) -> tuple[int, ...]:
+    return tuple(t.shape)
+
+
 prod_dim = general(
     "prod_dim(input | dim, keepdim)",
     lambda a, dim, keepdim: k.prod(a, (dim,) if a.ndim else None, keepdim),
@@ -168,6 +187,47 @@ def _others_back(g: Any, x: Any, shape: Any, dim: int) -> Any:
     return total
 
 
+nansum_of = general(
+    "nansum_of(input | dims, keepdim)",
+    k.nansum,
+    node="NansumBackward0",
+    public="nansum",
+    batch="axes",
+    jvp=lambda tangents, args, out: sum_dims(tangents[0] * not_nan(args[0]), args[1], args[2]),
+    input=lambda g, input, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim) * not_nan(input),
+)
+not_nan = general("not_nan(input)", lambda a: (a == a).astype(a.dtype))
+
+
+def _spread_and_mean(name: str, kernel: Any) -> Any:
+    """A deviation together with the mean; `scale` of the deviations is what the rules of var and std take."""
+
+    def rule(
+        g: Any, input: Any, out0: Any, input_shape: Any, dims: Any, correction: Any, keepdim: Any
+    ) -> Any:
+        total = None
+        if g[0] is not None:
+            factor = _freedom(input_shape, dims, correction)
+            part = g[0] * 2.0 if name == "var" else g[0] / out0
+            total = spread(part, input_shape, dims, keepdim) * (centred(input, dims) * factor)
+        if g[1] is not None:
+            part = spread(g[1] / max(kr.count(tuple(input_shape), dims), 1), input_shape, dims, keepdim)
+            total = part if total is None else total + part
+        return total
+
+    return general(
+        f"{name}_mean_of(input | dims, correction, keepdim)",
+        lambda a, dims, correction, keepdim: (kernel(a, dims, correction, keepdim), kr.mean(a, dims, keepdim)),
+        node=f"{name.capitalize()}MeanBackward0",
+        public=f"{name}_mean",
+        nout=2,
+        batch="axes",
+        input=rule,
+    )
+
+
+std_mean_of = _spread_and_mean("std", k.std)
+var_mean_of = _spread_and_mean("var", k.var)
 logsumexp_of = general(
     "logsumexp_of(input | dims, keepdim)",
     k.logsumexp,
@@ -200,6 +260,11 @@ def _spread_arguments(
     return _all_dims(input, dim), correction
 
 
+def _real_out(out: Any) -> None:
+    if out is not None and out.dtype.is_complex:
+        raise unsupported("std_cpu", out.dtype)
+
+
 def std(
     input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
 ) -> Any:
@@ -225,6 +290,7 @@ def std(
         tensor(1.)
     """
     dims, c = _spread_arguments("std", input, dim, unbiased, correction, keepdim)
+    _real_out(out)
     return deliver("std", std_of(input, dims, c, keepdim), out)
 
 
@@ -253,6 +319,7 @@ def var(
         tensor(1.5556)
     """
     dims, c = _spread_arguments("var", input, dim, unbiased, correction, keepdim)
+    _real_out(out)
     return deliver("var", var_of(input, dims, c, keepdim), out)
 
 
@@ -267,7 +334,7 @@ def std_mean(
         (tensor(1.), tensor(2.))
     """
     dims, c = _spread_arguments("std_mean", input, dim, unbiased, correction, keepdim)
-    return std_of(input, dims, c, keepdim), input.mean(dims, keepdim)
+    return std_mean_of(input, dims, c, keepdim)
 
 
 def var_mean(
@@ -281,7 +348,7 @@ def var_mean(
         (tensor(1.), tensor(2.))
     """
     dims, c = _spread_arguments("var_mean", input, dim, unbiased, correction, keepdim)
-    return var_of(input, dims, c, keepdim), input.mean(dims, keepdim)
+    return var_mean_of(input, dims, c, keepdim)
 
 
 def norm(
@@ -319,7 +386,34 @@ def norm(
     order = 2.0 if p in (None, "fro") else p
     if isinstance(order, str):
         raise RuntimeError(f"linalg.matrix_norm: Order {'nuclear' if order == 'nuc' else order} not supported.")
-    return deliver("norm", norm_of(x, float(order), _all_dims(x, dim), keepdim), out)
+    return deliver_exact("norm", norm_of(x, float(order), _all_dims(x, dim), keepdim), out)
+
+
+def vector_norm(
+    x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
+) -> Any:
+    """Vector norm of order `ord` of all elements or along dimensions.
+
+    Args:
+        x: floating-point or complex.
+        ord: the order: a number, inf or -inf.
+        dim: dimension or dimensions; all if None.
+        keepdim: keep the reduced dimensions with size 1.
+        dtype: dtype to convert to first.
+        out: tensor to write the result to.
+
+    Returns:
+        a real tensor.
+
+    Raises:
+        RuntimeError: for integers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]), 1)
+        tensor(7.)
+    """
+    return norm(x, ord, dim, keepdim, out, dtype)
 
 
 def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
@@ -342,9 +436,11 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     """
     if not is_tensor(input):
         bad_argument("prod", "input", 1, "Tensor", input)
-    x = accumulating(input, dtype)
+    x = accumulating(input, dtype, out)
     if dim is None:
-        return deliver("prod", prod_all(x), out)
+        if out is not None:
+            no_out_without_dim("prod", "int")
+        return prod_all(x)
     return deliver("prod", prod_dim(x, check_dim(dim, x.ndim), keepdim), out)
 
 
@@ -366,6 +462,11 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
         tensor(0.6931)
     """
     x = input if input.dtype.category >= dtypes.FLOATING else input.float()
+    if out is not None and out.dtype.category < dtypes.FLOATING:
+        raise RuntimeError(
+            "logsumexp(): Expected floating point type for result tensor, but got: "
+            f"{dtypes.SCALAR_NAME[out.dtype]}"
+        )
     return deliver("logsumexp", logsumexp_of(x, _all_dims(x, dim), keepdim), out)
 
 
@@ -377,9 +478,11 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         >>> torch.nansum(torch.tensor([1.0, float("nan")]))
         tensor(1.)
     """
-    x = accumulating(input, dtype)
-    clean = where(x != x, 0, x) if x.dtype.category >= dtypes.FLOATING else x
-    return deliver("nansum", sum_dims(clean, _all_dims(x, dim), keepdim), out)
+    if out is not None and dtype is None and out.dtype.category < dtypes.FLOATING <= input.dtype.category:
+        raise unsupported("nansum_cpu", out.dtype)
+    x = accumulating(input, dtype, out)
+    op = nansum_of if x.dtype.category >= dtypes.FLOATING else sum_dims
+    return deliver("nansum", op(x, _all_dims(x, dim), keepdim), out)
 
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
@@ -390,6 +493,8 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
         >>> torch.nanmean(torch.tensor([1.0, float("nan"), 3.0]))
         tensor(2.)
     """
+    if out is not None and out.dtype.category < dtypes.FLOATING <= input.dtype.category:
+        raise unsupported("nansum_cpu", out.dtype)
     total = nansum(input, dim, keepdim, dtype=dtype)
     n = (input == input).sum(_all_dims(input, dim), keepdim)
     return deliver("nanmean", total / n, out)
@@ -403,7 +508,7 @@ def dist(input: Any, other: Any, p: Any = 2) -> Any:
         >>> torch.dist(torch.tensor([3.0, 4.0]), torch.zeros(2))
         tensor(5.)
     """
-    return norm(input - other, p)
+    return dist_of(input, other, float(p))
 
 
 FUNCTIONS: Final = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import bad_argument, check_dim
 from ..kernels import ordering as k
-from .arguments import REQUIRED, missing
+from .arguments import REQUIRED, deliver_exact, missing
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
 from .matmul import conj_of
@@ -197,6 +197,9 @@ logcumsumexp_of = general(
 )
 
 
+_OTHER_DTYPE: Final = "expected scalar_type {kind} but found {kind_out}"
+
+
 def _dim(function: str, input: Any, dim: Any) -> int:
     if not is_tensor(input):
         bad_argument(function, "input", 1, "Tensor", input)
@@ -232,7 +235,7 @@ def sort(
     if input.dtype.is_complex:
         raise RuntimeError(" Sort does not support complex dtypes on CPU")
     op = sort_of if stable is None else sort_stable
-    return deliver("sort", namedtuple_of("sort", *op(input, d, descending)), out)
+    return deliver_exact("sort", namedtuple_of("sort", *op(input, d, descending)), out)
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
@@ -270,7 +273,7 @@ def msort(input: Any, *, out: Any = None) -> Any:
         >>> torch.msort(torch.tensor([3, 1, 2]))
         tensor([1, 2, 3])
     """
-    return deliver("msort", sort(input, 0)[0], out)
+    return deliver_exact("msort", sort(input, 0)[0], out)
 
 
 def topk(
@@ -300,7 +303,7 @@ def topk(
     d = _dim("topk", input, dim)
     if not 0 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
-    return deliver("topk", namedtuple_of("topk", *topk_of(input, d, k, largest, sorted)), out)
+    return deliver_exact("topk", namedtuple_of("topk", *topk_of(input, d, k, largest, sorted)), out)
 
 
 def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None) -> Any:
@@ -321,7 +324,7 @@ def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = Non
         tensor([1, 3, 6])
     """
     d = _dim("cumsum", input, dim)
-    return deliver("cumsum", cumsum_of(accumulating(input, dtype), d), out)
+    return deliver("cumsum", cumsum_of(accumulating(input, dtype, out), d), out)
 
 
 def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None) -> Any:
@@ -342,7 +345,7 @@ def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = No
         tensor([1, 2, 6])
     """
     d = _dim("cumprod", input, dim)
-    return deliver("cumprod", cumprod_of(accumulating(input, dtype), d), out)
+    return deliver("cumprod", cumprod_of(accumulating(input, dtype, out), d), out)
 
 
 def cummax(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -361,7 +364,8 @@ def cummax(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.cummax(torch.tensor([1, 3, 2]), 0).values
         tensor([1, 3, 3])
     """
-    return deliver("cummax", namedtuple_of("cummax", *cummax_of(input, _dim("cummax", input, dim))), out)
+    found = cummax_of(input, _dim("cummax", input, dim))
+    return deliver_exact("cummax", namedtuple_of("cummax", *found), out, _OTHER_DTYPE)
 
 
 def cummin(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -380,7 +384,8 @@ def cummin(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.cummin(torch.tensor([3, 1, 2]), 0).values
         tensor([3, 1, 1])
     """
-    return deliver("cummin", namedtuple_of("cummin", *cummin_of(input, _dim("cummin", input, dim))), out)
+    found = cummin_of(input, _dim("cummin", input, dim))
+    return deliver_exact("cummin", namedtuple_of("cummin", *found), out, _OTHER_DTYPE)
 
 
 def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -399,7 +404,8 @@ def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.logcumsumexp(torch.zeros(2), 0)
         tensor([0.0000, 0.6931])
     """
-    return deliver("logcumsumexp", logcumsumexp_of(input, _dim("logcumsumexp", input, dim)), out)
+    found = logcumsumexp_of(input, _dim("logcumsumexp", input, dim))
+    return deliver_exact("logcumsumexp", found, out, _OTHER_DTYPE)
 
 
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:

@@ -10,10 +10,10 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import products as k
-from .arguments import REQUIRED, compiler_name, integers, missing
+from .arguments import REQUIRED, compiler_name, deliver_exact, integers, missing
 from .arithmetic import mul
 from .matmul import (
-    addmv_of, adjoint_matrix, baddbmm_of, bmm_of, check_expands, check_fit, check_vectors, conj_of, dot_of,
+    VECTORS_DIFFER,     addmv_of, adjoint_matrix, baddbmm_of, bmm_of, check_expands, check_fit, check_vectors, conj_of, dot_of,
     mm_of, mv_of, scale, scale_sum, vdot_of,
 )  # fmt: skip
 from .reduce import sum_dims
@@ -110,7 +110,7 @@ def vdot(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     """
     _need("vdot", input=input, other=other)
     check_vectors("dot", input, other)
-    return deliver("vdot", vdot_of(input, other), out)
+    return deliver_exact("vdot", vdot_of(input, other), out, VECTORS_DIFFER)
 
 
 def inner(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -141,7 +141,14 @@ def inner(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
             "inner() the last dimension must match on both input tensors but got shapes "
             f"{list(input.shape)} and {list(other.shape)}"
         )
-    return deliver("inner", _contracted(input, other, (input.ndim - 1,), (other.ndim - 1,)), out)
+    return deliver_exact(
+        "inner", _contracted(input, other, (input.ndim - 1,), (other.ndim - 1,)), out, _OTHER_DTYPE
+    )
+
+
+_OTHER_DTYPE: Final = (
+    "tensordot: Expected the output tensor to have dtype {kind}, but got an output tensor with dtype {kind_out}"
+)
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
@@ -185,7 +192,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
                 bad_argument("tensordot", name, 3 + (name == "dims_other"), "tuple of ints", listed)
     left = integers("tensordot", "dims_self", (left,), 3)
     right = integers("tensordot", "dims_other", (right,), 4)
-    return deliver("tensordot", _contraction(a, b, left, right), out)
+    return deliver_exact("tensordot", _contraction(a, b, left, right), out, _OTHER_DTYPE)
 
 
 def _contraction(a: Any, b: Any, left: tuple[int, ...], right: tuple[int, ...]) -> Any:
@@ -323,7 +330,7 @@ def linalg_cross(input: Any, other: Any = REQUIRED, *, dim: int = -1, out: Any =
                 f"The size of tensor a ({input.shape[d]}) must match the size of tensor b ({other.shape[d]}) at "
                 f"non-singleton dimension {d}"
             )
-    return deliver("cross", cross_of(input, other, at), out)
+    return deliver_exact("cross", cross_of(input, other, at), out)
 
 
 # -- beta * input + alpha * product ---------------------------------------------------------------------
@@ -363,7 +370,7 @@ def addmv(input: Any, mat: Any = REQUIRED, vec: Any = REQUIRED, *, beta: Any = 1
         raise RuntimeError(
             f"addmv input tensors must have the same dtype, but got {names[0]}, {names[1]}, and {names[2]}"
         )
-    return deliver("addmv", addmv_of(input, mat, vec, beta, alpha), out)
+    return deliver_exact("addmv", addmv_of(input, mat, vec, beta, alpha), out)
 
 
 def addr(input: Any, vec1: Any = REQUIRED, vec2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
@@ -450,7 +457,12 @@ def addbmm(
             "self and mat2 must have the same dtype, but got "
             f"{dtypes.SCALAR_NAME[input.dtype]} and {dtypes.SCALAR_NAME[batch2.dtype]}"
         )
-    return deliver("addbmm", addbmm_of(input, batch1, batch2, beta, alpha), out)
+    return deliver_exact(
+        "addbmm",
+        addbmm_of(input, batch1, batch2, beta, alpha),
+        out,
+        "self and mat2 must have the same dtype, but got {kind_out} and {kind}",
+    )
 
 
 def baddbmm(
@@ -485,7 +497,7 @@ def baddbmm(
         raise RuntimeError(
             f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}"
         )
-    return deliver("baddbmm", baddbmm_of(input, batch1, batch2, beta, alpha), out)
+    return deliver_exact("baddbmm", baddbmm_of(input, batch1, batch2, beta, alpha), out)
 
 
 def _size(t: Any, dim: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from .. import dtypes
 from ..errors import bad_argument, check_dims
@@ -73,14 +73,25 @@ def reduced_dims(input: Any, dim: Any) -> tuple[int, ...] | None:
     if dim is None:
         return None
     dims = check_dims(dim, input.ndim)
-    return dims or None
+    return dims if dims and input.ndim else None
 
 
-def accumulating(input: Any, dtype: Any) -> Any:
-    """`input` in the dtype a sum of it has: as asked for, or int64 for integers and bool."""
+def accumulating(input: Any, dtype: Any, out: Any = None) -> Any:
+    """`input` in the dtype a sum of it has: as asked for, that of `out=`, or int64 for integers and bool."""
+    if dtype is None and out is not None:
+        dtype = out.dtype
     if dtype is None:
         dtype = dtypes.int64 if input.dtype.category < dtypes.FLOATING else input.dtype
     return input if dtype is input.dtype else input.to(dtype)
+
+
+def no_out_without_dim(name: str, dims: str) -> NoReturn:
+    """Raise PyTorch's TypeError for an overload without `dim` and with `out=`."""
+    raise TypeError(
+        f"{name}() received an invalid combination of arguments - got (Tensor, out=Tensor), but expected one of:\n"
+        " * (Tensor input, *, torch.dtype dtype = None)\n"
+        f" * (Tensor input, {dims} dim, bool keepdim = False, *, torch.dtype dtype = None, Tensor out = None)\n"
+    )
 
 
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
@@ -106,9 +117,11 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     """
     if not is_tensor(input):
         bad_argument("sum", "input", 1, "Tensor", input)
-    x = accumulating(input, dtype)
+    x = accumulating(input, dtype, out)
     if dim is None:
-        return deliver("sum", sum_all(x), out)
+        if out is not None:
+            no_out_without_dim("sum", "tuple of ints")
+        return sum_all(x)
     dims = reduced_dims(x, dim)
     return deliver("sum", sum_dims(x, tuple(range(x.ndim)) if dims is None else dims, keepdim), out)
 
@@ -145,6 +158,11 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
             f"{dtypes.SCALAR_NAME[x.dtype]}"
         )
     if dim is None:
+        if out is not None and out.dtype.category < dtypes.FLOATING:
+            raise RuntimeError(
+                "mean.dtype_out(): input types can't be cast to the desired output type "
+                f"{dtypes.SCALAR_NAME[out.dtype]}"
+            )
         return deliver("mean", mean_all(x), out)
     dims = reduced_dims(x, dim)
     return deliver("mean", mean_dims(x, tuple(range(x.ndim)) if dims is None else dims, keepdim), out)

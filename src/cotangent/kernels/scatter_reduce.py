@@ -1,0 +1,99 @@
+"""Reductions of scattered elements: what falls on one place is summed, multiplied, averaged or compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .gather import places
+from .halves import in_float
+
+Array = np.ndarray[Any, Any]
+
+_UFUNC = {
+    "sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum,
+}  # fmt: skip
+
+
+def _start(a: Array, reduce: str) -> Any:
+    """What a place holds before anything falls on it."""
+    if reduce in ("sum", "mean"):
+        return 0
+    if reduce == "prod":
+        return 1
+    if a.dtype.kind == "f":
+        return -np.inf if reduce == "amax" else np.inf
+    if a.dtype.kind == "b":
+        return reduce == "amin"
+    return np.iinfo(a.dtype).min if reduce == "amax" else np.iinfo(a.dtype).max
+
+
+def _counts(a: Array, index: Array, dim: int, include_self: bool) -> Array:
+    """How many elements meet at each place; 1 where nothing falls."""
+    counts = np.full(a.shape, 1 if include_self else 0, np.int64)
+    np.add.at(counts, places(index, dim), 1)
+    return np.maximum(counts, 1)
+
+
+@in_float
+def scatter_reduce(a: Array, src: Array, index: Array, dim: int, reduce: str, include_self: bool) -> Array:
+    """A copy of `a` with `src` reduced into it at `index` along `dim`."""
+    if not a.ndim:
+        shaped = [x.reshape(1) for x in (a, src, index)]
+        return scatter_reduce(shaped[0], shaped[1], shaped[2], 0, reduce, include_self).reshape(())
+    out = a.copy()
+    where = places(index, dim)
+    if not include_self:
+        out[where] = _start(a, reduce)
+    _UFUNC[reduce].at(out, where, src[tuple(slice(n) for n in index.shape)])
+    if reduce == "mean":
+        counts = _counts(a, index, dim, include_self)
+        if a.dtype.kind in "iu":
+            return np.floor_divide(out, counts.astype(a.dtype))
+        out = np.divide(out, counts.astype(a.dtype)).astype(a.dtype)
+    return out
+
+
+def scatter_weights(
+    a: Array, src: Array, index: Array, dim: int, reduce: str, include_self: bool
+) -> tuple[Array, Array]:
+    """(d out / d a, d out / d src) of `scatter_reduce`, in the shapes of `a` and of `index`."""
+    if not a.ndim:
+        found = scatter_weights(*[x.reshape(1) for x in (a, src, index)], 0, reduce, include_self)
+        return found[0].reshape(()), found[1].reshape(())
+    where = places(index, dim)
+    part = src[tuple(slice(n) for n in index.shape)]
+    own = np.ones(a.shape, a.dtype)
+    if not include_self:
+        own[where] = 0
+    if reduce == "sum":
+        return own, np.ones(index.shape, a.dtype)
+    if reduce == "mean":
+        counts = _counts(a, index, dim, include_self).astype(a.dtype)
+        return own / counts, 1 / counts[where]
+    if reduce == "prod":
+        return _prod_weights(a, part, where, own)
+    # The largest (smallest) elements that meet at a place share what comes back.
+    out = scatter_reduce(a, src, index, dim, reduce, include_self)
+    mine = own * (a == out)
+    theirs = (part == out[where]).astype(a.dtype)
+    share = mine.copy()
+    np.add.at(share, where, theirs)
+    share = np.maximum(share, 1)
+    return mine / share, theirs / share[where]
+
+
+def _prod_weights(a: Array, part: Array, where: Any, own: Array) -> tuple[Array, Array]:
+    """Products of all other elements at a place; right with zeros among them as well."""
+    start = np.where(own == 1, a, np.ones((), a.dtype))
+    zeros = (start == 0).astype(np.int64)
+    np.add.at(zeros, where, part == 0)
+    rest = np.where(start == 0, np.ones((), a.dtype), start)
+    np.multiply.at(rest, where, np.where(part == 0, np.ones((), a.dtype), part))
+
+    def others(value: Array, count: Array, product: Array) -> Array:
+        alone = np.where(value == 0, np.ones((), a.dtype), value)
+        return np.where(count - (value == 0) > 0, np.zeros((), a.dtype), product / alone)
+
+    return own * others(start, zeros, rest), others(part, zeros[where], rest[where])
