@@ -416,7 +416,9 @@ class _Writer:
         self.add(1, "try:", f"    if {first}._view is not None or {first}._req:", f"        {self.fallback}")
         self.add(2, f"cell = {first}._vc")
         self.add(1, "except AttributeError:", f"    {self.fallback}")
-        self.add(1, "if cell is not None and cell.__class__ is not list:", f"    {self.fallback}")
+        # The memory may have views, of this tensor or of one it was detached from.
+        test = "cell.__class__ is not list or cell[1] is not None"
+        self.add(1, f"if cell is not None and ({test}):", f"    {self.fallback}")
         self.payloads()
         for t in others:
             self.add(1, f"if {t}._req or {t}._view is not None:", f"    {self.fallback}")
