@@ -172,6 +172,10 @@ def dense(data: Any) -> bool:
 def _store(op: Primitive, x: Any, result: Any) -> None:
     data = x._data
     if result.shape != data.shape:
+        if op.misfit is not None:
+            raise RuntimeError(
+                op.misfit.format(have=list(data.shape), wanted=list(result.shape), ndim=data.ndim)
+            )
         raise RuntimeError(
             f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(result.shape)}"
         )
@@ -183,7 +187,7 @@ def _write_functional(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], recording: bool
 ) -> Any:
     """In place where the payload is not an array: compute anew and replace the payloads that see the memory."""
-    result = op.entry(*tensors, *statics)
+    result = op.entry(_snapshot(x), *tensors[1:], *statics)
     if x._level < result._level:
         raise RuntimeError(
             f"vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "

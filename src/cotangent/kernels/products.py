@@ -42,14 +42,20 @@ def add_sum_of_products(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> 
 
 def add_outer(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
     """`beta * c + alpha * a[:, None] * b`."""
-    return add_product(c, a[:, None], b[None, :], beta, alpha)
+    d = a.dtype
+    if d.kind not in "fV" or d.itemsize != 2:
+        return add_product(c, a[:, None], b[None, :], beta, alpha)
+    # PyTorch rounds 16-bit floats after every step here.
+    out = a[:, None] if alpha == 1 else np.multiply(a[:, None], np.asarray(alpha).astype(d))
+    out = np.multiply(out, b[None, :])
+    if beta == 0:
+        return out
+    return np.asarray(np.add(c if beta == 1 else np.multiply(c, np.asarray(beta).astype(d)), out))
 
 
 def cross(a: Array, b: Array, dim: int) -> Array:
     """The cross products of vectors along `dim`."""
     a, b = np.broadcast_arrays(a, b)
-    if a.dtype.itemsize == 2 and a.dtype.kind not in "iu":
-        return cross(a.astype(np.float32), b.astype(np.float32), dim).astype(a.dtype)
     out = np.empty(a.shape, a.dtype)
     x, y, z = np.moveaxis(a, dim, 0), np.moveaxis(b, dim, 0), np.moveaxis(out, dim, 0)
     for i in range(3):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import check_dim
 from .arguments import REQUIRED, compiler_name, deliver_exact
 from .arithmetic import mul
@@ -196,6 +197,11 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
     if rows != columns:
         raise RuntimeError(
             f"linalg.matrix_power: A must be batches of square matrices, but they are {rows} by {columns} matrices"
+        )
+    if out is not None and not dtypes.can_cast(input.dtype, out.dtype):
+        raise RuntimeError(
+            f"matrix_power: Expected result to be safely castable from {dtypes.SCALAR_NAME[input.dtype]} dtype, but got "
+            f"result with dtype {dtypes.SCALAR_NAME[out.dtype]}"
         )
     return deliver_exact("matrix_power", _power(input, n), out)
 

@@ -11,7 +11,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import gather as k
 from .arguments import deliver_exact
-from .indexing import index_put_at
+from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
 from .table import constant, general, is_array, is_tensor, linear
 from .views import reshape_any
@@ -482,8 +482,21 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
         >>> torch.zeros(3).index_put((torch.tensor([0, 0]),), torch.tensor(1.0), accumulate=True)
         tensor([2., 0., 0.])
     """
-    dims = tuple(i for i, t in enumerate(indices) if t is not None)
-    return index_put_at(input, values, [t for t in indices if t is not None], dims, accumulate)
+    found: list[Any] = []
+    dims: list[int] = []
+    at = 0
+    for t in indices:
+        if t is None:
+            at += 1
+        elif t.dtype in (dtypes.bool_, dtypes.uint8):
+            mask_positions(input, t, at, found, dims)
+            at += t.ndim
+        else:
+            found.append(t)
+            dims.append(at)
+            at += 1
+    check_indices(input, found, dims)
+    return index_put_at(input, values, found, tuple(dims), accumulate)
 
 
 FUNCTIONS: Final = (

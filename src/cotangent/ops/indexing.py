@@ -206,11 +206,16 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
             t = _index_tensor(item)
             if t.dtype.category > dtypes.INTEGRAL or t.dtype in (dtypes.int8, dtypes.int16):
                 raise IndexError(_NOT_AN_INDEX)
-            if t.ndim == 0 and t.dtype.category == dtypes.INTEGRAL and t.dtype is not dtypes.uint8:
+            if t.ndim == 0 and t.dtype in (dtypes.bool_, dtypes.uint8):
+                out = unsqueeze_at(out, dim)
+                indices.append(constant(np.zeros(1 if t.item() else 0, np.int64)))
+                dims.append(dim)
+                dim += 1
+            elif t.ndim == 0 and t.dtype.category == dtypes.INTEGRAL and t.dtype is not dtypes.uint8:
                 out = select_at(out, dim, _checked(int(t.item()), out.shape[dim], position))
                 position += 1
             elif t.dtype in (dtypes.bool_, dtypes.uint8):
-                _mask(out, t, dim, indices, dims)
+                mask_positions(out, t, dim, indices, dims)
                 dim += t.ndim
                 position += t.ndim
             else:
@@ -239,11 +244,9 @@ def _sliced(x: Any, dim: int, item: slice) -> Any:
     return slice_of(x, dim, start, max(stop, start), step)
 
 
-def _mask(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[int]) -> None:
+def mask_positions(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[int]) -> None:
     """Replace a mask by the coordinates of its true elements."""
     shape = tuple(mask.shape)
-    if not shape:
-        raise IndexError(_NOT_AN_INDEX)
     for d, n in enumerate(shape):
         if x.shape[dim + d] != n:
             raise IndexError(
@@ -255,7 +258,7 @@ def _mask(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[int]) -> N
         dims.append(dim + d)
 
 
-def _check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
+def check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
     shapes = [tuple(i.shape) for i in indices]
     try:
         np.broadcast_shapes(*shapes)
@@ -283,7 +286,7 @@ def getitem(input: Any, key: Any) -> Any:
     parts = _key(key)
     out, indices, dims = _walk(input, parts, len(parts) == 1)
     if indices:
-        _check_indices(out, indices, dims)
+        check_indices(out, indices, dims)
         return index_of(out, indices, tuple(dims))
     return alias(input) if out is input else out
 
@@ -310,7 +313,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             value = value.expand(shape)
         out.copy_(value)
         return
-    _check_indices(out, indices, dims)
+    check_indices(out, indices, dims)
     if value.dtype is not out.dtype:
         value = cast_back(value, out.dtype.np)
     wanted = _result_shape(tuple(out.shape), [tuple(i.shape) for i in indices], dims)

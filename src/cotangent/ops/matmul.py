@@ -114,6 +114,9 @@ def _scaled(g: Any, factor: Any) -> Any:
     return g if factor == 1 else g * factor
 
 
+MISFIT: Final = "Bad in-place call: input tensor size {have} and output tensor size {wanted} should match"
+
+
 def _jvp_accumulate(product_op: Any) -> Any:
     """Tangent of beta * input + alpha * (a @ b)."""
 
@@ -137,6 +140,7 @@ addmm_of = general(
     k.add_product,
     node="AddmmBackward0",
     public="addmm",
+    misfit=MISFIT,
     jvp=_jvp_accumulate(mm_of),
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
     mat1=lambda g, mat2, alpha: scale(mm_of(g, adjoint_matrix(mat2)), alpha),
@@ -147,6 +151,7 @@ baddbmm_of = general(
     k.add_product,
     node="BaddbmmBackward0",
     public="baddbmm",
+    misfit=MISFIT,
     jvp=_jvp_accumulate(bmm_of),
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
     batch1=lambda g, batch2, alpha: scale(bmm_of(g, adjoint_matrix(batch2)), alpha),
@@ -157,6 +162,7 @@ addmv_of = general(
     k.add_product,
     node="AddmvBackward0",
     public="addmv",
+    misfit=MISFIT,
     jvp=_jvp_accumulate(mv_of),
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
     mat=lambda g, vec, alpha: scale(outer_product(g, conj_of(vec)), alpha),

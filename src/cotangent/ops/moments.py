@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..errors import bad_argument, check_dim
+from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k
 from ..kernels import reduce as kr
 from .arguments import deliver_exact
@@ -260,8 +260,24 @@ def _spread_arguments(
     return _all_dims(input, dim), correction
 
 
-def _real_out(out: Any) -> None:
-    if out is not None and out.dtype.is_complex:
+def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None:
+    """`out=` has no overload that takes `unbiased` without `dim`, and along dimensions it may not be complex."""
+    if out is None:
+        return
+    given = [("", v) for v in (dim,) if isinstance(v, bool)]
+    named = [("unbiased=", unbiased)] if unbiased is not None and dim is None else []
+    if given or named:
+        listed = ", ".join(
+            ["Tensor", *(f"{k}{type_name(v)}" for k, v in given), "out=Tensor", *(f"{k}{type_name(v)}" for k, v in named)]
+        )
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({listed}), but expected one of:\n"
+            " * (Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out = None)\n"
+            " * (Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, Tensor out "
+            "= None)\n"
+            " * (Tensor input, bool unbiased = True)\n"
+        )
+    if dim is not None and out.dtype.is_complex:
         raise unsupported("std_cpu", out.dtype)
 
 
@@ -290,7 +306,7 @@ def std(
         tensor(1.)
     """
     dims, c = _spread_arguments("std", input, dim, unbiased, correction, keepdim)
-    _real_out(out)
+    _check_out("std", input, dim, unbiased, out)
     return deliver("std", std_of(input, dims, c, keepdim), out)
 
 
@@ -319,7 +335,7 @@ def var(
         tensor(1.5556)
     """
     dims, c = _spread_arguments("var", input, dim, unbiased, correction, keepdim)
-    _real_out(out)
+    _check_out("var", input, dim, unbiased, out)
     return deliver("var", var_of(input, dims, c, keepdim), out)
 
 
@@ -439,7 +455,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     x = accumulating(input, dtype, out)
     if dim is None:
         if out is not None:
-            no_out_without_dim("prod", "int")
+            no_out_without_dim("prod", "int", dtype)
         return prod_all(x)
     return deliver("prod", prod_dim(x, check_dim(dim, x.ndim), keepdim), out)
 
@@ -478,7 +494,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         >>> torch.nansum(torch.tensor([1.0, float("nan")]))
         tensor(1.)
     """
-    if out is not None and dtype is None and out.dtype.category < dtypes.FLOATING <= input.dtype.category:
+    if out is not None and dtype is None and out.dtype.category != dtypes.FLOATING == input.dtype.category:
         raise unsupported("nansum_cpu", out.dtype)
     x = accumulating(input, dtype, out)
     op = nansum_of if x.dtype.category >= dtypes.FLOATING else sum_dims
@@ -493,7 +509,7 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
         >>> torch.nanmean(torch.tensor([1.0, float("nan"), 3.0]))
         tensor(2.)
     """
-    if out is not None and out.dtype.category < dtypes.FLOATING <= input.dtype.category:
+    if out is not None and out.dtype.category != dtypes.FLOATING == input.dtype.category:
         raise unsupported("nansum_cpu", out.dtype)
     total = nansum(input, dim, keepdim, dtype=dtype)
     n = (input == input).sum(_all_dims(input, dim), keepdim)

@@ -6,14 +6,16 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import ordering as k
-from .arguments import REQUIRED, deliver_exact, missing
+from .arguments import REQUIRED, compiler_name, deliver_exact, missing
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
 from .matmul import conj_of
 from .join import cat
 from .reduce import accumulating
+from .refusals import unsupported
 from .results import namedtuple_of
 from .table import deliver, general, is_tensor, linear
 
@@ -75,6 +77,7 @@ cumprod_of = general(
     node="CumprodBackward0",
     public="cumprod",
     batch="axes",
+    jvp=lambda tangents, args, out: cumprod_push(tangents[0], args[0], args[1]),
     input=lambda g, input, dim: cumprod_back(g, input, dim),
 )
 
@@ -195,6 +198,36 @@ logcumsumexp_of = general(
     batch="axes",
     input=lambda g, input, out, dim: reverse_cumsum(g * exp(-out), dim) * exp(input),
 )
+
+
+def _no_bool_out(function: str, dtype: Any, out: Any) -> None:
+    if out is not None and dtype is None and out.dtype is dtypes.bool_:
+        raise unsupported(f"{function}_out_cpu", out.dtype)
+
+
+def _check_written(function: str, input: Any, dtype: Any) -> None:
+    """What an in-place running sum or product refuses: another dtype, and bools."""
+    if dtype is not None and dtype is not input.dtype:
+        raise RuntimeError(
+            f"Bad in-place call: input tensor dtype {compiler_name(input.dtype)} and output tensor dtype "
+            f"{compiler_name(dtype)} should match"
+        )
+    if input.dtype is dtypes.bool_:
+        raise unsupported(f"{function}_out_cpu", input.dtype)
+
+
+def cumsum_written(input: Any, dim: Any = REQUIRED, *, dtype: Any = None) -> Any:
+    """The form of `cumsum` that serves in place: the dtype stays."""
+    d = _dim("cumsum", input, dim)
+    _check_written("cumsum", input, dtype)
+    return cumsum_of(input, d)
+
+
+def cumprod_written(input: Any, dim: Any = REQUIRED, *, dtype: Any = None) -> Any:
+    """The form of `cumprod` that serves in place: the dtype stays."""
+    d = _dim("cumprod", input, dim)
+    _check_written("cumprod", input, dtype)
+    return cumprod_of(input, d)
 
 
 _OTHER_DTYPE: Final = "expected scalar_type {kind} but found {kind_out}"
@@ -324,6 +357,7 @@ def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = Non
         tensor([1, 3, 6])
     """
     d = _dim("cumsum", input, dim)
+    _no_bool_out("cumsum", dtype, out)
     return deliver("cumsum", cumsum_of(accumulating(input, dtype, out), d), out)
 
 
@@ -345,6 +379,7 @@ def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = No
         tensor([1, 2, 6])
     """
     d = _dim("cumprod", input, dim)
+    _no_bool_out("cumprod", dtype, out)
     return deliver("cumprod", cumprod_of(accumulating(input, dtype, out), d), out)
 
 
@@ -440,3 +475,4 @@ FUNCTIONS: Final = (
 )  # fmt: skip
 METHODS: Final = FUNCTIONS
 INPLACE: Final = ("cumsum", "cumprod")
+WRITTEN: Final = {"cumsum": "cumsum_written", "cumprod": "cumprod_written"}

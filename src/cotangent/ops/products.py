@@ -39,6 +39,7 @@ addr_of = general(
     k.add_outer,
     node="AddrBackward0",
     public="addr",
+    misfit="2D tensor expected, got {ndim}D tensor for input",
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
     vec1=lambda g, vec2, alpha: scale(mv_of(g, conj_of(vec2)), alpha),
     vec2=lambda g, vec1, alpha: scale(mv_of(permute_dims(g, (1, 0)), conj_of(vec1)), alpha),

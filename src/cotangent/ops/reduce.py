@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 from .. import dtypes
 from ..errors import bad_argument, check_dims
 from ..kernels import reduce as k
+from .arguments import missing
 from .table import deliver, is_tensor, linear
 
 
@@ -85,8 +86,10 @@ def accumulating(input: Any, dtype: Any, out: Any = None) -> Any:
     return input if dtype is input.dtype else input.to(dtype)
 
 
-def no_out_without_dim(name: str, dims: str) -> NoReturn:
+def no_out_without_dim(name: str, dims: str, dtype: Any) -> NoReturn:
     """Raise PyTorch's TypeError for an overload without `dim` and with `out=`."""
+    if dtype is not None:
+        missing(name, "dim")
     raise TypeError(
         f"{name}() received an invalid combination of arguments - got (Tensor, out=Tensor), but expected one of:\n"
         " * (Tensor input, *, torch.dtype dtype = None)\n"
@@ -120,7 +123,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     x = accumulating(input, dtype, out)
     if dim is None:
         if out is not None:
-            no_out_without_dim("sum", "tuple of ints")
+            no_out_without_dim("sum", "tuple of ints", dtype)
         return sum_all(x)
     dims = reduced_dims(x, dim)
     return deliver("sum", sum_dims(x, tuple(range(x.ndim)) if dims is None else dims, keepdim), out)

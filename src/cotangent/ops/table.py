@@ -41,7 +41,7 @@ class Primitive:
         "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
         "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
         "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
-        "out_check", "cast_error", "writer",
+        "out_check", "cast_error", "writer", "misfit",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -84,6 +84,7 @@ class Primitive:
         self.cast_error: Callable[..., Exception] | None = None
         self.writer: Callable[..., Any] | None = None
         self.operator: Callable[..., Any] | None = None
+        self.misfit: str | None = None
         self.rounds_in_float = True
         self.entry: Callable[..., Any]
         self.node_class: Any = None
@@ -208,6 +209,7 @@ def declare(
     jvp: Callable[..., Any] | None = None,
     batch: Callable[..., Any] | None = None,
     infer: Callable[..., Any] | None = None,
+    misfit: str | None = None,
     doc: str | None = None,
 ) -> Any:
     """Enter `op` in the table and return its entry function.
@@ -228,8 +230,11 @@ def declare(
         jvp: `jvp(tangents, args, outputs)`; by default derived from the kind.
         batch: batching rule; by default derived from the kind.
         infer: `infer(*args)` giving shapes and dtypes without data; by default the kernel is probed.
+        misfit: text of the error where the result of an in-place form has another shape than the tensor; may
+            name {have}, {wanted} and {ndim}.
         doc: docstring of the entry.
     """
+    op.misfit = misfit
     op.public = public or op.name
     op.node_name = node or "".join(p.capitalize() for p in op.public.strip("_").split("_")) + "Backward0"
     op.result = result
@@ -345,7 +350,7 @@ def general(signature: str, kernel: Callable[..., Any], **rules: Any) -> Any:
 
 
 _OPTIONS: Final = frozenset(
-    ("node", "public", "nout", "nondiff_outputs", "view", "multi_view", "jvp", "batch", "infer", "doc")
+    ("node", "public", "nout", "nondiff_outputs", "view", "multi_view", "jvp", "batch", "infer", "misfit", "doc")
 )
 
 
