@@ -45,6 +45,16 @@ def element_strides(a: Array) -> Shape:
     return tuple(s // item for s in a.strides)
 
 
+def copied(a: Array) -> Array:
+    """A copy with the dimensions in the same order in memory; those repeated without copying come last."""
+    return a.copy() if 0 in a.strides else a.copy(order="K")
+
+
+def copied_in(a: Array, order: Shape) -> Array:
+    """A copy with the dimensions in that order in memory."""
+    return a.transpose(order).copy().transpose(tuple(np.argsort(order)))
+
+
 def dense_strides(shape: Shape) -> Shape:
     """Strides, in elements, of a contiguous array of that shape."""
     out, step = [], 1

@@ -7,7 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from ..kernels import elementwise as k
+from ..kernels.shape import copied
 from .table import linear
+from .viewfronts import laid_out
 
 
 def along(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
@@ -26,7 +28,7 @@ cast: Any = linear(
 )
 clone_of = linear(
     "clone_of(input)",
-    lambda a: a.copy(order="K"),
+    copied,
     node="CloneBackward0",
     public="clone",
     batch=along,
@@ -35,7 +37,7 @@ clone_of = linear(
 # The copy that accumulation makes of a gradient which others may still see.
 clone_for_grad = linear(
     "clone_for_grad(input)",
-    lambda a: a.copy(order="K"),
+    copied,
     node="CopyBackwards",
     public="clone",
     batch=along,
@@ -60,7 +62,7 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
 
     Args:
         input: tensor of any shape.
-        memory_format: accepted as PyTorch does; memory is laid out as in `input`.
+        memory_format: the order of dimensions in memory; by default that of `input`.
 
     Returns:
         a tensor of the same shape and dtype in memory of its own.
@@ -71,7 +73,9 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
         >>> x.clone()
         tensor([1., 2.], grad_fn=<CloneBackward0>)
     """
-    return clone_of(input)
+    if memory_format is None or repr(memory_format) == "torch.preserve_format":
+        return clone_of(input)
+    return laid_out(input, memory_format)
 
 
 FUNCTIONS: Final = ("clone",)

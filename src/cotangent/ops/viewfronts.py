@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import numpy as np
-
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
@@ -14,7 +12,7 @@ from .arguments import REQUIRED, integer, integers, missing, no_match, rank
 from .table import is_array, is_tensor
 from .views import (
     dense_clone,
-    permute_dims,
+    ordered_clone,
     reshape_alias,
     reshape_any,
     unsafe_view,
@@ -338,15 +336,17 @@ def contiguous(input: Any, *, memory_format: Any = None) -> Any:
     """
     data = input._data
     if memory_format is not None:
-        order = _channels_order(memory_format, data.ndim)
-        if order is not None:
-            if is_contiguous(input, memory_format=memory_format):
-                return input
-            back = tuple(int(d) for d in np.argsort(order))
-            return permute_dims(dense_clone(permute_dims(input, order)), back)
+        _channels_order(memory_format, data.ndim)
+        return input if is_contiguous(input, memory_format=memory_format) else laid_out(input, memory_format)
     if not is_array(data) or data.flags.c_contiguous:
         return input
     return dense_clone(input)
+
+
+def laid_out(input: Any, memory_format: Any) -> Any:
+    """A copy whose dimensions have the order in memory that `memory_format` names."""
+    order = _channels_order(memory_format, input._data.ndim)
+    return dense_clone(input) if order is None else ordered_clone(input, order)
 
 
 def numel(input: Any) -> int:

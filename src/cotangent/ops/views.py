@@ -95,6 +95,9 @@ dense_clone: Any = linear(
     batch="axes",
     input=lambda g: g,
 )
+ordered_clone: Any = linear(
+    "ordered_clone(input | order)", k.copied_in, node="CloneBackward0", public="clone", input=lambda g: g
+)
 # Looks at the bits as another type: no derivative, and to autograd no view (only the version is shared).
 view_bits: Any = linear("view_bits(input | dtype)", lambda a, dtype: a.view(dtype), public="view", view=True)
 alias: Any = linear(
