@@ -9,6 +9,19 @@ from ..tensor import Tensor
 _NAMES = {"lr": "learning rate", "eps": "epsilon value"}
 
 
+def check_one_element(lr: Any) -> None:
+    """Complain about a learning rate that is a tensor of several elements.
+
+    Args:
+        lr: the learning rate.
+
+    Raises:
+        ValueError: if it is.
+    """
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+
+
 def check_lr(lr: Any) -> None:
     """Complain about a learning rate that is a tensor of several elements, or negative.
 
@@ -18,8 +31,7 @@ def check_lr(lr: Any) -> None:
     Raises:
         ValueError: if it is one of these.
     """
-    if isinstance(lr, Tensor) and lr.numel() != 1:
-        raise ValueError("Tensor lr must be 1-element")
+    check_one_element(lr)
     check_not_negative(lr=lr)
 
 
@@ -33,7 +45,8 @@ def check_not_negative(**options: Any) -> None:
         ValueError: for the first that is.
     """
     for name, value in options.items():
-        if not value >= 0.0:
+        # In this order: what is compared with what shows in the message for a value of another type.
+        if not 0.0 <= value:  # noqa: SIM300
             raise ValueError(f"Invalid {_NAMES.get(name, name + ' value')}: {value}")
 
 

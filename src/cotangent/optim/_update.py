@@ -20,7 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from .. import functions
-from ..autograd.base import cell_of
+from ..autograd.base import bump
+from ..autograd.where import here
 from ..tensor import Tensor
 
 Rule = Callable[..., Any]
@@ -98,6 +99,8 @@ def update(
     known_dtype: Any = None
     values: list[Any] = []
     temporaries = _temporaries.made
+    # The user's line, which errors about stale values name as the one that wrote.
+    code, lasti = here()
     for tensors, numbers in work:
         p = tensors[0]._data
         if recorded or p.__class__ is not np.ndarray:
@@ -124,7 +127,7 @@ def update(
         gradient = tensors[1]
         for x in tensors:
             if x is not None and x is not gradient:
-                (x._vc or cell_of(x))[0] += 1
+                bump(x, code, lasti)
 
 
 def _as_real(array: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.base import cell_of
+from ..autograd.base import bump
 from ..autograd.modes import enable_grad, no_grad
+from ..autograd.where import here
 from ..functions import from_numpy
 from ..tensor import Tensor
 from ._line_search import strong_wolfe
@@ -100,7 +101,7 @@ class LBFGS(Optimizer):
                 if data.dtype.kind == "c"
                 else step.reshape(data.shape)
             )
-            cell_of(parameter)[0] += 1
+            bump(parameter, *here())
             start += size
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
@@ -185,15 +186,15 @@ class LBFGS(Optimizer):
 
     def _along(self, closure: Callable[[], Any], direction: Any) -> Callable[[Any], tuple[float, Any]]:
         """Loss and gradient at a step length from where the parameters are now."""
-        here = [parameter._data.copy() for parameter in self._params]
+        origin = [parameter._data.copy() for parameter in self._params]
 
         def objective(t: Any) -> tuple[float, Any]:
             self._move(t, direction)
             loss = float(closure())
             gradient = self._gather()
-            for parameter, data in zip(self._params, here):
+            for parameter, data in zip(self._params, origin):
                 parameter._data[...] = data
-                cell_of(parameter)[0] += 1
+                bump(parameter, *here())
             return loss, gradient
 
         return objective

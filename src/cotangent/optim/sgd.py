@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from ..functions import empty_like
-from ._options import check_fused, check_lr, check_not_negative, refuse_fused_with
+from ._options import check_fused, check_one_element, refuse_fused_with
 from ._stepping import Stepping, effective_gradient
 from ._update import update
 
@@ -59,8 +59,14 @@ class SGD(Stepping):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_lr(lr)
-        check_not_negative(momentum=momentum, weight_decay=weight_decay)
+        check_one_element(lr)
+        # Not as in the other optimizers: NaN passes.
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
         defaults = {
             "lr": lr,
             "momentum": momentum,
