@@ -87,7 +87,7 @@ amin_dims = _over("amin_dims(input | dims, keepdim)", k.amin, "AminBackward0", "
 max_dim = _along("max_dim(input | dim, keepdim)", k.max_dim, "MaxBackward0", "max")
 min_dim = _along("min_dim(input | dim, keepdim)", k.min_dim, "MinBackward0", "min")
 median_dim = _along("median_dim(input | dim, keepdim)", k.median, "MedianBackward1", "median")
-kth_of = _along("kth_of(input | k, dim, keepdim)", k.kthvalue, "KthvalueBackward0", "kthvalue")
+kth_of = _along("kth_of(input | rank, dim, keepdim)", k.kthvalue, "KthvalueBackward0", "kthvalue")
 aminmax_of = general(
     "aminmax_of(input | dims, keepdim)",
     lambda a, dims, keepdim: (k.amin(a, dims, keepdim), k.amax(a, dims, keepdim)),

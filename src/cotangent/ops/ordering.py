@@ -43,7 +43,7 @@ def _dim_of(args: tuple[Any, ...]) -> int:
 sort_of = _ordered("sort_of(input | dim, descending)", k.sort, "SortBackward0", "sort")
 sort_stable = _ordered("sort_stable(input | dim, descending)", k.sort, "SortBackward1", "sort")
 topk_of = _ordered(
-    "topk_of(input | dim, k, largest, in_order)",
+    "topk_of(input | dim, count, largest, in_order)",
     lambda a, dim, count, largest, in_order: k.topk(a, count, dim, largest, in_order),
     "TopkBackward0",
     "topk",
@@ -182,13 +182,13 @@ def _cumprod_push(t: Any, a: Any, dim: int) -> Any:
 
 
 cumprod_push = general(
-    "cumprod_push(t, input | dim)",
+    "cumprod_push(moved, input | dim)",
     _cumprod_push,
     node="CumprodBackward0",
     public="cumprod",
     batch="aligned",
-    t=lambda g, input, dim: cumprod_back(g, input, dim),
-    input=lambda g, t, input, input_shape, dim: _cumprod_back_input(t, g, input, input_shape, dim),
+    moved=lambda g, input, dim: cumprod_back(g, input, dim),
+    input=lambda g, moved, input, input_shape, dim: _cumprod_back_input(moved, g, input, input_shape, dim),
 )
 logcumsumexp_of = general(
     "logcumsumexp_of(input | dim)",
