@@ -31,7 +31,7 @@ def _search(edges: Any, values: Any, right: bool, out_int32: bool) -> Any:
     return found.astype(np.int32 if out_int32 else np.int64)
 
 
-search_of = general("search_of(edges, values | right, out_int32)", _search, public="searchsorted")
+search_of = general("search_of(boundaries, values | right, out_int32)", _search, public="searchsorted")
 
 
 def searchsorted(
