@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .autograd.base import cell_of
 from .config import settings
 from .creation import as_array, born, check_dtype
 from .dtypes import dtype as _dtype
@@ -40,10 +41,23 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     shape = _shape(function, size)
     d = dtype or settings.default_dtype
     if out is not None:
-        out._data = np.full(shape, fill or 0, out._data.dtype)
-        return out
+        return _written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
     array = np.empty(shape, d.np) if fill is None else np.full(shape, fill, d.np) if fill else np.zeros(shape, d.np)
     return born(array, requires_grad)
+
+
+def _written(out: Any, dtype: Any, array: Any) -> Any:
+    """Store `array` in the tensor given as `out=`, which gets its shape."""
+    if dtype is not None and dtype is not out.dtype:
+        raise RuntimeError(
+            f"dtype {dtypes.SCALAR_NAME[dtype]} does not match dtype of out parameter ({dtypes.SCALAR_NAME[out.dtype]})"
+        )
+    if out._data.shape == array.shape:
+        out._data[...] = array
+    else:
+        out._data = array.astype(out._data.dtype, copy=False)
+    cell_of(out)[0] += 1
+    return out
 
 
 def _ignored(function: str, options: dict[str, Any]) -> None:
@@ -162,8 +176,7 @@ def full(size: Any, fill_value: Any, **options: Any) -> Any:
     d = dtype or (out.dtype if out is not None else dtypes.scalar_dtype(fill_value, settings.default_dtype))
     array = np.full(shape, number(fill_value, d), d.np)
     if out is not None:
-        out._data = array
-        return out
+        return _written(out, dtype, array)
     return born(array, requires_grad)
 
 
@@ -322,8 +335,7 @@ def arange(*args: Any, **options: Any) -> Any:
         count = math.ceil((end - start) / step)
         array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
     if out is not None:
-        out._data = array
-        return out
+        return _written(out, dtype, array)
     return born(array, requires_grad)
 
 
@@ -387,7 +399,10 @@ def _spaced(function: str, start: Any, end: Any, steps: int, options: dict[str, 
         raise RuntimeError("number of steps must be non-negative")
     is_complex = isinstance(start, complex) or isinstance(end, complex)
     d = dtype or (settings.default_dtype.to_complex() if is_complex else settings.default_dtype)
-    work = d.np if d.category >= dtypes.FLOATING and d.itemsize > 2 else np.dtype(np.float64 if d.category < 2 else np.float32)
+    if out is not None and dtype is None:
+        d = out.dtype
+    # Steps of 16-bit floats are rounded one by one in linspace.
+    work = d.np if d.category >= dtypes.FLOATING and (d.itemsize > 2 or base is None) else np.dtype(np.float64 if d.category < 2 else np.float32)
     first, last = work.type(start), work.type(end)
     if steps == 1:
         array = np.array([first], work)
@@ -402,8 +417,7 @@ def _spaced(function: str, start: Any, end: Any, steps: int, options: dict[str, 
         array = np.power(work.type(base), array)
     array = array.astype(d.np)
     if out is not None:
-        out._data = array
-        return out
+        return _written(out, dtype, array)
     return born(array, requires_grad)
 
 
@@ -453,10 +467,9 @@ def eye(n: int, m: int | None = None, **options: Any) -> Any:
         raise RuntimeError(f"n must be greater or equal to 0, got {n}")
     if m is not None and m < 0:
         raise RuntimeError(f"m must be greater or equal to 0, got {m}")
-    array = np.eye(n, m, dtype=(dtype or settings.default_dtype).np)
+    array = np.eye(n, m, dtype=(dtype or (settings.default_dtype if out is None else out.dtype)).np)
     if out is not None:
-        out._data = array
-        return out
+        return _written(out, dtype, array)
     return born(array, requires_grad)
 
 
