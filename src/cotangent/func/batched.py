@@ -19,6 +19,7 @@ from ..autograd.base import TensorBase
 from ..autograd.dispatch import promoted
 from ..autograd.modes import modes
 from ..ops.table import TABLE, Primitive
+from ..printing import wrapper_text
 from .levels import Level
 
 AXES: Final = frozenset(("dim", "dims", "dim0", "dim1", "dim2"))
@@ -55,14 +56,6 @@ class Batched:
         """Bytes of one element."""
         return int(self.value.itemsize)
 
-    def item(self) -> NoReturn:
-        """Refuse: there is one number per example."""
-        raise RuntimeError(
-            "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
-            "Tensor, please try to rewrite what you're doing with other operations. If error is occurring somewhere "
-            "inside PyTorch internals, please file a bug report."
-        )
-
 
 def front(t: Any, bdim: int) -> Any:
     """`t` with dimension `bdim` moved to the front."""
@@ -96,6 +89,25 @@ class VmapLevel(Level):
     def batch(self, value: Any, bdim: int) -> Any:
         """A tensor of this level: one example per index of dimension `bdim` of `value`."""
         return self.wrap(Batched(value, bdim))
+
+    def below(self, t: Any) -> NoReturn:
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+
+    def item(self, t: Any) -> NoReturn:
+        raise RuntimeError(
+            "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
+            "Tensor, please try to rewrite what you're doing with other operations. If error is occurring somewhere "
+            "inside PyTorch internals, please file a bug report."
+        )
+
+    def truth(self, t: Any) -> NoReturn:
+        raise RuntimeError(
+            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
+            "support that yet, please file an issue at https://github.com/pytorch/pytorch/issues ."
+        )
+
+    def text(self, t: Any) -> str:
+        return wrapper_text("BatchedTensor", self.depth, repr(t._data.value), t._data.bdim)
 
     def split(self, t: Any) -> tuple[Any, int | None]:
         """(tensor of the level below, its batch dimension or None)."""
@@ -149,8 +161,8 @@ class VmapLevel(Level):
     def axes(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         """Shift the dimensions that statics name by one."""
         value, bdim = self.split(tensors[0])
-        if bdim is None or any(isinstance(t, TensorBase) for t in tensors[1:]):
-            return self.loop(op, tensors, statics)
+        if bdim is None or value.ndim == 1 or any(isinstance(t, TensorBase) for t in tensors[1:]):
+            return self.loop(op, tensors, statics)  # 0-d examples have no dimension that could be shifted
         return op.entry(front(value, bdim), *tensors[1:], *shifted(op, statics, self.size))
 
     def aligned(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:

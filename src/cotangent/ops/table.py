@@ -32,6 +32,15 @@ Rule = Callable[..., Any]
 SAME, FLOAT, BOOL_RESULT, REAL, COMPLEX = "same", "float", "bool", "real", "complex"
 
 
+# Local variables of generated entries (elementwise ones have more), and the fields and methods of nodes.
+_LOCALS: Final = frozenset(("c", "f", "n", "r", "t", "vc", "mode", "token"))
+_FIELDS: Final = frozenset(
+    ("step", "edges", "seq", "code", "lasti", "hooks", "fit", "meta", "lengths", "level", "name", "apply", "release",
+     "saved", "op", "nout", "general", "outputs", "span")
+)  # fmt: skip
+_ELEMENTWISE_LOCALS: Final = _LOCALS | {"dt", "k"}
+
+
 class Primitive:
     """One row of the table."""
 
@@ -41,7 +50,7 @@ class Primitive:
         "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
         "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
         "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
-        "out_check", "cast_error", "writer", "misfit",
+        "out_check", "cast_error", "writer", "misfit", "store",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -83,6 +92,7 @@ class Primitive:
         self.out_check: Callable[..., None] | None = None
         self.cast_error: Callable[..., Exception] | None = None
         self.writer: Callable[..., Any] | None = None
+        self.store: Callable[..., Any] | None = None
         self.operator: Callable[..., Any] | None = None
         self.misfit: str | None = None
         self.rounds_in_float = True
@@ -91,6 +101,11 @@ class Primitive:
         self.general_class: Any = None
         self.raw_rules: dict[str, Rule] = {}
         self.saved: tuple[str, ...] = ()
+        taken = (_ELEMENTWISE_LOCALS if kind == "elementwise" else _LOCALS) & {*self.tensors, *self.statics}
+        for rule in rules.values():
+            taken |= _FIELDS.intersection(rule.__code__.co_varnames[1 : rule.__code__.co_argcount])
+        if taken:
+            raise TypeError(f"{self.name}: {sorted(taken)} cannot name parameters, generated code uses these names")
         unknown = set(rules) - set(self.tensors)
         if unknown:
             raise TypeError(f"{self.name}: rules for {sorted(unknown)}, which are not tensor parameters")
@@ -174,7 +189,7 @@ _FIRST_WRITE: Final[CodeType] = _first_write.__code__
 
 
 def writer_of(op: Primitive) -> Any:
-    """The in-place form of an elementwise op, generated on its first call."""
+    """The in-place form of an elementwise op, or of one with `store`, generated on its first call."""
     if op.writer is None:
         op.writer = FunctionType(_FIRST_WRITE, op.entry.__globals__, op.public + "_")
         op.writer.__module__ = "torch"
@@ -209,6 +224,7 @@ def declare(
     jvp: Callable[..., Any] | None = None,
     batch: Callable[..., Any] | None = None,
     infer: Callable[..., Any] | None = None,
+    store: Callable[..., None] | None = None,
     misfit: str | None = None,
     doc: str | None = None,
 ) -> Any:
@@ -230,6 +246,7 @@ def declare(
         jvp: `jvp(tangents, args, outputs)`; by default derived from the kind.
         batch: batching rule; by default derived from the kind.
         infer: `infer(*args)` giving shapes and dtypes without data; by default the kernel is probed.
+        store: the kernel of the in-place form: `store(*arrays, *statics)` writes into the first array.
         misfit: text of the error where the result of an in-place form has another shape than the tensor; may
             name {have}, {wanted} and {ndim}.
         doc: docstring of the entry.
@@ -245,6 +262,7 @@ def declare(
     op.tangent = jvp
     op.batch = batch
     op.infer = infer
+    op.store = store
     if op.name in TABLE:
         raise TypeError(f"operation {op.name} is declared twice")
     TABLE[op.name] = op
@@ -350,7 +368,7 @@ def general(signature: str, kernel: Callable[..., Any], **rules: Any) -> Any:
 
 
 _OPTIONS: Final = frozenset(
-    ("node", "public", "nout", "nondiff_outputs", "view", "multi_view", "jvp", "batch", "infer", "misfit", "doc")
+    ("node", "public", "nout", "nondiff_outputs", "view", "multi_view", "jvp", "batch", "infer", "store", "misfit", "doc")
 )
 
 
