@@ -8,8 +8,7 @@ same points are tried.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ _C1 = 1e-4
 _C2 = 0.9
 
 
-@dataclass(slots=True)
-class _Point:
+class _Point(NamedTuple):
     """A step length, with what is known there: the loss, the gradient, and the slope along the direction."""
 
     t: Any
