@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import pytest
-
-PROJECT = Path(__file__).resolve().parent.parent
+from running import PROJECT, RunPython
 
 # A time limit on each example would make the result depend on how busy the machine is. In CI the same
 # examples are drawn in each run, so that a red run can be repeated.
@@ -23,8 +21,6 @@ SAME_EVERYWHERE = {
     "PYTHONHASHSEED": "0",
     "PYTHONPATH": str(PROJECT / "src"),
 }
-
-RunPython = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture

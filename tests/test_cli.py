@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, RunPython
+from running import PROJECT, RunPython
 
 STATE = """\
 '''The program's own docstring.'''

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, RunPython
 from run_page import blocks_of
+from running import PROJECT, RunPython
 from test_floors import PACKAGE, ROOT, modules_of
 
 MODULES = sorted(set(modules_of(ROOT)) - {f"{PACKAGE}.__main__"})

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
-from conftest import PROJECT, RunPython
+from running import PROJECT, RunPython
 
 DIGITS = str(PROJECT / "examples/digits.py")
 # The order of PyTorch's sums does not depend on the number of cores then.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from running import PROJECT
 
 PACKAGE = "cotangent"
 ROOT = PROJECT / "src" / PACKAGE

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, RunPython
+from running import PROJECT, RunPython
 
 # Prints, as JSON, the modules that an import brought in, the threads that run then, and what was done to the
 # machine meanwhile (audit events: files opened for writing, processes, sockets and so on).

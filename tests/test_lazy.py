@@ -5,7 +5,7 @@ import types
 from pathlib import Path
 
 import pytest
-from conftest import RunPython
+from running import RunPython
 
 from cotangent import lazy
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, RunPython
+from running import PROJECT, RunPython
 
 FOLDER = PROJECT / "tests/data/seed_programs"
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import RunPython
+from running import RunPython
 
 SAME_MODULES = """\
 import sys
