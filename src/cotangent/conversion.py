@@ -183,6 +183,8 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
+    if self._owner is not None:
+        return self._owner.below(self).numpy()  # type: ignore[no-any-return]
     if self._data.__class__ is not np.ndarray:
         self._data.item()
     cell_of(self)

@@ -6,11 +6,45 @@ floors (gradcheck needs tensors), so the names are entered here, from above.
 
 from __future__ import annotations
 
-from . import autograd
-from .autograd import anomaly, forward_ad, function, graph, modes
-from .autograd.api import backward, grad
-from .autograd.gradcheck import gradcheck, gradgradcheck
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+from . import autograd, lazy
+from .autograd import anomaly, function, graph, modes
+from .autograd.api import BATCHED_GRAD, backward, grad
 from .autograd.variable import Variable
+
+# These stand on higher floors and wait for their first use.
+_gradcheck: Final[Any] = lazy.deferred("cotangent.autograd.gradcheck")
+_functional: Final[Any] = lazy.deferred("cotangent.autograd.functional")
+_forward_ad: Final[Any] = lazy.deferred("cotangent.autograd.forward_ad")
+
+
+class _Autograd(ModuleType):
+    """`torch.autograd`, where `gradcheck` is a function although a module has the same name.
+
+    The import system binds a module in its package when it loads it; the setter lets that pass by.
+    """
+
+    @property
+    def gradcheck(self) -> Callable[..., bool]:
+        """The function of that name."""
+        found: Callable[..., bool] = _gradcheck.gradcheck
+        return found
+
+    @gradcheck.setter
+    def gradcheck(self, module: ModuleType) -> None:
+        pass
+
+    @property
+    def gradgradcheck(self) -> Callable[..., bool]:
+        """The function of that name."""
+        found: Callable[..., bool] = _gradcheck.gradgradcheck
+        return found
+
+    def __dir__(self) -> list[str]:
+        return sorted([*super().__dir__(), "gradcheck", "gradgradcheck"])
 
 
 def fill_autograd() -> None:
@@ -27,12 +61,13 @@ def fill_autograd() -> None:
         "inference_mode": modes.inference_mode,
         "detect_anomaly": anomaly.detect_anomaly,
         "set_detect_anomaly": anomaly.set_detect_anomaly,
-        "gradcheck": gradcheck,
-        "gradgradcheck": gradgradcheck,
-        "forward_ad": forward_ad,
+        "forward_ad": _forward_ad,
+        "functional": _functional,
         "graph": graph,
         "function": function,
         "set_multithreading_enabled": modes.set_multithreading_enabled,
     }
     for name, value in names.items():
         setattr(autograd, name, value)
+    autograd.__class__ = _Autograd
+    BATCHED_GRAD.append(lazy.deferred("cotangent.func.gradients"))

@@ -198,6 +198,13 @@ class Tensor(TensorBase):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor."""
+        if modes.levels:
+            raise RuntimeError(
+                "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* APIs) "
+                "inside of a function being transformed by a functorch transform. This is unsupported, please attempt to "
+                "use the functorch transforms (e.g. grad, vjp, jacrev, jacfwd, hessian) or call requires_grad_() outside "
+                "of a function being transformed instead."
+            )
         if requires_grad and self.dtype.category < FLOATING and self._node is None:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if not requires_grad or self.is_leaf:
@@ -345,6 +352,8 @@ class Tensor(TensorBase):
 
     def detach(self) -> Tensor:
         """The same memory without history; in-place writes are seen by both version counters."""
+        if self._owner is not None:
+            return self._owner.detached(self)  # type: ignore[no-any-return]
         cell_of(self)
         return alias(self, None)  # type: ignore[no-any-return]
 
@@ -387,6 +396,8 @@ class Tensor(TensorBase):
     def item(self) -> Any:
         """The only element, as a Python number."""
         data = self._data
+        if data.__class__ is not np.ndarray and self._owner is not None:
+            return self._owner.item(self)
         if data.size != 1:
             raise RuntimeError(f"a Tensor with {data.size} elements cannot be converted to Scalar")
         value = data.item()
@@ -395,12 +406,17 @@ class Tensor(TensorBase):
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
         data = self._data
+        if data.__class__ is not np.ndarray and self._owner is not None:
+            return self._owner.below(self).tolist()
         return (data.astype(np.float32) if self.dtype is dtypes.bfloat16 else data).tolist()
 
     def __bool__(self) -> bool:
-        size = self._data.size
+        data = self._data
+        if data.__class__ is not np.ndarray and self._owner is not None:
+            return self._owner.truth(self)  # type: ignore[no-any-return]
+        size = data.size
         if size == 1:
-            return bool(self._data.item())
+            return bool(data.item())
         if size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
@@ -422,7 +438,14 @@ class Tensor(TensorBase):
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return self._text("tensor(")
 
+    def __format__(self, spec: str) -> str:
+        if type(self) is Tensor and not self._data.shape:
+            return self.item().__format__(spec)  # type: ignore[no-any-return]
+        return object.__format__(self, spec)
+
     def _text(self, prefix: str) -> str:
+        if self._owner is not None:
+            return self._owner.text(self)  # type: ignore[no-any-return]
         try:
             grad_fn: Any = self.grad_fn
             name = None if grad_fn is None else type(grad_fn).__name__

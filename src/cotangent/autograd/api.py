@@ -126,6 +126,11 @@ def backward(
     if targets is not None and len(targets) == 0:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     outputs = _many(tensors)
+    if modes.levels:
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     given = (None,) * len(outputs) if grad_tensors is None else _many(grad_tensors)
     nodes, grads = _roots(outputs, _cotangents(outputs, given))
     if create_graph:
@@ -193,7 +198,10 @@ def grad(
     given = (None,) * len(outs) if grad_outputs is None else _many(grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
-        return BATCHED_GRAD[0](outs, ins, given, keep, create_graph, allow_unused, materialize_grads)
+        return BATCHED_GRAD[0].batched_grad(
+            outs, ins, given, retain_graph=keep, create_graph=create_graph, allow_unused=allow_unused,
+            materialize_grads=materialize_grads,
+        )  # fmt: skip
     nodes, grads = _roots(outs, _cotangents(outs, given))
     ends = []
     for t in ins:
@@ -214,5 +222,5 @@ def grad(
     return tuple(results)
 
 
-# vmap lives above this floor; func/ enters its batched form of `grad` here.
+# vmap lives above this floor: namespaces.py enters the module with the batched form of `grad` here.
 BATCHED_GRAD: list[Any] = []

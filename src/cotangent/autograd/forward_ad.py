@@ -15,7 +15,11 @@ import weakref
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
+from ..config import settings
 from ..func.dual import JvpLevel
+from ..printing import tensor_text
 from .base import cell_of
 from .modes import Decorator
 
@@ -26,6 +30,8 @@ __all__ = [
 
 class _DualLevel(JvpLevel):
     """A jvp level that knows its tensors, to turn them into ordinary ones in the end."""
+
+    is_transform = False
 
     def __init__(self) -> None:
         self.made: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -40,6 +46,20 @@ class _DualLevel(JvpLevel):
         t = super().wrap(payload)
         self.made[id(t)] = t
         return t
+
+    def text(self, t: Any) -> str:
+        array = t._data.primal._data
+        if array.__class__ is not np.ndarray:
+            return super().text(t)
+        tangent, node = t._data.tangent, t.grad_fn
+        return tensor_text(
+            array,
+            dtype_name=t.dtype.name,
+            default_dtype=settings.default_dtype.name,
+            requires_grad=t._req and node is None,
+            grad_fn_name=None if node is None else type(node).__name__,
+            tangent=None if tangent is None else f"{tangent}",
+        )
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)

@@ -45,6 +45,7 @@ class _Modes(threading.local):
 
     def __init__(self) -> None:
         self.extras = Extras()
+        self.levels: list[Any] = []  # the transforms of torch.func that are running, outermost first
         self.vmaps: list[Any] = []  # the vmaps this thread is inside of: random functions ask the innermost
 
 

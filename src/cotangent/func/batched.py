@@ -85,6 +85,7 @@ class VmapLevel(Level):
 
     def __exit__(self, *error: object) -> None:
         modes.vmaps.remove(self)
+        super().__exit__(*error)
 
     def batch(self, value: Any, bdim: int) -> Any:
         """A tensor of this level: one example per index of dimension `bdim` of `value`."""
@@ -198,6 +199,12 @@ class VmapLevel(Level):
             return t
         value, bdim = self.split(t)
         return value if bdim is None else TABLE["select_at"].entry(value, bdim, i)
+
+
+class BatchLevel(VmapLevel):
+    """A batch that torch.autograd itself runs, outside of torch.func."""
+
+    is_transform = False
 
 
 def stacked(results: list[Any]) -> Any:

@@ -53,10 +53,6 @@ class Dual:
         """Bytes of one element."""
         return int(self.primal.itemsize)
 
-    def item(self) -> Any:
-        """The primal's number."""
-        return self.primal.item()
-
 
 class JvpLevel(Level):
     """Propagates tangents."""
@@ -64,6 +60,12 @@ class JvpLevel(Level):
     def dual(self, primal: Any, tangent: Any) -> Any:
         """A tensor of this level."""
         return self.wrap(Dual(primal, tangent))
+
+    def below(self, t: Any) -> Any:
+        return t._data.primal
+
+    def detached(self, t: Any) -> Any:
+        return self.dual(t._data.primal.detach(), None)
 
     def primal(self, value: Any) -> Any:
         """The primal of an operand (of each of a list)."""

@@ -17,8 +17,9 @@ from typing import Any
 from ..autograd.base import TensorBase, new, world, wrap
 from ..autograd.dispatch import finish, number_array, promoted
 from ..autograd.modes import modes, set_recording
+from ..autograd.recorded import alias
 from ..ops.table import Primitive
-
+from ..printing import wrapper_text
 
 _numbers = itertools.count(1)
 
@@ -31,13 +32,19 @@ class Level:
     """
 
     number: int
+    depth: int  # how many transforms run, this one included; what PyTorch prints as the level
+    is_transform = True  # whether a transform of torch.func runs, inside which e.g. backward() is refused
 
     def __enter__(self) -> Any:
         self.number = next(_numbers)
+        self.depth = len(modes.levels) + 1
+        if self.is_transform:
+            modes.levels.append(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        if self.is_transform:
+            modes.levels.remove(self)
 
     def run(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         """Run `op` on operands of which at least one is of this level."""
@@ -56,6 +63,26 @@ class Level:
     def owns(self, t: Any) -> bool:
         """Whether `t` is a tensor of this level."""
         return isinstance(t, TensorBase) and t._level == self.number
+
+    def below(self, t: Any) -> Any:
+        """The tensor one level down that has the numbers of `t`."""
+        return t._data
+
+    def item(self, t: Any) -> Any:
+        """The only element of `t`."""
+        return self.below(t).item()
+
+    def truth(self, t: Any) -> bool:
+        """`bool(t)`."""
+        return bool(self.below(t))
+
+    def text(self, t: Any) -> str:
+        """How `t` prints."""
+        return wrapper_text("GradTrackingTensor", self.depth, repr(self.below(t)))
+
+    def detached(self, t: Any) -> Any:
+        """`t` without the history that this level keeps."""
+        return alias(t, None)
 
     def lower(self, value: Any) -> Any:
         """The payload of a tensor of this level; anything else as it is."""

@@ -51,7 +51,7 @@ def vmap(
 
     @functools.wraps(func)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        leaves, structure, dims, size = _inputs(func, in_dims, args)
+        leaves, structure, dims, size = mapped_inputs(func, in_dims, args)
         if chunk_size is None or chunk_size >= size:
             return _run(func, leaves, structure, dims, size, out_dims, randomness, kwargs)
         return _in_chunks(func, leaves, structure, dims, size, out_dims, randomness, chunk_size, kwargs)
@@ -60,10 +60,10 @@ def vmap(
 
 
 def _name(func: Any) -> str:
-    return getattr(func, "__name__", repr(func))
+    return func if isinstance(func, str) else getattr(func, "__name__", repr(func))
 
 
-def _inputs(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], Any, list[int | None], int]:
+def mapped_inputs(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], Any, list[int | None], int]:
     """(leaves, structure, mapped dimension of each, batch size)."""
     name = _name(func)
     if not args:
