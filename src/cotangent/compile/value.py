@@ -60,7 +60,9 @@ class Value:
         return tuple(reversed(out))
 
     def astype(self, to: Any) -> Value:
-        """The value cast to another dtype, as a traced operation."""
+        """The value cast to another dtype, as a traced operation (none where it has that dtype)."""
+        if to == self.np_dtype:
+            return self
         made: Value = self.apply_op(TABLE["cast"], (self,), (to,))
         return made
 

@@ -7,7 +7,7 @@ The words come from NumPy's own MT19937 (M. Matsumoto and T. Nishimura, "Mersenn
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from typing import Any, Final
 
@@ -97,7 +97,7 @@ class Stream:
 
     def seed(self) -> int:
         """Start at a place nobody can foresee; returns the seed chosen."""
-        chosen = secrets.randbits(64)
+        chosen = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(chosen)
         return chosen
 
