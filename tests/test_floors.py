@@ -49,7 +49,6 @@ FLOORS = {
     "autograd.differences": 4,
     "autograd.functional": 4,
     "autograd.forward_ad": 4,
-    "autograd.functional": 4,
     "autograd.gradcheck": 4,
     "compile": 4,
     # 5: what programs are written with
