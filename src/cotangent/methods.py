@@ -17,7 +17,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
-from .autograd import emit, resize
+from .autograd import emit, emit_write, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
     activation, arithmetic, broadcast, chains, comparison, complex as complex_ops, copies, discrete, einsum, embedding, exponential,
@@ -97,5 +97,6 @@ def public(kind: str) -> dict[str, Any]:
 
 
 emit.install()
+emit_write.install()
 for _family in FAMILIES:
     _attach(_family)

@@ -94,19 +94,6 @@ def quick_dtypes(op: Primitive) -> frozenset[Any]:
 _EXACT: Final = (dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)
 
 
-def emit_writer(op: Primitive) -> None:
-    """Generate the in-place form of an elementwise op."""
-    emit(op)
-    text = _Writer(op).writer()
-    filename = f"<cotangent {op.name}_>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    made: dict[str, Any] = {}
-    exec(compile(text, filename, "exec"), op.entry.__globals__, made)
-    writer: Any = op.writer
-    writer.__defaults__ = made["written"].__defaults__
-    writer.__code__ = made["written"].__code__.replace(co_name=writer.__name__, co_qualname=writer.__name__)
-
-
 def emit(op: Primitive) -> None:
     """Generate, compile and install the entry function and node classes of `op`."""
     if op.node_class is not None:
@@ -118,7 +105,7 @@ def emit(op: Primitive) -> None:
                 saved.append(name)
     op.saved = tuple(saved)
     op.raw_rules = {parameter: on_arrays(rule) for parameter, rule in op.rules.items()}
-    text = _Writer(op).text()
+    text = Writer(op).text()
     filename = f"<cotangent {op.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     scope: dict[str, Any] = op.entry.__globals__
@@ -161,7 +148,7 @@ def source(function: Any) -> str:
     return "".join(linecache.getlines(f"<cotangent {op.name}>"))
 
 
-class _Writer:
+class Writer:
     """Text of one operation."""
 
     def __init__(self, op: Primitive) -> None:
@@ -373,6 +360,7 @@ class _Writer:
             self.add(1, "try:", f"    a_{t} = {t}._data", "except AttributeError:", f"    {self.fallback}")
             want = "BOOL" if t in op.fixed else "dt"
             self.add(1, f"if a_{t}.dtype is not {want}:", f"    {self.fallback}")
+
     def compute(self, out: str) -> None:
         """The call of the fast form, or of the kernel where statics have other values than their defaults."""
         op = self.op
@@ -402,30 +390,6 @@ class _Writer:
         """A call under NumPy's error state that says nothing."""
         self.add(depth, "token = set_errors(QUIET)", "try:", f"    {call}")
         self.add(depth, "except ValueError:", f"    {self.fallback}", "finally:", "    reset_errors(token)")
-
-    def writer(self) -> str:
-        """The text of the in-place form: the fast path of a write that nothing records, or `write`."""
-        op = self.op
-        self.lines = []
-        first, *others = op.tensors
-        required = [f"{t}=REQUIRED" for t in others]
-        statics = [f"{s}={op.defaults.get(s, 'REQUIRED')}" for s in op.statics]
-        tensors = "(" + "".join(f"{t}, " for t in op.tensors) + ")"
-        self.fallback = f"return write(_op, {tensors}, ({''.join(f'{s}, ' for s in op.statics)}))"
-        self.add(0, f"def written({', '.join([first, *required, *statics])}):")
-        self.add(1, "try:", f"    if {first}._view is not None or {first}._req:", f"        {self.fallback}")
-        self.add(2, f"cell = {first}._vc")
-        self.add(1, "except AttributeError:", f"    {self.fallback}")
-        # The memory may have views, of this tensor or of one it was detached from.
-        test = "cell.__class__ is not list or cell[1] is not None"
-        self.add(1, f"if cell is not None and ({test}):", f"    {self.fallback}")
-        self.payloads()
-        for t in others:
-            self.add(1, f"if {t}._req or {t}._view is not None:", f"    {self.fallback}")
-            self.add(1, f"if a_{t}.shape != a_{first}.shape and a_{t}.shape:", f"    {self.fallback}")
-        self.compute(f"a_{first}")
-        self.add(1, "if cell is None:", f"    {first}._vc = [1, None]", "else:", "    cell[0] += 1", f"return {first}")
-        return "\n".join(self.lines) + "\n"
 
     def general_payloads(self) -> None:
         op = self.op
@@ -587,7 +551,6 @@ _RUNTIME: Final[dict[str, Any]] = {
 def install() -> None:
     """Enter in the table what it needs from this floor."""
     emitter.emit = emit
-    emitter.emit_writer = emit_writer
     emitter.deliver = deliver
     emitter.constant = wrap
     emitter.is_tensor = is_tensor

@@ -57,8 +57,9 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         compute, wrapped = _write_elementwise(op, x, tensors, statics)
     else:
         wrapped = tensors
-        result = run_kernel(op, tuple(payload(t) for t in tensors), statics)
-        _store(op, x, np.asarray(result))
+        arrays = tuple(payload(t) for t in tensors)
+        if op.store is None or not _stored(op, x, arrays, statics):
+            _store(op, x, np.asarray(run_kernel(op, arrays, statics)))
     bump(x, *here())
     if recording:
         recorded = (before, *wrapped[1:])
@@ -67,6 +68,28 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     elif list.__getitem__(cell_of(x), 1) is not None:
         mark_stale(x if x._view is None else x._view.base, x)
     return x
+
+
+def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, ...]) -> bool:
+    """Let `op` store its result itself; False if it cannot, and the general path will say why."""
+    check_overlap(x)
+    token = set_errors(QUIET)
+    try:
+        op.store(*arrays, *statics)  # type: ignore[misc]
+    except (ValueError, TypeError):
+        if not op.lists:
+            _check_fit(x._data, [a.shape for a in arrays])
+        return False
+    finally:
+        reset_errors(token)
+    return True
+
+
+def _check_fit(data: Any, shapes: list[tuple[int, ...]]) -> None:
+    """Refuse operands whose common shape is not that of the array written."""
+    common = check_broadcast(shapes)
+    if common != data.shape:
+        raise RuntimeError(f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}")
 
 
 def _before_image(op: Primitive, tensors: tuple[Any, ...], saved: tuple[str, ...]) -> Any:
@@ -99,11 +122,7 @@ def _write_elementwise(
     data = x._data
     shapes = [a.shape for a in arrays if a is not None]
     if any(s != data.shape for s in shapes):
-        common = check_broadcast(shapes)
-        if common != data.shape:
-            raise RuntimeError(
-                f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}"
-            )
+        _check_fit(data, shapes)
     if not fits:
         raise RuntimeError(
             f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
@@ -259,6 +278,9 @@ def operator(front: Callable[..., Any], operands: tuple[type, ...] = OPERAND) ->
 
 
 def _writer(op: Primitive) -> Callable[..., Any]:
+    if op.store is not None and not (op.lists or op.optional):
+        op.entry.__globals__["write"] = write
+        return writer_of(op)  # type: ignore[no-any-return]
     if op.kind == "elementwise" and op.fast is not None and op.result in (SAME, FLOAT) and not (op.fixed or op.optional):
         op.entry.__globals__["write"] = write
         return writer_of(op)  # type: ignore[no-any-return]

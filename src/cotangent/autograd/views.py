@@ -187,6 +187,17 @@ def mark_stale(base: TensorBase, written: TensorBase) -> None:
         view._view.stale = True
 
 
+def watched(cell: list[Any]) -> bool:
+    """Whether a write to memory with this cell changes the history of a view of it; forgets views that are gone."""
+    members = [ref for ref in cell[1] if ref() is not None]
+    cell[1] = members or None
+    for ref in members:
+        t = ref()
+        if t is not None and t._view is not None and t._view.base._req:
+            return True
+    return False
+
+
 class _HandWritten(Node):
     """Nodes whose pullback is a method, run in either world."""
 

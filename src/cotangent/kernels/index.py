@@ -63,9 +63,14 @@ def add_rows(out: Array, rows: Array, values: Array) -> None:
 def index_put(a: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool) -> Array:
     """A copy of `a` with `values` written (or added) at the indexed places."""
     out = a.copy()
+    put_at(out, values, indices, dims, accumulate)
+    return out
+
+
+def put_at(out: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool) -> None:
+    """Write (or add) `values` at the indexed places of `out`."""
+    key = key_of(indices, dims)
     if accumulate:
-        key = key_of(indices, dims)
         add_at(out, indices, dims, np.broadcast_to(values, out[key].shape))
     else:
-        out[key_of(indices, dims)] = values
-    return out
+        out[key] = values

@@ -12,6 +12,10 @@ from .reduce import sum_all
 from .table import general, is_tensor
 
 
+def _fill(a: Any, value: Any) -> None:
+    np.copyto(a, value, casting="unsafe")
+
+
 def _fill_tangent(tangents: Any, args: Any, out: Any) -> Any:
     """Tangent of fill: that of the value, everywhere."""
     _, moved = tangents
@@ -41,6 +45,7 @@ written_tensor = general(
     lambda a, value: np.full(a.shape, value, a.dtype),
     node="FillBackward3",
     public="fill_",
+    store=_fill,
     input=lambda g: g * 0,
     value=lambda g, value_dtype: cast_back(sum_all(g), value_dtype),
     jvp=_fill_tangent,
@@ -50,6 +55,7 @@ written_number = general(
     lambda a, value: np.full(a.shape, value, a.dtype),
     node="FillBackward2",
     public="fill_",
+    store=_fill,
     input=lambda g: g * 0,
     jvp=lambda tangents, args, out: args[0] * 0,
 )
@@ -58,6 +64,7 @@ zeroed = general(
     np.zeros_like,
     node="ZeroBackward0",
     public="zero_",
+    store=lambda a: a.fill(0),
     input=lambda g: g * 0,
     jvp=lambda tangents, args, out: args[0] * 0,
 )

@@ -55,6 +55,7 @@ index_put_at = general(
     k.index_put,
     node="IndexPutBackward0",
     public="index_put",
+    store=k.put_at,
     input=_input_rule,
     values=_values_rule,
     jvp=lambda tangents, args, out: _put_tangent(tangents, args),
@@ -70,11 +71,16 @@ def _put_tangent(tangents: Any, args: Any) -> Any:
     )
 
 
+def _copy(a: Any, b: Any) -> None:
+    a[...] = _real(a, b)
+
+
 copy_to = general(
     "copy_to(input, src)",
     lambda a, b: np.array(np.broadcast_to(_real(a, b), a.shape), a.dtype),
     node="CopyBackwards",
     public="copy",
+    store=_copy,
     input=lambda g: g * 0,
     src=lambda g, src_shape, src_dtype: cast_back(sum_to_size(g, src_shape), src_dtype),
     jvp=lambda tangents, args, out: _copy_tangent(tangents, args),
@@ -234,8 +240,13 @@ def _checked(i: int, n: int, position: int) -> int:
 
 def _sliced(x: Any, dim: int, item: slice) -> Any:
     n = x.shape[dim]
+    for part in (item.start, item.stop, item.step):
+        if part is not None and not hasattr(part, "__index__"):
+            raise TypeError("slice indices must be integers or None or have an __index__ method")
     step = 1 if item.step is None else operator.index(item.step)
-    if step <= 0:
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step < 0:
         raise ValueError("step must be greater than zero")
     start, stop, _ = slice(
         None if item.start is None else operator.index(item.start),
@@ -315,6 +326,11 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         return
     check_indices(out, indices, dims)
     if value.dtype is not out.dtype:
+        if value.ndim:
+            raise RuntimeError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{dtypes.SCALAR_NAME[out.dtype]} for the destination and {dtypes.SCALAR_NAME[value.dtype]} for the source."
+            )
         value = cast_back(value, out.dtype.np)
     wanted = _result_shape(tuple(out.shape), [tuple(i.shape) for i in indices], dims)
     have = tuple(value.shape)
@@ -341,12 +357,33 @@ def _result_shape(shape: tuple[int, ...], given: list[tuple[int, ...]], dims: li
     return together + tuple(rest)
 
 
+def delitem(input: Any, key: Any) -> None:
+    """`del input[key]` is refused."""
+    raise TypeError("Tensor does not support deleting items")
+
+
 def copy(input: Any, src: Any, non_blocking: bool = False) -> Any:
     """`src` broadcast to the shape and cast to the dtype of `input`."""
+    shape, have = tuple(input.shape), tuple(src.shape)
+    if have != shape:
+        check_fits(shape, have)
     return copy_to(input, src)
+
+
+def check_fits(shape: tuple[int, ...], have: tuple[int, ...]) -> None:
+    """Raise PyTorch's error unless a tensor of shape `have` broadcasts to `shape`."""
+    for d in range(-1, -min(len(shape), len(have)) - 1, -1):
+        if have[d] not in (1, shape[d]) and shape[d] != 1:
+            raise RuntimeError(
+                f"The size of tensor a ({shape[d]}) must match the size of tensor b ({have[d]}) at non-singleton "
+                f"dimension {max(len(shape), len(have)) + d}"
+            )
+    common = np.broadcast_shapes(shape, have)
+    if common != shape:
+        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(common)}")
 
 
 METHODS: Final = ()
 _index_put_at = index_put_at
 INPLACE: Final = ("copy", "_index_put_at")
-DUNDERS: Final = {"__getitem__": "getitem", "__setitem__": "setitem"}
+DUNDERS: Final = {"__getitem__": "getitem", "__setitem__": "setitem", "__delitem__": "delitem"}
