@@ -22,36 +22,34 @@ import numpy as np
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import TABLE
 from .anomaly import watched
-from .base import TensorBase, as_array, cell_of, wrap
+from .base import InferenceCell, TensorBase, as_array, cell_of, wrap
 from .modes import modes, set_recording
 from .node import FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, recorded_at
+from .views import inference_write, mark_stale
 
 _SEQ: Final = operator.attrgetter("seq")
 
 
-def collect(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, int], bool]:
-    """(inner nodes in topological order, edges into each leaf, whether the careful loop is needed)."""
+def collect(roots: Sequence[Node]) -> tuple[list[Node], list[Node], bool]:
+    """(inner nodes in topological order, leaves, whether the careful loop is needed)."""
     seen: set[Node] = set(roots)
     stack = list(seen)
     order: list[Node] = []
-    leaves: dict[Node, int] = {}
+    leaves: list[Node] = []
     careful = False
     while stack:
         node = stack.pop()
         if node.hooks is not None:
             careful = True
         if node.__class__ is AccumulateGrad:
-            leaves.setdefault(node, 0)
+            leaves.append(node)
             continue
         order.append(node)
         for edge in node.edges:
-            if edge is not None:
-                if edge.__class__ is AccumulateGrad:
-                    leaves[edge] = leaves.get(edge, 0) + 1
-                if edge not in seen:
-                    seen.add(edge)
-                    stack.append(edge)
+            if edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
     order.sort(key=_SEQ, reverse=True)
     return order, leaves, careful
 
@@ -83,7 +81,7 @@ def run(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
     before = modes.grad
-    set_recording(create_graph)
+    set_recording(create_graph and not modes.inference)
     token = set_errors(QUIET)
     try:
         if arrays and not careful and inputs is None and not modes.extras.anomaly:
@@ -126,7 +124,7 @@ def run_scalar(root: Node, data: Any, keep: bool) -> bool:
     return True
 
 
-def _fast(order: list[Node], leaves: dict[Node, int], grads: dict[Any, Any], keep: bool) -> None:
+def _fast(order: list[Node], leaves: list[Node], grads: dict[Any, Any], keep: bool) -> None:
     take = grads.pop
     node: Any = None
     try:
@@ -152,8 +150,25 @@ def explain(error: Exception, node: Any) -> None:
     annotate(error, kind, recorded=recorded_at(node))
 
 
+def made(data: Any) -> Any:
+    """An array that this run computed as a tensor: one of inference mode, if that is on."""
+    t = wrap(data)
+    if modes.inference:
+        t._vc = InferenceCell((0, None))
+    return t
+
+
+def check_leaf(leaf: Any) -> bool:
+    """Whether the tensor of an AccumulateGrad still takes gradients."""
+    if leaf._node is not None:
+        raise RuntimeError("leaf variable has been moved into the graph interior")
+    return bool(leaf._req)
+
+
 def accumulate_array(leaf: Any, g: Any) -> None:
     """Add the array `g` to `leaf.grad`."""
+    if (leaf._node is not None or not leaf._req) and not check_leaf(leaf):
+        return
     held = leaf._grad
     if held is None:
         # The array becomes the gradient itself when nobody else can hold it: referred to by the
@@ -165,14 +180,30 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         data = leaf._data
         if g.dtype != data.dtype:
             g = g.astype(data.dtype)
-        leaf._grad = wrap(g)
+        leaf._grad = made(g)
         return
     data = held._data
-    if data.__class__ is np.ndarray and not held._req and data.flags.writeable:
+    if data.__class__ is np.ndarray and data.flags.writeable:
         np.add(data, g, out=data, casting="unsafe")
-        cell_of(held)[0] += 1
+        cell = cell_of(held)
+        if cell.__class__ is not InferenceCell:
+            cell[0] += 1
+            if cell[1] is not None:
+                mark_stale(held, held)
+        elif not modes.inference:
+            inference_write()
     else:
         leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
+
+
+def _contributions(order: list[Node], leaves: list[Node]) -> dict[Node, int]:
+    """How many edges lead into each leaf."""
+    pending = dict.fromkeys(leaves, 0)
+    for node in order:
+        for edge in node.edges:
+            if edge is not None and edge.__class__ is AccumulateGrad:
+                pending[edge] += 1
+    return pending
 
 
 class _Careful:
@@ -181,14 +212,14 @@ class _Careful:
     def __init__(
         self,
         order: list[Node],
-        leaves: dict[Node, int],
+        leaves: list[Node],
         keep: bool,
         tensors: bool,
         inputs: Sequence[Node] | None,
         accumulate: bool,
     ) -> None:
         self.order = order
-        self.pending = leaves
+        self.pending = _contributions(order, leaves)
         self.keep = keep
         self.tensors = tensors
         self.accumulate = accumulate
@@ -197,6 +228,7 @@ class _Careful:
         self.wanted: set[Node] | None = None if inputs is None else set(inputs)
         self.needed = self._needed()
         self.grads: dict[Any, Any] = {}
+        self.faces: dict[int, Any] = {}  # id of an array -> the tensor that stands for it: one array, one tensor
 
     def _needed(self) -> set[Node] | None:
         """The nodes that lie on a way to a wanted input; None means all."""
@@ -211,6 +243,8 @@ class _Careful:
     def run(self, roots: Sequence[Node], cotangents: Sequence[Any]) -> list[Any]:
         for root, t in zip(roots, cotangents, strict=True):
             self.add(root, t if self.tensors else t._data)
+            if not self.tensors:
+                self.faces[id(t._data)] = t
         for root in roots:
             if root.__class__ is AccumulateGrad and not self.pending[root]:
                 self.leaf(root)
@@ -218,8 +252,7 @@ class _Careful:
             if self.needed is None or node in self.needed:
                 self.node(node)
             else:
-                self.grads.pop(node, None)
-                self.spent(node.edges)
+                self.passed(node, self.grads.pop(node, None))
         if self.inputs is None:
             return []
         return [self.captured.get(node) for node in self.inputs]
@@ -239,7 +272,13 @@ class _Careful:
 
     def shown(self, g: Any) -> Any:
         """A cotangent as the Tensor a hook sees."""
-        return g if self.tensors or g is None else wrap(as_array(g))
+        if self.tensors or g is None:
+            return g
+        face = self.faces.get(id(g))
+        if face is None or face._data is not g:
+            face = made(as_array(g))
+            self.faces[id(face._data)] = face
+        return face
 
     def taken(self, t: Any) -> Any:
         """A Tensor from a hook as a cotangent of this run."""
@@ -260,7 +299,7 @@ class _Careful:
         if kept is not None:
             t = kept()
             if t is not None:
-                value = self.shown(g if self.tensors else as_array(g).copy())
+                value = TABLE["clone_for_grad"].entry(g) if self.tensors else made(as_array(g).copy())
                 t._grad = value if t._grad is None else TABLE["add"].entry(t._grad, value)
         return g
 
@@ -277,7 +316,7 @@ class _Careful:
         hooks = node.hooks
         g = self.tensor_hooks(node, hooks, 0, g)
         self.capture(node, g)
-        if not self.accumulate or g is None:
+        if not self.accumulate or g is None or not check_leaf(node.variable):
             return
         if hooks is not None:
             (g,) = self.prehooks(hooks, (g,))
@@ -285,8 +324,7 @@ class _Careful:
         if not self.tensors:
             accumulate_array(variable, g)
         elif variable._grad is None:
-            recording = modes.grad is not None
-            variable._grad = TABLE["clone_for_grad"].entry(g) if recording and g._req else g
+            variable._grad = TABLE["clone_for_grad"].entry(g)
         else:
             variable._grad = TABLE["add"].entry(variable._grad, g)
         if hooks is not None:
@@ -324,7 +362,9 @@ class _Careful:
             gs: tuple[Any, ...] = (g,)
         else:
             gs = tuple(g) if g is not None else (None,) * max(1, len(getattr(node, "outputs", (None,))))
-        if self.needed is not None and not any(edge in self.needed for edge in node.edges):
+        # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they saved is freed.
+        ends = self.needed is not None and not any(edge in self.needed for edge in node.edges)
+        if ends and not (self.accumulate and self.wanted is not None and node in self.wanted):
             self.spent(node.edges)
             return
         if hooks is not None and hooks.pre:
@@ -343,9 +383,15 @@ class _Careful:
             node.release()
         del g, gs
         for edge, value in zip(node.edges, values, strict=True):
-            if edge is not None and value is not None:
+            if edge is not None and value is not None and (self.needed is None or edge in self.needed):
                 self.add(edge, value)
         del values
+        self.spent(node.edges)
+
+    def passed(self, node: Any, g: Any) -> None:
+        """Pass by a node on no way to a wanted input: only the hooks of its tensor see the cotangent."""
+        if node.hooks is not None and g is not None and node.nout == 1 and node.__class__ is not Port:
+            self.tensor_hooks(node, node.hooks, 0, g)
         self.spent(node.edges)
 
     def port(self, node: Port, g: Any) -> None:
