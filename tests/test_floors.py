@@ -48,6 +48,8 @@ FLOORS = {
     "cuda": 4,
     "autograd.differences": 4,
     "autograd.functional": 4,
+    "autograd.profiler": 4,
+    "autograd.profiler_util": 4,
     "autograd.forward_ad": 4,
     "autograd.gradcheck": 4,
     "compile": 4,
@@ -56,6 +58,7 @@ FLOORS = {
     "optim": 5,
     "utils": 5,
     "namespaces": 5,
+    "profiler": 5,
     "__init__": 5,
     # 6: the command
     "torch_alias": 6,

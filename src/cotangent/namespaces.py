@@ -19,6 +19,7 @@ from .autograd.variable import Variable
 _gradcheck: Final[Any] = lazy.deferred("cotangent.autograd.gradcheck")
 _functional: Final[Any] = lazy.deferred("cotangent.autograd.functional")
 _forward_ad: Final[Any] = lazy.deferred("cotangent.autograd.forward_ad")
+_profiler: Final[Any] = lazy.deferred("cotangent.autograd.profiler")
 
 
 class _Autograd(ModuleType):
@@ -63,6 +64,7 @@ def fill_autograd() -> None:
         "set_detect_anomaly": anomaly.set_detect_anomaly,
         "forward_ad": _forward_ad,
         "functional": _functional,
+        "profiler": _profiler,
         "graph": graph,
         "function": function,
         "set_multithreading_enabled": modes.set_multithreading_enabled,
