@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Final
 
 from .dtypes import FLOATING, dtype, float32
@@ -28,6 +29,19 @@ class Settings:
 
 
 settings: Final = Settings()
+_told: Final[set[str]] = set()
+
+
+def warn_once(text: str, stacklevel: int = 2) -> None:
+    """Warn as PyTorch's C++ does: once per process, unless `torch.set_warn_always(True)`.
+
+    Args:
+        text: the message.
+        stacklevel: 2 names the caller of the function that calls this, and so on.
+    """
+    if settings.warn_always or text not in _told:
+        _told.add(text)
+        warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
 
 
 def set_default_dtype(d: dtype) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, Final, SupportsIndex, overload
 
@@ -84,9 +85,26 @@ class device:
             self.type: str = type.type
             self.index: int | None = type.index
             return
-        if isinstance(type, int):
-            type, index = "cuda", type
-        name, colon, number = str(type).partition(":")
+        if index is not None and (isinstance(index, bool) or not hasattr(index, "__index__")):
+            raise TypeError(
+                f"device(): argument 'index' (position 2) must be int, not {index.__class__.__name__}"
+            )
+        if isinstance(type, int) and not isinstance(type, bool):
+            if type < 0:
+                raise RuntimeError("Device index must not be negative")
+            raise RuntimeError("Cannot access accelerator device when none is available.")
+        if not isinstance(type, str):
+            given = type.__class__.__name__
+            raise TypeError(
+                f"device() received an invalid combination of arguments - got ({given}), but expected one of:\n"
+                " * (torch.device device)\n      didn't match because some of the arguments have invalid types: "
+                f"(!{given}!)\n * (str type, int index = -1)\n"
+            )
+        if not type:
+            raise RuntimeError("Device string must not be empty")
+        name, colon, number = type.partition(":")
+        if not _DEVICE_NAME.fullmatch(name):
+            raise RuntimeError(f"Invalid device string: '{type}'")
         if name not in DEVICE_TYPES:
             raise RuntimeError(
                 f"Expected one of {', '.join(DEVICE_TYPES)} device type at start of device string: {name}"
@@ -94,9 +112,11 @@ class device:
         if colon:
             if index is not None:
                 raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
-            if not number.isdigit():
+            if not number.isdigit() or (number[0] == "0" and len(number) > 1):
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(number)
+        elif index is not None and index < 0:
+            raise RuntimeError("Device index must not be negative")
         self.type = name
         self.index = index
 
@@ -120,22 +140,31 @@ DEVICE_TYPES: Final = (
     "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",
     "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
 )  # fmt: skip
+_DEVICE_NAME: Final = re.compile("[a-zA-Z_]+")
 CPU: Final = device("cpu")
 
 
-def check_device(value: Any) -> device:
+def check_device(value: Any, function: str | None = None) -> device:
     """`value` as a device this engine computes on.
+
+    Args:
+        value: a device or its name.
+        function: whose argument it is, for messages.
 
     Raises:
         AssertionError: for CUDA, with PyTorch's text.
-        RuntimeError: for other devices.
+        NotImplementedError: for other devices.
+        RuntimeError: for what names no device.
+        TypeError: for what is neither a device nor a string.
     """
+    if function is not None and not isinstance(value, (device, str, int)):
+        raise TypeError(f"{function}(): argument 'device' must be torch.device, not {type(value).__name__}")
     d = value if isinstance(value, device) else device(value)
     if d.type == "cpu":
         return d
     if d.type == "cuda":
         raise AssertionError("Torch not compiled with CUDA enabled")
-    raise RuntimeError(
+    raise NotImplementedError(
         f"cotangent computes on the CPU only: device '{d}' is not available; accepted: 'cpu' (or leave `device` out)"
     )
 

@@ -24,8 +24,9 @@ from .autograd.modes import modes
 from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
 from .autograd.recorded import alias
 from .autograd.views import edge_of, inherit
-from .config import settings
+from .config import settings, warn_once
 from .dtypes import FLOATING, dtype
+from .errors import bad_argument, check_dim
 from .kernels.shape import dense_strides, element_strides, storage_offset
 from .ops.table import TABLE
 from .printing import tensor_text
@@ -36,6 +37,10 @@ _NON_LEAF_GRAD = (
     "during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use "
     ".retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf "
     "Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information."
+)
+_TO_SCALAR = (
+    "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+    "Consider using tensor.detach() first."
 )
 
 
@@ -103,20 +108,14 @@ class Tensor(TensorBase):
         """The shape, or the size of dimension `dim`."""
         if dim is None:
             return self.shape
-        n = len(self._data.shape)
-        if not -max(n, 1) <= dim < max(n, 1):
-            raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-max(n, 1)}, {max(n, 1) - 1}], but got {dim})"
-            )
-        if not n:
-            raise IndexError(f"dimension specified as {dim} but tensor has no dimensions")
-        return self._data.shape[dim]
+        shape = self._data.shape
+        return shape[_one_dim("size", dim, len(shape))]
 
     def stride(self, dim: int | None = None) -> Any:
         """Elements to step over in memory per dimension, or for dimension `dim`."""
         data = self._data
         steps = element_strides(data) if self.numel() else dense_strides(data.shape)
-        return steps if dim is None else steps[dim]
+        return steps if dim is None else steps[_one_dim("stride", dim, len(steps))]
 
     def storage_offset(self) -> int:
         """Elements between the start of the underlying memory and the first element."""
@@ -182,6 +181,8 @@ class Tensor(TensorBase):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if value.__class__ is not bool:
+            raise RuntimeError("requires_grad must be a bool")
         if self._node is not None or (self._view is not None and self._view.stale):
             if not value:
                 raise RuntimeError(
@@ -198,6 +199,8 @@ class Tensor(TensorBase):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor."""
+        if requires_grad.__class__ is not bool:
+            bad_argument("requires_grad_", "requires_grad", 1, "bool", requires_grad)
         if modes.levels:
             raise RuntimeError(
                 "You are attempting to call Tensor.requires_grad_() (or perhaps using torch.autograd.functional.* APIs) "
@@ -250,13 +253,16 @@ class Tensor(TensorBase):
             if value.dtype is not self.dtype:
                 raise RuntimeError(
                     f"attempting to assign a gradient with dtype '{_cpp_dtype(value)}' to a tensor with grad_dtype "
-                    f"'{_cpp_dtype(self)}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
+                    f"'{dtypes.SCALAR_NAME[self.dtype]}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
                     "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any "
                     "dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "
                     "downstream systems that assume they match."
                 )
             if value.shape != self.shape:
-                raise RuntimeError("assigned grad has data of a different size")
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+                )
         self._grad = value
 
     @grad.deleter
@@ -275,7 +281,15 @@ class Tensor(TensorBase):
     def data(self, value: Any) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._req and value.dtype.category < FLOATING:
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
         self._data = value._data
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
 
     @property
     def _version(self) -> int:
@@ -422,18 +436,31 @@ class Tensor(TensorBase):
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
 
     def __int__(self) -> int:
-        return int(self.item())
+        value = self._scalar()
+        return int(_real_part(value, "int64_t") if value.__class__ is complex else value)
 
     def __float__(self) -> float:
-        return float(self.item())
+        if self._req and modes.grad is not None:
+            warn_once(_TO_SCALAR)
+        value = self._scalar()
+        return float(_real_part(value, "double") if value.__class__ is complex else value)
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._scalar())
+
+    def _scalar(self) -> Any:
+        """The only element, for Python's conversions."""
+        if self.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.item()
 
     def __index__(self) -> int:
         if self.dtype.category > dtypes.INTEGRAL or self._data.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
+
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return self._text("tensor(")
@@ -500,7 +527,23 @@ def _rebuild_tensor(kind: type[Tensor] | None, data: Any, requires_grad: bool, o
 
 
 def _cpp_dtype(t: Tensor) -> str:
-    return dtypes.CPP_NAME[t.dtype]
+    return "long int" if t.dtype is dtypes.int64 else dtypes.CPP_NAME[t.dtype]
+
+
+def _one_dim(function: str, dim: Any, n: int) -> int:
+    """The `dim` of `size` and `stride`: an int within the range of `n` dimensions."""
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        bad_argument(function, "dim", 1, "int", dim)
+    at: int = dim.__index__()
+    if not n:
+        raise IndexError(f"Dimension specified as {at} but tensor has no dimensions")
+    return check_dim(at, n)
+
+
+def _real_part(value: complex, name: str) -> float:
+    if value.imag:
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+    return value.real
 
 
 # Reading Python values is creation's business, one module up; it enters its function here.
