@@ -10,6 +10,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
 from .arguments import deliver_exact
+from .arguments import whole as whole_number
 from .reduce import reduced_dims, spread, sum_back
 from .results import namedtuple_of
 from .select import maximum, minimum
@@ -141,6 +142,14 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
                 "'dim' argument."
             )
         return deliver(name, whole(input), out)
+    if not whole_number(dim):
+        got = type_name(dim)
+        wrong = f"!tuple of ({', '.join(type_name(v) for v in dim)})!" if isinstance(dim, tuple) else f"!{got}!"
+        unfit = f"      didn't match because some of the arguments have invalid types: ({wrong})\n"
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+            f" * ()\n{unfit} * (Tensor other)\n{unfit} * (int dim, bool keepdim = False)\n"
+        )
     d = check_dim(dim, input.ndim)
     _nonempty(name, input, d)
     values, indices = along(input, d, keepdim)

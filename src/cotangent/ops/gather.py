@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import gather as k
-from .arguments import deliver_exact
+from .arguments import REQUIRED, deliver_exact, missing
 from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
 from .table import constant, general, is_array, is_tensor, linear
@@ -138,8 +138,11 @@ _OTHER_TYPE: Final = "{}(): self and result must have the same scalar type"
 
 
 def _tensors(function: str, **given: Any) -> None:
+    absent = [name for name, value in given.items() if value is REQUIRED]
+    if absent:
+        missing(function, *absent)
     for position, (name, value) in enumerate(given.items(), 1):
-        if not is_tensor(value):
+        if name != "dim" and not is_tensor(value):
             bad_argument(function, name, position, "Tensor", value)
 
 
@@ -160,7 +163,7 @@ def _gather_shapes(input: Any, index: Any, dim: int, name: str) -> None:
         raise RuntimeError(f"Index tensor must have the same number of dimensions as {name} tensor")
 
 
-def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: Any = None) -> Any:
+def gather(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, sparse_grad: bool = False, out: Any = None) -> Any:
     """Elements of `input` at `index` along one dimension: for dim 0, `out[i][j] = input[index[i][j]][j]`.
 
     Args:
@@ -182,10 +185,8 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
         tensor([[1, 1],
                 [4, 3]])
     """
-    _tensors("gather", input=input)
+    _tensors("gather", input=input, dim=dim, index=index)
     d = check_dim(dim, input.ndim)
-    if not is_tensor(index):
-        bad_argument("gather", "index", 3, "Tensor", index)
     if index.numel():
         _check_index("gather", index)
         _gather_shapes(input, index, d, "input")
@@ -267,7 +268,7 @@ def _scatter_reduced(input: Any, d: int, index: Any, src: Any, reduce: str) -> A
     return input * constant(data)
 
 
-def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+def scatter_add(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, src: Any = REQUIRED) -> Any:
     """A copy of `input` with `src` added at `index` along one dimension.
 
     Args:
@@ -287,6 +288,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
         >>> torch.zeros(2).scatter_add(0, torch.tensor([1, 1]), torch.tensor([1.0, 2.0]))
         tensor([0., 3.])
     """
+    _tensors("scatter_add", input=input, dim=dim, index=index, src=src)
     d = check_dim(dim, input.ndim)
     check_scatter(input, d, index, src)
     return scatter_add_along(input, src, index, d)
@@ -299,7 +301,7 @@ def _check_rows(input: Any, d: int, index: Any) -> None:
         raise IndexError("index out of range in self")
 
 
-def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
+def index_select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out: Any = None) -> Any:
     """The slices of `input` at `index` along one dimension, as a copy.
 
     Args:
@@ -321,7 +323,7 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
         tensor([[2],
                 [4]])
     """
-    _tensors("index_select", input=input)
+    _tensors("index_select", input=input, dim=dim, index=index)
     d = check_dim(dim, input.ndim)
     if index.ndim > 1:
         raise IndexError("index_select(): Index is supposed to be a vector")
@@ -331,7 +333,7 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     return deliver_exact("index_select", select_rows(input, index, d), out, _OTHER_TYPE.format("index_select"))
 
 
-def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+def index_add(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: Any = REQUIRED, *, alpha: Any = 1) -> Any:
     """A copy of `input` with `alpha * source` added to its slices at `index`.
 
     Args:
@@ -352,6 +354,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
         >>> torch.zeros(2).index_add(0, torch.tensor([1, 1]), torch.tensor([1.0, 2.0]))
         tensor([0., 3.])
     """
+    _tensors("index_add", input=input, dim=dim, index=index, source=source)
     d = check_dim(dim, input.ndim)
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(
@@ -371,7 +374,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
     return add_rows(input, source, index, d, alpha)
 
 
-def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+def index_copy(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: Any = REQUIRED) -> Any:
     """A copy of `input` with its slices at `index` replaced by those of `source`.
 
     Args:
@@ -388,6 +391,7 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
         >>> torch.zeros(3).index_copy(0, torch.tensor([2]), torch.tensor([7.0]))
         tensor([0., 0., 7.])
     """
+    _tensors("index_copy", input=input, dim=dim, index=index, source=source)
     d = check_dim(dim, input.ndim)
     _check_rows(input, d, index)
     return copy_rows(input, source, index, d)

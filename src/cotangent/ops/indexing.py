@@ -20,6 +20,21 @@ index_of = linear(
     public="index",
     input=lambda g, indices, input_shape, dims: index_back(g, indices, input_shape, dims),
 )
+# One index tensor, by far the most frequent case: no lists.
+index_one: Any = linear(
+    "index_one(input, index | dim)",
+    k.index_one,
+    node="IndexBackward0",
+    public="index",
+    input=lambda g, index, input_shape, dim: index_one_back(g, index, input_shape, dim),
+)
+index_one_back: Any = linear(
+    "index_one_back(input, index | shape, dim)",
+    lambda g, index, shape, dim: k.index_back(g, [index], shape, (dim,)),
+    node="IndexPutBackward0",
+    public="index_put",
+    input=lambda g, index, dim: index_one(g, index, dim),
+)
 index_back = linear(
     "index_back(input, indices[] | shape, dims)",
     k.index_back,
@@ -106,6 +121,7 @@ def _copy_tangent(tangents: Any, args: Any) -> Any:
 
 # -- reading a key ------------------------------------------------------------------------------------------
 
+_class_of: Final = operator.attrgetter("__class__")
 _NOT_AN_INDEX: Final = "tensors used as indices must be long, int, byte or bool tensors"
 
 
@@ -290,10 +306,67 @@ def check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
             )
 
 
+_BASIC: Final = frozenset((int, slice))
+
+
+def _basic(x: Any, key: tuple[Any, ...]) -> Any:
+    """`x[key]` for a key of ints and slices only, not more than there are dimensions."""
+    out, dim, shape = x, 0, x._data.shape
+    for position, item in enumerate(key):
+        n = shape[position]
+        if item.__class__ is int:
+            if not -n <= item < n:
+                raise IndexError(f"index {item} is out of bounds for dimension {position} with size {n}")
+            out = select_at(out, dim, item + n if item < 0 else item)
+        else:
+            if item.start is not None or item.stop is not None or item.step is not None:
+                out = _sliced(out, dim, item)
+            dim += 1
+    return out
+
+
+def _by_tensor(x: Any, index: Any) -> Any:
+    """`x[index]` for a tensor of positions or a mask of the first dimension; None where `getitem` must look closer."""
+    if not is_tensor(index):
+        return None
+    data, rows = x._data, index._data
+    if not is_array(rows) or not is_array(data) or not data.shape or not rows.size:
+        return None
+    kind = rows.dtype
+    if kind == np.bool_:
+        if rows.shape != data.shape[:1]:
+            return None
+        return index_one(x, constant(rows.nonzero()[0]), 0)
+    if kind != np.int64 or not rows.shape:
+        return None
+    try:
+        return index_one(x, index, 0)
+    except IndexError:
+        return None
+
+
 def getitem(input: Any, key: Any) -> Any:
     """`input[key]`: views for integers, slices, None and `...`; a copy for index tensors and masks."""
-    if key.__class__ is int and input._data.shape:
-        return select_at(input, 0, _checked(key, input._data.shape[0], 0))
+    kind = key.__class__
+    if kind is int:
+        shape = input._data.shape
+        if shape:
+            n = shape[0]
+            if not -n <= key < n:
+                raise IndexError(f"index {key} is out of bounds for dimension 0 with size {n}")
+            return select_at(input, 0, key + n if key < 0 else key)
+    elif kind is slice:
+        if input._data.shape:
+            return _sliced(input, 0, key)
+    elif kind is tuple:
+        if len(key) <= len(input._data.shape) and _BASIC.issuperset(map(_class_of, key)):
+            out = _basic(input, key)
+            if out is not input:
+                return out
+    else:
+        out = _by_tensor(input, key)
+        if out is not None:
+            return out
     parts = _key(key)
     out, indices, dims = _walk(input, parts, len(parts) == 1)
     if indices:

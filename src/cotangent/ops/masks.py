@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels import gather as k
-from .arguments import deliver_exact
+from .arguments import REQUIRED, deliver_exact, missing
 from .table import elementwise, is_array, is_tensor, linear
 from .views import reshape_any, sum_to_size
 
@@ -126,6 +126,18 @@ clear_flat = linear(
 )
 
 
+def check_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    """Raise PyTorch's error for shapes that do not broadcast together."""
+    if a == b:
+        return
+    for d in range(-1, -min(len(a), len(b)) - 1, -1):
+        if a[d] != b[d] and 1 not in (a[d], b[d]):
+            raise RuntimeError(
+                f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at non-singleton dimension "
+                f"{max(len(a), len(b)) + d}"
+            )
+
+
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """A copy of `input` with `value` where `mask` is true.
 
@@ -148,6 +160,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     if mask.dtype is not dtypes.bool_:
         name = "long int" if mask.dtype is dtypes.int64 else dtypes.CPP_NAME[mask.dtype]
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {name}")
+    check_broadcast(tuple(mask.shape), tuple(input.shape))
     if is_tensor(value):
         if value.ndim:
             raise RuntimeError(
@@ -157,7 +170,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     return masked_fill_number(input, mask, value)
 
 
-def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
+def masked_select(input: Any, mask: Any = REQUIRED, *, out: Any = None) -> Any:
     """The elements of `input` where `mask` is true, as a 1-d tensor.
 
     Args:
@@ -176,6 +189,8 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
         >>> torch.masked_select(torch.tensor([1, 2, 3]), torch.tensor([True, False, True]))
         tensor([1, 3])
     """
+    if mask is REQUIRED:
+        missing("masked_select", "mask")
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     a, b = tuple(mask.shape), tuple(input.shape)

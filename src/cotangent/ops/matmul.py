@@ -16,7 +16,7 @@ from ..errors import bad_argument
 from ..kernels import products as k
 from ..kernels.shape import sum_to_size as fold
 from . import views as v
-from .arguments import deliver_exact
+from .arguments import REQUIRED, deliver_exact, missing, no_match
 from .table import bilinear, general, is_tensor
 from .table import linear as linear_op
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
@@ -193,13 +193,26 @@ def _same_dtype(a: Any, b: Any) -> None:
         raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
 
 
+_WITH_OUT_DTYPE: Final = {"mm": "Tensor mat2", "bmm": "Tensor mat2", "addmm": "Tensor mat1, Tensor mat2"}
+
+
 def _tensors(function: str, **given: Any) -> None:
+    absent = [name for name, value in given.items() if value is REQUIRED]
+    if absent and function in _WITH_OUT_DTYPE:
+        factors = ", Number beta = 1, Number alpha = 1" if function == "addmm" else ""
+        needed = f"Tensor input, {_WITH_OUT_DTYPE[function]}"
+        no_match(
+            function, tuple(v for v in given.values() if v is not REQUIRED),
+            f"{needed}, *{factors}, Tensor out = None", f"{needed}, torch.dtype out_dtype, *{factors}, Tensor out = None",
+        )  # fmt: skip
+    if absent:
+        missing(function, *absent)
     for position, (name, value) in enumerate(given.items(), 1):
         if not is_tensor(value):
             bad_argument(function, name, position, "Tensor", value)
 
 
-def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     """Product of two matrices.
 
     Args:
@@ -228,15 +241,19 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     return deliver_exact("mm", mm_of(input, mat2), out)
 
 
-def _check_inner(a: Any, b: Any) -> None:
+def _check_sizes(a: Any, b: Any) -> None:
     if a.shape[1] != b.shape[0]:
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
         )
+
+
+def _check_inner(a: Any, b: Any) -> None:
+    _check_sizes(a, b)
     _same_dtype(a, b)
 
 
-def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
+def bmm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     """Products of two batches of matrices.
 
     Args:
@@ -258,7 +275,9 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     _tensors("bmm", input=input, mat2=mat2)
     check_fit(input, mat2)
     if input.dtype is not mat2.dtype:
-        _same_dtype(input, mat2)
+        raise RuntimeError(
+            f"expected scalar type {dtypes.SCALAR_NAME[input.dtype]} but found {dtypes.SCALAR_NAME[mat2.dtype]}"
+        )
     return deliver_exact("bmm", bmm_of(input, mat2), out)
 
 
@@ -274,7 +293,7 @@ def check_fit(a: Any, b: Any) -> None:
         )
 
 
-def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
+def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
     """Product of a matrix and a vector.
 
     Args:
@@ -327,7 +346,7 @@ def check_vectors(function: str, a: Any, b: Any) -> None:
 VECTORS_DIFFER: Final = "result dtype {kind_out} does not match input dtype {kind}"
 
 
-def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
+def dot(input: Any, tensor: Any = REQUIRED, *, out: Any = None) -> Any:
     """Sum of the products of two vectors' elements (no conjugation).
 
     Args:
@@ -351,7 +370,7 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     return deliver_exact("dot", dot_of(input, tensor), out, VECTORS_DIFFER)
 
 
-def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
+def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     """Product of matrices, vectors, or broadcast batches of matrices, by the number of dimensions.
 
     Args:
@@ -423,7 +442,7 @@ def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(max(p, q) if 0 not in (p, q) else 0 for p, q in zip(x, y, strict=True))
 
 
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+def addmm(input: Any, mat1: Any = REQUIRED, mat2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
     """`beta * input + alpha * (mat1 @ mat2)`.
 
     Args:
@@ -458,13 +477,14 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, ou
     if mat1.ndim != 2 or mat2.ndim != 2:
         which, t = ("mat1", mat1) if mat1.ndim != 2 else ("mat2", mat2)
         raise RuntimeError(f"{which} must be a matrix, got {t.ndim}-D tensor")
-    _check_inner(mat1, mat2)
+    _check_sizes(mat1, mat2)
     check_expands(input, (mat1.shape[0], mat2.shape[1]))
-    if input.dtype is not mat1.dtype:
-        raise RuntimeError(
-            "self and mat2 must have the same dtype, but got "
-            f"{dtypes.SCALAR_NAME[input.dtype]} and {dtypes.SCALAR_NAME[mat2.dtype]}"
-        )
+    for name, t in (("self", input), ("mat1", mat1)):
+        if t.dtype is not mat2.dtype:
+            raise RuntimeError(
+                f"{name} and mat2 must have the same dtype, but got "
+                f"{dtypes.SCALAR_NAME[t.dtype]} and {dtypes.SCALAR_NAME[mat2.dtype]}"
+            )
     return deliver_exact("addmm", addmm_of(input, mat1, mat2, beta, alpha), out)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import ordering as k
-from .arguments import REQUIRED, compiler_name, deliver_exact, missing
+from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
 from .matmul import conj_of
@@ -238,6 +238,8 @@ def _dim(function: str, input: Any, dim: Any) -> int:
         bad_argument(function, "input", 1, "Tensor", input)
     if dim is REQUIRED:
         missing(function, "dim")
+    if dim.__class__ is not int:
+        dim = integer(function, "dim", 1, dim)
     return check_dim(dim, input.ndim)
 
 
@@ -310,7 +312,7 @@ def msort(input: Any, *, out: Any = None) -> Any:
 
 
 def topk(
-    input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
+    input: Any, k: Any = REQUIRED, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
 ) -> Any:
     """The k largest (or smallest) elements along a dimension, with their positions.
 
@@ -334,6 +336,7 @@ def topk(
         tensor([5, 3])
     """
     d = _dim("topk", input, dim)
+    k = integer("topk", "k", 1, k)
     if not 0 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
     return deliver_exact("topk", namedtuple_of("topk", *topk_of(input, d, k, largest, sorted)), out)

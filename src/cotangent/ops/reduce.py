@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NoReturn
 
 from .. import dtypes
-from ..errors import bad_argument, check_dims
+from ..errors import bad_argument, check_dims, type_name
 from ..kernels import reduce as k
 from .arguments import missing
 from .table import deliver, is_tensor, linear
@@ -97,7 +97,34 @@ def no_out_without_dim(name: str, dims: str, dtype: Any) -> NoReturn:
     )
 
 
-def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+def _no_fit(name: str, *given: str) -> NoReturn:
+    """Raise PyTorch's TypeError for arguments that fit no overload of a sum or mean."""
+    raise TypeError(
+        f"{name}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:\n"
+        " * (Tensor input, *, torch.dtype dtype = None)\n"
+        " * (Tensor input, tuple of ints dim, bool keepdim = False, *, torch.dtype dtype = None, Tensor out = None)\n"
+    )
+
+
+def _numpy_names(name: str, numpy: dict[str, Any]) -> dict[str, Any]:
+    """NumPy's names of `dim` and `keepdim`, which PyTorch takes as well."""
+    for key, value in numpy.items():
+        if key not in ("axis", "keepdims"):
+            _no_fit(name, f"{key}={type_name(value)}", "")
+    return {{"axis": "dim", "keepdims": "keepdim"}[key]: value for key, value in numpy.items()}
+
+
+def _along(name: str, input: Any, dim: Any) -> tuple[int, ...]:
+    try:
+        dims = reduced_dims(input, dim)
+    except TypeError:
+        _no_fit(name, type_name(dim))
+    return tuple(range(input.ndim)) if dims is None else dims
+
+
+def sum(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, **numpy: Any
+) -> Any:
     """Sum of the elements, of all or along dimensions.
 
     Args:
@@ -106,6 +133,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
         keepdim: keep the summed dimensions with size 1.
         dtype: dtype to convert to before summing.
         out: tensor to write the result to.
+        numpy: NumPy's names `axis` and `keepdims` for the same.
 
     Returns:
         the sums; integers and bool are summed as int64.
@@ -120,16 +148,21 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     """
     if not is_tensor(input):
         bad_argument("sum", "input", 1, "Tensor", input)
+    if numpy:
+        return sum(input, **_numpy_names("sum", numpy), dtype=dtype, out=out)
+    if dtype is not None and dtype.__class__ is not dtypes.dtype:
+        _no_fit("sum", f"dtype={type_name(dtype)}", "")
     x = accumulating(input, dtype, out)
     if dim is None:
         if out is not None:
             no_out_without_dim("sum", "tuple of ints", dtype)
         return sum_all(x)
-    dims = reduced_dims(x, dim)
-    return deliver("sum", sum_dims(x, tuple(range(x.ndim)) if dims is None else dims, keepdim), out)
+    return deliver("sum", sum_dims(x, _along("sum", x, dim), keepdim), out)
 
 
-def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+def mean(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None, **numpy: Any
+) -> Any:
     """Mean of the elements, of all or along dimensions.
 
     Args:
@@ -138,6 +171,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         keepdim: keep the averaged dimensions with size 1.
         dtype: dtype to convert to first.
         out: tensor to write the result to.
+        numpy: NumPy's names `axis` and `keepdims` for the same.
 
     Returns:
         the means.
@@ -153,6 +187,8 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     """
     if not is_tensor(input):
         bad_argument("mean", "input", 1, "Tensor", input)
+    if numpy:
+        return mean(input, **_numpy_names("mean", numpy), dtype=dtype, out=out)
     x = input if dtype is None else input.to(dtype)
     if x.dtype.category < dtypes.FLOATING:
         what = "Input" if dtype is None else "Optional"
@@ -167,8 +203,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
                 f"{dtypes.SCALAR_NAME[out.dtype]}"
             )
         return deliver("mean", mean_all(x), out)
-    dims = reduced_dims(x, dim)
-    return deliver("mean", mean_dims(x, tuple(range(x.ndim)) if dims is None else dims, keepdim), out)
+    return deliver("mean", mean_dims(x, _along("mean", x, dim), keepdim), out)
 
 
 FUNCTIONS: Final = ("sum", "mean")
