@@ -24,6 +24,11 @@ def index(a: Array, indices: list[Array], dims: tuple[int, ...]) -> Array:
     return np.asarray(a[key_of(indices, dims)])
 
 
+def index_one(a: Array, index: Array, dim: int) -> Array:
+    """`a[..., i, ...]` with one index array."""
+    return a.take(index, dim) if a.shape[dim] else a.take(index, dim, mode="wrap")
+
+
 def index_back(g: Array, indices: list[Array], shape: tuple[int, ...], dims: tuple[int, ...]) -> Array:
     """Zeros of `shape` with `g` added at the places that `index` took."""
     out = np.zeros(shape, g.dtype)
