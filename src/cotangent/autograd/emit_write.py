@@ -8,12 +8,17 @@ under `no_grad`) also notes the user's line, for the message a later backward ma
 from __future__ import annotations
 
 import linecache
+import sys
 from typing import Any, Final
+
+import numpy as np
 
 from ..ops.table import Primitive, emitter
 from .base import bump
 from .emit import Writer, emit
+from .modes import modes
 from .views import watched
+from .where import user_frame
 
 
 def emit_writer(op: Primitive) -> None:
@@ -51,6 +56,7 @@ class _InPlace(Writer):
             for t in others:
                 test = f"{t}._req and noted is None or {t}._view is not None"
                 self.add(1, f"if {test}:", f"    {self.fallback}")
+                self.apart(first, t)
                 self.add(1, f"if a_{t}.shape != a_{first}.shape and a_{t}.shape:", f"    {self.fallback}")
             self.compute(f"a_{first}")
         self.add(
@@ -83,6 +89,11 @@ class _InPlace(Writer):
         self.add(2, "if cell.__class__ is not list or (cell[1] is not None and watched(cell)):")
         self.add(3, self.fallback)
 
+    def apart(self, first: str, t: str) -> None:
+        """Leaves for `write` if the operand lies in the memory being written, seen another way."""
+        self.add(1, f"if (a_{t}.base is not None or a_{first}.base is not None) and a_{t} is not a_{first}:")
+        self.add(2, f"if overlap(a_{t}, a_{first}):", f"    {self.fallback}")
+
     def stored(self, first: str, others: list[str]) -> None:
         """The call of an operation that stores its result itself."""
         op = self.op
@@ -95,15 +106,42 @@ class _InPlace(Writer):
         for t in op.tensors:
             self.add(1, f"if a_{t}.__class__ is not ndarray:", f"    {self.fallback}")
         self.add(1, f"if 0 in a_{first}.strides:", f"    {self.fallback}")
+        for t in others:
+            self.apart(first, t)
         args = ", ".join([*(f"a_{t}" for t in op.tensors), *op.statics])
         self.add(1, "token = set_errors(QUIET)", "try:", f"    store({args})")
         self.add(1, "except (ValueError, TypeError):", f"    {self.fallback}")
         self.add(1, "finally:", "    reset_errors(token)")
 
 
-_RUNTIME: Final[dict[str, Any]] = {"bump": bump, "watched": watched}
+def unrecorded(x: Any) -> bool:
+    """Whether a write to `x` of what requires no gradient leaves all histories as they are."""
+    if x._req and modes.grad is not None:
+        return False
+    view = x._view
+    if view is not None and view.base._req:
+        return False
+    cell = x._vc
+    return cell is None or (cell.__class__ is list and (cell[1] is None or not watched(cell)))
+
+
+def wrote(x: Any) -> None:
+    """Count a write; where a gradient is required, note the user's line."""
+    cell = x._vc
+    if x._req:
+        frame = user_frame(sys._getframe(1))
+        bump(x, frame.f_code, frame.f_lasti)
+    elif cell is None:
+        x._vc = [1, None]
+    else:
+        cell[0] += 1
+
+
+_RUNTIME: Final[dict[str, Any]] = {"bump": bump, "watched": watched, "overlap": np.may_share_memory}
 
 
 def install() -> None:
     """Enter in the table what it needs from this module."""
     emitter.emit_writer = emit_writer
+    emitter.unrecorded = unrecorded
+    emitter.wrote = wrote

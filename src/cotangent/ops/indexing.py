@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import type_name
 from ..kernels import index as k
-from .table import constant, general, is_array, is_tensor, linear
+from .table import constant, emitter, general, is_array, is_tensor, linear
 from .views import alias, reshape_any, select_at, slice_of, sum_to_size, unsqueeze_at
 
 index_of = linear(
@@ -375,8 +375,59 @@ def getitem(input: Any, key: Any) -> Any:
     return alias(input) if out is input else out
 
 
+_LARGE: Final = 3e38  # within float32
+_FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _place(key: Any) -> Any:
+    """NumPy's key that means the same, None if there may be none."""
+    kind = key.__class__
+    if kind is int:
+        return key
+    if kind is slice:
+        return key if key.step is None else None
+    if kind is tuple:
+        for item in key:
+            kind = item.__class__
+            if kind is not int and item is not Ellipsis and (kind is not slice or item.step is not None):
+                return None
+        return key
+    if not is_tensor(key):
+        return None
+    rows = key._data
+    return rows if is_array(rows) and rows.shape and rows.dtype.char in "l?" else None
+
+
+def _placed(x: Any, key: Any, value: Any) -> bool:
+    """Write without history, where NumPy's assignment does just that; False where it may not."""
+    data = x._data
+    place = _place(key)
+    if place is None or not is_array(data) or 0 in data.strides:
+        return False
+    kind = value.__class__
+    if kind is float or kind is int:
+        if data.dtype not in _FLOATS or not -_LARGE < value < _LARGE:
+            return False
+    elif is_tensor(value):
+        if value._req or not is_array(value._data) or value._data.dtype is not data.dtype:
+            return False
+        value = value._data
+    else:
+        return False
+    if not emitter.unrecorded(x):
+        return False
+    try:
+        data[place] = value
+    except (IndexError, ValueError, TypeError):
+        return False
+    emitter.wrote(x)
+    return True
+
+
 def setitem(input: Any, key: Any, value: Any) -> None:
     """`input[key] = value`, in place: value is broadcast and cast."""
+    if _placed(input, key, value):
+        return
     if not is_tensor(value) and not isinstance(value, (int, float, complex, np.generic)):
         raise TypeError(f"can't assign a {type_name(value)} to a torch.{input.dtype.type_name}")
     if isinstance(value, (complex, np.complexfloating)) and not input.dtype.is_complex:

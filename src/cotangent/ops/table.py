@@ -135,6 +135,8 @@ class _Emitter:
     deliver   stores a result in the tensor given as `out=`
     constant  wraps an array as a tensor without history
     is_tensor tells a Tensor from anything else
+    unrecorded  tells whether a write to a tensor of what requires no gradient leaves all histories as they are
+    wrote       counts such a write
     """
 
     emit: Callable[[Primitive], None]
@@ -142,6 +144,8 @@ class _Emitter:
     deliver: Callable[[str, Any, Any], Any]
     constant: Callable[[Any], Any]
     is_tensor: Callable[[Any], bool]
+    unrecorded: Callable[[Any], bool]
+    wrote: Callable[[Any], None]
 
 
 emitter: Final = _Emitter()
