@@ -213,7 +213,9 @@ def grad(
         if g is not None:
             continue
         if materialize_grads:
-            results[i] = TABLE["zeros_like"].entry(ins[i])
+            with no_grad():
+                results[i] = TABLE["zeros_like"].entry(ins[i])
+            results[i]._req = create_graph
         elif not allow_unused:
             raise RuntimeError(
                 f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "

@@ -349,7 +349,7 @@ def record(
     if op.kind == "elementwise":
         is_complex = compute is not None and compute.is_complex
         node.fit = (tuple(fit_shapes), tuple(fit_dtypes), is_complex)
-    save(op, node, tensors, statics, made, wanted)
+    save(op, node, tensors, statics, made, wanted, written)
     if written is None:
         hang(op, node, made)
     if mode is not True:
@@ -359,9 +359,10 @@ def record(
 
 def save(
     op: Primitive, node: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], made: list[Any],
-    wanted: dict[str, bool],
+    wanted: dict[str, bool], written: Any = None,
 ) -> None:  # fmt: skip
-    """Keep what the rules of the wanted inputs read."""
+    """Keep what the rules of the wanted inputs read; inputs in the memory just `written` as they were before."""
+    moved = None if written is None else written._vc
     fields = {argument for name, want in wanted.items() if want for argument in op.rule_arguments(name)}
     for field in op.saved:
         if field not in fields:
@@ -376,9 +377,9 @@ def save(
             value = tensors[op.tensors.index(field)]
             if isinstance(value, (list, tuple)):
                 value = tuple(value)
-                setattr(node, field + "_v", tuple(version_of(t) for t in value))
+                setattr(node, field + "_v", tuple(_version(t, moved) for t in value))
             else:
-                setattr(node, field + "_v", version_of(value) if isinstance(value, TensorBase) else 0)
+                setattr(node, field + "_v", _version(value, moved) if isinstance(value, TensorBase) else 0)
             setattr(node, field, value)
         elif field in op.statics:
             setattr(node, field, statics[op.statics.index(field)])
@@ -395,6 +396,11 @@ def save(
             setattr(node, field, [tuple(t._data.shape) for t in value] if many else tuple(value._data.shape))
         elif field.endswith("_dtype"):
             setattr(node, field, tensors[op.tensors.index(field[:-6])].dtype.np)
+
+
+def _version(t: TensorBase, moved: Any) -> int:
+    """The version of an input as the operation read it: the write itself has been counted in cell `moved`."""
+    return version_of(t) - (t._vc is not None and t._vc is moved)
 
 
 def _is_output(op: Primitive, field: str) -> bool:

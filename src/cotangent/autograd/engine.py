@@ -228,7 +228,8 @@ class _Careful:
         self.wanted: set[Node] | None = None if inputs is None else set(inputs)
         self.needed = self._needed()
         self.grads: dict[Any, Any] = {}
-        self.faces: dict[int, Any] = {}  # id of an array -> the tensor that stands for it: one array, one tensor
+        # id of an array -> the tensor that stands for it: one array, one tensor
+        self.faces: dict[int, Any] = {}
 
     def _needed(self) -> set[Node] | None:
         """The nodes that lie on a way to a wanted input; None means all."""
@@ -362,7 +363,8 @@ class _Careful:
             gs: tuple[Any, ...] = (g,)
         else:
             gs = tuple(g) if g is not None else (None,) * max(1, len(getattr(node, "outputs", (None,))))
-        # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they saved is freed.
+        # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they
+        # saved is freed.
         ends = self.needed is not None and not any(edge in self.needed for edge in node.edges)
         if ends and not (self.accumulate and self.wanted is not None and node in self.wanted):
             self.spent(node.edges)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
 from .where import here
-from .views import check_writable, edge_of, mark_stale, rebase, views_of
+from .views import check_writable, edge_of, inference_write, mark_stale, rebase, views_of
 
 
 def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -39,7 +39,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     level = level_of(tensors)
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
-    if recording or x._vc.__class__ is InferenceCell:
+    if recording:
         check_writable(x)
     if level or x._data.__class__ is not np.ndarray:
         return _write_functional(op, x, tensors, statics, recording)
@@ -58,6 +58,8 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     else:
         wrapped = tensors
         arrays = tuple(payload(t) for t in tensors)
+        if op.public in _APART:
+            _check_inputs_apart(x, tensors)
         if op.store is None or not _stored(op, x, arrays, statics):
             _store(op, x, np.asarray(run_kernel(op, arrays, statics)))
     bump(x, *here())
@@ -67,12 +69,18 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         rebase(x, node)
     elif list.__getitem__(cell_of(x), 1) is not None:
         mark_stale(x if x._view is None else x._view.base, x)
+    elif x._vc.__class__ is InferenceCell and not modes.inference:
+        inference_write()  # PyTorch notices when it counts the write, too
     return x
 
 
 def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, ...]) -> bool:
     """Let `op` store its result itself; False if it cannot, and the general path will say why."""
-    check_overlap(x)
+    if _repeats(op):
+        if 0 in x._data.strides:
+            return False
+    else:
+        check_overlap(x)
     token = set_errors(QUIET)
     try:
         op.store(*arrays, *statics)  # type: ignore[misc]
@@ -116,7 +124,8 @@ def _write_elementwise(
     fits = dtypes.can_cast(result_dtype, target)
     if not fits and op.cast_error is not None:
         raise op.cast_error(result_dtype, target)
-    check_overlap(x)
+    if not _repeats(op):
+        check_overlap(x)
     _check_inputs_apart(x, tensors)
     wrapped, arrays = operands(op, tensors, compute)
     data = x._data
@@ -143,6 +152,16 @@ def _defaults(op: Primitive, statics: tuple[Any, ...]) -> bool:
     return all(str(v) == op.defaults.get(s) for s, v in zip(op.statics, statics, strict=True))
 
 
+# PyTorch lets these write through an expanded tensor, where one element is written several times ...
+_REPEATED: Final = frozenset(("masked_fill", "tril", "triu", "index_fill", "index_put", "threshold"))
+# ... and looks, besides in elementwise operations, here for operands that lie in the memory being written.
+_APART: Final = frozenset(("copy", "index_add", "index_copy", "index_put", "scatter", "scatter_add"))
+
+
+def _repeats(op: Primitive) -> bool:
+    return op.public in _REPEATED or op.name in ("zeroed", "written_number")
+
+
 def check_overlap(x: Any) -> None:
     """Refuse to write through an expanded tensor, as PyTorch does."""
     data = x._data
@@ -161,7 +180,7 @@ def _check_inputs_apart(x: Any, tensors: tuple[Any, ...]) -> None:
     """Refuse operands that lie partly, or in another order, in the memory being written."""
     data = x._data
     for t in tensors[1:]:
-        if not isinstance(t, TensorBase) or (t._view is None and x._view is None) or t._data is data:
+        if not isinstance(t, TensorBase) or t._data is data:
             continue
         other = t._data
         if other.__class__ is not np.ndarray or not np.may_share_memory(data, other):
@@ -198,7 +217,14 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
         raise RuntimeError(
             f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(result.shape)}"
         )
-    check_overlap(x)
+    if _repeats(op):
+        if 0 in data.strides:
+            changed = data != result
+            data.flags.writeable = True
+            data[changed] = result[changed]
+            return
+    else:
+        check_overlap(x)
     data[...] = result if result.dtype == data.dtype else convert(result, data.dtype)
 
 

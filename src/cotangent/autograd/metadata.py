@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from ..kernels.shape import element_strides, storage_offset
 from ..ops.table import TABLE, Primitive, emitter
-from .base import cell_of
+from .base import InferenceCell, cell_of
 from .dispatch import record
 from .modes import modes
 from .recorded import alias
-from .views import DEFAULT, View, edge_of, mark_stale, views_of
+from .views import DEFAULT, View, edge_of, inference_write, mark_stale, succeed, views_of
 
 # PyTorch numbers the in-place forms of view operations as overloads of their own.
 _NODE_NAMES: Final = {
@@ -39,17 +39,19 @@ def look_anew(op: Primitive, x: Any, statics: tuple[Any, ...], recording: bool) 
         x._data = data
         x._view = View(view.base, view, op, statics, 0, view.origin)
         x._view.producer = view.producer
-    cell_of(x)[0] += 1
+    if x._vc.__class__ is not InferenceCell:
+        cell_of(x)[0] += 1
+    elif not modes.inference:
+        inference_write()
     if recording:
         node = record(op, (before,), statics, [x], None, 0, modes.grad, written=x)
         node.__class__ = _in_place_class(node.__class__)
-        x._node = node
-        x._req = True
-        if view is None:
-            mark_stale(x, x)
-    elif x._req and view is not None:
-        x._node = None
-        x._view.stale = True
+        mark_stale(x if view is None else view.base, x)
+        succeed(x, node)
+        if view is not None:
+            x._view.stale, x._view.version = False, x._vc[0]
+    elif list.__getitem__(cell_of(x), 1) is not None:
+        mark_stale(x if view is None else view.base, x)
     return x
 
 

@@ -108,7 +108,8 @@ class Node:
 
     def name(self) -> str:
         """The node's name, as PyTorch prints it."""
-        return type(self).__name__
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name in ("CopySlices", "CopyBackwards") else name
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

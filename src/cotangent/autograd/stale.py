@@ -36,8 +36,7 @@ def stale_value(node: Any, field: str) -> NoReturn:
             k = 0
         now, expected = t._vc[0], saved
         data, written = t._data, t
-        edge = node.edges[node.position(field) + k]
-        producer, number = (edge.parent, edge.output) if hasattr(edge, "parent") else (edge, 0)
+        producer, number = t.grad_fn, t.output_nr  # the history it has by now
     origin = ""
     if producer is not None and not hasattr(producer, "variable"):
         name = producer.name()

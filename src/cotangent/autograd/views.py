@@ -27,7 +27,7 @@ DEFAULT, NO_GRAD, MULTI, INFERENCE, CUSTOM = "default", "no_grad", "multi_output
 class View:
     """How one tensor views another: `op(parent, *statics)[output]`."""
 
-    __slots__ = ("base", "parent", "op", "statics", "output", "origin", "stale", "inherited", "producer")
+    __slots__ = ("base", "parent", "op", "statics", "output", "origin", "stale", "inherited", "producer", "version")
 
     def __init__(
         self, base: TensorBase, parent: View | None, op: Any, statics: tuple[Any, ...], output: int, origin: str
@@ -41,6 +41,7 @@ class View:
         self.stale = False
         self.inherited = False  # requires a gradient because its base does, but has no history: gradients end here
         self.producer = ""
+        self.version = 0  # of the memory, when the history was made
 
     def chain(self) -> list[View]:
         """The views from the base to this one."""
@@ -121,6 +122,7 @@ def link_view(
     elif base._req and modes.grad is None:
         t._req = view.inherited = True
     cell = cell_of(parent)
+    view.version = cell[0]
     t._vc = cell
     members = list.__getitem__(cell, 1)
     if members is None:
@@ -151,7 +153,10 @@ def edge_of(t: Any) -> Any:
         if view.origin != DEFAULT:
             _refuse_view(view, "its base or another view of its base has been")
         view.stale = view.inherited = False
+        view.version = t._vc[0]
         node = t._node = AsStridedBackward0(view, t)
+        if t._retains:
+            node._hooks().retain[0] = weakref.ref(t)
         return node
     return None if view is not None and view.inherited else accumulator_of(t)
 
@@ -165,10 +170,15 @@ def inherit(x: Any, value: bool) -> bool:
     cell = x._vc
     for ref in (None if cell is None else list.__getitem__(cell, 1)) or ():
         t: Any = ref()
-        if t is None or t._view is None or t._view.base is not x or t._node is not None or t._view.stale:
+        if t is None or t._view is None or t._view.base is not x or t._node is not None:
             continue
-        if t._view.inherited or not t._req:
-            t._req = t._view.inherited = value
+        view = t._view
+        if view.stale:
+            t._req = view.stale = value or bool(view.producer)
+        elif view.inherited or not t._req:
+            t._req = value
+            view.stale = value and view.version != cell[0]  # written since: the history is made anew
+            view.inherited = value and not view.stale
     if x._view is None:
         return False
     x._view.inherited = not value and x._view.base._req
@@ -183,8 +193,26 @@ def mark_stale(base: TensorBase, written: TensorBase) -> None:
         if view is None or view._view is None or not view._view.base._req or (view is written and written is base):
             continue
         view._req = True
+        if view._retains and view._node is not None:
+            forget_retained(view)
         view._node = None
         view._view.stale = True
+
+
+def forget_retained(t: Any) -> None:
+    """Take from the old history of `t`, which retains its gradient, what collects it there."""
+    node = t.grad_fn
+    if node is not None and node.hooks is not None:
+        node.hooks.retain.pop(t.output_nr, None)
+
+
+def succeed(t: Any, node: Node) -> None:
+    """Give `t` a new history; a retained gradient is collected there from now on."""
+    if t._retains:
+        forget_retained(t)
+        node._hooks().retain[0] = weakref.ref(t)
+    t._node = node
+    t._req = True
 
 
 def watched(cell: list[Any]) -> bool:
@@ -269,24 +297,25 @@ def rebase(x: Any, node: Node) -> None:
     """Give the tensor just written in place the history `node`."""
     view = x._view
     if view is None or view.origin in (NO_GRAD, INFERENCE):
-        x._node = node
-        x._req = True
+        succeed(x, node)
         mark_stale(x, x)
         return
     base = view.base
     slices = CopySlices(edge_of(base) if base._req else None, view, node)
-    base._node = slices
-    base._req = True
+    succeed(base, slices)
     mark_stale(base, x)
+
+
+def inference_write() -> NoReturn:
+    """Raise what PyTorch raises once a tensor of inference mode has been written outside of it."""
+    raise RuntimeError(
+        "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+        "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+    )
 
 
 def check_writable(x: Any) -> None:
     """Raise what PyTorch raises when `x` may not be written in place while recording."""
-    if x._vc.__class__ is InferenceCell and not modes.inference:
-        raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
-            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
-        )
     if modes.grad is None:
         return
     view = x._view
@@ -294,7 +323,7 @@ def check_writable(x: Any) -> None:
         base = view.base
         if view.origin != DEFAULT:
             _refuse_view(view)
-        if base._req and base._node is None and not (base._view is not None and base._view.stale):
+        if x._req and base._node is None and not (base._view is not None and base._view.stale):
             error = RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
             annotate(error, "leaf", broken=here())
             raise error
