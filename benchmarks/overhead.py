@@ -17,8 +17,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import cotangent
 import torch
+
+import cotangent
 
 Case = tuple[str, Callable[[Any], Callable[[], Any]], int, float]
 OPS = 200

@@ -87,10 +87,13 @@ def _refuse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     ]
     got = ", ".join(shown) + (", " if kwargs else "")
     raise TypeError(
-        f"to() received an invalid combination of arguments - got ({got}), but expected one of:\n * (torch.device device = "
-        "None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, torch.memory_format "
+        f"to() received an invalid combination of arguments - got ({got}), but expected one of:\n * "
+        "(torch.device device = "
+        "None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
+        "torch.memory_format "
         "memory_format = None)\n * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, "
-        "torch.memory_format memory_format = None)\n * (Tensor tensor, bool non_blocking = False, bool copy = False, *, "
+        "torch.memory_format memory_format = None)\n * (Tensor tensor, bool non_blocking = False, bool copy "
+        "= False, *, "
         "torch.memory_format memory_format = None)\n"
     )
 
@@ -249,8 +252,8 @@ def _without_recording(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs:
     for value in inputs:
         if isinstance(value, Tensor) and value._req and modes.grad is not None:
             raise TypeError(
-                f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} has no derivative here; use "
-                f"tensor.detach() to compute without recording, or a torch function"
+                f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} has no derivative here; "
+                "use tensor.detach() to compute without recording, or a torch function"
             )
     arrays = [numpy(v, force=True) if isinstance(v, Tensor) else v for v in inputs]
     if "out" in kwargs:

@@ -125,9 +125,9 @@ def from_numpy(d: np.dtype[Any]) -> dtype:
         found = FROM_NUMPY.get(native) if d.isnative else None
         if found is None:
             raise TypeError(
-                f"can't convert np.ndarray of type {d.type.__module__}.{d.type.__name__}. The only supported types "
-                "are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, "
-                "uint16, uint8, and bool."
+                f"can't convert np.ndarray of type {d.type.__module__}.{d.type.__name__}. The only supported "
+                "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, "
+                "uint64, uint32, uint16, uint8, and bool."
             )
     return found
 
@@ -228,7 +228,7 @@ class finfo:
             raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}")
         if type.category < FLOATING:
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         real = type.to_real()
         limits: Any = ml_dtypes.finfo(real.np) if real is bfloat16 else np.finfo(real.np)
@@ -263,7 +263,7 @@ class iinfo:
             raise TypeError(f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}")
         if type.category >= FLOATING:
             raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"
             )
         if type is bool_:
             raise TypeError("torch.bool is not supported by torch.iinfo")

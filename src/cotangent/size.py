@@ -96,8 +96,10 @@ class device:
         if not isinstance(type, str):
             given = type.__class__.__name__
             raise TypeError(
-                f"device() received an invalid combination of arguments - got ({given}), but expected one of:\n"
-                " * (torch.device device)\n      didn't match because some of the arguments have invalid types: "
+                f"device() received an invalid combination of arguments - got ({given}), but expected one "
+                "of:\n"
+                " * (torch.device device)\n      didn't match because some of the arguments have invalid "
+                "types: "
                 f"(!{given}!)\n * (str type, int index = -1)\n"
             )
         if not type:
@@ -165,7 +167,8 @@ def check_device(value: Any, function: str | None = None) -> device:
     if d.type == "cuda":
         raise AssertionError("Torch not compiled with CUDA enabled")
     raise NotImplementedError(
-        f"cotangent computes on the CPU only: device '{d}' is not available; accepted: 'cpu' (or leave `device` out)"
+        f"cotangent computes on the CPU only: device '{d}' is not available; accepted: 'cpu' (or leave "
+        "`device` out)"
     )
 
 

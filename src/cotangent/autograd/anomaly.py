@@ -12,7 +12,8 @@ from .modes import modes, refresh_extras
 from .where import warn
 
 _ENABLED = (
-    "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."
+    "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+    "debugging."
 )
 
 
@@ -50,23 +51,26 @@ def _report(node: Any) -> None:
     metadata = node.metadata
     if "traceback_" not in metadata:
         warn(
-            f"Error detected in {node.name()}. No forward pass information available. Enable detect anomaly during forward "
-            "pass for more information."
+            f"Error detected in {node.name()}. No forward pass information available. Enable detect anomaly "
+            "during forward pass for more information."
         )
         return
     warn(
-        f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{metadata['traceback_']}"
+        f"Error detected in {node.name()}. Traceback of forward call that caused the "
+        f"error:\n{metadata['traceback_']}"
     )
     while (parent := node.metadata.get("parent_")) is not None:
         trace = parent.metadata.get("traceback_")
         if trace is None:
             warn(
-                f"\n\nPrevious calculation was induced by {parent.name()}. No forward pass information available. Enable "
+                f"\n\nPrevious calculation was induced by {parent.name()}. No forward pass information "
+                "available. Enable "
                 "detect anomaly during forward pass for more information."
             )
         else:
             warn(
-                f"\n\nPrevious calculation was induced by {parent.name()}. Traceback of forward call that induced the "
+                f"\n\nPrevious calculation was induced by {parent.name()}. Traceback of forward call that "
+                "induced the "
                 f"previous calculation:\n{trace}"
             )
         node = parent

@@ -22,7 +22,8 @@ class TensorBase:
     _data   payload: a NumPy array, or what an interpreter (vmap, jvp, grad, trace) puts in its place
     _req    whether gradients flow through it (leaf or not)
     _node   the node that produced it; None for leaves, and for views whose base was rewritten (stale)
-    _vc     [version, weak references to the views of this memory or None, last writes]; None while version 0 and
+    _vc     [version, weak references to the views of this memory or None, last writes]; None while version 0
+    and
             without views; `last writes` are (version, code, lasti) and there only after the first write
     _view   how this tensor views its base; None if it is no view
     """
@@ -60,9 +61,10 @@ class InferenceCell(list[Any]):
     def __getitem__(self, index: Any) -> Any:
         if index == 0:
             raise RuntimeError(
-                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
-                "in computation tracked by autograd. To work around this, you can make a clone to get a normal tensor "
-                "and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+                "inference mode in computation tracked by autograd. To work around this, you can make a "
+                "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+                "`torch.inference_mode()`."
             )
         return list.__getitem__(self, index)
 

@@ -24,8 +24,8 @@ from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays
 from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
 from .dispatch import after_record, dispatch, finish, operate
 from .modes import modes
-from .outs import deliver
 from .node import FREED, Port, next_seq
+from .outs import deliver
 from .recorded import OpNode, Packed, plus, unbroadcast
 from .stale import stale_value
 from .views import edge_of, link_view
@@ -285,7 +285,8 @@ class Writer:
         statics = [f"{s}={op.defaults.get(s, 'REQUIRED')}" for s in op.statics]
         out = ", *, out=None" if self.elementwise else ""
         required = [f"{t}=REQUIRED" for t in op.tensors]
-        more = [] if statics else ["*more"]  # noticed by hand: Python would count the required ones as optional
+        # noticed by hand: Python would count the required ones as optional
+        more = [] if statics else ["*more"]
         if more:
             out = out.replace("*, ", "")
         self.add(0, f"def entry({', '.join([*required, *statics, *more])}{out}):")

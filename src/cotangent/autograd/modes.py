@@ -27,7 +27,8 @@ class Extras:
     def __init__(self) -> None:
         self.anomaly = False
         self.check_nan = True
-        self.running: Any = None  # the node whose rule is being recorded (create_graph), for anomaly's parents
+        # the node whose rule is being recorded (create_graph), for anomaly's parents
+        self.running: Any = None
         self.saved_hooks: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
         self.saving_disabled: str | None = None
 

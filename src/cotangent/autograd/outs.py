@@ -26,8 +26,8 @@ def deliver(function: str, value: Any, out: Any) -> Any:
         raise TypeError(f"{function}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if modes.grad is not None and (value._req or out._req):
         raise RuntimeError(
-            f"{function}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
+            f"{function}(): functions with out=... arguments don't support automatic differentiation, but "
+            "one of the arguments requires grad."
         )
     made: Any = value
     if not dtypes.can_cast(made.dtype, out.dtype):  # type: ignore[attr-defined]
@@ -39,10 +39,11 @@ def deliver(function: str, value: Any, out: Any) -> Any:
     if out._data.shape != data.shape:
         if out._data.size:
             warnings.warn(
-                f"An output with one or more elements was resized since it had shape {list(out._data.shape)}, which does "
-                f"not match the required output shape {list(data.shape)}. This behavior is deprecated, and in a future "
-                "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse an "
-                "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                "An output with one or more elements was resized since it had shape "
+                f"{list(out._data.shape)}, which does not match the required output shape "
+                f"{list(data.shape)}. This behavior is deprecated, and in a future PyTorch release outputs "
+                "will not be resized unless they have zero elements. You can explicitly reuse an out tensor "
+                "t by resizing it, inplace, to zero elements with t.resize_(0).",
                 UserWarning,
                 stacklevel=3,
             )

@@ -15,11 +15,10 @@ import numpy as np
 
 from ..ops.table import TABLE, Primitive
 from .base import TensorBase, new, version_of, world, wrap
-from .stale import stale_value
 from .modes import modes
 from .node import FREED, FREED_TEXT, PUBLIC_FIELD, Node, Port
+from .stale import stale_value
 from .views import edge_of
-
 
 _references: Final = sys.getrefcount
 _add: Final = np.add
@@ -231,9 +230,10 @@ class Packed:
             modes.grad = before
         if version_of(t) != version:
             raise RuntimeError(
-                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can "
-                "not be modified by in-place operations as this can lead to unexpected side-effects. Please open an "
-                "issue if you need to perform in-place operations on the input to a pack hook."
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack "
+                "hook can not be modified by in-place operations as this can lead to unexpected "
+                "side-effects. Please open an issue if you need to perform in-place operations on the input "
+                "to a pack hook."
             )
         self.unpack_hook = unpack_hook
 
@@ -242,7 +242,8 @@ class Packed:
         t = self.unpack_hook(self.packed)
         if not isinstance(t, TensorBase):
             raise TypeError(
-                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
+                "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                f"{type(t).__name__}"
             )
         return t
 

@@ -75,7 +75,8 @@ class Tape:
         for k, (t, (number, shape, d)) in enumerate(zip(given, self.inputs, strict=True)):
             if tuple(t.shape) != shape or t._data.dtype != d:
                 raise TypeError(
-                    f"the tape was traced with {FROM_NUMPY[d]} {list(shape)} as tensor {k}, got {t.dtype} {list(t.shape)}"
+                    f"the tape was traced with {FROM_NUMPY[d]} {list(shape)} as tensor {k}, got {t.dtype} "
+                    f"{list(t.shape)}"
                 )
             values[number] = t._data
         for number, array in self.bound:

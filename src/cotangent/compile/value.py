@@ -74,8 +74,8 @@ class Value:
         """Refuse: there are no numbers while tracing."""
         where = place(*here())
         raise RuntimeError(
-            f"a traced function must not depend on the numbers in a tensor: {where.file}:{where.line} asks for them "
-            f"({where.text.strip()})"
+            f"a traced function must not depend on the numbers in a tensor: {where.file}:{where.line} asks "
+            f"for them ({where.text.strip()})"
         )
 
     tolist = item

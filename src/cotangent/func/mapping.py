@@ -26,7 +26,8 @@ def vmap(
 
     Args:
         func: function of tensors, written for one example.
-        in_dims: dimension to map over, for all inputs or per input (nested as the inputs are); None: not mapped.
+        in_dims: dimension to map over, for all inputs or per input (nested as the inputs are); None: not
+            mapped.
         out_dims: where the mapped dimension goes in the outputs.
         randomness: "error", "same" or "different": what random operations inside do.
         chunk_size: map over at most so many examples at a time.
@@ -68,20 +69,21 @@ def mapped_inputs(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[
     name = _name(func)
     if not args:
         raise ValueError(
-            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function "
-            "with no inputs. The latter is unsupported."
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to "
+            "vmap over a function with no inputs. The latter is unsupported."
         )
     if isinstance(in_dims, bool) or not isinstance(in_dims, (int, tuple)):
         raise ValueError(
-            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially nested) tuple "
-            f"matching the structure of inputs, got: {type(in_dims)}."
+            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially "
+            f"nested) tuple matching the structure of inputs, got: {type(in_dims)}."
         )
     leaves, structure = tree.flatten(args)
     dims = tree.broadcast(in_dims, structure)
     if dims is None:
         raise ValueError(
-            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure of `inputs`. "
-            f"in_dims has structure {tree.spec(in_dims)} but inputs has structure {tree.spec(args)}."
+            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure "
+            f"of `inputs`. in_dims has structure {tree.spec(in_dims)} but inputs has structure "
+            f"{tree.spec(args)}."
         )
     sizes = []
     head = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): "
@@ -126,8 +128,9 @@ def _run(
         where = tree.broadcast(out_dims, shape)
         if where is None:
             raise ValueError(
-                f"vmap({_name(func)}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
-                f"`outputs`. out_dims has structure {tree.spec(out_dims)} but outputs has structure {tree.spec(result)}."
+                f"vmap({_name(func)}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with "
+                f"the structure of `outputs`. out_dims has structure {tree.spec(out_dims)} but outputs has "
+                f"structure {tree.spec(result)}."
             )
         return tree.unflatten(shape, [_out(func, level, o, d) for o, d in zip(outputs, where, strict=True)])
 
@@ -138,8 +141,8 @@ def _out(func: Any, level: VmapLevel, t: Any, dim: int | None) -> Any:
         if dim is None:
             return t
         raise ValueError(
-            f"vmap({_name(func)}, ...): `{_name(func)}` must only return Tensors, got type {type(t)}. Did you mean to set "
-            "out_dims= to None for output?"
+            f"vmap({_name(func)}, ...): `{_name(func)}` must only return Tensors, got type {type(t)}. Did "
+            "you mean to set out_dims= to None for output?"
         )
     if not level.owns(t):
         if dim is None:

@@ -101,7 +101,8 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
             if has_aux:
                 if not (isinstance(output, tuple) and len(output) == 2):
                     raise RuntimeError(
-                        "grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if has_aux is True"
+                        "grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if "
+                        "has_aux is True"
                     )
                 output, aux = output
             if not isinstance(output, TensorBase):
@@ -187,14 +188,16 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         if has_aux:
             if not (isinstance(output, tuple) and len(output) == 2):
                 raise RuntimeError(
-                    "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True"
+                    "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is "
+                    "True"
                 )
             output, aux = output
         outputs, shape = tree.flatten(output)
         for o in outputs:
             if not isinstance(o, TensorBase):
                 raise RuntimeError(
-                    f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(o)}"
+                    "vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type "
+                    f"{type(o)}"
                 )
         value = tree.unflatten(shape, [level.lower(o) for o in outputs])
         aux = _lowered(level, aux) if has_aux else None
@@ -204,8 +207,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         seeds = tree.flatten(given)[0] if given is not None else [TABLE["ones_like"].entry(level.lower(outputs[0]))]
         if len(seeds) != len(outputs):
             raise RuntimeError(
-                f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                f"cotangents: {tree.spec(given)}, primal output: {tree.spec(value)}"
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
+                f"the function. cotangents: {tree.spec(given)}, primal output: {tree.spec(value)}"
             )
         for i, (seed, o) in enumerate(zip(seeds, outputs, strict=True)):
             check_cotangent(i, seed, o)
@@ -247,8 +250,8 @@ def jvp(
     if tree.spec(primals) != tree.spec(tangents):
         raise RuntimeError(
             head + "Expected primals and tangents to have the same python structure. For example, if primals is a tuple of 3 "
-            f"tensors, tangents also must be. Got primals with structure {tree.spec(primals)} and tangents with structure "
-            f"{tree.spec(tangents)}"
+            f"tensors, tangents also must be. Got primals with structure {tree.spec(primals)} and tangents "
+            f"with structure {tree.spec(tangents)}"
         )
     with JvpLevel() as level:
         inside = []
@@ -270,8 +273,8 @@ def jvp(
             if tangent is None:
                 if strict:
                     raise RuntimeError(
-                        "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
-                        "allowed with strict=True."
+                        "jvp(f, primals, tangents, strict=True): The output of f is independent of the "
+                        "inputs. This is not allowed with strict=True."
                     )
                 tangent = TABLE["zeros_like"].entry(level.primal(o))
             values.append(level.primal(o))
@@ -284,8 +287,9 @@ def check_tangent(t: Any, move: Any) -> None:
     """Raise PyTorch's error for a tangent of another shape."""
     if tuple(t.shape) != tuple(move.shape):
         raise RuntimeError(
-            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
-            f"supported. Tensor is of size {list(t.shape)} while the given forward gradient is of size {list(move.shape)}."
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, "
+            f"this is not supported. Tensor is of size {list(t.shape)} while the given forward gradient is "
+            f"of size {list(move.shape)}."
         )
 
 

@@ -39,7 +39,8 @@ def missing(function: str, *names: str) -> NoReturn:
 def too_many(function: str, takes: int, more: tuple[Any, ...]) -> NoReturn:
     """Raise the TypeError for `more` positional arguments than the function takes."""
     raise TypeError(
-        f"{function}() takes {takes} positional argument{'s' * (takes != 1)} but {takes + len(more)} were given"
+        f"{function}() takes {takes} positional argument{'s' * (takes != 1)} but {takes + len(more)} were "
+        "given"
     )
 
 
@@ -123,8 +124,7 @@ def _converted(
     if at == 0:
         raise TypeError(
             f"{function}(): argument '{argument}' (position {position}) must be tuple of ints, but found "
-            "element of "
-            f"type {type_name(args[0])} at pos 0"
+            f"element of type {type_name(args[0])} at pos 0"
         )
     raise TypeError(
         f"{function}(): argument '{argument}' failed to unpack the object at pos {at + 1} with error \"type "

@@ -79,8 +79,8 @@ def multi_dot(tensors: Any, *, out: Any = None) -> Any:
     for i, (a, b) in enumerate(zip(ready, ready[1:], strict=False)):
         if a.shape[1] != b.shape[0]:
             raise RuntimeError(
-                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} cannot be "
-                "multiplied"
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
+                "cannot be multiplied"
             )
     splits = _cheapest([ready[0].shape[0], *[t.shape[1] for t in ready]])
     return deliver_exact(
@@ -196,12 +196,13 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
     rows, columns = input.shape[-2:]
     if rows != columns:
         raise RuntimeError(
-            f"linalg.matrix_power: A must be batches of square matrices, but they are {rows} by {columns} matrices"
+            f"linalg.matrix_power: A must be batches of square matrices, but they are {rows} by {columns} "
+            "matrices"
         )
     if out is not None and not dtypes.can_cast(input.dtype, out.dtype):
         raise RuntimeError(
-            f"matrix_power: Expected result to be safely castable from {dtypes.SCALAR_NAME[input.dtype]} dtype, but got "
-            f"result with dtype {dtypes.SCALAR_NAME[out.dtype]}"
+            f"matrix_power: Expected result to be safely castable from {dtypes.SCALAR_NAME[input.dtype]} "
+            f"dtype, but got result with dtype {dtypes.SCALAR_NAME[out.dtype]}"
         )
     return (deliver if n == 0 else deliver_exact)("matrix_power", _power(input, n), out)
 

@@ -11,6 +11,7 @@ from ..errors import check_dim
 from .arguments import deliver_exact
 from .table import constant, deliver, general
 
+
 def unique(
     input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:

@@ -2,7 +2,8 @@
 
 Every operand is brought to one order of dimensions (those of the result first, then those summed over), with
 dimensions of one where it has no such subscript; then they are multiplied from left to right, dimensions
-being summed over as soon as no later operand has them: in the product of matrices where both factors have them.
+being summed over as soon as no later operand has them: in the product of matrices where both factors have
+them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def einsum(*args: Any) -> Any:
     Args:
         args: the equation ("ij,jk->ik": letters per operand, then those of the result; "..." stands for any
             further dimensions, which broadcast; without "->" the letters that appear once, in alphabetical
-            order) and the operands; or the operands, each followed by a list of ints (or `...`), and the list of
+            order) and the operands; or the operands, each followed by a list of ints (or `...`), and the list
+            of
             the result.
 
     Returns:
@@ -97,7 +99,8 @@ def _from_lists(args: tuple[Any, ...]) -> tuple[str, list[Any]]:
 
 def _bad_letter(index: int) -> NoReturn:
     raise RuntimeError(
-        f"einsum(): invalid subscript given at index {index} in the equation string, subscripts must be in [a-zA-Z]"
+        f"einsum(): invalid subscript given at index {index} in the equation string, subscripts must be in "
+        "[a-zA-Z]"
     )
 
 
@@ -145,8 +148,8 @@ def _parsed(equation: str, operands: list[Any]) -> tuple[list[list[Any]], list[A
         if _DOTS in names:
             if count > operand.ndim:
                 raise RuntimeError(
-                    f"einsum(): the number of subscripts in the equation ({count}) is more than the number of "
-                    f"dimensions ({operand.ndim}) for operand {i}"
+                    f"einsum(): the number of subscripts in the equation ({count}) is more than the number "
+                    f"of dimensions ({operand.ndim}) for operand {i}"
                 )
             covered = max(covered, operand.ndim - count)
         elif count != operand.ndim:
@@ -242,8 +245,9 @@ def _note_sizes(operand: Any, names: list[Any], index: int, sizes: dict[Any, int
             if isinstance(name, int):
                 covered = sum(isinstance(other, int) for other in names)
                 raise RuntimeError(
-                    f"einsum(): dimension {covered + name} covered by ellipsis in operand {index}has size {n} which "
-                    f"does not broadcast with previously seen ellipsis with size {known} for the respective dimension"
+                    f"einsum(): dimension {covered + name} covered by ellipsis in operand {index}has size "
+                    f"{n} which does not broadcast with previously seen ellipsis with size {known} for the "
+                    "respective dimension"
                 )
             raise RuntimeError(
                 f"einsum(): subscript {name} has size {n} for operand {index} which does not broadcast with "

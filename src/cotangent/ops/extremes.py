@@ -138,8 +138,8 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
     if dim is None:
         if not input.numel():
             raise RuntimeError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
-                "'dim' argument."
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                "reduction dim with the 'dim' argument."
             )
         return deliver(name, whole(input), out)
     if not whole_number(dim):
@@ -219,8 +219,8 @@ def _grouped(name: str, input: Any, dim: Any) -> tuple[int, ...]:
     if not input.numel():
         if dims is None:
             raise RuntimeError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
-                "'dim' argument."
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
+                "reduction dim with the 'dim' argument."
             )
         for d in dims:
             _nonempty(name, input, d)
@@ -232,7 +232,8 @@ def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op:
         name,
         op(input, _grouped(name, input, dim), keepdim),
         out,
-        "Expected the dtype for input and out to match, but got {kind} for input's dtype and {kind_out} for out's "
+        "Expected the dtype for input and out to match, but got {kind} for input's dtype and {kind_out} for "
+        "out's "
         "dtype.",
     )
 

@@ -193,8 +193,8 @@ def gather(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, sparse_gra
         for i, n in enumerate(index.shape):
             if i != d and n > input.shape[i]:
                 raise RuntimeError(
-                    f"Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self "
-                    f"{list(input.shape)} apart from dimension {d}"
+                    f"Size does not match at dimension {i} expected index {list(index.shape)} to be no "
+                    f"larger than self {list(input.shape)} apart from dimension {d}"
                 )
         _in_bounds(index, input.shape[d] if input.ndim else 1, d)
     return deliver_exact("gather", gather_along(input, index, d), out)
@@ -210,8 +210,8 @@ def check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
         inside = all(i == d or n <= m for i, (n, m) in enumerate(zip(index.shape, input.shape, strict=False)))
         if not (fits and inside):
             raise RuntimeError(
-                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {d} "
-                f"and to be no larger size than src {list(src.shape)}"
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart "
+                f"from dimension {d} and to be no larger size than src {list(src.shape)}"
             )
     _in_bounds(index, input.shape[d] if input.ndim else 1, d)
 
@@ -252,8 +252,8 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
 def _scatter_reduced(input: Any, d: int, index: Any, src: Any, reduce: str) -> Any:
     if is_tensor(src):
         warnings.warn(
-            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
-            "release. Use torch.scatter_reduce instead for more reduction options.",
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a "
+            "future PyTorch release. Use torch.scatter_reduce instead for more reduction options.",
             UserWarning,
             stacklevel=3,
         )
@@ -362,13 +362,14 @@ def index_add(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: An
         )
     if source.dtype is not input.dtype:
         raise RuntimeError(
-            f"index_add_(): self ({dtypes.SCALAR_NAME[input.dtype]}) and source ({dtypes.SCALAR_NAME[source.dtype]}) must "
+            f"index_add_(): self ({dtypes.SCALAR_NAME[input.dtype]}) and source "
+            f"({dtypes.SCALAR_NAME[source.dtype]}) must "
             "have the same scalar type"
         )
     if source.ndim and index.numel() != source.shape[d]:
         raise RuntimeError(
-            f"index_add_(): Number of indices ({index.numel()}) should be equal to source.size(dim): ({source.shape[d]}), "
-            f"for dim: {d}"
+            f"index_add_(): Number of indices ({index.numel()}) should be equal to source.size(dim): "
+            f"({source.shape[d]}), for dim: {d}"
         )
     _check_rows(input, d, index)
     return add_rows(input, source, index, d, alpha)
@@ -421,7 +422,8 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     if is_tensor(value):
         if value.ndim:
             raise RuntimeError(
-                f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+                f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
+                "dimension(s)."
             )
         _check_rows(input, d, index)
         return fill_rows_with(input, value.to(input.dtype), index, d)
@@ -452,7 +454,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
     """
     if indices.dtype is not dtypes.int64:
         raise RuntimeError(
-            f"torch.take_along_dim(): dtype of indices should be Long but got {dtypes.SCALAR_NAME[indices.dtype]}"
+            "torch.take_along_dim(): dtype of indices should be Long but got "
+            f"{dtypes.SCALAR_NAME[indices.dtype]}"
         )
     if dim is None:
         return deliver_exact("take_along_dim", gather(reshape_any(input, (input.numel(),)), 0, indices.reshape(-1)), out)

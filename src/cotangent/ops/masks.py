@@ -133,8 +133,8 @@ def check_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     for d in range(-1, -min(len(a), len(b)) - 1, -1):
         if a[d] != b[d] and 1 not in (a[d], b[d]):
             raise RuntimeError(
-                f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at non-singleton dimension "
-                f"{max(len(a), len(b)) + d}"
+                f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at non-singleton "
+                f"dimension {max(len(a), len(b)) + d}"
             )
 
 
@@ -164,7 +164,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     if is_tensor(value):
         if value.ndim:
             raise RuntimeError(
-                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
+                "dimension(s)."
             )
         return masked_fill_with(input, value if value.dtype is input.dtype else value.to(input.dtype), mask)
     return masked_fill_number(input, mask, value)
@@ -197,8 +198,8 @@ def masked_select(input: Any, mask: Any = REQUIRED, *, out: Any = None) -> Any:
     for i in range(1, min(len(a), len(b)) + 1):
         if a[-i] != b[-i] and 1 not in (a[-i], b[-i]):
             raise RuntimeError(
-                f"The size of tensor a ({a[-i]}) must match the size of tensor b ({b[-i]}) at non-singleton dimension "
-                f"{max(len(a), len(b)) - i}"
+                f"The size of tensor a ({a[-i]}) must match the size of tensor b ({b[-i]}) at non-singleton "
+                f"dimension {max(len(a), len(b)) - i}"
             )
     return deliver_exact(
         "masked_select", pick_masked(input, mask), out, "masked_select(): self and result must have the same scalar type"

@@ -244,7 +244,8 @@ def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
 def _check_sizes(a: Any, b: Any) -> None:
     if a.shape[1] != b.shape[0]:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
+            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and "
+            f"{b.shape[0]}x{b.shape[1]})"
         )
 
 
@@ -276,7 +277,8 @@ def bmm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     check_fit(input, mat2)
     if input.dtype is not mat2.dtype:
         raise RuntimeError(
-            f"expected scalar type {dtypes.SCALAR_NAME[input.dtype]} but found {dtypes.SCALAR_NAME[mat2.dtype]}"
+            f"expected scalar type {dtypes.SCALAR_NAME[input.dtype]} but found "
+            f"{dtypes.SCALAR_NAME[mat2.dtype]}"
         )
     return deliver_exact("bmm", bmm_of(input, mat2), out)
 
@@ -288,8 +290,8 @@ def check_fit(a: Any, b: Any) -> None:
         raise RuntimeError("batch2 must be a 3D tensor")
     if tuple(b.shape[:2]) != (a.shape[0], a.shape[2]):
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
-            f"[{b.shape[0]}, {b.shape[1]}]."
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] "
+            f"but got: [{b.shape[0]}, {b.shape[1]}]."
         )
 
 
@@ -317,7 +319,8 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input.ndim}, {vec.ndim}")
     if input.shape[1] != vec.shape[0]:
         raise RuntimeError(
-            f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec ({vec.shape[0]})"
+            f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec "
+            f"({vec.shape[0]})"
         )
     _same_dtype(input, vec)
     return deliver_exact(
@@ -333,13 +336,13 @@ def check_vectors(function: str, a: Any, b: Any) -> None:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype is not b.dtype:
         raise RuntimeError(
-            f"{function} : expected both vectors to have same dtype, but found {dtypes.SCALAR_NAME[a.dtype]} and "
-            f"{dtypes.SCALAR_NAME[b.dtype]}"
+            f"{function} : expected both vectors to have same dtype, but found {dtypes.SCALAR_NAME[a.dtype]} "
+            f"and {dtypes.SCALAR_NAME[b.dtype]}"
         )
     if a.shape != b.shape:
         raise RuntimeError(
-            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number of "
-            f"elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
+            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the "
+            f"same number of elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
         )
 
 
@@ -420,8 +423,8 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     if left.shape[-1] != other.shape[-2]:
         count = math.prod(check_lead)
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {left.shape[-1]}] but got: "
-            f"[{count}, {other.shape[-2]}]."
+            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {left.shape[-1]}] but "
+            f"got: [{count}, {other.shape[-2]}]."
         )
     _same_dtype(input, other)
     result = matmul_batched(left, other)
@@ -437,7 +440,8 @@ def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     for d in range(n - 1, -1, -1):
         if x[d] != y[d] and 1 not in (x[d], y[d]):
             raise RuntimeError(
-                f"The size of tensor a ({x[d]}) must match the size of tensor b ({y[d]}) at non-singleton dimension {d}"
+                f"The size of tensor a ({x[d]}) must match the size of tensor b ({y[d]}) at non-singleton "
+                f"dimension {d}"
             )
     return tuple(max(p, q) if 0 not in (p, q) else 0 for p, q in zip(x, y, strict=True))
 
@@ -492,15 +496,17 @@ def check_expands(t: Any, shape: tuple[int, ...]) -> None:
     have = tuple(t.shape)
     if len(have) > len(shape):
         raise RuntimeError(
-            f"expand(torch.{t.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes provided "
-            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({len(have)})"
+            f"expand(torch.{t.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes "
+            f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(have)})"
         )
     lead = len(shape) - len(have)
     for d, n in enumerate(have):
         if n not in (1, shape[lead + d]):
             raise RuntimeError(
-                f"The expanded size of the tensor ({shape[lead + d]}) must match the existing size ({n}) at non-singleton "
-                f"dimension {lead + d}.  Target sizes: {list(shape)}.  Tensor sizes: {list(have)}"
+                f"The expanded size of the tensor ({shape[lead + d]}) must match the existing size ({n}) at "
+                f"non-singleton dimension {lead + d}.  Target sizes: {list(shape)}.  Tensor sizes: "
+                f"{list(have)}"
             )
 
 

@@ -272,8 +272,10 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
         )
         raise TypeError(
             f"{name}() received an invalid combination of arguments - got ({listed}), but expected one of:\n"
-            " * (Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out = None)\n"
-            " * (Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, Tensor out "
+            " * (Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out "
+            "= None)\n"
+            " * (Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, "
+            "Tensor out "
             "= None)\n"
             " * (Tensor input, bool unbiased = True)\n"
         )

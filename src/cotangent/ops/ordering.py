@@ -12,8 +12,8 @@ from ..kernels import ordering as k
 from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
-from .matmul import conj_of
 from .join import cat
+from .matmul import conj_of
 from .reduce import accumulating
 from .refusals import unsupported
 from .results import namedtuple_of

@@ -13,8 +13,21 @@ from ..kernels import products as k
 from .arguments import REQUIRED, compiler_name, deliver_exact, integers, missing
 from .arithmetic import mul
 from .matmul import (
-    VECTORS_DIFFER,     addmv_of, adjoint_matrix, baddbmm_of, bmm_of, check_expands, check_fit, check_vectors, conj_of, dot_of,
-    mm_of, mv_of, scale, scale_sum, vdot_of,
+    VECTORS_DIFFER,
+    addmv_of,
+    adjoint_matrix,
+    baddbmm_of,
+    bmm_of,
+    check_expands,
+    check_fit,
+    check_vectors,
+    conj_of,
+    dot_of,
+    mm_of,
+    mv_of,
+    scale,
+    scale_sum,
+    vdot_of,
 )  # fmt: skip
 from .reduce import sum_dims
 from .table import bilinear, deliver, general, is_tensor
@@ -123,7 +136,8 @@ def inner(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         out: tensor to write the result to.
 
     Returns:
-        the dimensions of `input` but its last, followed by those of `other` but its last; the product where one
+        the dimensions of `input` but its last, followed by those of `other` but its last; the product where
+        one
         of them is 0-d.
 
     Raises:
@@ -148,7 +162,8 @@ def inner(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
 
 
 _OTHER_DTYPE: Final = (
-    "tensordot: Expected the output tensor to have dtype {kind}, but got an output tensor with dtype {kind_out}"
+    "tensordot: Expected the output tensor to have dtype {kind}, but got an output tensor with dtype "
+    "{kind_out}"
 )
 
 
@@ -174,8 +189,8 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     """
     if not isinstance(dims, (int, tuple, list)) and not is_tensor(dims):
         raise RuntimeError(
-            "tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two "
-            f"lists, but got dims={dims}"
+            "tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing "
+            f"two lists, but got dims={dims}"
         )
     if is_tensor(dims):
         dims = dims.tolist()
@@ -211,8 +226,8 @@ def _contraction(a: Any, b: Any, left: tuple[int, ...], right: tuple[int, ...]) 
             lonely[1].append(check_dim(e, b.ndim))
         elif n != m:
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {n} in dim {d} and second has size {m} "
-                f"in dim {e}"
+                f"contracted dimensions need to match, but first has size {n} in dim {d} and second has size "
+                f"{m} in dim {e}"
             )
     if lonely[0]:
         a = sum_dims(a, tuple(lonely[0]), True)
@@ -323,13 +338,14 @@ def linalg_cross(input: Any, other: Any = REQUIRED, *, dim: int = -1, out: Any =
     at = check_dim(dim, input.ndim)
     if (input.shape[at], other.shape[at]) != (3, 3):
         raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[at]} and {other.shape[at]}"
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[at]} and "
+            f"{other.shape[at]}"
         )
     for d in range(input.ndim - 1, -1, -1):
         if input.shape[d] != other.shape[d] and 1 not in (input.shape[d], other.shape[d]):
             raise RuntimeError(
-                f"The size of tensor a ({input.shape[d]}) must match the size of tensor b ({other.shape[d]}) at "
-                f"non-singleton dimension {d}"
+                f"The size of tensor a ({input.shape[d]}) must match the size of tensor b ({other.shape[d]}) "
+                f"at non-singleton dimension {d}"
             )
     return deliver_exact("cross", cross_of(input, other, at), out)
 
@@ -451,7 +467,8 @@ def addbmm(
         )
     if batch1.shape[2] != batch2.shape[1]:
         raise RuntimeError(
-            f"Incompatible matrix sizes for bmm ({shape[0]}x{batch1.shape[2]} and {batch2.shape[1]}x{shape[1]})"
+            f"Incompatible matrix sizes for bmm ({shape[0]}x{batch1.shape[2]} and "
+            f"{batch2.shape[1]}x{shape[1]})"
         )
     if not input.dtype is batch1.dtype is batch2.dtype:
         raise RuntimeError(

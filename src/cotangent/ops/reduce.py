@@ -91,18 +91,22 @@ def no_out_without_dim(name: str, dims: str, dtype: Any) -> NoReturn:
     if dtype is not None:
         missing(name, "dim")
     raise TypeError(
-        f"{name}() received an invalid combination of arguments - got (Tensor, out=Tensor), but expected one of:\n"
+        f"{name}() received an invalid combination of arguments - got (Tensor, out=Tensor), but expected one "
+        "of:\n"
         " * (Tensor input, *, torch.dtype dtype = None)\n"
-        f" * (Tensor input, {dims} dim, bool keepdim = False, *, torch.dtype dtype = None, Tensor out = None)\n"
+        f" * (Tensor input, {dims} dim, bool keepdim = False, *, torch.dtype dtype = None, Tensor out = "
+        "None)\n"
     )
 
 
 def _no_fit(name: str, *given: str) -> NoReturn:
     """Raise PyTorch's TypeError for arguments that fit no overload of a sum or mean."""
     raise TypeError(
-        f"{name}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:\n"
+        f"{name}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one "
+        "of:\n"
         " * (Tensor input, *, torch.dtype dtype = None)\n"
-        " * (Tensor input, tuple of ints dim, bool keepdim = False, *, torch.dtype dtype = None, Tensor out = None)\n"
+        " * (Tensor input, tuple of ints dim, bool keepdim = False, *, torch.dtype dtype = None, Tensor out "
+        "= None)\n"
     )
 
 
@@ -193,8 +197,8 @@ def mean(
     if x.dtype.category < dtypes.FLOATING:
         what = "Input" if dtype is None else "Optional"
         raise RuntimeError(
-            f"mean(): could not infer output dtype. {what} dtype must be either a floating point or complex dtype. Got: "
-            f"{dtypes.SCALAR_NAME[x.dtype]}"
+            f"mean(): could not infer output dtype. {what} dtype must be either a floating point or complex "
+            f"dtype. Got: {dtypes.SCALAR_NAME[x.dtype]}"
         )
     if dim is None:
         if out is not None and out.dtype.category < dtypes.FLOATING:

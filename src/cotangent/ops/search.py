@@ -84,9 +84,9 @@ def _found(
                 f"boundaries tensor dim({edges.ndim}) and input value's dim(0) numel(1)"
             )
         raise RuntimeError(
-            f"{name}: boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and "
-            f"input value tensor must match, but we got boundaries tensor {list(edges.shape)} and input value tensor "
-            f"{list(values.shape)}"
+            f"{name}: boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
+            f"tensor and input value tensor must match, but we got boundaries tensor {list(edges.shape)} and "
+            f"input value tensor {list(values.shape)}"
         )
     if side is not None:
         if side not in ("left", "right"):
@@ -98,19 +98,20 @@ def _found(
         right = side == "right"
     if out is not None and out.dtype is not (dtypes.int32 if out_int32 else dtypes.int64):
         raise RuntimeError(
-            f"{name}: output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on whether "
-            f"out_int32 flag is True, but we got output tensor's dtype {dtypes.SCALAR_NAME[out.dtype]} and out_int32 "
-            f"flag is {out_int32}"
+            f"{name}: output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on "
+            "whether out_int32 flag is True, but we got output tensor's dtype "
+            f"{dtypes.SCALAR_NAME[out.dtype]} and out_int32 flag is {out_int32}"
         )
     if sorter is not None:
         if sorter.shape != edges.shape:
             raise RuntimeError(
-                f"{name}: boundary and sorter must have the same size, but got boundary tensor {list(edges.shape)}"
-                f"and got sorter tensor {list(sorter.shape)}"
+                f"{name}: boundary and sorter must have the same size, but got boundary tensor "
+                f"{list(edges.shape)}and got sorter tensor {list(sorter.shape)}"
             )
         if sorter.dtype is not dtypes.int64:
             raise RuntimeError(
-                f"{name}: sorter must be a tensor of long dtype but got dtype {dtypes.SCALAR_NAME[sorter.dtype]}"
+                f"{name}: sorter must be a tensor of long dtype but got dtype "
+                f"{dtypes.SCALAR_NAME[sorter.dtype]}"
             )
         edges = edges.gather(-1, sorter)
     return search_of(edges, values, right, out_int32)

@@ -46,7 +46,7 @@ def check_not_negative(**options: Any) -> None:
     """
     for name, value in options.items():
         # In this order: what is compared with what shows in the message for a value of another type.
-        if not 0.0 <= value:  # noqa: SIM300
+        if not 0.0 <= value:
             raise ValueError(f"Invalid {_NAMES.get(name, name + ' value')}: {value}")
 
 
