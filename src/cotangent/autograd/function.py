@@ -53,8 +53,8 @@ class FunctionCtx:
     def mark_shared_storage(self, *pairs: Any) -> None:
         """Deprecated; does nothing."""
         warnings.warn(
-            "mark_shared_storage is deprecated. Tensors with shared storages are automatically tracked. Note that calls "
-            "to `set_()` are not tracked",
+            "mark_shared_storage is deprecated. Tensors with shared storages are automatically tracked. Note "
+            "that calls to `set_()` are not tracked",
             FutureWarning,
             stacklevel=2,
         )
@@ -147,8 +147,8 @@ class BackwardCFunction(Node, FunctionCtx):
         backward, vjp = cls.backward, cls.vjp
         if backward is not Function.backward and vjp is not Function.vjp:
             raise RuntimeError(
-                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement "
-                "one of them."
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should "
+                "only implement one of them."
             )
         chosen: Callable[..., Any] = vjp if vjp is not Function.vjp else backward
         return chosen
@@ -161,15 +161,16 @@ class BackwardCFunction(Node, FunctionCtx):
             given.pop()
         if len(given) != want:
             raise RuntimeError(
-                f"function {name} returned an incorrect number of gradients (expected {want}, got {len(given)})"
+                f"function {name} returned an incorrect number of gradients (expected {want}, got "
+                f"{len(given)})"
             )
         out: list[Any] = []
         for position, (value, is_tensor) in enumerate(zip(given, self._is_tensor, strict=True)):
             if not is_tensor:
                 if value is not None:
                     raise RuntimeError(
-                        f"function {name} returned a gradient different than None at position {position + 1}, but the "
-                        "corresponding forward input was not a Variable"
+                        f"function {name} returned a gradient different than None at position "
+                        f"{position + 1}, but the corresponding forward input was not a Variable"
                     )
                 continue
             if value is not None and not isinstance(value, TensorBase):
@@ -188,8 +189,8 @@ class BackwardCFunction(Node, FunctionCtx):
             fits = lead >= 0 and all(n in (1, m) for n, m in zip(shape, have[lead:], strict=True))
             if not fits:
                 raise RuntimeError(
-                    f"Function {self.name()} returned an invalid gradient at index {index} - got {list(have)} but expected "
-                    f"shape compatible with {list(shape)}"
+                    f"Function {self.name()} returned an invalid gradient at index {index} - got "
+                    f"{list(have)} but expected shape compatible with {list(shape)}"
                 )
             value = TABLE["sum_to_size"].entry(value, shape)
         if value.dtype is not dtype:
@@ -256,17 +257,18 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(
-            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke "
-            "them on the class itself. Instantiating an autograd function will raise an error in a future version of "
-            "PyTorch.",
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you "
+            "should invoke them on the class itself. Instantiating an autograd function will raise an error "
+            "in a future version of PyTorch.",
             DeprecationWarning,
             stacklevel=2,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(
-            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function "
-            "with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style "
+            "autograd function with static forward method. (Example: "
+            "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
         )
 
     @staticmethod
@@ -283,8 +285,8 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Gradients of the inputs from those of the outputs."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
-            "backward mode AD."
+            "You must implement either the backward or vjp method for your custom autograd.Function to use "
+            "it with backward mode AD."
         )
 
     vjp = backward
@@ -339,13 +341,14 @@ def run_forward(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         outputs: tuple[Any, ...] = (result,)
     else:
         outputs = result
-    made = _finish(cls, ctx, inputs, outputs, recording, before)
+    made = finish_forward(cls, ctx, inputs, outputs, recording, before)
     return made if isinstance(result, tuple) else made[0]
 
 
-def _finish(
+def finish_forward(
     cls: Any, ctx: Any, inputs: list[Any], outputs: tuple[Any, ...], recording: bool, mode: Any
 ) -> tuple[Any, ...]:
+    """The outputs of a forward that has filled `ctx`, with the context as their node if it is recorded."""
     for i, t in enumerate(ctx.to_save or ()):
         if t is not None and not isinstance(t, TensorBase):
             raise TypeError(
@@ -354,8 +357,8 @@ def _finish(
     dirty = set(map(id, ctx.dirty_tensors or ()))
     if any(id(t) not in set(map(id, outputs)) for t in ctx.dirty_tensors or ()):
         raise RuntimeError(
-            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
-            "modified inplace must all be outputs of the Function."
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs "
+            "that are modified inplace must all be outputs of the Function."
         )
     passive = set(map(id, ctx.non_differentiable))
     for t in ctx.dirty_tensors or ():

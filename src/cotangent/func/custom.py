@@ -1,0 +1,250 @@
+"""Custom Functions inside transforms: each level in turn runs the Function one level down.
+
+    grad    records a node of the Function at its level; backward is the user's, on tensors of the level
+    jvp     the user's `jvp` gives the tangents
+    vmap    the user's `vmap`, or, with `generate_vmap_rule`, the Function written for one example runs on
+            batches, forward and backward
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ..autograd.base import TensorBase
+from ..autograd.function import TRANSFORMED, Function, FunctionCtx, finish_forward
+from ..autograd.modes import modes, no_grad
+from ..ops.table import TABLE
+from .batched import VmapLevel, expanded, front
+from .dual import JvpLevel
+from .levels import GradLevel, Level
+
+_SEE: Final = "For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
+
+
+class VmapInfo(NamedTuple):
+    """What a Function's `vmap` is told of the batch."""
+
+    batch_size: int
+    randomness: str
+
+
+def apply_in_level(cls: Any, level: Level, args: tuple[Any, ...]) -> Any:
+    """`cls.apply(*args)`, where the highest level among the arguments is `level`."""
+    if level.is_transform and cls.setup_context is Function.setup_context:
+        raise RuntimeError(
+            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), "
+            "it must "
+            f"override the setup_context staticmethod. {_SEE}"
+        )
+    if isinstance(level, VmapLevel):
+        return _vmapped(cls, level, args)
+    if isinstance(level, JvpLevel):
+        return _pushed(cls, level, args)
+    assert isinstance(level, GradLevel)
+    return _recorded(cls, level, args)
+
+
+def _each(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _like(result: Any, outputs: Any) -> Any:
+    return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+
+def _recorded(cls: Any, level: GradLevel, args: tuple[Any, ...]) -> Any:
+    """At a level of grad: run below, record here."""
+    shown = [level.wrap(a) if isinstance(a, TensorBase) and not level.owns(a) else a for a in args]
+    lowered = [level.lower(a) for a in shown]
+    mode, modes.grad = modes.grad, level.outside
+    try:
+        result = cls.apply(*lowered)
+    finally:
+        modes.grad = mode
+    outputs = []
+    for out in _each(result):
+        same = next((s for s, a in zip(shown, lowered, strict=True) if a is out), None)
+        outputs.append(level.wrap(out) if same is None and isinstance(out, TensorBase) else same or out)
+    ctx: Any = cls._backward_cls()
+    inputs = [a for a in shown if isinstance(a, TensorBase)]
+    ctx._is_tensor = tuple(isinstance(a, TensorBase) for a in shown)
+    ctx.needs_input_grad = tuple(isinstance(a, TensorBase) and a._req for a in shown)
+    with no_grad():
+        cls.setup_context(ctx, tuple(shown), _like(result, outputs))
+    recording = mode is not None and any(t._req for t in inputs)
+    return _like(result, finish_forward(cls, ctx, inputs, tuple(outputs), recording, mode))
+
+
+def _pushed(cls: Any, level: JvpLevel, args: tuple[Any, ...]) -> Any:
+    """At a level of forward mode: run below, ask `jvp` for the tangents."""
+    primals = [level.primal(a) if isinstance(a, TensorBase) else a for a in args]
+    ctx: Any = cls._backward_cls()
+    ctx._is_tensor = tuple(isinstance(a, TensorBase) for a in primals)
+    ctx.needs_input_grad = tuple(isinstance(a, TensorBase) and a._req for a in primals)
+    if cls.setup_context is not Function.setup_context:
+        result = cls.apply(*primals)
+        with no_grad():
+            cls.setup_context(ctx, tuple(primals), result)
+    else:
+        with no_grad():
+            result = cls.forward(ctx, *primals)
+        if modes.grad is not None and any(ctx.needs_input_grad):
+            result = cls.apply(*primals)
+    if ctx.saved_for_forward is not None:
+        ctx.to_save = ctx.saved_for_forward
+    tangents = []
+    for a, primal in zip(args, primals, strict=True):
+        t = level.tangent(a) if isinstance(a, TensorBase) else None
+        if t is None and ctx.materialize_grads and isinstance(primal, TensorBase):
+            t = TABLE["zeros_like"].entry(primal)
+        tangents.append(t)
+    moved = _each(cls.jvp(ctx, *tangents))
+    passive = set(map(id, ctx.non_differentiable))
+    outputs = [
+        level.dual(out, None if id(out) in passive else t) if isinstance(out, TensorBase) else out
+        for out, t in zip(_each(result), moved, strict=True)
+    ]
+    return _like(result, outputs)
+
+
+def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:
+    """At a level of vmap: the Function's own rule, or the generated one."""
+    own = cls.vmap is not Function.vmap
+    if cls.generate_vmap_rule and own:
+        raise RuntimeError(
+            f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an "
+            "overridden vmap "
+            "staticmethod. Please set generate_vmap_rule=False or delete the overridden vmap staticmethod "
+            "to avoid "
+            f"ambiguity. {_SEE}"
+        )
+    if not own and not cls.generate_vmap_rule:
+        raise RuntimeError(
+            f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and "
+            "implement the "
+            f"vmap staticmethod or set generate_vmap_rule=True. {_SEE}"
+        )
+    pairs = [level.split(a) for a in args]
+    values, dims = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+    if own:
+        returned = cls.vmap(VmapInfo(level.size, level.randomness), dims, *values)
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            got = f"{len(returned)} returns" if isinstance(returned, tuple) else f"a {type(returned)}"
+            raise RuntimeError(
+                "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree "
+                "structure "
+                f"compatible with the output. Got {got} instead"
+            )
+        result, where = returned
+    else:
+        rule = _Generated(cls, level.size, level.randomness, dims)
+        result, where = rule.function.apply(*values), rule.out_dims
+    outputs = _each(result)
+    if isinstance(result, tuple) and not isinstance(where, tuple):
+        where = (where,) * len(outputs)
+    batched = [
+        out if dim is None or not isinstance(out, TensorBase) else level.batch(out, dim)
+        for out, dim in zip(outputs, _each(where), strict=True)
+    ]
+    return _like(result, batched)
+
+
+class _Example(FunctionCtx):
+    """The context that a Function sees for one example."""
+
+    def __init__(self, needs: tuple[bool, ...]) -> None:
+        self.needs_input_grad = needs
+        self.materialize_grads = True
+        self.to_save: Any = None
+        self.saved_for_forward: Any = None
+        self.non_differentiable: tuple[Any, ...] = ()
+        self.dirty_tensors: Any = None
+        self.saved_tensors: tuple[Any, ...] = ()
+
+
+class _Generated:
+    """The Function over whole batches that belongs to `cls`, written for one example."""
+
+    def __init__(self, cls: Any, size: int, randomness: str, dims: tuple[int | None, ...]) -> None:
+        self.cls = cls
+        self.size = size
+        self.randomness = randomness
+        self.dims = dims
+        self.out_dims: Any = None
+        body = {
+            "forward": staticmethod(self.forward),
+            "setup_context": staticmethod(self.setup_context),
+            "backward": staticmethod(self.backward),
+            "jvp": staticmethod(self.jvp),
+            "generate_vmap_rule": True,
+        }
+        self.function: Any = type(Function)(f"Vmapped{cls.__name__}", (Function,), body)
+
+    def level(self) -> VmapLevel:
+        """A new level for the examples."""
+        return VmapLevel(self.size, self.randomness)
+
+    def inside(self, level: VmapLevel, values: Any, dims: Any) -> list[Any]:
+        """Values of the batch as the examples see them."""
+        return [
+            v if d is None or v is None else level.batch(v, d) for v, d in zip(values, dims, strict=True)
+        ]
+
+    def forward(self, *values: Any) -> Any:
+        """Run all examples."""
+        with self.level() as level:
+            result = self.cls.forward(*self.inside(level, values, self.dims))
+            pairs = [level.split(out) for out in _each(result)]
+        self.out_dims = _like(result, [p[1] for p in pairs])
+        return _like(result, [p[0] for p in pairs])
+
+    def setup_context(self, ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Let the Function fill its context; what it saves is saved as whole batches."""
+        ctx.example = example = _Example(ctx.needs_input_grad)
+        with self.level() as level:
+            ins = self.inside(level, inputs, self.dims)
+            outs = self.inside(level, _each(output), _each(self.out_dims))
+            self.cls.setup_context(example, tuple(ins), _like(output, outs))
+            given = dict(zip(map(id, (*ins, *outs)), (*inputs, *_each(output)), strict=True))
+
+            def whole(t: Any) -> Any:
+                return given[id(t)] if id(t) in given else level.split(t)[0]
+
+            ctx.save_for_backward(*map(whole, example.to_save or ()))
+            ctx.saved_dims = [level.split(t)[1] for t in example.to_save or ()]
+            if example.saved_for_forward is not None:
+                ctx.save_for_forward(*map(whole, example.saved_for_forward))
+                ctx.forward_dims = [level.split(t)[1] for t in example.saved_for_forward]
+            ctx.mark_non_differentiable(*map(whole, example.non_differentiable))
+        ctx.set_materialize_grads(example.materialize_grads)
+
+    def backward(self, ctx: Any, *cotangents: Any) -> Any:
+        """The Function's backward for all examples."""
+        with self.level() as level:
+            ctx.example.saved_tensors = tuple(self.inside(level, ctx.saved_tensors, ctx.saved_dims))
+            gs = self.inside(level, cotangents, _each(self.out_dims))
+            backward = self.cls.backward if self.cls.vjp is Function.vjp else self.cls.vjp
+            found = _each(backward(ctx.example, *gs))
+            return tuple(self.settled(level, g, d) for g, d in zip(found, self.dims, strict=True))
+
+    def settled(self, level: VmapLevel, g: Any, dim: int | None) -> Any:
+        """The gradient of an input: of each example, or their sum if they share the input."""
+        if g is None:
+            return None
+        value = front(g._data.value, g._data.bdim) if level.owns(g) else expanded(g, self.size)
+        return value.sum(0) if dim is None else value.movedim(0, dim)
+
+    def jvp(self, ctx: Any, *tangents: Any) -> Any:
+        """The Function's jvp for all examples."""
+        with self.level() as level:
+            dims = getattr(ctx, "forward_dims", ctx.saved_dims)
+            ctx.example.saved_tensors = tuple(self.inside(level, ctx.saved_tensors, dims))
+            found = self.cls.jvp(ctx.example, *self.inside(level, tangents, self.dims))
+            moved = [
+                None if t is None else level.whole(t).movedim(0, d or 0) if d is not None else t
+                for t, d in zip(_each(found), _each(self.out_dims), strict=True)
+            ]
+        return _like(found, moved)
+
+
+TRANSFORMED.append(apply_in_level)
