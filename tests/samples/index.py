@@ -272,8 +272,10 @@ CASES = [
     OpCase("getitem advanced", _advanced, ALL, _read),
     OpCase("getitem boolean", _boolean, ALL, _read, vmap=False, trace=False),
     OpCase("setitem", _assignment, ALL, _assigned, vmap_rest=False),
-    OpCase("setitem boolean", _masked_assignment, ALL, _assigned, vmap=False),
-    OpCase("index_put mask", _index_put_mask, ALL, lambda xp, *a, **k: xp.index_put(*a, **k), vmap=False),
+    OpCase("setitem boolean", _masked_assignment, ALL, _assigned, vmap=False, trace=False),
+    OpCase(
+        "index_put mask", _index_put_mask, ALL, lambda xp, *a, **k: xp.index_put(*a, **k), vmap=False, trace=False
+    ),
     OpCase("gather", _gather, ALL, out=True),
     OpCase("scatter", _scatter, ALL, inplace=True),
     OpCase("scatter_add", _scatter_add, ALL, inplace=True, tolerance=SUMS),

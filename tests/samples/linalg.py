@@ -149,8 +149,13 @@ CASES = [
         out=True,
         inplace=True,
     ),
+    contraction("addbmm", scaled(((2, 3), (2, 2, 2), (2, 2, 3))), out=True, inplace=True),
+    # In place PyTorch gives the tensor the result's shape here, if it owns its memory.
     contraction(
-        "addbmm", scaled(((2, 3), (2, 2, 2), (2, 2, 3)), ((3,), (1, 2, 2), (1, 2, 3))), out=True, inplace=True
+        "addbmm broadcast",
+        scaled(((3,), (1, 2, 2), (1, 2, 3))),
+        call=lambda xp, *a, **k: xp.addbmm(*a, **k),
+        out=True,
     ),
     contraction(
         "baddbmm",

@@ -75,6 +75,8 @@ def _as_real(a: Any) -> Any:
 
 
 def _as_complex(a: Any) -> Any:
+    if a.strides[-1] != a.itemsize:
+        a = np.ascontiguousarray(a)  # a batch or a traced array in another order: users' tensors were checked
     return a.view(np.result_type(a.dtype, np.complex64))[..., 0]
 
 
@@ -97,12 +99,12 @@ view_as_complex_of = linear(
     node="ViewAsComplexBackward0",
     public="view_as_complex",
     view=True,
-    batch=along,
+    batch="axes",
     input=lambda g: parted(g),
 )
 # The pullbacks of the two: the same values, whatever the memory of the cotangent looks like.
 joined: Any = linear(
-    "joined(input)", _densely_complex, node="ViewAsComplexBackward0", batch=along, input=lambda g: parted(g)
+    "joined(input)", _densely_complex, node="ViewAsComplexBackward0", batch="axes", input=lambda g: parted(g)
 )
 parted: Any = linear(
     "parted(input)", _as_real, node="ViewAsRealBackward0", batch=along, input=lambda g: joined(g)
