@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from ..autograd.base import TensorBase
-from ..autograd.function import TRANSFORMED, Function, FunctionCtx, finish_forward
+from ..autograd.function import TRANSFORMED, Function, FunctionCtx, FunctionMeta, finish_forward
 from ..autograd.modes import modes, no_grad
 from ..ops.table import TABLE
 from .batched import VmapLevel, expanded, front
@@ -178,7 +178,7 @@ class _Generated:
             "jvp": staticmethod(self.jvp),
             "generate_vmap_rule": True,
         }
-        self.function: Any = type(Function)(f"Vmapped{cls.__name__}", (Function,), body)
+        self.function: Any = FunctionMeta(f"Vmapped{cls.__name__}", (Function,), body)
 
     def level(self) -> VmapLevel:
         """A new level for the examples."""
