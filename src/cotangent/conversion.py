@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from . import dtypes
 from .autograd.base import cell_of
 from .autograd.modes import modes
+from .config import warn_once
 from .creation import born, legacy_tensor
 from .dtypes import dtype as _dtype
 from .errors import type_name
@@ -25,7 +25,7 @@ def cast(self: Any, d: _dtype, copy: bool = False) -> Any:
     if d is self.dtype:
         return TABLE["clone_of"].entry(self) if copy else self
     if self.dtype.is_complex and d.category < dtypes.COMPLEX and d.category != dtypes.BOOL:
-        warnings.warn(_DISCARDS, UserWarning, stacklevel=3)
+        warn_once(_DISCARDS, 3)
     return TABLE["cast"].entry(self, d.np)
 
 
@@ -283,12 +283,20 @@ def from_dlpack(ext_tensor: Any) -> Any:
     Returns:
         a tensor on the same memory.
 
+    Raises:
+        RuntimeError: for an object that does not speak DLPack.
+
     Example:
         >>> import cotangent as torch
         >>> import numpy as np
         >>> torch.from_dlpack(np.arange(2))
         tensor([0, 1])
     """
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so "
+            "you might have already constructed a tensor from it once."
+        )
     return born(np.from_dlpack(ext_tensor))
 
 

@@ -11,15 +11,20 @@ import numpy as np
 from . import dtypes
 from .autograd.base import InferenceCell, active, new, wrap
 from .autograd.modes import modes
-from .config import settings
+from .config import settings, warn_once
 from .dtypes import dtype as _dtype
 from .errors import type_name
+from .ops.arguments import REQUIRED, missing, too_many
 from .size import check_device
 from .tensor import LEGACY_NEW, Tensor
 
 _COPY_CONSTRUCT = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
     "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
+)
+_LIST_OF_ARRAYS = (
+    "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list "
+    "to a single numpy.ndarray with numpy.array() before converting to a tensor."
 )
 
 
@@ -67,7 +72,7 @@ def _is_sequence(data: Any) -> bool:
 def _scalars(data: Any, shape: list[int], depth: int, out: list[Any]) -> None:
     """Collect the numbers of nested sequences of the given shape."""
     if depth == len(shape):
-        out.append(_scalar(data, depth))
+        out.append(_scalar(data, depth, not out))
         return
     if isinstance(data, Tensor):
         data = list(data) if data.ndim else data
@@ -79,7 +84,11 @@ def _scalars(data: Any, shape: list[int], depth: int, out: list[Any]) -> None:
         _scalars(item, shape, depth + 1, out)
 
 
-def _scalar(value: Any, depth: int) -> Any:
+class _Nested(Exception):
+    """A sequence stands where a number should."""
+
+
+def _scalar(value: Any, depth: int, first: bool) -> Any:
     if isinstance(value, Tensor):
         if value.numel() != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
@@ -89,11 +98,11 @@ def _scalar(value: Any, depth: int) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return value[()]
     if isinstance(value, str):
-        if depth:
+        if first and depth:
             raise ValueError("too many dimensions 'str'")
         raise TypeError("new(): invalid data type 'str'")
     if isinstance(value, (list, tuple)):
-        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+        raise _Nested
     if hasattr(value, "__index__"):
         return value.__index__()
     if hasattr(value, "__float__"):
@@ -138,7 +147,8 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
     """The array `torch.tensor` makes of `data`.
 
     Raises:
-        ValueError, TypeError, RuntimeError: for ragged, non-numeric or overflowing data, with PyTorch's texts.
+        ValueError, TypeError, RuntimeError: for ragged, non-numeric or overflowing data, with PyTorch's
+        texts.
     """
     if isinstance(data, np.ndarray):
         found = dtypes.from_numpy(data.dtype)
@@ -158,7 +168,14 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
             return np.empty(shape, (d or settings.default_dtype).np)
         if shape and _ends_in_tensor(data):
             return _stacked(data, d)
-        _scalars(data, shape, 0, values)
+        try:
+            _scalars(data, shape, 0, values)
+        except _Nested:
+            kind = "an integer" if d is not None and d.category < dtypes.FLOATING else None
+            whole = all(isinstance(v, (int, np.integer)) for v in values)
+            if kind is None and (d is not None or not whole):
+                raise TypeError("must be real number, not list") from None
+            raise TypeError("'list' object cannot be interpreted as an integer") from None
     chosen = d or _inferred(values)
     _fits(values, chosen)
     if not shape:
@@ -205,12 +222,18 @@ def _stacked(data: Any, d: _dtype | None) -> np.ndarray[Any, Any]:
 
 
 def tensor(
-    data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+    data: Any = REQUIRED,
+    *more: Any,
+    dtype: _dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Any:
     """A new tensor with a copy of `data`.
 
     Args:
         data: number, nested sequence of numbers, NumPy array or tensor.
+        more: refused; the other arguments go by name.
         dtype: element type; inferred from `data` if None (floats become the default dtype).
         device: "cpu" or None.
         requires_grad: whether gradients flow to it.
@@ -229,17 +252,25 @@ def tensor(
         tensor([[1., 2.],
                 [3., 4.]])
     """
+    if data is REQUIRED:
+        missing("tensor", "data")
+    if more:
+        too_many("tensor", 1, more)
     check_dtype("tensor", dtype)
     if device is not None:
-        check_device(device)
+        check_device(device, "tensor")
+    if requires_grad.__class__ is not bool and requires_grad is not None:
+        raise TypeError(f"tensor(): argument 'requires_grad' must be bool, not {type_name(requires_grad)}")
     if isinstance(data, Tensor):
         warnings.warn(_COPY_CONSTRUCT, UserWarning, stacklevel=2)
         array = data._data
         return born(np.array(array) if dtype is None else np.array(array).astype(dtype.np), requires_grad)
+    if isinstance(data, list) and data and isinstance(data[0], np.ndarray):
+        warn_once(_LIST_OF_ARRAYS)
     return born(as_array(data, dtype), requires_grad)
 
 
-def as_tensor(data: Any, dtype: _dtype | None = None, device: Any = None) -> Any:
+def as_tensor(data: Any = REQUIRED, dtype: _dtype | None = None, device: Any = None) -> Any:
     """`data` as a tensor, sharing memory and history where possible.
 
     Args:
@@ -258,8 +289,10 @@ def as_tensor(data: Any, dtype: _dtype | None = None, device: Any = None) -> Any
         >>> a
         array([1., 0.])
     """
+    if data is REQUIRED:
+        missing("as_tensor", "data")
     if device is not None:
-        check_device(device)
+        check_device(device, "as_tensor")
     if isinstance(data, Tensor):
         return data if dtype is None or dtype is data.dtype else data.to(dtype)
     if isinstance(data, np.ndarray) and (dtype is None or dtypes.from_numpy(data.dtype) is dtype):
@@ -329,15 +362,16 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
     dtypes.from_numpy(ndarray.dtype)
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
-            "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are "
+            "not currently supported. (You can probably work around this by making a copy of your array  "
+            "with array.copy().) "
         )
     if not ndarray.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
-            "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or make "
-            "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of this "
-            "program.",
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This "
+            "means writing to this tensor will result in undefined behavior. You may want to copy the array "
+            "to protect its data or make it writable before converting it to a tensor. This type of warning "
+            "will be suppressed for the rest of this program.",
             UserWarning,
             stacklevel=2,
         )
@@ -411,7 +445,8 @@ def legacy_tensor(cls: Any, d: _dtype, args: tuple[Any, ...], kwargs: dict[str, 
     else:
         if any(not hasattr(n, "__index__") for n in args):
             raise TypeError(
-                f"new() received an invalid combination of arguments - got ({', '.join(type_name(a) for a in args)})"
+                "new() received an invalid combination of arguments - got "
+                f"({', '.join(type_name(a) for a in args)})"
             )
         shape = [n.__index__() for n in args]
         for n in shape:
@@ -428,8 +463,8 @@ def legacy_tensor(cls: Any, d: _dtype, args: tuple[Any, ...], kwargs: dict[str, 
 def _options(d: _dtype) -> str:
     name = dtypes.CPP_NAME[d] + (" int" if d is dtypes.int64 else "")
     return (
-        f"TensorOptions(dtype={name}, device=cpu, layout=Strided, requires_grad=false (default), pinned_memory=false "
-        "(default), memory_format=(nullopt))"
+        f"TensorOptions(dtype={name}, device=cpu, layout=Strided, requires_grad=false (default), "
+        "pinned_memory=false (default), memory_format=(nullopt))"
     )
 
 

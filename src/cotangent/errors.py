@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import FunctionType
 from typing import Any, NoReturn
 
 
 def type_name(value: object) -> str:
     """A value's type as PyTorch's argument errors print it."""
     kind = type(value)
+    if kind is FunctionType and str(value.__module__).startswith(("cotangent", "torch")):
+        return "builtin_function_or_method"  # what PyTorch's own functions are
     return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
 
 

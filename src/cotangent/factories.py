@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import warnings
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,16 +12,24 @@ from .autograd.base import cell_of
 from .config import settings
 from .creation import as_array, born, check_dtype
 from .dtypes import dtype as _dtype
-from .errors import bad_argument
-from .ops.arguments import integers
+from .errors import bad_argument, type_name
+from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
 from .size import check_device
 from .tensor import Tensor
 
+# The options of every factory, as PyTorch's errors list them.
+OPTIONS: Final = (
+    "torch.dtype dtype = None, torch.layout layout = None, torch.device device = None, bool pin_memory = "
+    "False, bool requires_grad = False"
+)
+
 
 def _shape(function: str, size: Any) -> tuple[int, ...]:
-    shape = integers(function, "size", size) if size else ()
+    shape = integers(function, "size", size)
     for n in shape:
         if n < 0:
+            if function == "zeros":
+                raise RuntimeError("zeros: Dimension size must be non-negative.")
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
     return shape
 
@@ -30,27 +38,24 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     """A filled tensor (`fill` None: whatever is in the memory)."""
     if "size" in options:
         size = (options.pop("size"),)
-    dtype = options.pop("dtype", None)
-    requires_grad = options.pop("requires_grad", False)
-    out = options.pop("out", None)
     names = options.pop("names", None)
-    _ignored(function, options)
-    check_dtype(function, dtype)
+    dtype, requires_grad, out = taken(function, options)
     if names is not None:
         raise RuntimeError(f"{function}(): named tensors are not supported; leave `names` out")
     shape = _shape(function, size)
     d = dtype or settings.default_dtype
     if out is not None:
-        return _written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
-    array = np.empty(shape, d.np) if fill is None else np.full(shape, fill, d.np) if fill else np.zeros(shape, d.np)
+        return written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
+    array = np.empty(shape, d.np) if fill is None else np.ones(shape, d.np) if fill else np.zeros(shape, d.np)
     return born(array, requires_grad)
 
 
-def _written(out: Any, dtype: Any, array: Any) -> Any:
+def written(out: Any, dtype: Any, array: Any) -> Any:
     """Store `array` in the tensor given as `out=`, which gets its shape."""
     if dtype is not None and dtype is not out.dtype:
         raise RuntimeError(
-            f"dtype {dtypes.SCALAR_NAME[dtype]} does not match dtype of out parameter ({dtypes.SCALAR_NAME[out.dtype]})"
+            f"dtype {dtypes.SCALAR_NAME[dtype]} does not match dtype of out parameter "
+            f"({dtypes.SCALAR_NAME[out.dtype]})"
         )
     if out._data.shape == array.shape:
         out._data[...] = array
@@ -60,13 +65,29 @@ def _written(out: Any, dtype: Any, array: Any) -> Any:
     return out
 
 
-def _ignored(function: str, options: dict[str, Any]) -> None:
-    """Check the options that change nothing here."""
+def taken(function: str, options: dict[str, Any]) -> tuple[Any, bool, Any]:
+    """The options of a factory, checked: dtype, requires_grad, out. The others change nothing here."""
+    dtype, requires_grad, out = options.get("dtype"), options.get("requires_grad"), options.get("out")
+    check_dtype(function, dtype)
     if options.get("device") is not None:
-        check_device(options["device"])
+        check_device(options["device"], function)
     for key in options:
-        if key not in ("device", "layout", "pin_memory", "memory_format"):
+        if key not in _KNOWN:
             raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
+    if requires_grad is not None and requires_grad.__class__ is not bool:
+        raise TypeError(
+            f"{function}(): argument 'requires_grad' must be bool, not {type_name(requires_grad)}"
+        )
+    return dtype, bool(requires_grad), out
+
+
+_COPY: Final = (
+    "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+    "sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor)."
+)
+_KNOWN: Final = frozenset(
+    ("dtype", "requires_grad", "out", "device", "layout", "pin_memory", "memory_format")
+)
 
 
 def zeros(*size: Any, **options: Any) -> Any:
@@ -146,7 +167,7 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
     return born(array, options.get("requires_grad", False))
 
 
-def full(size: Any, fill_value: Any, **options: Any) -> Any:
+def full(size: Any = REQUIRED, fill_value: Any = REQUIRED, **options: Any) -> Any:
     """A tensor filled with one value.
 
     Args:
@@ -165,19 +186,28 @@ def full(size: Any, fill_value: Any, **options: Any) -> Any:
         >>> torch.full((2,), 7)
         tensor([7, 7])
     """
-    if isinstance(fill_value, Tensor):
-        fill_value = fill_value.item()
-    dtype = options.pop("dtype", None)
-    requires_grad = options.pop("requires_grad", False)
-    out = options.pop("out", None)
-    _ignored("full", options)
-    check_dtype("full", dtype)
+    left_out = [key for key, value in (("size", size), ("fill_value", fill_value)) if value is REQUIRED]
+    if left_out:
+        missing("full", *left_out)
+    if not isinstance(size, (tuple, list)):
+        bad_argument("full", "size", 1, "tuple of ints", size)
+    fill_value = _filling("full", fill_value)
+    dtype, requires_grad, out = taken("full", options)
     shape = _shape("full", (size,))
     d = dtype or (out.dtype if out is not None else dtypes.scalar_dtype(fill_value, settings.default_dtype))
     array = np.full(shape, number(fill_value, d), d.np)
     if out is not None:
-        return _written(out, dtype, array)
+        return written(out, dtype, array)
     return born(array, requires_grad)
+
+
+def _filling(function: str, value: Any) -> Any:
+    """The value to fill with, a number also if it came as a tensor."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        return value.item()
+    if not isinstance(value, NUMBER):
+        bad_argument(function, "fill_value", 2, "Number", value)
+    return plain(value)
 
 
 def number(value: Any, d: _dtype) -> Any:
@@ -194,12 +224,11 @@ def number(value: Any, d: _dtype) -> Any:
 
 
 def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
+    if input is REQUIRED:
+        missing(function, "input")
     if not isinstance(input, Tensor):
         bad_argument(function, "input", 1, "Tensor", input)
-    dtype = options.pop("dtype", None)
-    requires_grad = options.pop("requires_grad", False)
-    _ignored(function, options)
-    check_dtype(function, dtype)
+    dtype, requires_grad, _ = taken(function, options)
     d = (dtype or input.dtype).np
     data = input._data
     if data.__class__ is not np.ndarray:
@@ -208,10 +237,12 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
         return made if not fill else made + fill
     if fill is None:
         return born(np.empty_like(data, d), requires_grad)
-    return born(np.full_like(data, number(fill, dtypes.FROM_NUMPY[d]), d) if fill else np.zeros_like(data, d), requires_grad)
+    if not fill:
+        return born(np.zeros_like(data, d), requires_grad)
+    return born(np.full_like(data, number(fill, dtypes.FROM_NUMPY[d]), d), requires_grad)
 
 
-def zeros_like(input: Any, **options: Any) -> Any:
+def zeros_like(input: Any = REQUIRED, **options: Any) -> Any:
     """Zeros of the shape and dtype of `input`.
 
     Args:
@@ -229,7 +260,7 @@ def zeros_like(input: Any, **options: Any) -> Any:
     return _like("zeros_like", input, 0, options)
 
 
-def ones_like(input: Any, **options: Any) -> Any:
+def ones_like(input: Any = REQUIRED, **options: Any) -> Any:
     """Ones of the shape and dtype of `input`.
 
     Args:
@@ -247,7 +278,7 @@ def ones_like(input: Any, **options: Any) -> Any:
     return _like("ones_like", input, 1, options)
 
 
-def empty_like(input: Any, **options: Any) -> Any:
+def empty_like(input: Any = REQUIRED, **options: Any) -> Any:
     """An unfilled tensor of the shape and dtype of `input`.
 
     Args:
@@ -265,7 +296,7 @@ def empty_like(input: Any, **options: Any) -> Any:
     return _like("empty_like", input, None, options)
 
 
-def full_like(input: Any, fill_value: Any, **options: Any) -> Any:
+def full_like(input: Any = REQUIRED, fill_value: Any = REQUIRED, **options: Any) -> Any:
     """One value in the shape and dtype of `input`.
 
     Args:
@@ -281,169 +312,17 @@ def full_like(input: Any, fill_value: Any, **options: Any) -> Any:
         >>> torch.full_like(torch.zeros(2), 3)
         tensor([3., 3.])
     """
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return _like("full_like", input, value, options)
+    if fill_value is REQUIRED:
+        missing("full_like", *(("input",) if input is REQUIRED else ()), "fill_value")
+    return _like("full_like", input, _filling("full_like", fill_value), options)
 
 
-def arange(*args: Any, **options: Any) -> Any:
-    """Numbers from start up to, but without, end.
-
-    Args:
-        args: `end`, or `start, end`, or `start, end, step` (also by keyword).
-        options: dtype, device, requires_grad, out as in PyTorch; int64 for integers, else the default dtype.
-
-    Returns:
-        a 1-d tensor of ceil((end - start) / step) elements.
-
-    Raises:
-        RuntimeError: if the step is zero or leads away from end.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.arange(1, 7, 2)
-        tensor([1, 3, 5])
-    """
-    given = dict(zip(("start", "end", "step") if len(args) > 1 else ("end",), args, strict=False))
-    for key in ("start", "end", "step"):
-        if key in options:
-            given[key] = options.pop(key)
-    start, end, step = (_plain(given.get(k, v)) for k, v in (("start", 0), ("end", None), ("step", 1)))
-    if end is None or isinstance(end, (str, list)):
-        raise TypeError(
-            f"arange() received an invalid combination of arguments - got ({', '.join(type(a).__name__ for a in args)}), but "
-            "expected one of:\n * (Number end, *, Tensor out = None, torch.dtype dtype = None, torch.layout layout = None, "
-            "torch.device device = None, bool pin_memory = False, bool requires_grad = False)\n * (Number start, Number end, "
-            "*, torch.dtype dtype = None, torch.layout layout = None, torch.device device = None, bool pin_memory = False, "
-            "bool requires_grad = False)\n * (Number start, Number end, Number step = 1, *, Tensor out = None, torch.dtype "
-            "dtype = None, torch.layout layout = None, torch.device device = None, bool pin_memory = False, bool "
-            "requires_grad = False)\n"
-        )
-    dtype = options.pop("dtype", None)
-    out = options.pop("out", None)
-    requires_grad = options.pop("requires_grad", False)
-    _ignored("arange", options)
-    check_dtype("arange", dtype)
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    whole = all(isinstance(v, int) for v in (start, end, step))
-    d = dtype or (out.dtype if out is not None else dtypes.int64 if whole else settings.default_dtype)
-    if whole and d.category == dtypes.INTEGRAL:
-        array = np.arange(start, end, step, np.int64).astype(d.np)
-    else:
-        count = math.ceil((end - start) / step)
-        array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
-    if out is not None:
-        return _written(out, dtype, array)
-    return born(array, requires_grad)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.item()
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def linspace(start: Any, end: Any, steps: int, **options: Any) -> Any:
-    """Evenly spaced numbers from start to end, both included.
-
-    Args:
-        start: first number (or 0-d tensor).
-        end: last number (or 0-d tensor).
-        steps: how many.
-        options: dtype, device, requires_grad, out as in PyTorch.
-
-    Returns:
-        a 1-d tensor of `steps` elements, computed from both ends as PyTorch does.
-
-    Raises:
-        RuntimeError: if `steps` is negative.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.linspace(0, 1, 5)
-        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-    """
-    return _spaced("linspace", _plain(start), _plain(end), steps, options, None)
-
-
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, **options: Any) -> Any:
-    """Numbers spaced evenly in the exponent: base**start to base**end.
-
-    Args:
-        start: first exponent.
-        end: last exponent.
-        steps: how many.
-        base: the base.
-        options: dtype, device, requires_grad, out as in PyTorch.
-
-    Returns:
-        a 1-d tensor of `steps` elements.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.logspace(0, 2, 3)
-        tensor([  1.,  10., 100.])
-    """
-    return _spaced("logspace", _plain(start), _plain(end), steps, options, base)
-
-
-def _spaced(function: str, start: Any, end: Any, steps: int, options: dict[str, Any], base: float | None) -> Any:
-    dtype = options.pop("dtype", None)
-    requires_grad = options.pop("requires_grad", False)
-    out = options.pop("out", None)
-    _ignored(function, options)
-    check_dtype(function, dtype)
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    is_complex = isinstance(start, complex) or isinstance(end, complex)
-    d = dtype or (settings.default_dtype.to_complex() if is_complex else settings.default_dtype)
-    if out is not None and dtype is None:
-        d = out.dtype
-    # Steps of 16-bit floats are rounded one by one in linspace.
-    work = d.np if d.category >= dtypes.FLOATING and (d.itemsize > 2 or base is None) else np.dtype(np.float64 if d.category < 2 else np.float32)
-    first, last = work.type(start), work.type(end)
-    if steps == 1:
-        array = np.array([first], work)
-    else:
-        step = (last - first) / work.type(steps - 1 or 1)
-        if d.category < dtypes.FLOATING:
-            step = np.float64(end - start) / (steps - 1 or 1)
-        i = np.arange(steps, dtype=np.float64).astype(work)
-        half = steps // 2
-        array = np.where(np.arange(steps) < half, first + step * i, last - step * (work.type(steps - 1) - i)).astype(work)
-    if base is not None:
-        array = np.power(work.type(base), array)
-    array = array.astype(d.np)
-    if out is not None:
-        return _written(out, dtype, array)
-    return born(array, requires_grad)
-
-
-def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Any:
-    """Numbers from start to end, end included (deprecated by PyTorch in favour of arange).
-
-    Args:
-        start: first number.
-        end: last number.
-        step: difference.
-        options: dtype, requires_grad as in PyTorch.
-
-    Returns:
-        a 1-d tensor.
-    """
-    count = math.floor((end - start) / step) + 1
-    d = options.get("dtype") or settings.default_dtype
-    return born((start + step * np.arange(count, dtype=np.float64)).astype(d.np), options.get("requires_grad", False))
-
-
-def eye(n: int, m: int | None = None, **options: Any) -> Any:
+def eye(n: Any = REQUIRED, m: Any = REQUIRED, **options: Any) -> Any:
     """The identity matrix, or ones on the diagonal of an n by m matrix.
 
     Args:
         n: rows.
-        m: columns; n if None.
+        m: columns; n if left out.
         options: dtype, device, requires_grad as in PyTorch.
 
     Returns:
@@ -458,18 +337,20 @@ def eye(n: int, m: int | None = None, **options: Any) -> Any:
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    dtype = options.pop("dtype", None)
-    requires_grad = options.pop("requires_grad", False)
-    out = options.pop("out", None)
-    _ignored("eye", options)
-    check_dtype("eye", dtype)
+    dtype, requires_grad, out = taken("eye", options)
+    given = tuple(v for v in (n, m) if v is not REQUIRED)
+    if n is REQUIRED or (m is not REQUIRED and not whole(m)):
+        rest = f"*, Tensor out = None, {OPTIONS}"
+        no_match("eye", given, f"int n, {rest}", f"int n, int m, {rest}")
+    n = integer("eye", "n", 1, n)
+    m = None if m is REQUIRED else integer("eye", "m", 2, m)
     if n < 0:
         raise RuntimeError(f"n must be greater or equal to 0, got {n}")
     if m is not None and m < 0:
         raise RuntimeError(f"m must be greater or equal to 0, got {m}")
     array = np.eye(n, m, dtype=(dtype or (settings.default_dtype if out is None else out.dtype)).np)
     if out is not None:
-        return _written(out, dtype, array)
+        return written(out, dtype, array)
     return born(array, requires_grad)
 
 
@@ -545,16 +426,20 @@ def new_full(self: Any, size: Any, fill_value: Any, **options: Any) -> Any:
     return full(size, fill_value, **options)
 
 
-def new_tensor(self: Any, data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False) -> Any:
+def new_tensor(
+    self: Any, data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """A tensor of `data` in this tensor's dtype."""
     if device is not None:
         check_device(device)
+    if isinstance(data, Tensor):
+        warnings.warn(_COPY, UserWarning, stacklevel=2)
     source = data._data if isinstance(data, Tensor) else as_array(data, None)
     return born(np.array(source).astype((dtype or self.dtype).np), requires_grad)
 
 
 METHODS = ("new_tensor", "new_zeros", "new_ones", "new_empty", "new_full")
 __all__ = [
-    "arange", "empty", "empty_like", "empty_strided", "eye", "full", "full_like", "linspace", "logspace", "ones",
-    "ones_like", "range", "tril_indices", "triu_indices", "zeros", "zeros_like",
+    "empty", "empty_like", "empty_strided", "eye", "full", "full_like", "ones", "ones_like", "tril_indices",
+    "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import conversion, creation, factories, random
+from . import conversion, creation, factories, random, ranges
 from .autograd.inplace import in_place
 from .methods import FAMILIES, public
 from .tensor import Tensor
@@ -15,7 +15,7 @@ _scope: Final = globals()
 
 def _gather() -> None:
     found: dict[str, Any] = {}
-    for module in (creation, factories, conversion, random):
+    for module in (creation, factories, ranges, conversion, random):
         found |= {name: vars(module)[name] for name in module.__all__}
     found |= conversion.LEGACY
     found |= public("FUNCTIONS")

@@ -40,7 +40,7 @@ class Generator:
 
     def __init__(self, device: Any = None) -> None:
         if device is not None:
-            check_device(device)
+            _check_generator_device(device)
         self._own: Stream | None = Stream()
 
     @property
@@ -69,11 +69,12 @@ class Generator:
         """The state as a tensor of bytes, in PyTorch's layout."""
         return born(self._stream.get_state())
 
-    def set_state(self, new_state: Any) -> None:
+    def set_state(self, new_state: Any) -> Generator:
         """Continue from a state that `get_state` (here or in PyTorch) returned."""
         if not isinstance(new_state, Tensor):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
         self._stream.set_state(new_state._data)
+        return self
 
     def clone_state(self) -> Generator:
         """A generator that continues from the same place on its own."""
@@ -83,6 +84,13 @@ class Generator:
 
     def __reduce__(self) -> Any:
         return (_restored, (self.get_state(),))
+
+
+def _check_generator_device(value: Any) -> None:
+    try:
+        check_device(value)
+    except (AssertionError, NotImplementedError) as error:
+        raise RuntimeError(f"Generators draw on the CPU only: {error}") from None
 
 
 def _restored(state: Any) -> Generator:
@@ -103,14 +111,13 @@ def manual_seed(seed: int) -> Generator:
     """Start the default sequence that belongs to `seed`.
 
     Args:
-        seed: an integer.
+        seed: an integer, or what `int` makes one of.
 
     Returns:
         the default generator.
 
     Raises:
-        RuntimeError: if it is no integer.
-        ValueError: if it does not fit 64 bits.
+        ValueError, TypeError: if it is no number, or does not fit 64 bits.
 
     Example:
         >>> import cotangent as torch
@@ -118,9 +125,9 @@ def manual_seed(seed: int) -> Generator:
         >>> torch.rand(2)
         tensor([0.4963, 0.7682])
     """
-    value = _seed(seed)
-    check_seed(int(value) if isinstance(value, float) else value)
-    return default_generator.manual_seed(int(value) if isinstance(value, float) else value)
+    value = int(seed)
+    check_seed(value)
+    return default_generator.manual_seed(value)
 
 
 def seed() -> int:
@@ -181,7 +188,8 @@ def fork_rng(
         set_rng_state(state)
 
 
-# -- new tensors ----------------------------------------------------------------------------------------------
+# -- new tensors
+# ----------------------------------------------------------------------------------------------
 
 
 class _Request:
@@ -199,7 +207,8 @@ class _Request:
         if generator is not None and not isinstance(generator, Generator):
             got = ", ".join([type_name(a) for a in args] + [f"generator={type_name(generator)}"])
             raise TypeError(
-                f"{function}() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+                f"{function}() received an invalid combination of arguments - got ({got}), but expected one "
+                "of:\n"
                 " * (tuple of ints size, *, torch.Generator generator, ...)\n"
             )
         self.stream = default_stream() if generator is None else generator._stream
@@ -237,8 +246,8 @@ def drawn(make: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any
         return born(make(shape))
     if level.randomness == "error":
         raise RuntimeError(
-            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
-            "randomness flags on vmap or perform the randomness operation out of vmap"
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+            "'different' randomness flags on vmap or perform the randomness operation out of vmap"
         )
     return level.batch(born(make((level.size, *shape))), 0)
 
@@ -490,7 +499,8 @@ def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
     return request.finish(lambda shape: counts.binomial(request.stream, count._data, prob._data))
 
 
-# -- in place ---------------------------------------------------------------------------------------------------
+# -- in place
+# ---------------------------------------------------------------------------------------------------
 
 
 def _refill(x: Any, generator: Any, make: Callable[[Stream, tuple[int, ...], Any], Any]) -> Any:

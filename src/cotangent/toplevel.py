@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from typing import Any, Final
 
 from . import dtypes
-from .config import settings
+from .config import settings, warn_once
 from .dtypes import dtype
+from .errors import bad_argument
+from .ops.arguments import REQUIRED, missing
 from .size import check_device, device
 from .tensor import Tensor
 
+_TENSOR_TYPE: Final = (
+    "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() "
+    "and torch.set_default_device() as alternatives."
+)
 inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 newaxis = None
 
@@ -107,6 +113,7 @@ def set_default_tensor_type(t: Any) -> None:
     Raises:
         TypeError: for a type that is not floating-point.
     """
+    warn_once(_TENSOR_TYPE)
     name = t.removeprefix("torch.") if isinstance(t, str) else getattr(t, "__name__", "")
     found = next((d for d in dtypes.ALL if d.type_name == name), None)
     if found is None or found.category != dtypes.FLOATING:
@@ -114,7 +121,7 @@ def set_default_tensor_type(t: Any) -> None:
     settings.default_dtype = found
 
 
-def is_floating_point(input: Tensor) -> bool:
+def is_floating_point(input: Any = REQUIRED) -> bool:
     """Whether the elements are real floating-point numbers.
 
     Example:
@@ -122,10 +129,10 @@ def is_floating_point(input: Tensor) -> bool:
         >>> torch.is_floating_point(torch.ones(1))
         True
     """
-    return input.is_floating_point()
+    return _tensor("is_floating_point", input).is_floating_point()
 
 
-def is_complex(input: Tensor) -> bool:
+def is_complex(input: Any = REQUIRED) -> bool:
     """Whether the elements are complex.
 
     Example:
@@ -133,10 +140,10 @@ def is_complex(input: Tensor) -> bool:
         >>> torch.is_complex(torch.ones(1))
         False
     """
-    return input.is_complex()
+    return _tensor("is_complex", input).is_complex()
 
 
-def numel(input: Tensor) -> int:
+def numel(input: Any = REQUIRED) -> int:
     """The number of elements.
 
     Example:
@@ -144,7 +151,15 @@ def numel(input: Tensor) -> int:
         >>> torch.numel(torch.ones(2, 3))
         6
     """
-    return input.numel()
+    return _tensor("numel", input).numel()
+
+
+def _tensor(function: str, value: Any) -> Tensor:
+    if value is REQUIRED:
+        missing(function, "input")
+    if not isinstance(value, Tensor):
+        bad_argument(function, "input", 1, "Tensor", value)
+    return value
 
 
 def result_type(tensor1: Any, tensor2: Any) -> dtype:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, Final
 
 from .base import TensorBase, new, world
+
+_VOLATILE: Final = "volatile was removed and now has no effect. Use `with torch.no_grad():` instead."
 
 
 class _VariableMeta(type):
@@ -22,6 +25,9 @@ class Variable(metaclass=_VariableMeta):
     Returns:
         a leaf Tensor.
 
+    Raises:
+        TypeError: if `data` is no tensor.
+
     Example:
         >>> import cotangent as torch
         >>> torch.autograd.Variable(torch.ones(1), requires_grad=True)
@@ -31,6 +37,12 @@ class Variable(metaclass=_VariableMeta):
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
         if data is None:
             return world.Tensor()
+        if volatile:
+            warnings.warn(_VOLATILE, UserWarning, stacklevel=2)
+            if requires_grad:
+                raise ValueError("Variable can't be volatile and require_grad at the same time!")
+        if not isinstance(data, TensorBase):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
         t: Any = new(world.Tensor)
         t._data = data._data
         t._req = False

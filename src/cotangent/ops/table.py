@@ -161,15 +161,15 @@ def constant(array: Any) -> Any:
     return emitter.constant(array)
 
 
-def is_tensor(value: Any) -> bool:
-    """Whether `value` is a Tensor.
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a Tensor.
 
     Example:
         >>> import cotangent as torch
         >>> torch.is_tensor(torch.ones(1)), torch.is_tensor([1.0])
         (True, False)
     """
-    return emitter.is_tensor(value)
+    return emitter.is_tensor(obj)
 
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,202 @@
+"""Ranges: numbers counted or spaced evenly between two ends."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, Final
+
+import numpy as np
+
+from . import dtypes
+from .config import settings
+from .creation import born
+from .errors import bad_argument
+from .factories import OPTIONS, taken, written
+from .ops.arguments import NUMBER, REQUIRED, integer, missing, no_match, plain, whole
+from .tensor import Tensor
+
+_ARANGE: Final = (
+    f"Number end, *, Tensor out = None, {OPTIONS}",
+    f"Number start, Number end, *, {OPTIONS}",
+    f"Number start, Number end, Number step = 1, *, Tensor out = None, {OPTIONS}",
+)
+_RANGE: Final = (
+    "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent "
+    "with Python's range builtin. Instead, use torch.arange, which produces values in [start, end)."
+)
+
+
+def arange(*args: Any, **options: Any) -> Any:
+    """Numbers from start up to, but without, end.
+
+    Args:
+        args: `end`, or `start, end`, or `start, end, step` (also by keyword).
+        options: dtype, device, requires_grad, out as in PyTorch; int64 for integers, else the default dtype.
+
+    Returns:
+        a 1-d tensor of ceil((end - start) / step) elements.
+
+    Raises:
+        RuntimeError: if the step is zero or leads away from end.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.arange(1, 7, 2)
+        tensor([1, 3, 5])
+    """
+    given = dict(zip(("start", "end", "step") if len(args) > 1 else ("end",), args, strict=False))
+    for key in ("start", "end", "step"):
+        if key in options:
+            given[key] = options.pop(key)
+    if len(args) == 1 and set(given) == {"end"} and not _numeric(given["end"]):
+        bad_argument("arange", "end", 1, "Number", given["end"])
+    if len(args) > 3 or "end" not in given or not all(_numeric(v) for v in given.values()):
+        no_match("arange", args, *_ARANGE)
+    dtype, requires_grad, out = taken("arange", options)
+    start, end, step = (_plain(given.get(k, v)) for k, v in (("start", 0), ("end", None), ("step", 1)))
+    _check_step(start, end, step)
+    exact = all(isinstance(v, int) for v in (start, end, step))
+    d = dtype or (out.dtype if out is not None else dtypes.int64 if exact else settings.default_dtype)
+    if exact and d.category == dtypes.INTEGRAL:
+        array = np.arange(start, end, step, np.int64).astype(d.np)
+    else:
+        count = math.ceil((end - start) / step)
+        array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
+    if out is not None:
+        return written(out, dtype, array)
+    return born(array, requires_grad)
+
+
+def _numeric(value: Any) -> bool:
+    """Whether PyTorch takes it for a number."""
+    return isinstance(value, NUMBER) or (isinstance(value, Tensor) and value.ndim == 0)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, Tensor) else plain(value)
+
+
+def linspace(start: Any = REQUIRED, end: Any = REQUIRED, steps: Any = REQUIRED, **options: Any) -> Any:
+    """Evenly spaced numbers from start to end, both included.
+
+    Args:
+        start: first number (or 0-d tensor).
+        end: last number (or 0-d tensor).
+        steps: how many.
+        options: dtype, device, requires_grad, out as in PyTorch.
+
+    Returns:
+        a 1-d tensor of `steps` elements, computed from both ends as PyTorch does.
+
+    Raises:
+        RuntimeError: if `steps` is negative.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.linspace(0, 1, 5)
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    return _spaced("linspace", start, end, steps, options, None)
+
+
+def logspace(
+    start: Any = REQUIRED, end: Any = REQUIRED, steps: Any = REQUIRED, base: float = 10.0, **options: Any
+) -> Any:
+    """Numbers spaced evenly in the exponent: base**start to base**end.
+
+    Args:
+        start: first exponent.
+        end: last exponent.
+        steps: how many.
+        base: the base.
+        options: dtype, device, requires_grad, out as in PyTorch.
+
+    Returns:
+        a 1-d tensor of `steps` elements.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.logspace(0, 2, 3)
+        tensor([  1.,  10., 100.])
+    """
+    return _spaced("logspace", start, end, steps, options, base)
+
+
+def _spaced(
+    function: str, start: Any, end: Any, steps: Any, options: dict[str, Any], base: float | None
+) -> Any:
+    dtype, requires_grad, out = taken(function, options)
+    if not (_numeric(start) and _numeric(end) and whole(steps)):
+        given = tuple(v for v in (start, end, steps) if v is not REQUIRED)
+        more = "" if base is None else "float base = 10.0, "
+        no_match(function, given, *(
+            f"{a} start, {b} end, int steps, {more}*, Tensor out = None, {OPTIONS}"
+            for b in ("Tensor", "Number") for a in ("Tensor", "Number")
+        ))  # fmt: skip
+    start, end, steps = _plain(start), _plain(end), integer(function, "steps", 3, steps)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    is_complex = isinstance(start, complex) or isinstance(end, complex)
+    d = dtype or (settings.default_dtype.to_complex() if is_complex else settings.default_dtype)
+    if out is not None and dtype is None:
+        d = out.dtype
+    # Steps of 16-bit floats are rounded one by one in linspace.
+    if d.category >= dtypes.FLOATING and (d.itemsize > 2 or base is None):
+        work = d.np
+    else:
+        work = np.dtype(np.float64 if d.category < dtypes.FLOATING else np.float32)
+    first, last = work.type(start), work.type(end)
+    if steps == 1:
+        array = np.array([first], work)
+    else:
+        step = (last - first) / work.type(steps - 1 or 1)
+        if d.category < dtypes.FLOATING:
+            step = np.float64(end - start) / (steps - 1 or 1)
+        i = np.arange(steps, dtype=np.float64).astype(work)
+        half = steps // 2
+        from_end = last - step * (work.type(steps - 1) - i)
+        array = np.where(np.arange(steps) < half, first + step * i, from_end).astype(work)
+    if base is not None:
+        array = np.power(work.type(base), array)
+    array = array.astype(d.np)
+    if out is not None:
+        return written(out, dtype, array)
+    return born(array, requires_grad)
+
+
+def range(start: Any = 0, end: Any = REQUIRED, step: Any = 1, **options: Any) -> Any:
+    """Numbers from start to end, end included (deprecated by PyTorch in favour of arange).
+
+    Args:
+        start: first number.
+        end: last number.
+        step: difference.
+        options: dtype, device, requires_grad, out as in PyTorch.
+
+    Returns:
+        a 1-d tensor of floor((end - start) / step) + 1 elements.
+
+    Raises:
+        RuntimeError: if the step is zero or leads away from end.
+    """
+    if end is REQUIRED:
+        missing("range", "end")
+    dtype, requires_grad, out = taken("range", options)
+    warnings.warn(_RANGE, UserWarning, stacklevel=2)
+    start, end, step = _plain(start), _plain(end), _plain(step)
+    _check_step(start, end, step)
+    count = math.floor((end - start) / step) + 1
+    d = dtype or (settings.default_dtype if out is None else out.dtype)
+    array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
+    return born(array, requires_grad) if out is None else written(out, dtype, array)
+
+
+def _check_step(start: Any, end: Any, step: Any) -> None:
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+
+
+__all__ = ["arange", "linspace", "logspace", "range"]
