@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..tensor import Tensor
@@ -46,7 +47,7 @@ def check_not_negative(**options: Any) -> None:
     """
     for name, value in options.items():
         # In this order: what is compared with what shows in the message for a value of another type.
-        if not 0.0 <= value:
+        if not 0.0 <= value <= math.inf:
             raise ValueError(f"Invalid {_NAMES.get(name, name + ' value')}: {value}")
 
 
