@@ -16,6 +16,11 @@ MODULES = sorted(set(modules_of(ROOT)) - {f"{PACKAGE}.__main__"})
 PAGES = [PROJECT / "README.md", PROJECT / "README.zh.md", *sorted((PROJECT / "docs").glob("**/*.md"))]
 
 
+def home(value: object) -> str:
+    """The module that a routine says it is from; methods of built-in objects say nothing."""
+    return str(getattr(value, "__module__", ""))
+
+
 def doctests_of(name: str) -> list[doctest.DocTest]:
     """The docstring examples of what a module defines.
 
@@ -27,9 +32,9 @@ def doctests_of(name: str) -> list[doctest.DocTest]:
     found = {test.name: test for test in finder.find(module, name)}
     for attribute, value in vars(module).items():
         full_name = f"{name}.{attribute}"
-        if full_name in found or not inspect.isroutine(value) or PACKAGE not in str(value.__module__):
+        if full_name in found or not inspect.isroutine(value) or PACKAGE not in home(value):
             continue
-        owner = sys.modules.get(str(value.__module__))
+        owner = sys.modules.get(home(value))
         if owner is module or getattr(owner, value.__name__, None) is not value:
             found |= {test.name: test for test in finder.find(value, full_name, module=False)}  # type: ignore[arg-type]
     return [test for test in found.values() if test.examples]

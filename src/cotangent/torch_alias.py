@@ -47,6 +47,11 @@ def _missing(symptom: str, namespace: str, name: str, known: Iterable[str]) -> s
     return f"{symptom}: cotangent does not have it yet.{hint}"
 
 
+def _names(module: ModuleType) -> set[str]:
+    """What a module has: its own names, and those that its class computes when they are first asked for."""
+    return {*vars(module), *vars(type(module))}
+
+
 def _explaining_getattr(module: ModuleType, public: str) -> Callable[[str], object]:
     """Make the `__getattr__` of the module known as `public`: it says what is missing and what is near."""
     own: Callable[[str], object] | None = module.__dict__.get("__getattr__")
@@ -65,9 +70,9 @@ def _explaining_getattr(module: ModuleType, public: str) -> Callable[[str], obje
         asking = sys._getframe(1)
         if asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
             symptom = f"cannot import name {name!r} from {public!r}"
-            raise ImportError(_missing(symptom, public, name, vars(module)), name=public)
+            raise ImportError(_missing(symptom, public, name, _names(module)), name=public)
         # obj=None: the interpreter would add a "Did you mean" of its own to the printed error.
-        raise AttributeError(_missing(symptom, public, name, vars(module)), name=name, obj=None)
+        raise AttributeError(_missing(symptom, public, name, _names(module)), name=name, obj=None)
 
     return __getattr__
 

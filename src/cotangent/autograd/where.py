@@ -9,10 +9,13 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-import traceback
 import warnings
 from types import CodeType, FrameType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from .. import lazy
+
+traceback = lazy.module("traceback")  # wanted in anomaly mode only
 
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # file name -> whether the file belongs to cotangent (then the user's frame is further out)
@@ -87,7 +90,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 def user_stack() -> str:
     """The user's part of the call stack, as a traceback prints it."""
-    kept: list[traceback.FrameSummary] = []
+    kept: list[Any] = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
