@@ -40,6 +40,7 @@ FLOORS = {
     "functions": 3,
     "methods": 3,
     "printing": 3,
+    "ranges": 3,
     "special": 3,
     # 4: transformations, and what of torch.autograd stands on them
     "func": 4,
