@@ -269,7 +269,9 @@ def _snapshot(t: Any) -> Any:
 
 
 def _become(t: Any, value: Any) -> None:
-    t._data, t._node, t._req = value._data, value._node, value._req
+    t._data = value._data
+    if modes.grad is not None:
+        t._node, t._req = value._node, value._req  # a write that is not recorded leaves the history as it was
     t._level, t._owner = value._level, value._owner
 
 
