@@ -50,8 +50,8 @@ class _Rounder:
         self._narrow = np.empty(shape, np.float32)
 
     def __call__(self, wide: NDArray[np.float64]) -> NDArray[np.float64]:
-        np.copyto(self._narrow, wide, casting="same_kind")
-        np.copyto(wide, self._narrow)
+        self._narrow[...] = wide
+        wide[...] = self._narrow
         return wide
 
 

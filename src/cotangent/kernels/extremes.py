@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .index import open_grid
+
 Array = np.ndarray[Any, Any]
 
 
@@ -48,8 +50,12 @@ def at(a: Array, indices: Array, dim: int, keepdim: bool) -> Array:
     """The elements at `indices` along `dim`."""
     if not a.ndim:
         return a.copy()
-    picked = np.take_along_axis(a, indices if keepdim else np.expand_dims(indices, dim), axis=dim)
-    return picked if keepdim else picked.squeeze(dim)
+    if a.ndim == 1:
+        return np.asarray(a[indices])
+    found = indices.squeeze(dim) if keepdim else indices
+    grid = open_grid(found.shape)
+    picked = a[(*grid[:dim], found, *grid[dim:])]
+    return picked.reshape(indices.shape) if keepdim else picked
 
 
 def max_dim(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:

@@ -6,20 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from .index import add_rows
+from .index import add_rows, open_grid
 
 Array = np.ndarray[Any, Any]
 
 
 def places(index: Array, dim: int) -> tuple[Any, ...]:
     """NumPy's key for `index` at `dim` and the positions of `index` itself elsewhere."""
-    key: list[Any] = []
-    for d, n in enumerate(index.shape):
-        if d == dim:
-            key.append(index)
-        else:
-            key.append(np.arange(n).reshape((1,) * d + (n,) + (1,) * (index.ndim - d - 1)))
-    return tuple(key)
+    grid = open_grid(index.shape)
+    return (*grid[:dim], index, *grid[dim + 1 :])
 
 
 def gather(a: Array, index: Array, dim: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,20 @@ def index(a: Array, indices: list[Array], dims: tuple[int, ...]) -> Array:
     if len(dims) == 1 and indices[0].ndim == 1:
         return a.take(indices[0], axis=dims[0], mode="wrap" if not a.shape[dims[0]] else "raise")
     return np.asarray(a[key_of(indices, dims)])
+
+
+def open_grid(shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """For each dimension the positions along it, in a shape that broadcasts to `shape`."""
+    return _kept_grid(shape) if sum(shape) <= _SMALL else _grid(shape)
+
+
+def _grid(shape: tuple[int, ...]) -> tuple[Array, ...]:
+    rank = len(shape)
+    return tuple(np.arange(n).reshape((1,) * d + (n,) + (1,) * (rank - d - 1)) for d, n in enumerate(shape))
+
+
+_SMALL = 4096
+_kept_grid = lru_cache(maxsize=64)(_grid)
 
 
 def index_one(a: Array, index: Array, dim: int) -> Array:

@@ -86,7 +86,7 @@ def binary_cross_entropy(p: Any, y: Any, weight: Any, reduction: int) -> Any:
     right *= y
     right += wrong
     if weight is not None:
-        right = right * weight
+        right = np.multiply(right, weight, out=...)
     return reduced(np.negative(right, out=right), reduction)
 
 
@@ -132,8 +132,8 @@ def _checked(target: Any, classes: int, ignore_index: int) -> tuple[Any, Any]:
         return target, None
     if target.dtype != np.int64:
         target = target.astype(np.int64)
-    low, high = np.minimum.reduce(target, axis=None), np.maximum.reduce(target, axis=None)
-    if low >= 0 and high < classes and not low <= ignore_index <= high:
+    # Negative numbers are large ones to the unsigned type: one pass sees to both bounds.
+    if np.maximum.reduce(target.view(np.uint64), None) < classes and not 0 <= ignore_index < classes:
         return target, None
     ignored = target == ignore_index
     wrong = ((target < 0) | (target >= classes)) & ~ignored
@@ -157,8 +157,12 @@ def nll(a: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> 
     """Minus the element of each target's class, weighted; the mean is over the weights."""
     dim = 1 if a.ndim > 1 else 0
     index, ignored = _checked(target, a.shape[dim], ignore_index)
-    picked = np.negative(a[_places(index, dim)], out=...)
-    w = _weights(index, ignored, weight, a.dtype)
+    picked = a[_places(index, dim)]
+    w = _weights(index, ignored, weight, a.dtype) if weight is not None or ignored is not None else None
+    if w is None and reduction and picked.ndim:  # the sign last
+        total = -np.add.reduce(picked, None)
+        return np.asarray(total / a.dtype.type(picked.size) if reduction == 1 else total)
+    picked = np.negative(picked, out=...)
     if w is not None:
         picked *= w
         if ignored is not None:

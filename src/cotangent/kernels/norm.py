@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,29 +10,26 @@ import numpy as np
 from .halves import in_float
 
 
-def _last(ndim: int, count: int) -> tuple[int, ...]:
-    return tuple(range(ndim - count, ndim))
+def _last(ndim: int, count: int) -> int | tuple[int, ...]:
+    return -1 if count == 1 else tuple(range(ndim - count, ndim))
 
 
 def _size(a: Any, count: int) -> Any:
-    n = 1
-    for d in a.shape[a.ndim - count :]:
-        n *= d
-    return a.dtype.type(n)
+    return a.dtype.type(math.prod(a.shape[a.ndim - count :]))
 
 
 def _standard(a: Any, count: int, eps: float) -> tuple[Any, Any]:
     """(the array with mean 0 and variance 1 over its last `count` dimensions, 1 / sqrt(variance + eps))."""
     axes = _last(a.ndim, count)
     n = _size(a, count)
-    mean = np.add.reduce(a, axis=axes, keepdims=True)
+    mean = np.add.reduce(a, axes, None, None, True)
     mean /= n
     t = np.subtract(a, mean, out=...)
-    spread = np.add.reduce(np.multiply(t, t), axis=axes, keepdims=True)
+    spread = np.add.reduce(np.multiply(t, t), axes, None, None, True)
     spread /= n
     spread += eps
-    np.sqrt(spread, out=spread)
-    np.reciprocal(spread, out=spread)
+    np.sqrt(spread, spread)
+    np.reciprocal(spread, spread)
     t *= spread
     return t, spread
 
@@ -55,10 +53,10 @@ def standard_backward(g: Any, a: Any, count: int, eps: float) -> Any:
     axes = _last(a.ndim, count)
     n = _size(a, count)
     t = np.multiply(g, h, out=...)
-    along = np.add.reduce(t, axis=axes, keepdims=True)
+    along = np.add.reduce(t, axes, None, None, True)
     along /= n
     h *= along
-    mean = np.add.reduce(g, axis=axes, keepdims=True)
+    mean = np.add.reduce(g, axes, None, None, True)
     mean /= n
     np.subtract(g, mean, out=t)
     t -= h

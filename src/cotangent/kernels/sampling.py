@@ -242,12 +242,12 @@ def _block_normals(stream: Stream, count: int, dtype: np.dtype[Any]) -> NDArray[
         draw, turn = uniforms_64, normals_64
     whole = count - count % _BLOCK
     values = draw(stream, whole if dtype in _HALVES else count)
-    turn(values[:whole].reshape(-1, 2, 8))
-    if whole != count:
-        last = draw(stream, _BLOCK)
-        turn(last.reshape(-1, 2, 8))
-        values = np.concatenate((values[: count - _BLOCK], last))
-    return values
+    if whole == count:
+        turn(values.reshape(-1, 2, 8))
+        return values
+    values = np.concatenate((values[:whole], draw(stream, _BLOCK)))  # all blocks in one go
+    turn(values.reshape(-1, 2, 8))
+    return np.concatenate((values[: count - _BLOCK], values[whole:]))
 
 
 def normal(

@@ -15,9 +15,9 @@ def softmax(a: Any, dim: int) -> Any:
     if not a.size:
         return a.copy()
     axis = dim if a.ndim else None
-    t = np.subtract(a, np.maximum.reduce(a, axis=axis, keepdims=True), out=...)
-    np.exp(t, out=t)
-    return np.divide(t, np.add.reduce(t, axis=axis, keepdims=True), out=t)
+    t = np.subtract(a, np.maximum.reduce(a, axis, None, None, True), out=...)
+    np.exp(t, t)
+    return np.divide(t, np.add.reduce(t, axis, None, None, True), t)
 
 
 @in_float
@@ -26,9 +26,9 @@ def log_softmax(a: Any, dim: int) -> Any:
     if not a.size:
         return a.copy()
     axis = dim if a.ndim else None
-    t = np.subtract(a, np.maximum.reduce(a, axis=axis, keepdims=True), out=...)
-    total = np.add.reduce(np.exp(t), axis=axis, keepdims=True)
-    return np.subtract(t, np.log(total), out=t)
+    t = np.subtract(a, np.maximum.reduce(a, axis, None, None, True), out=...)
+    total = np.add.reduce(np.exp(t), axis, None, None, True)
+    return np.subtract(t, np.log(total), t)
 
 
 @in_float
