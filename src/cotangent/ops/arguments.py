@@ -44,9 +44,10 @@ def too_many(function: str, takes: int, more: tuple[Any, ...]) -> NoReturn:
     )
 
 
-def no_match(function: str, given: tuple[Any, ...], *signatures: str) -> NoReturn:
-    """Raise PyTorch's TypeError for arguments that fit none of several signatures."""
-    got = ", ".join(type_name(value) for value in given)
+def no_match(function: str, given: tuple[Any, ...], *signatures: str, **named: Any) -> NoReturn:
+    """Raise PyTorch's TypeError for arguments (by position, by name) that fit none of several signatures."""
+    shown = [type_name(value) for value in given] + [f"{k}={type_name(v)}" for k, v in sorted(named.items())]
+    got = ", ".join(shown) + (", " if named and not given else "")
     listed = "".join(f" * ({signature})\n" for signature in signatures)
     raise TypeError(
         f"{function}() received an invalid combination of arguments - got ({got}), but expected one "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k
 from ..kernels import reduce as kr
-from .arguments import deliver_exact
+from .arguments import deliver_exact, no_match
 from .complex import sgn
 from .exponential import exp
 from .matmul import conj_of
@@ -254,10 +255,27 @@ def _spread_arguments(
     if input.dtype.category < dtypes.FLOATING:
         raise RuntimeError("std and var only support floating point and complex dtypes")
     if unbiased is not None:
+        if correction is not None:
+            no_match(
+                name, () if dim is None else (dim,),
+                "tuple of ints dim, bool unbiased = True, bool keepdim = False",
+                "tuple of ints dim = None, *, Number correction = None, bool keepdim = False",
+                "bool unbiased = True",
+                correction=correction, unbiased=unbiased,
+            )  # fmt: skip
         correction = 1 if unbiased else 0
     elif correction is None:
         correction = 1
-    return _all_dims(input, dim), correction
+    dims = _all_dims(input, dim)
+    if kr.count(input.shape, dims) <= correction:
+        warnings.warn(f"{name}(): {_NO_FREEDOM}", UserWarning, stacklevel=3)
+    return dims, correction
+
+
+_NO_FREEDOM: Final = (
+    "degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
+    "divided by output numel)."
+)
 
 
 def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None:
