@@ -17,9 +17,12 @@ from .notes import annotate, recorded_at
 from .views import edge_of
 
 _CREATE_GRAPH: str = (
-    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
-    "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
-    "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break the "
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
+    "gradient "
+    "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. "
+    "If you "
+    "have to use this function, make sure to reset the .grad fields of your parameters to None after use to "
+    "break the "
     "cycle and avoid the leak."
 )
 
@@ -31,8 +34,10 @@ def _many(value: Any) -> tuple[Any, ...]:
 def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
     """One cotangent per output: the given ones, checked, or ones for scalars."""
     made: list[Any] = []
-    for i, (out, g) in enumerate(zip(outputs, given, strict=True)):
+    for i, (out, g) in enumerate(zip(outputs, given, strict=False)):
         if g is None:
+            if not isinstance(out, TensorBase) and not hasattr(out, "node"):
+                raise AssertionError("Expected output to be a torch.Tensor")
             if not out.requires_grad:
                 made.append(None)
                 continue
@@ -54,6 +59,8 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
             )
         check_cotangent(i, g, out)
         made.append(g)
+    if len(given) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
     return made
 
 
@@ -61,11 +68,13 @@ def check_cotangent(i: int, g: Any, out: Any) -> None:
     """Raise PyTorch's error unless cotangent `g` has the shape and kind of output number `i`."""
     if tuple(g.shape) != tuple(out.shape):
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {out.shape}."
+            f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
+            f"{out.shape}."
         )
     if out.dtype.is_complex != g.dtype.is_complex:
         raise RuntimeError(
-            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch "
+            "in "
             f"dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {out.dtype}."
         )
 
@@ -118,7 +127,8 @@ def backward(
         warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
         if grad_tensors is not None:
             raise RuntimeError(
-                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use "
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. "
+                "Please only use "
                 "`grad_tensors`."
             )
         grad_tensors = grad_variables
@@ -128,7 +138,8 @@ def backward(
     outputs = _many(tensors)
     if modes.levels:
         raise RuntimeError(
-            "backward() called inside a functorch transform. This is not supported, please use functorch.grad or "
+            "backward() called inside a functorch transform. This is not supported, please use "
+            "functorch.grad or "
             "functorch.vjp instead or call backward() outside of functorch transforms."
         )
     given = (None,) * len(outputs) if grad_tensors is None else _many(grad_tensors)
@@ -139,9 +150,9 @@ def backward(
     ends = None
     if targets is not None:
         ends = []
-        for i, t in enumerate(targets):
+        for t in targets:
             if not t.requires_grad:
-                raise RuntimeError(f"One of the differentiated Tensors does not require grad")
+                raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
             if t._node is not None and not t.is_leaf and not t._retains:
                 t.retain_grad()
             ends.append(edge_of(t) or accumulator_of(t))
@@ -183,18 +194,22 @@ def grad(
     """
     if materialize_grads and allow_unused is False:
         raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
         )
     if allow_unused is None:
         allow_unused = materialize_grads
     if not only_inputs:
         warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other "
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+            "gradient for other "
             "parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
             stacklevel=2,
         )
     outs, ins = _many(outputs), _many(inputs)
+    if not ins:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     given = (None,) * len(outs) if grad_outputs is None else _many(grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:

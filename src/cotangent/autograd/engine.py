@@ -344,7 +344,7 @@ class _Careful:
                 result = result if isinstance(result, tuple) else (result,)
                 if len(result) != len(gs):
                     raise RuntimeError(
-                        f"prehook '{_hook_name(hook)}' has returned an incorrect number of values "
+                        f"hook '{_hook_name(hook)}' has returned an incorrect number of values "
                         f"(got {len(result)}, but expected {len(gs)})"
                     )
                 gs = tuple(self.taken(r) for r in result)

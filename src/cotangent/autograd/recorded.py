@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from ..ops.table import TABLE, Primitive
-from .base import TensorBase, new, version_of, world, wrap
+from .base import TensorBase, cell_of, new, world, wrap
 from .modes import modes
 from .node import FREED, FREED_TEXT, PUBLIC_FIELD, Node, Port
 from .stale import stale_value
@@ -221,17 +221,18 @@ class Packed:
     __slots__ = ("packed", "unpack_hook", "_vc")
 
     def __init__(self, t: Any, pack_hook: Any, unpack_hook: Any) -> None:
-        version = version_of(t)
+        cell = cell_of(t)  # shared with what the hook gets
+        version = cell[0]
         self._vc = None
         before, modes.grad = modes.grad, None
         try:
             self.packed = pack_hook(alias(t, None))
         finally:
             modes.grad = before
-        if version_of(t) != version:
+        if cell[0] != version:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack "
-                "hook can not be modified by in-place operations as this can lead to unexpected "
+                "hook cannot be modified by in-place operations as this can lead to unexpected "
                 "side-effects. Please open an issue if you need to perform in-place operations on the input "
                 "to a pack hook."
             )
