@@ -73,7 +73,7 @@ place_at = linear(
     batch="aligned",
     input=lambda g, indices, dim, keepdim: pick_at(g, indices, dim, keepdim),
 )
-pick_at = linear(
+pick_at: Any = linear(
     "pick_at(input, indices | dim, keepdim)",
     k.at,
     node="GatherBackward0",
@@ -156,9 +156,9 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
     return deliver(name, namedtuple_of(name, values, indices), out)
 
 
-def _nonempty(name: str, input: Any, d: int) -> None:
+def _nonempty(name: str, input: Any, d: int, given: Any = None) -> None:
     if input.ndim and not input.shape[d]:
-        raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+        raise IndexError(f"{name}(): Expected reduction dim {d if given is None else given} to have non-zero size.")
 
 
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:

@@ -22,7 +22,7 @@ from .table import constant, is_tensor, linear
 
 _ADJOINT: Final = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
-transform = linear(
+transform: Any = linear(
     "fft_transform(input | dims, norm, inverse)",
     k.transform,
     node="FftC2CBackward0",
@@ -30,7 +30,7 @@ transform = linear(
     batch="axes",
     input=lambda g, dims, norm, inverse: transform(g, dims, _ADJOINT[norm], not inverse),
 )
-resized = linear(
+resized: Any = linear(
     "fft_resized(input | dims, sizes)",
     k.resize,
     node="ConstantPadNdBackward0",
@@ -65,7 +65,7 @@ def _weigh(a: Any, dim: int, last: int) -> Any:
     return out
 
 
-mirrored_twice = linear(
+mirrored_twice: Any = linear(
     "fft_mirrored_twice(input | dim, last)",
     _weigh,
     node="MulBackward0",

@@ -24,7 +24,7 @@ gather_along = linear(
     batch="aligned",
     input=lambda g, index, input_shape, dim: scatter_zeros(g, index, input_shape, dim),
 )
-scatter_zeros = linear(
+scatter_zeros: Any = linear(
     "scatter_zeros(input, index | shape, dim)",
     k.scatter_zeros,
     node="ScatterAddBackward0",
@@ -47,7 +47,7 @@ def _pad_to(a: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-pad_to = linear(
+pad_to: Any = linear(
     "pad_to(input | shape)",
     _pad_to,
     node="SliceBackward0",
@@ -72,7 +72,7 @@ scatter_along = linear(
     input=lambda g, index, dim: scatter_number(g, index, dim, 0),
     src=lambda g, index, src_shape, dim: pad_to(gather_along(g, index, dim), src_shape),
 )
-scatter_number = general(
+scatter_number: Any = general(
     "scatter_number(input, index | dim, value)",
     k.scatter_value,
     node="ScatterBackward1",
@@ -88,7 +88,7 @@ select_rows = linear(
     public="index_select",
     input=lambda g, index, input_shape, dim: add_rows_to_zeros(g, index, input_shape, dim),
 )
-add_rows_to_zeros = linear(
+add_rows_to_zeros: Any = linear(
     "add_rows_to_zeros(input, index | shape, dim)",
     lambda g, index, shape, dim: k.index_add(np.zeros(shape, g.dtype), index, g, dim, 1),
     node="IndexAddBackward0",
@@ -113,7 +113,7 @@ copy_rows = linear(
     input=lambda g, index, dim: fill_rows(g, index, dim, 0),
     source=lambda g, index, source_shape, dim: reshape_any(select_rows(g, index, dim), source_shape),
 )
-fill_rows = general(
+fill_rows: Any = general(
     "fill_rows(input, index | dim, value)",
     k.index_fill,
     node="IndexFillBackward0",

@@ -35,7 +35,7 @@ index_one_back: Any = linear(
     public="index_put",
     input=lambda g, index, dim: index_one(g, index, dim),
 )
-index_back = linear(
+index_back: Any = linear(
     "index_back(input, indices[] | shape, dims)",
     k.index_back,
     node="IndexPutBackward0",
@@ -58,7 +58,7 @@ def _clear(a: Any, indices: Any, dims: Any) -> Any:
     return out
 
 
-index_clear = linear(
+index_clear: Any = linear(
     "index_clear(input, indices[] | dims)",
     _clear,
     node="IndexPutBackward0",
@@ -100,7 +100,7 @@ copy_to = general(
     src=lambda g, src_shape, src_dtype: cast_back(sum_to_size(g, src_shape), src_dtype),
     jvp=lambda tangents, args, out: _copy_tangent(tangents, args),
 )
-cast_back = linear(
+cast_back: Any = linear(
     "cast_back(input | dtype)",
     lambda a, dtype: a if a.dtype == dtype else (a.real if a.dtype.kind == "c" and dtype.kind != "c" else a).astype(dtype),
     node="ToCopyBackward0",
@@ -181,11 +181,6 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
     """
     n = x.ndim
     if _specified(key) > n:
-        if n == 0:
-            raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
-                "0-dim tensor to a number"
-            )
         raise IndexError(f"too many indices for tensor of dimension {n}")
     missing = n - _specified(key)
     indices: list[Any] = []
@@ -197,7 +192,7 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
             out = select_at(out, dim, _checked(int(item), out.shape[dim], position))
             position += 1
         elif kind is slice:
-            if keep_full or item.start is not None or item.stop is not None or item.step is not None:
+            if keep_full or not _whole(item, out._data.shape[dim]):
                 out = _sliced(out, dim, item)
             dim += 1
             position += 1
@@ -252,6 +247,29 @@ def _checked(i: int, n: int, position: int) -> int:
     if not -n <= i < n:
         raise IndexError(f"index {i} is out of bounds for dimension {position} with size {n}")
     return i + n if i < 0 else i
+
+
+def _whole(item: slice, n: int) -> bool:
+    """Whether a slice takes all of a dimension of size `n`: PyTorch makes no view then."""
+    start, stop, step = item.start, item.stop, item.step
+    return (
+        (start is None or (isinstance(start, int) and (start == 0 or start <= -n)))
+        and (stop is None or (isinstance(stop, int) and stop >= n))
+        and (step is None or (isinstance(step, int) and step == 1))
+    )
+
+
+def _no_place(key: Any) -> None:
+    """Raise PyTorch's error for an integer or a slice as the key of a 0-d tensor."""
+    if key.__class__ is slice:
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+    if key.__class__ is int and key:
+        raise IndexError(f"index {key} is out of bounds for dimension 0 with size 0")
+    if key.__class__ is int:
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+            "0-dim tensor to a number"
+        )
 
 
 def _sliced(x: Any, dim: int, item: slice) -> Any:
@@ -319,7 +337,7 @@ def _basic(x: Any, key: tuple[Any, ...]) -> Any:
                 raise IndexError(f"index {item} is out of bounds for dimension {position} with size {n}")
             out = select_at(out, dim, item + n if item < 0 else item)
         else:
-            if item.start is not None or item.stop is not None or item.step is not None:
+            if (item.start is not None or item.stop is not None or item.step is not None) and not _whole(item, n):
                 out = _sliced(out, dim, item)
             dim += 1
     return out
@@ -367,6 +385,8 @@ def getitem(input: Any, key: Any) -> Any:
         out = _by_tensor(input, key)
         if out is not None:
             return out
+    if not input.ndim:
+        _no_place(key)
     parts = _key(key)
     out, indices, dims = _walk(input, parts, len(parts) == 1)
     if indices:
@@ -432,13 +452,15 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         raise TypeError(f"can't assign a {type_name(value)} to a torch.{input.dtype.type_name}")
     if isinstance(value, (complex, np.complexfloating)) and not input.dtype.is_complex:
         raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow")
+    if not input.ndim:
+        _no_place(key)
     out, indices, dims = _walk(input, _key(key), False)
     if not is_tensor(value):
         value = constant(np.asarray(value).astype(input.dtype.np))
-        if not indices:
+    if not indices:
+        if not value.ndim and out.ndim:
             out.fill_(value)
             return
-    if not indices:
         shape, have = tuple(out.shape), tuple(value.shape)
         while len(have) > len(shape) and have[0] == 1:
             have = have[1:]

@@ -23,7 +23,7 @@ def _masked_fill(a: Any, mask: Any, value: Any = 0, out: Any = None) -> Any:
     return out
 
 
-masked_fill_number = elementwise(
+masked_fill_number: Any = elementwise(
     "masked_fill_number(input, mask | value)",
     _masked_fill,
     fixed=("mask",),
@@ -44,7 +44,7 @@ masked_sum = linear(
     public="sum",
     input=lambda g, mask, input_shape: spread_masked(g, mask, input_shape),
 )
-spread_masked = linear(
+spread_masked: Any = linear(
     "spread_masked(input, mask | shape)",
     lambda g, mask, shape: np.where(np.broadcast_to(mask, shape), g, np.zeros((), g.dtype)),
     node="MulBackward0",
@@ -66,7 +66,7 @@ pick_masked = linear(
     public="masked_select",
     input=lambda g, mask, input_shape: place_masked(g, mask, input_shape),
 )
-place_masked = linear(
+place_masked: Any = linear(
     "place_masked(input, mask | shape)",
     k.masked_select_back,
     node="MaskedScatterBackward0",
@@ -81,14 +81,14 @@ put_masked = linear(
     input=lambda g, mask, input_shape: sum_to_size(masked_fill_number(g, mask, 0), input_shape),
     source=lambda g, mask, source_shape: take_masked(g, mask, source_shape),
 )
-take_masked = linear(
+take_masked: Any = linear(
     "take_masked(input, mask | shape)",
     k.masked_source,
     node="MaskedScatterBackward1",
     public="masked_scatter",
     input=lambda g, mask, input_shape: give_masked(g, mask, input_shape),
 )
-give_masked = linear(
+give_masked: Any = linear(
     "give_masked(input, mask | shape)",
     k.masked_source_back,
     node="MaskedScatterBackward1",
@@ -102,7 +102,7 @@ take_flat = linear(
     public="take",
     input=lambda g, index, input_shape: put_flat_zeros(g, index, input_shape),
 )
-put_flat_zeros = linear(
+put_flat_zeros: Any = linear(
     "put_flat_zeros(input, index | shape)",
     lambda g, index, shape: k.put(np.zeros(shape, g.dtype), index, g, True),
     node="PutBackward0",
@@ -117,7 +117,7 @@ put_flat = linear(
     input=lambda g, index, accumulate: g if accumulate else clear_flat(g, index),
     source=lambda g, index, source_shape: reshape_any(take_flat(g, index), source_shape),
 )
-clear_flat = linear(
+clear_flat: Any = linear(
     "clear_flat(input, index)",
     lambda a, index: k.put(a, index, np.zeros(index.shape, a.dtype), False),
     node="PutBackward0",
@@ -157,18 +157,28 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         >>> torch.ones(2).masked_fill(torch.tensor([True, False]), 0.0)
         tensor([0., 1.])
     """
+    value = _filler(input, mask, value)
+    check_broadcast(tuple(mask.shape), tuple(input.shape))
+    return masked_fill_with(input, value, mask) if is_tensor(value) else masked_fill_number(input, mask, value)
+
+
+def masked_fill_written(input: Any, mask: Any, value: Any) -> Any:
+    """The form of `masked_fill` that serves in place: its errors name the tensor before the mask."""
+    value = _filler(input, mask, value)
+    check_broadcast(tuple(input.shape), tuple(mask.shape))
+    return masked_fill_with(input, value, mask) if is_tensor(value) else masked_fill_number(input, mask, value)
+
+
+def _filler(input: Any, mask: Any, value: Any) -> Any:
+    """Check mask and value; a tensor comes back in the dtype of `input`."""
     if mask.dtype is not dtypes.bool_:
         name = "long int" if mask.dtype is dtypes.int64 else dtypes.CPP_NAME[mask.dtype]
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {name}")
-    check_broadcast(tuple(mask.shape), tuple(input.shape))
-    if is_tensor(value):
-        if value.ndim:
-            raise RuntimeError(
-                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
-                "dimension(s)."
-            )
-        return masked_fill_with(input, value if value.dtype is input.dtype else value.to(input.dtype), mask)
-    return masked_fill_number(input, mask, value)
+    if is_tensor(value) and value.ndim:
+        raise RuntimeError(
+            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
+    return value.to(input.dtype) if is_tensor(value) and value.dtype is not input.dtype else value
 
 
 def masked_select(input: Any, mask: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -277,3 +287,4 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 FUNCTIONS: Final = ("masked_fill", "masked_select", "masked_scatter", "take", "put")
 METHODS: Final = FUNCTIONS
 INPLACE: Final = ("masked_fill", "masked_scatter", "put")
+WRITTEN: Final = {"masked_fill": "masked_fill_written"}

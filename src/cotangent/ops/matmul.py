@@ -17,14 +17,14 @@ from ..kernels import products as k
 from ..kernels.shape import sum_to_size as fold
 from . import views as v
 from .arguments import REQUIRED, deliver_exact, missing, no_match
-from .table import bilinear, general, is_tensor
+from .table import bilinear, general, is_array, is_tensor
 from .table import linear as linear_op
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
-adjoint_matrix = linear_op(
+adjoint_matrix: Any = linear_op(
     "adjoint_matrix(input)", k.adjoint, node="AdjointBackward0", input=lambda g: adjoint_matrix(g)
 )
-conj_of = linear_op("conj_of(input)", k.conj, node="ConjBackward0", input=lambda g: conj_of(g))
+conj_of: Any = linear_op("conj_of(input)", k.conj, node="ConjBackward0", input=lambda g: conj_of(g))
 
 
 def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
@@ -36,21 +36,21 @@ def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -
     return product(a, b, tuple(d is not None for d in dims), op.public), 0
 
 
-mm_of = bilinear(
+mm_of: Any = bilinear(
     "mm(input, mat2)",
     k.matmul,
     batch=_batch_products,
     input=lambda g, mat2: mm_of(g, adjoint_matrix(mat2)),
     mat2=lambda g, input: mm_of(adjoint_matrix(input), g),
 )
-bmm_of = bilinear(
+bmm_of: Any = bilinear(
     "bmm(input, mat2)",
     k.matmul,
     batch=_batch_products,
     input=lambda g, mat2: bmm_of(g, adjoint_matrix(mat2)),
     mat2=lambda g, input: bmm_of(adjoint_matrix(input), g),
 )
-mv_of = bilinear(
+mv_of: Any = bilinear(
     "mv(input, vec)",
     k.matmul,
     batch=_batch_products,
@@ -70,7 +70,7 @@ vdot_of = bilinear(
     input=lambda g, other: conj_of(g) * other,
     other=lambda g, input: g * input,
 )
-outer_product = bilinear(
+outer_product: Any = bilinear(
     "outer_product(input, vec2)",
     np.multiply.outer,
     node="MulBackward0",
@@ -168,14 +168,14 @@ addmv_of = general(
     mat=lambda g, vec, alpha: scale(outer_product(g, conj_of(vec)), alpha),
     vec=lambda g, mat, alpha: scale(mv_of(adjoint_matrix(mat), g), alpha),
 )
-scale = linear_op(
+scale: Any = linear_op(
     "scale(input | factor)",
     lambda a, factor: a if factor == 1 else np.asarray(a * np.asarray(factor).astype(a.dtype)),
     node="MulBackward0",
     public="mul",
     input=lambda g, factor: scale(g, factor.conjugate()),
 )
-scale_sum = linear_op(
+scale_sum: Any = linear_op(
     "scale_sum(input | shape, factor)",
     lambda a, shape, factor: fold(a if factor == 1 else a * np.asarray(factor).astype(a.dtype), shape),
     node="SumBackward1",
@@ -322,7 +322,9 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
             f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec "
             f"({vec.shape[0]})"
         )
-    _same_dtype(input, vec)
+    if input.dtype is not vec.dtype:
+        mat, same = dtypes.SCALAR_NAME[input.dtype], dtypes.SCALAR_NAME[vec.dtype]
+        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {same}, {mat}, and {same}")
     return deliver_exact(
         "mv",
         mv_of(input, vec),
@@ -411,13 +413,18 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     if m == 1 and n == 2:
         row = unsqueeze_at(input, 0)
         _check_inner(row, other)
-        return deliver_exact("matmul", v.squeeze_dims(mm_of(row, other), (0,)), out)
-    if n <= 2:
-        # One product of the folded operand: (..., n, m) as (prod, m).
-        shape = tuple(input.shape)
-        flat = reshape_any(input, (math.prod(shape[:-1]), shape[-1]))
-        result = mm(flat, other) if n == 2 else mv(flat, other)
-        return deliver_exact("matmul", reshape_any(result, shape[:-1] + tuple(other.shape[1:])), out)
+        return deliver_exact("matmul", v.squeezed_product(mm_of(row, other)), out)
+    if _folds(input, other):
+        return deliver_exact("matmul", _folded(input, other), out)
+    if m == 3 and n == 3 and input.shape[0] != other.shape[0]:
+        # A single matrix that wants a gradient is not copied for every other one.
+        if input.shape[0] == 1 and input._req:
+            return matmul(v.squeeze_dims(input, (0,)), other, out=out)
+        if other.shape[0] == 1 and other._req:
+            return matmul(input, v.squeeze_dims(other, (0,)), out=out)
+    if n == 1:
+        result = matmul_batched(input, unsqueeze_at(other, 1))
+        return deliver_exact("matmul", v.squeeze_dims(result, (result.ndim - 1,)), out)
     left = input if m > 1 else unsqueeze_at(input, 0)
     check_lead = _lead(tuple(left.shape[:-2]), tuple(other.shape[:-2]))
     if left.shape[-1] != other.shape[-2]:
@@ -429,8 +436,44 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     _same_dtype(input, other)
     result = matmul_batched(left, other)
     if m == 1:
-        result = v.squeeze_dims(result, (result.ndim - 2,))
+        shape = tuple(result.shape)
+        result = reshape_any(result, shape[:-2] + shape[-1:])
     return deliver_exact("matmul", result, out)
+
+
+def _folds(a: Any, b: Any) -> bool:
+    """Whether the batch of one operand is folded into its rows, so that one mm or mv does it all."""
+    larger, other = (a, b) if a.ndim >= b.ndim else (b, a)
+    if larger.ndim < 3 or other.ndim > 2:
+        return False
+    if other._req:
+        return True  # a copy now, but no sum over a batch of gradients later
+    if a.ndim == 2:
+        return False
+    data = larger._data
+    if not is_array(data) or not data.size:
+        return True
+    shape, steps = list(data.shape), list(data.strides)
+    if larger is b:
+        shape[-2:], steps[-2:] = shape[:-3:-1], steps[:-3:-1]
+    return all(steps[i] == steps[i + 1] * shape[i + 1] for i in range(len(shape) - 2))
+
+
+def _folded(a: Any, b: Any) -> Any:
+    """The product of (..., n, m), as (prod, m), and a matrix or vector; or the other way round."""
+    turned = b.ndim > a.ndim
+    left = v.transpose_dims(b, b.ndim - 2, b.ndim - 1) if turned else a
+    right = (t_matrix(a) if a.ndim == 2 else a) if turned else b
+    shape = tuple(left.shape)
+    flat = reshape_any(left, (math.prod(shape[:-1]), shape[-1]))
+    if right.ndim == 1:
+        return reshape_any(mv(flat, right), shape[:-1])
+    result = reshape_any(mm(flat, right), (*shape[:-1], right.shape[1]))
+    if not turned:
+        return result
+    result = v.transpose_dims(result, result.ndim - 2, result.ndim - 1)
+    data = result._data
+    return result if is_array(data) and data.flags.c_contiguous else v.dense_clone(result)
 
 
 def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

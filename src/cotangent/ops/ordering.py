@@ -62,7 +62,7 @@ cumsum_of = linear(
     batch="axes",
     input=lambda g, dim: reverse_cumsum(g, dim),
 )
-reverse_cumsum = linear(
+reverse_cumsum: Any = linear(
     "reverse_cumsum(input | dim)",
     k.reverse_cumsum,
     node="FlipBackward0",
@@ -110,7 +110,7 @@ def _cumprod_back_input(h: Any, g: Any, x: Any, shape: Any, dim: int) -> Any:
     return total
 
 
-set_at = general(
+set_at: Any = general(
     "set_at(input | dim, i, value)",
     lambda a, dim, i, value: _set_at(a, dim, i, value),
     node="IndexFillBackward0",
@@ -132,7 +132,7 @@ def _from(a: Any, dim: int, i: int) -> Any:
     return out
 
 
-mask_from = linear(
+mask_from: Any = linear(
     "mask_from(input | dim, i)", _from, node="SliceBackward0", public="slice",
     input=lambda g, dim, i: mask_from(g, dim, i),
 )  # fmt: skip
@@ -151,11 +151,11 @@ def _sum_at(a: Any, dim: int, i: int) -> Any:
     return out
 
 
-gather_sum_at = linear(
+gather_sum_at: Any = linear(
     "gather_sum_at(input | dim, i)", _sum_at, node="SumBackward1", public="sum",
     input=lambda g, dim, i: spread_at(g, dim, i),
 )  # fmt: skip
-cumprod_back = general(
+cumprod_back: Any = general(
     "cumprod_back(g, input | dim)",
     _cumprod_back,
     node="CumprodBackward0",
@@ -181,7 +181,7 @@ def _cumprod_push(t: Any, a: Any, dim: int) -> Any:
     return np.moveaxis(out, -1, dim)
 
 
-cumprod_push = general(
+cumprod_push: Any = general(
     "cumprod_push(moved, input | dim)",
     _cumprod_push,
     node="CumprodBackward0",

@@ -58,7 +58,7 @@ addr_of = general(
     vec2=lambda g, vec1, alpha: scale(mv_of(permute_dims(g, (1, 0)), conj_of(vec1)), alpha),
 )
 # The cross product is its own transpose up to the order of the factors: d(a x b) . g = da . (b x g).
-cross_of = bilinear(
+cross_of: Any = bilinear(
     "cross_of(input, other | dim)",
     k.cross,
     node="LinalgCrossBackward0",

@@ -35,14 +35,14 @@ sum_dims = linear(
     input=lambda g, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim),
 )
 # The pullback of a sum: the cotangent repeated. A view, so it costs nothing until something is done with it.
-spread = linear(
+spread: Any = linear(
     "spread(input | shape, dims, keepdim)",
     k.spread,
     node="ExpandBackward0",
     public="expand",
     input=lambda g, dims, keepdim: sum_back(g, dims, keepdim),
 )
-sum_back = linear(
+sum_back: Any = linear(
     "sum_back(input | dims, keepdim)",
     k.sum_,
     node="SumBackward1",
