@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any, Final
 
 import numpy as np
 
 from .. import dtypes
+from ..config import settings
 from ..errors import type_name
 from ..kernels import index as k
 from .table import constant, emitter, general, is_array, is_tensor, linear
@@ -166,8 +168,26 @@ def _key(key: Any) -> tuple[Any, ...]:
     if isinstance(key, tuple):
         return tuple(key)
     if key.__class__ is list and len(key) <= 32 and any(_structured(item) for item in key):
+        _warn_of_sequence()
         return tuple(key)  # NumPy's old rule: a list of lists, slices or tensors is a tuple of indices
+    if isinstance(_first(key), str):
+        _warn_of_sequence()
     return (key,)
+
+
+_SEQUENCE: Final = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
+    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
+    "which will result either in an error or a different result"
+)
+_TOLD: Final[list[str]] = []
+
+
+def _warn_of_sequence() -> None:
+    """Warn where PyTorch does, once per process unless `torch.set_warn_always(True)`."""
+    if settings.warn_always or not _TOLD:
+        _TOLD.append(_SEQUENCE)
+        warnings.warn(_SEQUENCE, UserWarning, stacklevel=4)
 
 
 def _structured(item: Any) -> bool:
