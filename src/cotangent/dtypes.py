@@ -231,7 +231,7 @@ class finfo:
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         real = type.to_real()
-        limits: Any = ml_dtypes.finfo(real.np) if real is bfloat16 else np.finfo(real.np)
+        limits: Any = ml_dtypes.finfo(real.np) if real is bfloat16 else np.finfo(real.np)  # type: ignore[no-untyped-call]
         self.bits = real.itemsize * 8
         self.eps = float(limits.eps)
         self.max = float(limits.max)

@@ -104,7 +104,7 @@ default_generator._own = None
 
 
 def _seed(seed: Any) -> int:
-    return seed.__index__() if isinstance(seed, (np.integer, Tensor)) else seed  # type: ignore[no-any-return]
+    return seed.__index__() if isinstance(seed, (np.integer, Tensor)) else seed
 
 
 def manual_seed(seed: int) -> Generator:
@@ -362,7 +362,7 @@ def randperm(n: int, **options: Any) -> Any:
         >>> import cotangent as torch
         >>> _ = torch.manual_seed(0)
         >>> torch.randperm(4)
-        tensor([2, 0, 1, 3])
+        tensor([0, 1, 3, 2])
     """
     if isinstance(n, (float, str)) or not hasattr(n, "__index__"):
         bad_argument("randperm", "n", 1, "int", n)
@@ -573,8 +573,8 @@ def geometric_(self: Any, p: float, *, generator: Any = None) -> Any:
 
 for _function in (uniform_, normal_, random_, bernoulli_, exponential_, cauchy_, log_normal_, geometric_):
     setattr(Tensor, _function.__name__, _function)
-for _function in (bernoulli, multinomial):
-    setattr(Tensor, _function.__name__, _function)
+for _draw in (bernoulli, multinomial):
+    setattr(Tensor, _draw.__name__, _draw)
 
 __all__ = [
     "Generator", "bernoulli", "binomial", "default_generator", "get_rng_state", "initial_seed", "manual_seed",

@@ -59,7 +59,7 @@ def arange(*args: Any, **options: Any) -> Any:
     exact = all(isinstance(v, int) for v in (start, end, step))
     d = dtype or (out.dtype if out is not None else dtypes.int64 if exact else settings.default_dtype)
     if exact and d.category == dtypes.INTEGRAL:
-        array = np.arange(start, end, step, np.int64).astype(d.np)
+        array: Any = np.arange(start, end, step, dtype=np.int64).astype(d.np)
     else:
         count = math.ceil((end - start) / step)
         array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)

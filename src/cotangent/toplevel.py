@@ -177,7 +177,9 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
         >>> torch.result_type(torch.ones(2, dtype=torch.int32), 1.5)
         torch.float32
     """
-    dims, zeros, scalars = [], [], []
+    dims: list[Any] = []
+    zeros: list[Any] = []
+    scalars: list[Any] = []
     for value in (tensor1, tensor2):
         if isinstance(value, Tensor):
             (dims if value.ndim else zeros).append(value.dtype)

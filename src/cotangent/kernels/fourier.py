@@ -38,7 +38,7 @@ def resize(a: Array, dims: tuple[int, ...], sizes: tuple[int, ...]) -> Array:
         key[d] = slice(min(n, a.shape[d]))
         shape[d] = n
     if all(n <= a.shape[d] for d, n in zip(dims, sizes, strict=True)):
-        return a[tuple(key)].copy()
+        return np.array(a[tuple(key)], order="C")
     out = np.zeros(shape, a.dtype)
     out[tuple(key)] = a[tuple(key)]
     return out

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from numpy._core import umath
 
-_VARIABLE: Final[ContextVar[Any]] = umath._extobj_contextvar  # type: ignore[attr-defined]
-QUIET: Final[Any] = umath._make_extobj(all="ignore")  # type: ignore[attr-defined]
+_VARIABLE: Final[ContextVar[Any]] = umath._extobj_contextvar
+QUIET: Final[Any] = umath._make_extobj(all="ignore")
 set_errors: Final = _VARIABLE.set
 reset_errors: Final = _VARIABLE.reset

@@ -30,7 +30,8 @@ def add_product(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
         return out
     scaled = c if beta == 1 else np.multiply(c, np.asarray(beta).astype(d))
     if out.flags.owndata or out.base is None:
-        return np.add(out, scaled, out=out)
+        np.add(out, scaled, out=out)
+        return out
     return np.asarray(np.add(out, scaled))
 
 

@@ -60,7 +60,8 @@ def scatter_weights(
 ) -> tuple[Array, Array]:
     """(d out / d a, d out / d src) of `scatter_reduce`, in the shapes of `a` and of `index`."""
     if not a.ndim:
-        found = scatter_weights(*[x.reshape(1) for x in (a, src, index)], 0, reduce, include_self)
+        shaped = [x.reshape(1) for x in (a, src, index)]
+        found = scatter_weights(shaped[0], shaped[1], shaped[2], 0, reduce, include_self)
         return found[0].reshape(()), found[1].reshape(())
     where = places(index, dim)
     part = src[tuple(slice(n) for n in index.shape)]

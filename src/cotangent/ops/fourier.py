@@ -166,12 +166,12 @@ def _named(function: Callable[..., Any], name: str, what: str) -> Callable[..., 
     return function
 
 
-def _forward(*args: Any) -> Any:
-    return _c2c(*args, False)
+def _forward(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
+    return _c2c(function, input, s, dim, norm, False)
 
 
-def _inverse(*args: Any) -> Any:
-    return _c2c(*args, True)
+def _inverse(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
+    return _c2c(function, input, s, dim, norm, True)
 
 
 fft = _one("fft", _forward, "Discrete Fourier transform along one dimension.")

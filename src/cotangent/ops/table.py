@@ -75,7 +75,7 @@ class Primitive:
         self.multi_view = False
         self.nondiff_outputs: frozenset[int] = frozenset()
         self.tangent: Callable[..., Any] | None = None
-        self.batch: Callable[..., Any] | None = None
+        self.batch: Callable[..., Any] | str | None = None
         self.infer: Callable[..., Any] | None = None
         self.check: Callable[..., None] | None = None
         self.fixed: frozenset[str] = frozenset()
@@ -226,7 +226,7 @@ def declare(
     view: bool = False,
     multi_view: bool = False,
     jvp: Callable[..., Any] | None = None,
-    batch: Callable[..., Any] | None = None,
+    batch: Callable[..., Any] | str | None = None,
     infer: Callable[..., Any] | None = None,
     store: Callable[..., None] | None = None,
     misfit: str | None = None,
