@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ops.table import TABLE
-from .base import TensorBase, cell_of, version_of, wrap
+from .base import TensorBase, cell_of, is_tensor, version_of, wrap
 from .dispatch import owner_of
 from .extras import after_record
 from .modes import modes, no_grad
@@ -29,6 +29,12 @@ from .where import here
 
 class FunctionCtx:
     """What forward, setup_context and backward may do with their context."""
+
+    to_save: tuple[Any, ...] | None
+    saved_for_forward: tuple[Any, ...] | None
+    dirty_tensors: tuple[Any, ...] | None
+    non_differentiable: tuple[Any, ...]
+    materialize_grads: bool
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors (or None) for backward; at most once, from forward or setup_context."""
@@ -66,12 +72,9 @@ class BackwardCFunction(Node, FunctionCtx):
     __slots__ = ("__dict__",)
     materialize = True
     _forward_cls: ClassVar[Any]
-    materialize_grads: bool
     needs_input_grad: tuple[bool, ...]
-    non_differentiable: tuple[Any, ...]
-    dirty_tensors: tuple[Any, ...] | None
-    to_save: tuple[Any, ...] | None
-    saved_for_forward: tuple[Any, ...] | None
+    _is_tensor: tuple[bool, ...]
+    _inputs: list[tuple[tuple[int, ...], Any]]
 
     def __init__(self) -> None:
         self.edges = ()
@@ -120,7 +123,7 @@ class BackwardCFunction(Node, FunctionCtx):
         self._saved = None
         self.to_save = None
 
-    def apply(self, grads: Any, tensors: Any = None) -> Any:  # type: ignore[override]
+    def apply(self, grads: Any, tensors: Any = None) -> Any:
         """Run backward on cotangents; the engine passes (tuple, world), users may call it with Tensors."""
         if not isinstance(grads, tuple) or not isinstance(tensors, bool):
             given = (grads,) if tensors is None else (grads, tensors)
@@ -371,9 +374,7 @@ def finish_forward(
             )
     ctx.edges = tuple(edge_of(t) if t._req else None for t in inputs)
     ctx._inputs = [(tuple(t.shape), t.dtype) for t in inputs]
-    ctx._outputs = [
-        (tuple(o.shape), o.dtype.np) if isinstance(o, TensorBase) else None for o in outputs
-    ]
+    ctx._outputs = [(tuple(o.shape), o.dtype.np) if is_tensor(o) else None for o in outputs]
     ctx.seq = next_seq()
     ctx.code, ctx.lasti = here()
     single = len(outputs) == 1

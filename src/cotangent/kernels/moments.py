@@ -11,15 +11,25 @@ from .reduce import count, wide
 Array = np.ndarray[Any, Any]
 Dims = tuple[int, ...] | None
 
+# NumPy's stubs know no axis=None together with keepdims.
+_sum: Any = np.add.reduce
+_product: Any = np.multiply.reduce
+_max: Any = np.maximum.reduce
+_min: Any = np.minimum.reduce
+
 
 def var(a: Array, dims: Dims, correction: Any, keepdim: bool) -> Array:
     """Variance over `dims` with divisor max(n - correction, 0); real also for complex input."""
     w = a.astype(wide(a), copy=False)
     n = count(a.shape, dims)
-    centre = np.asarray(np.add.reduce(w, axis=dims, keepdims=True)) / w.dtype.type(max(n, 1))
+    centre = np.asarray(_sum(w, axis=dims, keepdims=True)) / w.dtype.type(max(n, 1))
     d = w - centre
-    squares = d.real * d.real + d.imag * d.imag if w.dtype.kind == "c" else np.multiply(d, d, out=d if d.ndim else None)
-    total = np.asarray(np.add.reduce(np.asarray(squares), axis=dims, keepdims=keepdim))
+    squares = (
+        d.real * d.real + d.imag * d.imag
+        if w.dtype.kind == "c"
+        else np.multiply(d, d, out=d if d.ndim else None)
+    )
+    total = np.asarray(_sum(np.asarray(squares), axis=dims, keepdims=keepdim))
     out = total / total.dtype.type(max(n - correction, 0))
     return np.asarray(out, a.dtype if a.dtype.kind != "c" else total.dtype)
 
@@ -34,7 +44,7 @@ def std(a: Array, dims: Dims, correction: Any, keepdim: bool) -> Array:
 def centred(a: Array, dims: Dims) -> Array:
     """`a` minus its mean over `dims`."""
     n = max(count(a.shape, dims), 1)
-    mean = np.asarray(np.add.reduce(a, axis=dims, dtype=wide(a), keepdims=True)) / n
+    mean = np.asarray(_sum(a, axis=dims, dtype=wide(a), keepdims=True)) / n
     return np.asarray(a - mean, a.dtype)
 
 
@@ -45,30 +55,30 @@ def vector_norm(a: Array, ord: float, dims: Dims, keepdim: bool) -> Array:
     real = size.dtype
     if ord == 2:
         squares = w * w if w.dtype.kind != "c" else w.real * w.real + w.imag * w.imag
-        out = np.sqrt(np.add.reduce(np.asarray(squares), axis=dims, keepdims=keepdim))
+        out = np.sqrt(_sum(np.asarray(squares), axis=dims, keepdims=keepdim))
     elif ord == 1:
-        out = np.add.reduce(np.asarray(size), axis=dims, keepdims=keepdim)
+        out = _sum(np.asarray(size), axis=dims, keepdims=keepdim)
     elif ord == 0:
-        out = np.add.reduce(np.asarray(size != 0).astype(real), axis=dims, keepdims=keepdim)
+        out = _sum(np.asarray(size != 0).astype(real), axis=dims, keepdims=keepdim)
     elif ord == np.inf:
-        out = np.maximum.reduce(np.asarray(size), axis=dims, keepdims=keepdim, initial=0 if 0 in a.shape else None)
+        out = _max(np.asarray(size), axis=dims, keepdims=keepdim, initial=0 if 0 in a.shape else None)
     elif ord == -np.inf:
-        out = np.minimum.reduce(np.asarray(size), axis=dims, keepdims=keepdim)
+        out = _min(np.asarray(size), axis=dims, keepdims=keepdim)
     else:
         powers = np.power(size, real.type(ord))
-        out = np.power(np.add.reduce(np.asarray(powers), axis=dims, keepdims=keepdim), real.type(1 / ord))
+        out = np.power(_sum(np.asarray(powers), axis=dims, keepdims=keepdim), real.type(1 / ord))
     return np.asarray(out).astype(a.dtype if a.dtype.kind != "c" else real)
 
 
 def nansum(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Sum over `dims` of what is not nan."""
-    out = np.add.reduce(np.where(a == a, a, np.zeros((), a.dtype)), axis=dims, dtype=wide(a), keepdims=keepdim)
+    out = _sum(np.where(a == a, a, np.zeros((), a.dtype)), axis=dims, dtype=wide(a), keepdims=keepdim)
     return np.asarray(out, a.dtype)
 
 
 def prod(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Product over `dims`."""
-    return np.asarray(np.multiply.reduce(a, axis=dims, dtype=wide(a), keepdims=keepdim), a.dtype)
+    return np.asarray(_product(a, axis=dims, dtype=wide(a), keepdims=keepdim), a.dtype)
 
 
 def prod_others(a: Array, dim: int) -> Array:
@@ -88,10 +98,10 @@ def logsumexp(a: Array, dims: Dims, keepdim: bool) -> Array:
     """log(sum(exp(a))) over `dims`, shifted by the largest element so that nothing overflows."""
     w = a.astype(wide(a), copy=False)
     if not w.size and (dims is None or any(not w.shape[d] for d in dims)):
-        return np.asarray(np.log(np.add.reduce(w, axis=dims, keepdims=keepdim)), a.dtype)
-    top = np.asarray(np.maximum.reduce(w.real, axis=dims, keepdims=True))
+        return np.asarray(np.log(_sum(w, axis=dims, keepdims=keepdim)), a.dtype)
+    top = np.asarray(_max(w.real, axis=dims, keepdims=True))
     top = np.where(np.isfinite(top), top, top.dtype.type(0))
-    total = np.asarray(np.add.reduce(np.exp(w - top), axis=dims, keepdims=True))
+    total = np.asarray(_sum(np.exp(w - top), axis=dims, keepdims=True))
     out = np.log(total) + top
     if not keepdim:
         out = out.squeeze(dims) if dims is not None else out.reshape(())

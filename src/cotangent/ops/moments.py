@@ -10,8 +10,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
-from ..kernels import moments as k
-from ..kernels import reduce as kr
+from ..kernels import moments as k, reduce as kr
 from .arguments import deliver_exact, no_match
 from .complex import sgn
 from .exponential import exp
@@ -21,8 +20,12 @@ from .refusals import unsupported
 from .table import deliver, general, is_tensor, linear
 from .views import reshape_any, slice_of, sum_to_size
 
-centred = linear(
-    "centred(input | dims)", k.centred, node="SubBackward0", public="sub", input=lambda g, dims: centred(g, dims)
+centred: Any = linear(
+    "centred(input | dims)",
+    k.centred,
+    node="SubBackward0",
+    public="sub",
+    input=lambda g, dims: centred(g, dims),
 )
 
 
@@ -31,23 +34,27 @@ def _freedom(shape: tuple[int, ...], dims: Any, correction: Any) -> float:
     return 1.0 / left if left > 0 else math.inf if left == 0 else math.nan
 
 
-var_of = general(
+var_of: Any = general(
     "var_of(input | dims, correction, keepdim)",
     k.var,
     node="VarBackward0",
     public="var",
     batch="axes",
-    input=lambda g, input, input_shape, dims, correction, keepdim: spread(g, input_shape, dims, keepdim)
-    * (centred(input, dims) * (2.0 * _freedom(input_shape, dims, correction))),
+    input=lambda g, input, input_shape, dims, correction, keepdim: (
+        spread(g, input_shape, dims, keepdim)
+        * (centred(input, dims) * (2.0 * _freedom(input_shape, dims, correction)))
+    ),
 )
-std_of = general(
+std_of: Any = general(
     "std_of(input | dims, correction, keepdim)",
     k.std,
     node="StdBackward0",
     public="std",
     batch="axes",
-    input=lambda g, input, out, input_shape, dims, correction, keepdim: spread(g / out, input_shape, dims, keepdim)
-    * (centred(input, dims) * _freedom(input_shape, dims, correction)),
+    input=lambda g, input, out, input_shape, dims, correction, keepdim: (
+        spread(g / out, input_shape, dims, keepdim)
+        * (centred(input, dims) * _freedom(input_shape, dims, correction))
+    ),
 )
 
 
@@ -76,7 +83,7 @@ def _ties(a: Any, whole: Any, dims: Any) -> Any:
     return (mask / np.maximum(mask.sum(axis=dims, keepdims=True), 1)).astype(whole.dtype)
 
 
-zero_safe_ratio = general(
+zero_safe_ratio: Any = general(
     "zero_safe_ratio(input, other)",
     _ratio,
     node="DivBackward0",
@@ -84,34 +91,34 @@ zero_safe_ratio = general(
     input=lambda g, other: zero_safe_ratio(g, other),
     other=lambda g, input, other: -g * zero_safe_ratio(zero_safe_ratio(input, other), other),
 )
-norm_ties = general("norm_ties(input, whole | dims)", _ties)
+norm_ties: Any = general("norm_ties(input, whole | dims)", _ties)
 # x |x|**(p-2), the direction of a norm of order p, and its derivative (p-1) |x|**(p-2)
-norm_power = general(
+norm_power: Any = general(
     "norm_power(input | ord)",
-    lambda a, ord: np.where(a == 0, np.zeros((), a.dtype), a * np.power(np.abs(a), a.real.dtype.type(ord - 2))).astype(
-        a.dtype
-    ),
+    lambda a, ord: np.where(
+        a == 0, np.zeros((), a.dtype), a * np.power(np.abs(a), a.real.dtype.type(ord - 2))
+    ).astype(a.dtype),
     node="MulBackward0",
     public="mul",
     input=lambda g, input, ord: g * abs_power(input, ord - 2) * (ord - 1),
 )
-abs_power = general(
+abs_power: Any = general(
     "abs_power(input | exponent)",
-    lambda a, exponent: np.where(a == 0, np.zeros((), a.dtype), np.power(np.abs(a), a.real.dtype.type(exponent))).astype(
-        a.dtype
-    ),
+    lambda a, exponent: np.where(
+        a == 0, np.zeros((), a.dtype), np.power(np.abs(a), a.real.dtype.type(exponent))
+    ).astype(a.dtype),
     node="PowBackward0",
     public="pow",
     input=lambda g, input, exponent: g * norm_power(input, exponent) * exponent,
 )
-norm_scale = general(
+norm_scale: Any = general(
     "norm_scale(input | ord)",
     lambda a, ord: np.power(a, a.dtype.type(ord - 1)),
     node="PowBackward0",
     public="pow",
     input=lambda g, input, ord: g * norm_scale(input, ord - 1) * (ord - 1),
 )
-norm_of = general(
+norm_of: Any = general(
     "norm_of(input | ord, dims, keepdim)",
     k.vector_norm,
     node="LinalgVectorNormBackward0",
@@ -120,7 +127,7 @@ norm_of = general(
     input=_norm_rule,
 )
 # The norm of a difference, recorded as one operation.
-dist_of = general(
+dist_of: Any = general(
     "dist_of(input, other | p)",
     lambda a, b, p: k.vector_norm(np.asarray(a - b), p, None, False),
     node="DistBackward0",
@@ -138,24 +145,31 @@ def _common(t: Any) -> tuple[int, ...]:
     return tuple(t.shape)
 
 
-prod_dim = general(
+prod_dim: Any = general(
     "prod_dim(input | dim, keepdim)",
     lambda a, dim, keepdim: k.prod(a, (dim,) if a.ndim else None, keepdim),
     node="ProdBackward1",
     public="prod",
     batch="axes",
-    input=lambda g, input, input_shape, dim, keepdim: spread(g, input_shape, (dim,), keepdim)
-    * conj_of(prod_others(input, dim)),
+    input=lambda g, input, input_shape, dim, keepdim: (
+        spread(g, input_shape, (dim,), keepdim) * conj_of(prod_others(input, dim))
+    ),
 )
-prod_all = general(
+prod_all: Any = general(
     "prod_all(input)",
     lambda a: k.prod(a, None, False),
     node="ProdBackward0",
     public="prod",
-    input=lambda g, input, input_shape: spread(g, input_shape, None, False)
-    * conj_of(reshape_any(prod_others(reshape_any(input, (kr.count(tuple(input_shape), None),)), 0), input_shape)),
+    input=lambda g, input, input_shape: (
+        spread(g, input_shape, None, False)
+        * conj_of(
+            reshape_any(
+                prod_others(reshape_any(input, (kr.count(tuple(input_shape), None),)), 0), input_shape
+            )
+        )
+    ),
 )
-prod_others = general(
+prod_others: Any = general(
     "prod_others(input | dim)",
     k.prod_others,
     node="ProdBackward1",
@@ -163,14 +177,14 @@ prod_others = general(
     batch="axes",
     input=lambda g, input, input_shape, dim: _others_back(g, input, input_shape, dim),
 )
-without = linear(
+without: Any = linear(
     "without(input | dim, i)",
     lambda a, dim, i: np.delete(a, i, axis=dim),
     node="SliceBackward0",
     public="slice",
     input=lambda g, dim, i: with_zero(g, dim, i),
 )
-with_zero = linear(
+with_zero: Any = linear(
     "with_zero(input | dim, i)",
     lambda a, dim, i: np.insert(a, i, 0, axis=dim),
     node="SliceBackward0",
@@ -188,7 +202,7 @@ def _others_back(g: Any, x: Any, shape: Any, dim: int) -> Any:
     return total
 
 
-nansum_of = general(
+nansum_of: Any = general(
     "nansum_of(input | dims, keepdim)",
     k.nansum,
     node="NansumBackward0",
@@ -197,7 +211,7 @@ nansum_of = general(
     jvp=lambda tangents, args, out: sum_dims(tangents[0] * not_nan(args[0]), args[1], args[2]),
     input=lambda g, input, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim) * not_nan(input),
 )
-not_nan = general("not_nan(input)", lambda a: (a == a).astype(a.dtype))
+not_nan: Any = general("not_nan(input)", lambda a: (a == a).astype(a.dtype))
 
 
 def _spread_and_mean(name: str, kernel: Any) -> Any:
@@ -218,7 +232,10 @@ def _spread_and_mean(name: str, kernel: Any) -> Any:
 
     return general(
         f"{name}_mean_of(input | dims, correction, keepdim)",
-        lambda a, dims, correction, keepdim: (kernel(a, dims, correction, keepdim), kr.mean(a, dims, keepdim)),
+        lambda a, dims, correction, keepdim: (
+            kernel(a, dims, correction, keepdim),
+            kr.mean(a, dims, keepdim),
+        ),
         node=f"{name.capitalize()}MeanBackward0",
         public=f"{name}_mean",
         nout=2,
@@ -229,14 +246,15 @@ def _spread_and_mean(name: str, kernel: Any) -> Any:
 
 std_mean_of = _spread_and_mean("std", k.std)
 var_mean_of = _spread_and_mean("var", k.var)
-logsumexp_of = general(
+logsumexp_of: Any = general(
     "logsumexp_of(input | dims, keepdim)",
     k.logsumexp,
     node="LogsumexpBackward0",
     public="logsumexp",
     batch="axes",
-    input=lambda g, input, out, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim)
-    * conj_of(exp(input - spread(out, input_shape, dims, keepdim))),
+    input=lambda g, input, out, input_shape, dims, keepdim: (
+        spread(g, input_shape, dims, keepdim) * conj_of(exp(input - spread(out, input_shape, dims, keepdim)))
+    ),
 )
 
 
@@ -286,7 +304,12 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
     named = [("unbiased=", unbiased)] if unbiased is not None and dim is None else []
     if given or named:
         listed = ", ".join(
-            ["Tensor", *(f"{k}{type_name(v)}" for k, v in given), "out=Tensor", *(f"{k}{type_name(v)}" for k, v in named)]
+            [
+                "Tensor",
+                *(f"{k}{type_name(v)}" for k, v in given),
+                "out=Tensor",
+                *(f"{k}{type_name(v)}" for k, v in named),
+            ]
         )
         raise TypeError(
             f"{name}() received an invalid combination of arguments - got ({listed}), but expected one of:\n"
@@ -302,7 +325,13 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
 
 
 def std(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+    input: Any,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
+    out: Any = None,
 ) -> Any:
     """Standard deviation, of all elements or along dimensions.
 
@@ -331,7 +360,13 @@ def std(
 
 
 def var(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None, out: Any = None
+    input: Any,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
+    out: Any = None,
 ) -> Any:
     """Variance, of all elements or along dimensions.
 
@@ -421,7 +456,9 @@ def norm(
         )
     order = 2.0 if p in (None, "fro") else p
     if isinstance(order, str):
-        raise RuntimeError(f"linalg.matrix_norm: Order {'nuclear' if order == 'nuc' else order} not supported.")
+        raise RuntimeError(
+            f"linalg.matrix_norm: Order {'nuclear' if order == 'nuc' else order} not supported."
+        )
     return deliver_exact("norm", norm_of(x, float(order), _all_dims(x, dim), keepdim), out)
 
 
@@ -452,7 +489,9 @@ def vector_norm(
     return norm(x, ord, dim, keepdim, out, dtype)
 
 
-def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+def prod(
+    input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
+) -> Any:
     """Product of the elements, of all or along a dimension.
 
     Args:
