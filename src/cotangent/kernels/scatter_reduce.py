@@ -41,7 +41,7 @@ def scatter_reduce(a: Array, src: Array, index: Array, dim: int, reduce: str, in
     """A copy of `a` with `src` reduced into it at `index` along `dim`."""
     if not a.ndim:
         shaped = [x.reshape(1) for x in (a, src, index)]
-        return scatter_reduce(shaped[0], shaped[1], shaped[2], 0, reduce, include_self).reshape(())
+        return np.asarray(scatter_reduce(*shaped, 0, reduce, include_self).reshape(()))
     out = a.copy()
     where = places(index, dim)
     if not include_self:
@@ -50,8 +50,8 @@ def scatter_reduce(a: Array, src: Array, index: Array, dim: int, reduce: str, in
     if reduce == "mean":
         counts = _counts(a, index, dim, include_self)
         if a.dtype.kind in "iu":
-            return np.floor_divide(out, counts.astype(a.dtype))
-        out = np.divide(out, counts.astype(a.dtype)).astype(a.dtype)
+            return np.asarray(np.floor_divide(out, counts.astype(a.dtype)))
+        return np.asarray(np.divide(out, counts.astype(a.dtype)), a.dtype)
     return out
 
 

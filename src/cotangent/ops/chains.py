@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, Final
 
@@ -76,7 +77,7 @@ def multi_dot(tensors: Any, *, out: Any = None) -> Any:
                 f"multi_dot(): all tensors must have be the same dtype but tensor 0 is "
                 f"{compiler_name(given[0].dtype)} and tensor {i} {compiler_name(t.dtype)}"
             )
-    for i, (a, b) in enumerate(zip(ready, ready[1:], strict=False)):
+    for i, (a, b) in enumerate(itertools.pairwise(ready)):
         if a.shape[1] != b.shape[0]:
             raise RuntimeError(
                 f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and {list(b.shape)} "
@@ -142,7 +143,9 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
             raise RuntimeError(f"Tensor dimension is {t.ndim}, expected 2 instead.")
     if not given:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
-    return deliver("chain_matmul", dense_clone(given[0]), out) if len(given) == 1 else multi_dot(given, out=out)
+    return (
+        deliver("chain_matmul", dense_clone(given[0]), out) if len(given) == 1 else multi_dot(given, out=out)
+    )
 
 
 def vecdot(x: Any, y: Any = REQUIRED, *, dim: int = -1, out: Any = None) -> Any:

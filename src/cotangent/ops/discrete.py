@@ -13,7 +13,11 @@ from .table import constant, deliver, general
 
 
 def unique(
-    input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+    input: Any,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
 ) -> Any:
     """The distinct elements (or slices), in ascending order.
 
@@ -164,8 +168,12 @@ def _truth(a: Any, dims: Any, keepdim: bool, reduce: Any) -> Any:
     return out.astype(a.dtype) if a.dtype == np.uint8 else out
 
 
-any_of = general("any_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_or.reduce), public="any")
-all_of = general("all_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_and.reduce), public="all")
+any_of = general(
+    "any_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_or.reduce), public="any"
+)
+all_of = general(
+    "all_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_and.reduce), public="all"
+)
 
 
 def any(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:

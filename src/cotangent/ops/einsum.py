@@ -68,9 +68,7 @@ def einsum(*args: Any) -> Any:
             operands = list(operands[0])
     for i, operand in enumerate(operands):
         if not is_tensor(operand):
-            raise TypeError(
-                f"expected Tensor as element {i} in argument 1, but got {type_name(operand)}"
-            )
+            raise TypeError(f"expected Tensor as element {i} in argument 1, but got {type_name(operand)}")
     inputs, output = _parsed(equation, operands)
     return _evaluated(operands, inputs, output)
 
@@ -173,7 +171,8 @@ def _parsed(equation: str, operands: list[Any]) -> tuple[list[list[Any]], list[A
         # Capital letters come before small ones.
         output = [_DOTS, *sorted(name for name, times in seen.items() if times == 1)]
     expanded = [
-        _expanded(names, operand.ndim - len(names) + 1) for names, operand in zip(inputs, operands, strict=True)
+        _expanded(names, operand.ndim - len(names) + 1)
+        for names, operand in zip(inputs, operands, strict=True)
     ]
     return expanded, _expanded(output, covered)
 
@@ -210,9 +209,7 @@ def _evaluated(operands: list[Any], inputs: list[list[Any]], output: list[Any]) 
     result = ready[0]
     for i, operand in enumerate(ready[1:], 1):
         later = ready[i + 1 :]
-        done = [
-            d for d in range(kept, len(order)) if all(other.shape[d] == 1 for other in later)
-        ]
+        done = [d for d in range(kept, len(order)) if all(other.shape[d] == 1 for other in later)]
         result = _pair(result, operand, done)
     left = tuple(range(kept, len(order)))
     if not left:
@@ -269,9 +266,7 @@ def _pair(a: Any, b: Any, done: list[int]) -> Any:
     if not both:
         return mul(a, b)
     if a.dtype is not b.dtype:
-        raise RuntimeError(
-            f"expected scalar type {SCALAR_NAME[a.dtype]} but found {SCALAR_NAME[b.dtype]}"
-        )
+        raise RuntimeError(f"expected scalar type {SCALAR_NAME[a.dtype]} but found {SCALAR_NAME[b.dtype]}")
     return _as_matrices(a, b, both)
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
-from .arguments import deliver_exact
-from .arguments import whole as whole_number
+from .arguments import deliver_exact, whole as whole_number
 from .reduce import reduced_dims, spread, sum_back
 from .results import namedtuple_of
 from .select import maximum, minimum
@@ -33,8 +32,9 @@ def _full(signature: str, kernel: Any, node: str, public: str) -> Any:
         node=node,
         public=public,
         jvp=_tie_tangent,
-        input=lambda g, input, out, input_shape: spread(g, input_shape, None, False)
-        * tie_weights(input, out, None, False),
+        input=lambda g, input, out, input_shape: (
+            spread(g, input_shape, None, False) * tie_weights(input, out, None, False)
+        ),
     )
 
 
@@ -46,8 +46,9 @@ def _over(signature: str, kernel: Any, node: str, public: str) -> Any:
         public=public,
         batch="axes",
         jvp=_tie_tangent,
-        input=lambda g, input, out, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim)
-        * tie_weights(input, out, dims, keepdim),
+        input=lambda g, input, out, input_shape, dims, keepdim: (
+            spread(g, input_shape, dims, keepdim) * tie_weights(input, out, dims, keepdim)
+        ),
     )
 
 
@@ -117,7 +118,10 @@ def _both_back(g: Any, x: Any, outs: Any, shape: Any, dims: Any, keepdim: bool) 
 
 
 median_all = _full(
-    "median_all(input)", lambda a, dims, keepdim: k.median(a.reshape(-1), 0, False)[0], "MedianBackward0", "median"
+    "median_all(input)",
+    lambda a, dims, keepdim: k.median(a.reshape(-1), 0, False)[0],
+    "MedianBackward0",
+    "median",
 )
 argmax_of = general("argmax_of(input | dim, keepdim)", k.argmax, public="argmax")
 argmin_of = general("argmin_of(input | dim, keepdim)", k.argmin, public="argmin")
@@ -131,7 +135,7 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
         return between(input, dim, out=out) if out is not None else between(input, dim)
     if input.dtype.is_complex:
         raise NotImplementedError(
-            f'"{name}_all" not implemented for \'{dtypes.SCALAR_NAME[input.dtype]}\''
+            f"\"{name}_all\" not implemented for '{dtypes.SCALAR_NAME[input.dtype]}'"
             if dim is None
             else f"{name}(): does not support complex input"
         )
@@ -144,7 +148,9 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
         return deliver(name, whole(input), out)
     if not whole_number(dim):
         got = type_name(dim)
-        wrong = f"!tuple of ({', '.join(type_name(v) for v in dim)})!" if isinstance(dim, tuple) else f"!{got}!"
+        wrong = (
+            f"!tuple of ({', '.join(type_name(v) for v in dim)})!" if isinstance(dim, tuple) else f"!{got}!"
+        )
         unfit = f"      didn't match because some of the arguments have invalid types: ({wrong})\n"
         raise TypeError(
             f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:\n"
@@ -158,7 +164,9 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
 
 def _nonempty(name: str, input: Any, d: int, given: Any = None) -> None:
     if input.ndim and not input.shape[d]:
-        raise IndexError(f"{name}(): Expected reduction dim {d if given is None else given} to have non-zero size.")
+        raise IndexError(
+            f"{name}(): Expected reduction dim {d if given is None else given} to have non-zero size."
+        )
 
 
 def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:

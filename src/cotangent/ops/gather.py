@@ -163,7 +163,9 @@ def _gather_shapes(input: Any, index: Any, dim: int, name: str) -> None:
         raise RuntimeError(f"Index tensor must have the same number of dimensions as {name} tensor")
 
 
-def gather(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, sparse_grad: bool = False, out: Any = None) -> Any:
+def gather(
+    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, sparse_grad: bool = False, out: Any = None
+) -> Any:
     """Elements of `input` at `index` along one dimension: for dim 0, `out[i][j] = input[index[i][j]][j]`.
 
     Args:
@@ -216,7 +218,9 @@ def check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
     _in_bounds(index, input.shape[d] if input.ndim else 1, d)
 
 
-def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
+def scatter(
+    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Any:
     """A copy of `input` with `src` written at `index` along one dimension.
 
     Args:
@@ -330,10 +334,14 @@ def index_select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out:
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     _check_rows(input, d, index)
-    return deliver_exact("index_select", select_rows(input, index, d), out, _OTHER_TYPE.format("index_select"))
+    return deliver_exact(
+        "index_select", select_rows(input, index, d), out, _OTHER_TYPE.format("index_select")
+    )
 
 
-def index_add(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: Any = REQUIRED, *, alpha: Any = 1) -> Any:
+def index_add(
+    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: Any = REQUIRED, *, alpha: Any = 1
+) -> Any:
     """A copy of `input` with `alpha * source` added to its slices at `index`.
 
     Args:
@@ -458,7 +466,9 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
             f"{dtypes.SCALAR_NAME[indices.dtype]}"
         )
     if dim is None:
-        return deliver_exact("take_along_dim", gather(reshape_any(input, (input.numel(),)), 0, indices.reshape(-1)), out)
+        return deliver_exact(
+            "take_along_dim", gather(reshape_any(input, (input.numel(),)), 0, indices.reshape(-1)), out
+        )
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "

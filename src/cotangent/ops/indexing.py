@@ -176,8 +176,10 @@ def _key(key: Any) -> tuple[Any, ...]:
 
 
 _SEQUENCE: Final = (
-    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
-    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch "
+    "2.9; use "
+    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+    "x[torch.tensor(seq)], "
     "which will result either in an error or a different result"
 )
 _TOLD: Final[list[str]] = []
@@ -237,7 +239,8 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
                 continue
             if not is_tensor(item) and not isinstance(item, (list, tuple, range, np.ndarray, str)):
                 raise IndexError(
-                    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+                    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
+                    "valid indices (got "
                     f"{type_name(item)})"
                 )
             t = _index_tensor(item)
@@ -287,7 +290,8 @@ def _no_place(key: Any) -> None:
         raise IndexError(f"index {key} is out of bounds for dimension 0 with size 0")
     if key.__class__ is int:
         raise IndexError(
-            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+            "convert a "
             "0-dim tensor to a number"
         )
 
@@ -315,7 +319,8 @@ def mask_positions(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[i
     for d, n in enumerate(shape):
         if x.shape[dim + d] != n:
             raise IndexError(
-                f"The shape of the mask {list(shape)} at index {d} does not match the shape of the indexed tensor "
+                f"The shape of the mask {list(shape)} at index {d} does not match the shape of the indexed "
+                "tensor "
                 f"{list(x.shape)} at index {dim + d}"
             )
     for d, where in enumerate(np.asarray(mask._data).nonzero()):
@@ -495,7 +500,8 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         if value.ndim:
             raise RuntimeError(
                 "Index put requires the source and destination dtypes match, got "
-                f"{dtypes.SCALAR_NAME[out.dtype]} for the destination and {dtypes.SCALAR_NAME[value.dtype]} for the source."
+                f"{dtypes.SCALAR_NAME[out.dtype]} for the destination and {dtypes.SCALAR_NAME[value.dtype]} "
+                "for the source."
             )
         value = cast_back(value, out.dtype.np)
     wanted = _result_shape(tuple(out.shape), [tuple(i.shape) for i in indices], dims)
@@ -507,7 +513,8 @@ def setitem(input: Any, key: Any, value: Any) -> None:
     lead = len(wanted) - len(have)
     if lead < 0 or any(n not in (1, m) for n, m in zip(have, wanted[lead:], strict=True)):
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of shape "
+            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of "
+            "shape "
             f"{list(wanted)}"
         )
     out._index_put_at_(value, indices, tuple(dims), False)
@@ -541,7 +548,8 @@ def check_fits(shape: tuple[int, ...], have: tuple[int, ...]) -> None:
     for d in range(-1, -min(len(shape), len(have)) - 1, -1):
         if have[d] not in (1, shape[d]) and shape[d] != 1:
             raise RuntimeError(
-                f"The size of tensor a ({shape[d]}) must match the size of tensor b ({have[d]}) at non-singleton "
+                f"The size of tensor a ({shape[d]}) must match the size of tensor b ({have[d]}) at "
+                "non-singleton "
                 f"dimension {max(len(shape), len(have)) + d}"
             )
     common = np.broadcast_shapes(shape, have)

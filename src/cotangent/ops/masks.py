@@ -159,14 +159,18 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """
     value = _filler(input, mask, value)
     check_broadcast(tuple(mask.shape), tuple(input.shape))
-    return masked_fill_with(input, value, mask) if is_tensor(value) else masked_fill_number(input, mask, value)
+    return (
+        masked_fill_with(input, value, mask) if is_tensor(value) else masked_fill_number(input, mask, value)
+    )
 
 
 def masked_fill_written(input: Any, mask: Any, value: Any) -> Any:
     """The form of `masked_fill` that serves in place: its errors name the tensor before the mask."""
     value = _filler(input, mask, value)
     check_broadcast(tuple(input.shape), tuple(mask.shape))
-    return masked_fill_with(input, value, mask) if is_tensor(value) else masked_fill_number(input, mask, value)
+    return (
+        masked_fill_with(input, value, mask) if is_tensor(value) else masked_fill_number(input, mask, value)
+    )
 
 
 def _filler(input: Any, mask: Any, value: Any) -> Any:
@@ -176,7 +180,8 @@ def _filler(input: Any, mask: Any, value: Any) -> Any:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {name}")
     if is_tensor(value) and value.ndim:
         raise RuntimeError(
-            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+            f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
+            "dimension(s)."
         )
     return value.to(input.dtype) if is_tensor(value) and value.dtype is not input.dtype else value
 
@@ -212,7 +217,10 @@ def masked_select(input: Any, mask: Any = REQUIRED, *, out: Any = None) -> Any:
                 f"dimension {max(len(a), len(b)) - i}"
             )
     return deliver_exact(
-        "masked_select", pick_masked(input, mask), out, "masked_select(): self and result must have the same scalar type"
+        "masked_select",
+        pick_masked(input, mask),
+        out,
+        "masked_select(): self and result must have the same scalar type",
     )
 
 
@@ -233,7 +241,9 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         tensor([1., 0., 2.])
     """
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+        raise RuntimeError(
+            f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
     return put_masked(input, source, mask)
 
 

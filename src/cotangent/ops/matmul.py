@@ -17,8 +17,7 @@ from ..kernels import products as k
 from ..kernels.shape import sum_to_size as fold
 from . import views as v
 from .arguments import REQUIRED, deliver_exact, missing, no_match
-from .table import bilinear, general, is_array, is_tensor
-from .table import linear as linear_op
+from .table import bilinear, general, is_array, is_tensor, linear as linear_op
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
 adjoint_matrix: Any = linear_op(

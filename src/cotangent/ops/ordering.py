@@ -312,7 +312,13 @@ def msort(input: Any, *, out: Any = None) -> Any:
 
 
 def topk(
-    input: Any, k: Any = REQUIRED, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: Any = None
+    input: Any,
+    k: Any = REQUIRED,
+    dim: int = -1,
+    largest: bool = True,
+    sorted: bool = True,
+    *,
+    out: Any = None,
 ) -> Any:
     """The k largest (or smallest) elements along a dimension, with their positions.
 

@@ -1,4 +1,4 @@
-"""Products built on those of `matmul.py`: outer, inner, Kronecker and cross products, contractions, accumulation."""
+"""Products built on those of `matmul.py`: outer, inner and cross products, contractions, accumulation."""
 
 from __future__ import annotations
 
@@ -353,7 +353,9 @@ def linalg_cross(input: Any, other: Any = REQUIRED, *, dim: int = -1, out: Any =
 # -- beta * input + alpha * product ---------------------------------------------------------------------
 
 
-def addmv(input: Any, mat: Any = REQUIRED, vec: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+def addmv(
+    input: Any, mat: Any = REQUIRED, vec: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
+) -> Any:
     """`beta * input + alpha * (mat @ vec)`.
 
     Args:
@@ -390,7 +392,9 @@ def addmv(input: Any, mat: Any = REQUIRED, vec: Any = REQUIRED, *, beta: Any = 1
     return deliver_exact("addmv", addmv_of(input, mat, vec, beta, alpha), out)
 
 
-def addr(input: Any, vec1: Any = REQUIRED, vec2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+def addr(
+    input: Any, vec1: Any = REQUIRED, vec2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
+) -> Any:
     """`beta * input + alpha * outer(vec1, vec2)`.
 
     Args:
@@ -432,7 +436,13 @@ def addr(input: Any, vec1: Any = REQUIRED, vec2: Any = REQUIRED, *, beta: Any = 
 
 
 def addbmm(
-    input: Any, batch1: Any = REQUIRED, batch2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
+    input: Any,
+    batch1: Any = REQUIRED,
+    batch2: Any = REQUIRED,
+    *,
+    beta: Any = 1,
+    alpha: Any = 1,
+    out: Any = None,
 ) -> Any:
     """`beta * input + alpha * (batch1 @ batch2).sum(0)`.
 
@@ -484,7 +494,13 @@ def addbmm(
 
 
 def baddbmm(
-    input: Any, batch1: Any = REQUIRED, batch2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
+    input: Any,
+    batch1: Any = REQUIRED,
+    batch2: Any = REQUIRED,
+    *,
+    beta: Any = 1,
+    alpha: Any = 1,
+    out: Any = None,
 ) -> Any:
     """`beta * input + alpha * (batch1 @ batch2)`.
 

@@ -10,7 +10,9 @@ from .gather import check_scatter, gather_along, pad_to
 from .table import general
 
 # How much each element moves the result: constants, except for products, whose second derivative is refused.
-scatter_weights = general("scatter_weights(input, src, index | dim, reduce, include_self)", k.scatter_weights, nout=2)
+scatter_weights = general(
+    "scatter_weights(input, src, index | dim, reduce, include_self)", k.scatter_weights, nout=2
+)
 
 
 def _no_second(g: Any) -> Any:
@@ -38,8 +40,9 @@ scatter_reduce_of = general(
     node="ScatterReduceBackward0",
     public="scatter_reduce",
     batch="aligned",
-    input=lambda g, input, src, index, dim, reduce, include_self: g
-    * _weights(input, src, index, dim, reduce, include_self)[0],
+    input=lambda g, input, src, index, dim, reduce, include_self: (
+        g * _weights(input, src, index, dim, reduce, include_self)[0]
+    ),
     src=lambda g, input, src, src_shape, index, dim, reduce, include_self: pad_to(
         gather_along(g, index, dim) * _weights(input, src, index, dim, reduce, include_self)[1], src_shape
     ),
