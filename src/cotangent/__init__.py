@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any as _Any
+
 from . import autograd, random, special
 from . import dtypes as _dtypes
 from . import functions as _functions
@@ -13,6 +15,7 @@ from .autograd.modes import (
 from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
 from .lazy import deferred as _deferred
+from .lazy import module as _module
 from .namespaces import fill_autograd as _fill_autograd
 from .ops.table import is_tensor
 from .printing import set_printoptions
@@ -41,3 +44,13 @@ nn = _deferred("cotangent.nn")
 optim = _deferred("cotangent.optim")
 profiler = _deferred("cotangent.profiler")
 utils = _deferred("cotangent.utils")
+_namesakes = _module("cotangent.nn.functional._namesakes")
+
+
+def __getattr__(name: str) -> _Any:
+    """Functions of nn that PyTorch offers here too; found when first asked for."""
+    if name == "vmap":
+        return func.vmap
+    if not name.startswith("_") and name in _namesakes.NAMES:
+        return _namesakes.NAMES[name]
+    raise AttributeError(f"module 'cotangent' has no attribute {name!r}")

@@ -10,7 +10,8 @@ from . import dtypes
 from .config import settings, warn_once
 from .dtypes import dtype
 from .errors import bad_argument
-from .ops.arguments import REQUIRED, missing
+from .ops.arguments import REQUIRED, integers, missing
+from .ops.table import TABLE
 from .size import check_device, device
 from .tensor import Tensor
 
@@ -204,9 +205,132 @@ def are_deterministic_algorithms_enabled() -> bool:
     return settings.deterministic
 
 
+def is_signed(input: Any = REQUIRED) -> bool:
+    """Whether the dtype has negative numbers.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_signed(torch.ones(1, dtype=torch.uint8))
+        False
+    """
+    return _tensor("is_signed", input).is_signed()
+
+
+def is_conj(input: Any = REQUIRED) -> bool:
+    """Whether the tensor is a conjugate yet to be computed: never here."""
+    return _tensor("is_conj", input).is_conj()
+
+
+def is_neg(input: Any = REQUIRED) -> bool:
+    """Whether the tensor is a negation yet to be computed: never here."""
+    return _tensor("is_neg", input).is_neg()
+
+
+def is_inference(input: Any = REQUIRED) -> bool:
+    """Whether the tensor was made in inference mode."""
+    return _tensor("is_inference", input).is_inference()
+
+
+def is_nonzero(input: Any = REQUIRED) -> bool:
+    """Whether the only element is not zero.
+
+    Raises:
+        RuntimeError: unless there is exactly one element.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_nonzero(torch.tensor([0.0]))
+        False
+    """
+    return bool(_tensor("is_nonzero", input))
+
+
+def get_device(input: Any = REQUIRED) -> int:
+    """The number of the GPU that holds the tensor: -1, there is none.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.get_device(torch.ones(1))
+        -1
+    """
+    _tensor("get_device", input)
+    return -1
+
+
+def detach(input: Any = REQUIRED) -> Tensor:
+    """The same memory without history.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.detach(torch.ones(1, requires_grad=True)).requires_grad
+        False
+    """
+    return _tensor("detach", input).detach()
+
+
+def detach_(input: Any = REQUIRED) -> Tensor:
+    """Cut a tensor off its history, in place."""
+    return _tensor("detach_", input).detach_()
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether missing determinism would only be warned of."""
+    return settings.deterministic_warn_only
+
+
+def dim_order(self: Tensor) -> tuple[int, ...]:
+    """The dimensions, from the widest step in memory to the narrowest."""
+    steps = self.stride()
+    return tuple(sorted(range(self.ndim), key=lambda d: -steps[d]))
+
+
+def is_pinned(self: Tensor, device: Any = None) -> bool:
+    """Whether the memory is locked for transfers to a GPU: never."""
+    return False
+
+
+def is_shared(self: Tensor) -> bool:
+    """Whether the memory is shared with other processes: never here."""
+    return False
+
+
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both tensors are the same elements in the same memory."""
+    mine, other = ((t.data_ptr(), t.shape, t.stride()) for t in (self, tensor))
+    return mine == other
+
+
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """The sum over all dimensions that broadcasting to this shape would have added or stretched.
+
+    Args:
+        size: a shape that broadcasts to the tensor's, separately or as one sequence.
+
+    Returns:
+        a tensor of that shape.
+
+    Raises:
+        RuntimeError: if the shape does not broadcast to the tensor's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ones(2, 3).sum_to_size(1, 3)
+        tensor([[2., 2., 2.]])
+    """
+    shape = integers("sum_to_size", "size", size)
+    mine = self.shape[len(self.shape) - len(shape) :]
+    if len(shape) > self.ndim or any(n not in (1, m) for n, m in zip(shape, mine, strict=True)):
+        raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(self.shape)}}}.")
+    return TABLE["sum_to_size"].entry(self, shape)  # type: ignore[no-any-return]
+
+
+for _method in (dim_order, get_device, is_nonzero, is_pinned, is_set_to, is_shared, sum_to_size):
+    setattr(Tensor, _method.__name__, _method)
 __all__ = [
-    "are_deterministic_algorithms_enabled", "e", "get_default_device", "get_num_interop_threads", "get_num_threads",
-    "inf", "is_complex", "is_floating_point", "is_warn_always_enabled", "nan", "newaxis", "numel", "pi", "result_type",
+    "are_deterministic_algorithms_enabled", "detach", "detach_", "e", "get_default_device", "get_device",
+    "get_num_interop_threads", "get_num_threads", "inf", "is_complex", "is_conj",
+    "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_neg",
+    "is_nonzero", "is_signed", "is_warn_always_enabled", "nan", "newaxis", "numel", "pi", "result_type",
     "set_default_device", "set_default_tensor_type", "set_num_threads", "set_warn_always",
     "use_deterministic_algorithms",
 ]  # fmt: skip
