@@ -6,9 +6,9 @@ from typing import Any
 
 from ...dtypes import FLOATING, SCALAR_NAME
 from ...errors import bad_argument
-from ...ops.loss import class_losses, share_of
+from ...ops.loss import class_losses, nll_of, share_of
 from ...ops.softmax import log_softmax_of, prepared
-from ...ops.table import is_tensor
+from ...ops.table import is_array, is_tensor
 from .._reduction import get_enum, legacy_get_string
 
 __all__ = ["cross_entropy", "nll_loss"]
@@ -55,6 +55,14 @@ def nll_loss(
     return class_losses(input, target, weight, number, ignore_index)
 
 
+def _ordinary(logits: Any, target: Any) -> bool:
+    """Whether these are arrays of logits (N, C) and classes (N,): nothing to check, nothing to convert."""
+    return (
+        is_array(logits) and is_array(target) and len(logits.shape) == 2 and target.shape == logits.shape[:1]
+        and logits.dtype.char in "fd" and target.dtype.char == "l"
+    )  # fmt: skip
+
+
 def cross_entropy(
     input: Any,
     target: Any,
@@ -96,6 +104,8 @@ def cross_entropy(
     for position, (name, value) in enumerate((("input", input), ("target", target)), 1):
         if not is_tensor(value):
             bad_argument("cross_entropy_loss", name, position, "Tensor", value)
+    if weight is None and label_smoothing == 0.0 and _ordinary(input._data, target._data):
+        return nll_of(log_softmax_of(input, 1), target, None, number, ignore_index)
     shape = tuple(input.shape)
     dim = 0 if len(shape) == 1 else 1
     if shape == tuple(target.shape):
