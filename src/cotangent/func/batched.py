@@ -169,6 +169,8 @@ class VmapLevel(Level):
     def aligned(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         """All tensors get the front dimension."""
         values = [self.whole(t) for t in tensors]
+        if any(len(v._data.shape) == 1 for v in values if isinstance(v, TensorBase)):
+            return self.loop(op, tensors, statics)  # 0-d examples have no dimension that could be shifted
         return op.entry(*values, *shifted(op, statics, self.size))
 
     def whole(self, t: Any) -> Any:
@@ -215,6 +217,7 @@ def stacked(results: list[Any]) -> Any:
 def shifted(op: Primitive, statics: tuple[Any, ...], size: int) -> tuple[Any, ...]:
     """Statics of `op` for operands with a batch dimension of `size` in front."""
     out: list[Any] = []
+    value: Any
     for name, value in zip(op.statics, statics, strict=True):
         if name in AXES and value is not None:
             value = value + 1 if isinstance(value, int) else tuple(d + 1 for d in value)
