@@ -146,10 +146,15 @@ def importing() -> None:
     code = "import time; s = time.perf_counter(); import {0}; print(time.perf_counter() - s)"
     for _ in range(11):
         for name, measured in times.items():
-            out = subprocess.run([sys.executable, "-c", code.format(name)], capture_output=True, text=True, check=True)
+            out = subprocess.run(
+                [sys.executable, "-c", code.format(name)], capture_output=True, text=True, check=True
+            )
             measured.append(float(out.stdout))
     ours, numpy = (statistics.median(times[name]) * 1e3 for name in ("cotangent", "numpy"))
-    print(f"\nimport cotangent {ours:.0f} ms, import numpy {numpy:.0f} ms, ratio {ours / numpy:.2f} (target 1.60)")
+    print(
+        f"\nimport cotangent {ours:.0f} ms, import numpy {numpy:.0f} ms, ratio {ours / numpy:.2f} (target "
+        "1.60)"
+    )
 
 
 def main() -> None:

@@ -12,7 +12,14 @@ from .dtypes import FLOATING, dtype, float32
 class Settings:
     """One mutable record; read as `settings.name` so that a change is seen at once everywhere."""
 
-    __slots__ = ("default_dtype", "warn_always", "deterministic", "deterministic_warn_only", "threads", "lang")
+    __slots__ = (
+        "default_dtype",
+        "warn_always",
+        "deterministic",
+        "deterministic_warn_only",
+        "threads",
+        "lang",
+    )
 
     def __init__(self) -> None:
         self.default_dtype: dtype = float32

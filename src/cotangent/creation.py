@@ -62,7 +62,7 @@ def _shape_of(data: Any) -> list[int]:
 
 
 def _is_sequence(data: Any) -> bool:
-    if isinstance(data, (str, bytes, Tensor, np.generic, dict, set)) or isinstance(data, numbers.Number):
+    if isinstance(data, (str, bytes, Tensor, np.generic, dict, set, numbers.Number)):
         return False
     if isinstance(data, np.ndarray):
         return data.ndim > 0
@@ -180,7 +180,11 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
     _fits(values, chosen)
     if not shape:
         return np.asarray(values[0]).astype(chosen.np)
-    return np.array(values, dtype=None if chosen.category == dtypes.COMPLEX else chosen.np).astype(chosen.np).reshape(shape)
+    return (
+        np.array(values, dtype=None if chosen.category == dtypes.COMPLEX else chosen.np)
+        .astype(chosen.np)
+        .reshape(shape)
+    )
 
 
 def _plain(data: Any, shape: list[int]) -> np.ndarray[Any, Any] | None:
@@ -301,7 +305,12 @@ def as_tensor(data: Any = REQUIRED, dtype: _dtype | None = None, device: Any = N
 
 
 def asarray(
-    obj: Any, *, dtype: _dtype | None = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any,
+    *,
+    dtype: _dtype | None = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
 ) -> Any:
     """`obj` as a tensor, sharing memory unless a copy is asked for or needed.
 
@@ -404,7 +413,9 @@ def frombuffer(
     return born(np.frombuffer(buffer, dtype.np, count, offset), requires_grad)
 
 
-def scalar_tensor(s: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False) -> Any:
+def scalar_tensor(
+    s: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """A 0-d tensor of one number, of the default dtype unless another is given.
 
     Args:

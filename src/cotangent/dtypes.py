@@ -225,7 +225,9 @@ class finfo:
 
     def __init__(self, type: dtype = float32) -> None:
         if not isinstance(type, dtype):
-            raise TypeError(f"finfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}")
+            raise TypeError(
+                f"finfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}"
+            )
         if type.category < FLOATING:
             raise TypeError(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
@@ -260,7 +262,9 @@ class iinfo:
 
     def __init__(self, type: dtype) -> None:
         if not isinstance(type, dtype):
-            raise TypeError(f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}")
+            raise TypeError(
+                f"iinfo(): argument 'type' (position 1) must be torch.dtype, not {_kind_of(type)}"
+            )
         if type.category >= FLOATING:
             raise TypeError(
                 "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"

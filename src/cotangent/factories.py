@@ -232,7 +232,7 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     d = (dtype or input.dtype).np
     data = input._data
     if data.__class__ is not np.ndarray:
-        source = input if dtype is None else input.to(dtype)
+        source: Any = input if dtype is None else input.to(dtype)
         made = source.detach() * 0
         return made if not fill else made + fill
     if fill is None:

@@ -20,10 +20,48 @@ from typing import Any, Final
 from .autograd import emit, emit_write, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
-    activation, arithmetic, broadcast, chains, comparison, complex as complex_ops, copies, discrete, einsum, embedding, exponential,
-    extremes, fill, gather, indexing, join, logic, masks, matmul, moments, normalize, order, ordering, padding,
-    piecewise, powers, products, reduce, rounding, scatter_reduce, scatters, search, sections, select, shape, softmax, special, split,
-    triangles, trigonometric, view_copies, viewfronts,
+    activation,
+    arithmetic,
+    broadcast,
+    chains,
+    comparison,
+    complex as complex_ops,
+    copies,
+    discrete,
+    einsum,
+    embedding,
+    exponential,
+    extremes,
+    fill,
+    gather,
+    indexing,
+    join,
+    logic,
+    masks,
+    matmul,
+    moments,
+    normalize,
+    order,
+    ordering,
+    padding,
+    piecewise,
+    powers,
+    products,
+    reduce,
+    rounding,
+    scatter_reduce,
+    scatters,
+    search,
+    sections,
+    select,
+    shape,
+    softmax,
+    special,
+    split,
+    triangles,
+    trigonometric,
+    view_copies,
+    viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
 from .tensor import Tensor
@@ -38,7 +76,20 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
 
 
 # Python's binary operators on numbers, plain, reflected and in place: `add` stands for __add__, and so on.
-_BINARY: Final = "add sub mul truediv floordiv mod pow and or xor lshift rshift".split()
+_BINARY: Final = (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+)
 OPERATORS: Final = frozenset(prefix + name for name in _BINARY for prefix in ("", "r", "i")) | frozenset(
     ("eq", "ne", "lt", "le", "gt", "ge")
 )

@@ -397,7 +397,15 @@ def randint_like(input: Any, low: Any, high: Any = None, **options: Any) -> Any:
     return _like("randint_like", input, lambda shape, **o: randint(*bounds, shape, **o), options)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None, **options: Any) -> Any:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    out: Any = None,
+    **options: Any,
+) -> Any:
     """Normal numbers with given means and standard deviations.
 
     Args:
@@ -456,7 +464,9 @@ def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = No
     if p is not None:
         return request.finish(lambda shape: discrete.bernoulli(request.stream, (*shape, *data.shape), d, p))
     return request.finish(
-        lambda shape: discrete.bernoulli_around(request.stream, np.broadcast_to(data, (*shape, *data.shape)), d)
+        lambda shape: discrete.bernoulli_around(
+            request.stream, np.broadcast_to(data, (*shape, *data.shape)), d
+        )
     )
 
 
@@ -484,7 +494,9 @@ def multinomial(
         tensor([1])
     """
     request = _Request("multinomial", (), {"generator": generator, "out": out})
-    return request.finish(lambda shape: counts.multinomial(request.stream, input._data, num_samples, replacement))
+    return request.finish(
+        lambda shape: counts.multinomial(request.stream, input._data, num_samples, replacement)
+    )
 
 
 def poisson(input: Any, generator: Any = None) -> Any:
@@ -547,7 +559,9 @@ def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
     """Fill with ones of probability p, else zeros."""
     if isinstance(p, Tensor):
         chances = np.broadcast_to(p._data, self._data.shape)
-        return _refill(self, generator, lambda stream, shape, d: discrete.bernoulli_around(stream, chances, d))
+        return _refill(
+            self, generator, lambda stream, shape, d: discrete.bernoulli_around(stream, chances, d)
+        )
     return _refill(self, generator, lambda stream, shape, d: discrete.bernoulli(stream, shape, d, p))
 
 

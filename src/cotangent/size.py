@@ -113,7 +113,9 @@ class device:
             )
         if colon:
             if index is not None:
-                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {type}"
+                )
             if not number.isdigit() or (number[0] == "0" and len(number) > 1):
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(number)
@@ -139,8 +141,8 @@ class device:
 
 
 DEVICE_TYPES: Final = (
-    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",
-    "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
+    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla",
+    "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
 )  # fmt: skip
 _DEVICE_NAME: Final = re.compile("[a-zA-Z_]+")
 CPU: Final = device("cpu")

@@ -10,20 +10,20 @@ from .functions import (
     exp2,
     expm1,
     i0,
+    igamma as gammainc,
+    igammac as gammaincc,
+    lgamma as gammaln,
     log1p,
     log_softmax,
     logit,
     logsumexp,
     polygamma,
     round,
+    sigmoid as expit,
     sinc,
     softmax,
     xlogy,
 )  # fmt: skip
-from .functions import igamma as gammainc
-from .functions import igammac as gammaincc
-from .functions import lgamma as gammaln
-from .functions import sigmoid as expit
 from .ops.special import i1
 
 psi = digamma

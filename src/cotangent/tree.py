@@ -57,7 +57,9 @@ def broadcast(prefix: Any, structure: Any) -> list[Any] | None:
         return None if isinstance(prefix, (tuple, list, dict)) else [prefix]
     kind, keys, children = structure
     if isinstance(prefix, (tuple, list, dict)):
-        if not isinstance(prefix, kind if keys is not None else (tuple, list)) or len(prefix) != len(children):
+        if not isinstance(prefix, kind if keys is not None else (tuple, list)) or len(prefix) != len(
+            children
+        ):
             return None
         parts = list(prefix.values()) if isinstance(prefix, dict) else list(prefix)
     else:

@@ -12,8 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rng_calls import bits, digest, is_exact, ours, picked
 
 from cotangent.kernels import counts, discrete, fma, sampling

@@ -14,8 +14,7 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from programs.compare import compare
 from programs.grammar import CHOICE, WIDTH, draw, random_raw
 from programs.interpreter import run

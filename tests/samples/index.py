@@ -274,7 +274,12 @@ CASES = [
     OpCase("setitem", _assignment, ALL, _assigned, vmap_rest=False),
     OpCase("setitem boolean", _masked_assignment, ALL, _assigned, vmap=False, trace=False),
     OpCase(
-        "index_put mask", _index_put_mask, ALL, lambda xp, *a, **k: xp.index_put(*a, **k), vmap=False, trace=False
+        "index_put mask",
+        _index_put_mask,
+        ALL,
+        lambda xp, *a, **k: xp.index_put(*a, **k),
+        vmap=False,
+        trace=False,
     ),
     OpCase("gather", _gather, ALL, out=True),
     OpCase("scatter", _scatter, ALL, inplace=True),

@@ -123,8 +123,7 @@ class Check:
                 if one != other:
                     raise AssertionError(
                         f"Expected `func` to return outputs with the same {what} when inputs are perturbed "
-                        "by "
-                        f"{self.eps}, but got: {what}s {one} and {other}."
+                        f"by {self.eps}, but got: {what}s {one} and {other}."
                     )
         return [((a._data - b._data) / (2 * self.eps)).reshape(-1) for a, b in zip(above, below, strict=True)]
 
@@ -159,9 +158,8 @@ class Check:
         if first.size and np.abs(first - again).max() > self.nondet_tol:
             raise GradcheckError(
                 "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
-                "times gives "
-                "different values, although analytical gradient matches numerical gradient.The tolerance for "
-                f"nondeterminism was {self.nondet_tol}."
+                "times gives different values, although analytical gradient matches numerical gradient.The "
+                f"tolerance for nondeterminism was {self.nondet_tol}."
             )
 
     def by_tangents(self, index: int, given: tuple[Any, ...], places: list[int]) -> list[Array]:

@@ -25,7 +25,6 @@ from .node import Node, Port, next_seq
 from .views import edge_of, link_view
 from .where import here
 
-
 # What an elementwise operation takes: tensors, Python's numbers and NumPy's scalars.
 OPERAND = (TensorBase, int, float, complex, np.number, np.bool_)
 
@@ -106,7 +105,8 @@ def _check_tensor(op: Primitive, name: str, value: Any) -> None:
         for k, item in enumerate(value):
             if not isinstance(item, TensorBase):
                 raise TypeError(
-                    f"expected Tensor as element {k} in argument {position - 1}, but got {type(item).__name__}"
+                    f"expected Tensor as element {k} in argument {position - 1}, but got "
+                    f"{type(item).__name__}"
                 )
         return
     bad_argument(op.public, name, position, "Tensor", value)
@@ -128,7 +128,8 @@ def _no_fit(op: Primitive, name: str, value: Any, tensors: tuple[Any, ...]) -> N
     if op.signatures and value is REQUIRED:
         got = ", ".join(type_name(t) for t in given)
         raise TypeError(
-            f"{op.public}() received an invalid combination of arguments - got ({got}), but expected {op.signatures[0]}"
+            f"{op.public}() received an invalid combination of arguments - got ({got}), but expected "
+            f"{op.signatures[0]}"
         )
     _check_tensor(op, name, value)
     raise AssertionError(f"{op.public} takes its operand {name}")
@@ -195,7 +196,9 @@ def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[t
         if not isinstance(value, TensorBase):
             if not isinstance(value, OPERAND):
                 _check_tensor(op, name, value)
-            value = wrap(number_array(value, dtypes.float32 if narrow and op.keeps_scalar == name else compute))
+            value = wrap(
+                number_array(value, dtypes.float32 if narrow and op.keeps_scalar == name else compute)
+            )
         wrapped.append(value)
         data = value._data
         if name not in op.fixed and data.dtype != work:
@@ -250,8 +253,8 @@ def check_broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
         for d in range(n - 1, -1, -1):
             if a[d] != b[d] and a[d] != 1 and b[d] != 1:
                 raise RuntimeError(
-                    f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at non-singleton "
-                    f"dimension {d}"
+                    f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at "
+                    f"non-singleton dimension {d}"
                 )
         out = tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
     return out
@@ -361,7 +364,7 @@ def save(
     op: Primitive, node: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], made: list[Any],
     wanted: dict[str, bool], written: Any = None,
 ) -> None:  # fmt: skip
-    """Keep what the rules of the wanted inputs read; inputs in the memory just `written` as they were before."""
+    """Keep what the wanted inputs' rules read; inputs in the memory just `written` as they were before."""
     moved = None if written is None else written._vc
     fields = {argument for name, want in wanted.items() if want for argument in op.rule_arguments(name)}
     for field in op.saved:

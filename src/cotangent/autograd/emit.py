@@ -22,7 +22,8 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays
 from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
-from .dispatch import after_record, dispatch, finish, operate
+from .dispatch import dispatch, finish, operate
+from .extras import after_record
 from .modes import modes
 from .node import FREED, Port, next_seq
 from .outs import deliver
@@ -47,7 +48,7 @@ QUIET_FRAME: Final = {"__name__": None}
 
 
 def _number(value: Any, d: Any) -> Any:
-    """A Python number as a 0-d tensor of dtype `d`; the number itself if it does not fit (dispatch sees to it)."""
+    """A Python number as a 0-d tensor of dtype `d`; itself if it does not fit (dispatch sees to it)."""
     try:
         if d is not _F32 and d is not _F64:
             return _integer(value, d)
@@ -120,7 +121,7 @@ def emit(op: Primitive) -> None:
     exec(compile(text, filename, "exec"), scope, made)
     node_class = made[op.node_name]
     node_class.__module__ = "builtins"
-    general = type(op.node_name, (node_class,), {"__slots__": (), "general": True, "step": OpNode.step})
+    general: Any = type(op.node_name, (node_class,), {"__slots__": (), "general": True, "step": OpNode.step})
     general.__module__ = "builtins"
     for cls in (node_class, general):
         cls.op = op
@@ -343,7 +344,9 @@ class Writer:
         op = self.op
         plain = [t for t in op.tensors if t not in op.fixed]
         first = plain[0]
-        self.add(1, "try:", f"    a_{first} = {first}._data", f"    dt = a_{first}.dtype", "except AttributeError:")
+        self.add(
+            1, "try:", f"    a_{first} = {first}._data", f"    dt = a_{first}.dtype", "except AttributeError:"
+        )
         self.add(2, self.fallback)
         quick = quick_dtypes(op)
         tests = ["dt is not F32 and dt is not F64"] if _F32 in quick else []
@@ -485,7 +488,8 @@ class Writer:
                 depth = 2
                 if conditional:
                     test = " or ".join(
-                        f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req" for p in readers
+                        f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req"
+                        for p in readers
                     )
                     self.add(2, f"if {test}:")
                     depth = 3
@@ -509,7 +513,9 @@ class Writer:
             elif field.endswith("_dtype"):
                 self.add(2, f"n.{field} = a_{field[:-6]}.dtype")
             else:
-                raise TypeError(f"{op.name}: a rule reads {field!r}, which is neither a parameter nor an output")
+                raise TypeError(
+                    f"{op.name}: a rule reads {field!r}, which is neither a parameter nor an output"
+                )
         if not output:
             self.add(2, "t._vc = None")
         fit = "None"
@@ -541,11 +547,11 @@ _RUNTIME: Final[dict[str, Any]] = {
     "ndarray": np.ndarray, "F32": _F32, "F64": _F64, "BOOL": np.dtype(np.bool_), "POOL32": _POOL32,
     "POOL64": _POOL64, "number": _number, "new": new, "modes": modes, "active": active, "FREED": FREED,
     "InferenceCell": InferenceCell, "as_array": as_array, "dispatch": dispatch, "after_record": after_record,
-    "next_seq": next_seq, "OpNode": OpNode, "Port": Port, "unbroadcast": unbroadcast, "stale_value": stale_value,
-    "edge_of": edge_of, "link_view": link_view, "internal": internal_files, "user_frame": user_frame,
-    "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors, "reset_errors": reset_errors,
-    "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver, "operate": operate,
-    "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
+    "next_seq": next_seq, "OpNode": OpNode, "Port": Port, "unbroadcast": unbroadcast,
+    "stale_value": stale_value, "edge_of": edge_of, "link_view": link_view, "internal": internal_files,
+    "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
+    "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
+    "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
 }  # fmt: skip
 
 

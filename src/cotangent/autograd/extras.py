@@ -35,7 +35,7 @@ def _refuse(extras: Extras) -> None:
 def _pack_saved(extras: Extras, node: Any) -> None:
     for field in node.saved_names:
         value = getattr(node, field, None)
-        if value is None or field not in node.op.tensors and not _is_output(node, field):
+        if value is None or (field not in node.op.tensors and not _is_output(node, field)):
             continue
         if field in node.op.lists:
             _refuse(extras)

@@ -164,16 +164,14 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
         if tensor._data.tangent is not None:
             raise RuntimeError(
                 "Making a dual Tensor based on a Tensor that already has a forward gradient at the same "
-                "level 0 is not "
-                "supported."
+                "level 0 is not supported."
             )
         tensor = tensor._data.primal
     if tensor.shape != tangent.shape:
         raise RuntimeError(
             "Trying to set a forward gradient that has a different size than that of the original Tensor, "
-            "this is not "
-            f"supported. Tensor is of size {list(tensor.shape)} while the given forward gradient is of size "
-            f"{list(tangent.shape)}."
+            f"this is not supported. Tensor is of size {list(tensor.shape)} while the given forward gradient "
+            f"is of size {list(tangent.shape)}."
         )
     primal = tensor.view(tensor.shape)
     dual = held.dual(primal, tangent)

@@ -201,9 +201,13 @@ class BackwardCFunction(Node, FunctionCtx):
         return value if tensors else value._data
 
 
-_PRIVATE = frozenset(("_saved", "_outputs", "_inputs", "_is_tensor", "outputs", "edges", "seq", "code", "lasti", "hooks",
-                      "fit", "meta", "nout", "op", "materialize", "saved_names", "step", "release", "_unpacked",
-                      "_checked", "_fitted", "_user_backward", "_hooks"))  # fmt: skip
+_PRIVATE = frozenset(
+    (
+        "_saved", "_outputs", "_inputs", "_is_tensor", "outputs", "edges", "seq", "code", "lasti", "hooks", "fit",
+        "meta", "nout", "op", "materialize", "saved_names", "step", "release", "_unpacked", "_checked", "_fitted",
+        "_user_backward", "_hooks",
+    )
+)  # fmt: skip  # fmt: skip
 
 
 class _SavedAt:
@@ -369,7 +373,9 @@ def finish_forward(
     if not recording:
         with no_grad():
             return tuple(
-                _alias_view(o, cls, None) if isinstance(o, TensorBase) and _among(o, inputs) and id(o) not in dirty else o
+                _alias_view(o, cls, None)
+                if isinstance(o, TensorBase) and _among(o, inputs) and id(o) not in dirty
+                else o
                 for o in outputs
             )
     ctx.edges = tuple(edge_of(t) if t._req else None for t in inputs)
@@ -396,7 +402,9 @@ def finish_forward(
             made.append(o if not o._req else alias(o, None))
         elif id(o) in dirty:
             if o._req and o._node is None and not (o._view is not None and o._view.stale):
-                raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+                raise RuntimeError(
+                    "a leaf Variable that requires grad has been used in an in-place operation."
+                )
             rebase(o, node)
             made.append(o)
         elif _among(o, inputs):
@@ -410,7 +418,9 @@ def finish_forward(
             o._node = node
             made.append(o)
     ctx._saved = tuple(
-        None if entry is None else (entry[0] if entry[2] is None else _kept(entry[0]), version_of(entry[0]), *entry[2:])
+        None
+        if entry is None
+        else (entry[0] if entry[2] is None else _kept(entry[0]), version_of(entry[0]), *entry[2:])
         for entry in saved_inputs
     )
     ctx.to_save = None
@@ -467,7 +477,8 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
             "trying to differentiate twice a function that was marked with @once_differentiable"
         )
         results = [
-            _refusing(refused, o) if isinstance(o, TensorBase) else o for o in (outputs if many else (outputs,))
+            _refusing(refused, o) if isinstance(o, TensorBase) else o
+            for o in (outputs if many else (outputs,))
         ]
         return tuple(results) if many else results[0]
 

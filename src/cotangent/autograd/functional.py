@@ -68,8 +68,7 @@ def _tensors(value: Any, argument: str, function: str) -> tuple[bool, tuple[Any,
             which = f"value at index {i}" if many else f"given {argument}"
             raise TypeError(
                 f"The {argument} given to {function} must be either a Tensor or a tuple of Tensors but the "
-                f"{which} has "
-                f"type {type(item)}."
+                f"{which} has type {type(item)}."
             )
     return many, given
 
@@ -137,8 +136,7 @@ def _filled(
 def _not_of_input(what: str, i: int) -> str:
     return (
         f"The {what} of the user-provided function is independent of input {i}. This is not allowed in "
-        "strict mode when "
-        "create_graph=True."
+        "strict mode when create_graph=True."
     )
 
 
@@ -306,8 +304,7 @@ def jacobian(
             if strict:
                 raise RuntimeError(
                     "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not "
-                    "supported together. "
-                    "Please either set `strict=False` or `vectorize=False`."
+                    "supported together. Please either set `strict=False` or `vectorize=False`."
                 )
             rows = [_batched_rows(o, ins, create_graph) for o in outputs]
         else:

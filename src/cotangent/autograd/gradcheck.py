@@ -14,8 +14,7 @@ from typing import Any
 from .. import dtypes
 from ..factories import zeros_like
 from ..func.mapping import vmap
-from ..ops.complex import complex as complex_of
-from ..ops.complex import imag, real
+from ..ops.complex import complex as complex_of, imag, real
 from ..ops.join import stack
 from ..random import rand, randn_like
 from .api import grad
@@ -152,17 +151,15 @@ def _check_inputs(inputs: tuple[Any, ...]) -> None:
         found = True
         if x.dtype not in (dtypes.float64, dtypes.complex128):
             warn(
-                f"Input #{i} requires gradient and is not a double precision floating point or complex. "
-                "This check will "
-                "likely fail if all the inputs are not of double precision floating point or complex. "
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. This "
+                "check will likely fail if all the inputs are not of double precision floating point or "
+                "complex. "
             )
         if any(step == 0 and size > 1 for step, size in zip(x.stride(), x.shape, strict=True)):
             raise RuntimeError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
-                "non-overlapping to "
-                "be able to compute the numerical gradients correctly. You should call .contiguous on the "
-                "input before "
-                "passing it to gradcheck."
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call "
+                ".contiguous on the input before passing it to gradcheck."
             )
     if not found:
         raise ValueError(

@@ -17,10 +17,10 @@ from .where import Place, place
 _TEXTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "stale": {
         "en": (
-            "backward needs the value this operation saw, but it was overwritten in place before backward "
-            "ran",
-            "write out of place at the second line (y = y + 1 instead of y.add_(1)), or clone() before "
-            "writing",
+            ("backward needs the value this operation saw, but it was overwritten in place before backward "
+            "ran"),
+            ("write out of place at the second line (y = y + 1 instead of y.add_(1)), or clone() before "
+            "writing"),
         ),
         "zh": (
             "反向传播需要该运算当时的数值, 但在反向传播之前它被原地修改了",
@@ -39,8 +39,8 @@ _TEXTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "leaf": {
         "en": (
-            "a leaf that requires grad may not be written in place while recording: its gradient would lose "
-            "its meaning",
+            ("a leaf that requires grad may not be written in place while recording: its gradient would lose "
+            "its meaning"),
             "put the update under `with torch.no_grad():`, or compute a new tensor instead",
         ),
         "zh": (
@@ -50,8 +50,8 @@ _TEXTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "nograph": {
         "en": (
-            "nothing was recorded for this tensor: no input requires grad, or recording was off when it was "
-            "computed",
+            ("nothing was recorded for this tensor: no input requires grad, or recording was off when it was "
+            "computed"),
             "set requires_grad=True on the inputs before the computation and keep recording on",
         ),
         "zh": (
@@ -62,8 +62,8 @@ _TEXTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "off": {
         "en": (
             "recording was switched off at that line by set_grad_enabled(False) and is still off here",
-            "use `with torch.no_grad():` there, or call torch.set_grad_enabled(True) before computing the "
-            "loss",
+            ("use `with torch.no_grad():` there, or call torch.set_grad_enabled(True) before computing the "
+            "loss"),
         ),
         "zh": (
             "该行的 set_grad_enabled(False) 关闭了记录, 到这里仍然是关闭的",
@@ -86,7 +86,13 @@ _TEXTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
 }
 _LABELS: Final = {
-    "en": {"recorded": "recorded at", "broken": "overwritten at", "off": "switched off at", "why": "why", "fix": "fix"},
+    "en": {
+        "recorded": "recorded at",
+        "broken": "overwritten at",
+        "off": "switched off at",
+        "why": "why",
+        "fix": "fix",
+    },
     "zh": {"recorded": "记录于", "broken": "被修改于", "off": "关闭于", "why": "原因", "fix": "改法"},
 }
 

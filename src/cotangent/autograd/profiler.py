@@ -123,7 +123,9 @@ class Recording:
         elif event == "return" and stack and stack[-1][0] is frame:
             self.leave()
 
-    def enter(self, name: str, frame: FrameType | None, shapes: list[Any], user: bool = False) -> FunctionEvent:
+    def enter(
+        self, name: str, frame: FrameType | None, shapes: list[Any], user: bool = False
+    ) -> FunctionEvent:
         """An event begins."""
         stack = self.open.stack
         made = FunctionEvent(len(self.events), name, threading.get_ident(), self.now(), shapes, user)
@@ -242,10 +244,9 @@ class profile:
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> None:
         if self.enabled:
             self._events = self._recording.stop()
-        return False
 
     @property
     def function_events(self) -> EventList:

@@ -41,7 +41,9 @@ class FunctionEvent:
     is_async = is_remote = False
     node_id = -1
 
-    def __init__(self, number: int, name: str, thread: int, start: float, shapes: list[Any], user: bool) -> None:
+    def __init__(
+        self, number: int, name: str, thread: int, start: float, shapes: list[Any], user: bool
+    ) -> None:
         self.id = number
         self.name = name
         self.thread = thread
@@ -205,7 +207,9 @@ class EventList(list[Any]):
         rows: list[Any] = list(self)
         if sort_by is not None:
             if sort_by not in _SORTABLE:
-                raise AttributeError(f"events have no {sort_by!r} to sort by; they have {', '.join(_SORTABLE)}")
+                raise AttributeError(
+                    f"events have no {sort_by!r} to sort by; they have {', '.join(_SORTABLE)}"
+                )
             rows.sort(key=lambda event: getattr(event, sort_by), reverse=True)
         if top_level_events_only:
             rows = [event for event in rows if getattr(event, "cpu_parent", None) is None]

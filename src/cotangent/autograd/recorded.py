@@ -211,8 +211,14 @@ class SavedTensor:
         if value is FREED:
             raise RuntimeError(FREED_TEXT)
         if value.__class__ is Packed:
-            raise RuntimeError("Calling register_hooks on a saved tensor that has already been hooked is not allowed")
-        setattr(node, field, Packed(value if isinstance(value, TensorBase) else wrap(value), pack_hook, unpack_hook))
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor that has already been hooked is not allowed"
+            )
+        setattr(
+            node,
+            field,
+            Packed(value if isinstance(value, TensorBase) else wrap(value), pack_hook, unpack_hook),
+        )
 
 
 class Packed:

@@ -75,7 +75,12 @@ def place(code: CodeType, lasti: int) -> Place:
             line, column = start_line, start_column
             end = end_column if end_line == start_line else None
     return Place(
-        code.co_filename, line, column, end, code.co_name, linecache.getline(code.co_filename, line).rstrip("\n")
+        code.co_filename,
+        line,
+        column,
+        end,
+        code.co_name,
+        linecache.getline(code.co_filename, line).rstrip("\n"),
     )
 
 

@@ -108,7 +108,11 @@ class Tape:
                 f"%{n}: {_type(d, s)}" for n, d, s in zip(step.results, step.dtypes, step.shapes, strict=True)
             )
             operands = [
-                f"[{', '.join(f'%{i}' for i in o)}]" if isinstance(o, tuple) else "None" if o is None else f"%{o}"
+                f"[{', '.join(f'%{i}' for i in o)}]"
+                if isinstance(o, tuple)
+                else "None"
+                if o is None
+                else f"%{o}"
                 for o in step.operands
             ]
             statics = [f"{k}={v!r}" for k, v in zip(step.op.statics, step.statics, strict=True)]

@@ -87,7 +87,8 @@ class Value:
 def record(tape: Tape, op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """Append one execution of `op` to the tape and return its value (a tuple if it has several)."""
     operands = tuple(
-        tuple(operand(tape, v) for v in p) if isinstance(p, (list, tuple)) else operand(tape, p) for p in payloads
+        tuple(operand(tape, v) for v in p) if isinstance(p, (list, tuple)) else operand(tape, p)
+        for p in payloads
     )
     results = infer(op, payloads, statics)
     many = isinstance(results, tuple)
@@ -108,7 +109,9 @@ def operand(tape: Tape, payload: Any) -> int | None:
         return None
     if isinstance(payload, Value):
         if payload.tape is not tape:
-            raise RuntimeError("a value of another trace was used: traced tensors must not outlive their trace")
+            raise RuntimeError(
+                "a value of another trace was used: traced tensors must not outlive their trace"
+            )
         return payload.index
     return tape.bind(payload)
 

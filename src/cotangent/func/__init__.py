@@ -1,6 +1,6 @@
 """torch.func: grad, vmap, jvp and their relatives, as interpreter levels."""
 
-from . import custom as _custom  # noqa: F401  (Functions find it through their hook)
+from . import custom as _custom
 from .mapping import vmap
 from .transforms import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, linearize, vjp
 

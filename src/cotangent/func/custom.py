@@ -33,8 +33,7 @@ def apply_in_level(cls: Any, level: Level, args: tuple[Any, ...]) -> Any:
     if level.is_transform and cls.setup_context is Function.setup_context:
         raise RuntimeError(
             "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), "
-            "it must "
-            f"override the setup_context staticmethod. {_SEE}"
+            f"it must override the setup_context staticmethod. {_SEE}"
         )
     if isinstance(level, VmapLevel):
         return _vmapped(cls, level, args)
@@ -113,16 +112,13 @@ def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:
     if cls.generate_vmap_rule and own:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an "
-            "overridden vmap "
-            "staticmethod. Please set generate_vmap_rule=False or delete the overridden vmap staticmethod "
-            "to avoid "
-            f"ambiguity. {_SEE}"
+            "overridden vmap staticmethod. Please set generate_vmap_rule=False or delete the overridden vmap "
+            f"staticmethod to avoid ambiguity. {_SEE}"
         )
     if not own and not cls.generate_vmap_rule:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and "
-            "implement the "
-            f"vmap staticmethod or set generate_vmap_rule=True. {_SEE}"
+            f"implement the vmap staticmethod or set generate_vmap_rule=True. {_SEE}"
         )
     pairs = [level.split(a) for a in args]
     values, dims = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
@@ -132,8 +128,7 @@ def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:
             got = f"{len(returned)} returns" if isinstance(returned, tuple) else f"a {type(returned)}"
             raise RuntimeError(
                 "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree "
-                "structure "
-                f"compatible with the output. Got {got} instead"
+                f"structure compatible with the output. Got {got} instead"
             )
         result, where = returned
     else:

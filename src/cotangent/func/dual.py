@@ -190,7 +190,9 @@ def _transposed(
         for name, t in zip(op.tensors, tangents, strict=True):
             if t is None:
                 continue
-            values = op.rules[name](g, *[_needs(op, tangents) if a == "needs" else known[a] for a in op.rule_arguments(name)])
+            values = op.rules[name](
+                g, *[_needs(op, tangents) if a == "needs" else known[a] for a in op.rule_arguments(name)]
+            )
             pairs = zip(values, t, strict=True) if name in op.lists else [(values, t)]
             for value, seed in pairs:
                 if value is not None and seed is not None and level.owns(value) and value._req:

@@ -27,18 +27,15 @@ def batched_grad(
     Returns:
         per input the gradients with the batch dimension in front; None (or zeros) for unused inputs.
     """
+    g: Any
     for i, (g, out) in enumerate(zip(cotangents, outputs, strict=True)):
         if isinstance(g, TensorBase) and tuple(g.shape)[1:] != tuple(out.shape) and g.ndim:
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the "
-                "batch dimension. "
-                "The sizes of the remaining dimensions are expected to match the shape of corresponding "
-                "output, but a "
-                f"mismatch was detected: grad_output[{i}] has a shape of {g.shape[2:]} and output[{i}] has "
-                "a shape of "
-                f"{out.shape}. If you only want some tensors in `grad_output` to be considered batched, "
-                "consider using "
-                "vmap."
+                "batch dimension. The sizes of the remaining dimensions are expected to match the shape of "
+                f"corresponding output, but a mismatch was detected: grad_output[{i}] has a shape of "
+                f"{g.shape[2:]} and output[{i}] has a shape of {out.shape}. If you only want some tensors in "
+                "`grad_output` to be considered batched, consider using vmap."
             )
     given = [g for g in cotangents if g is not None]
     if not given:

@@ -124,7 +124,8 @@ class GradLevel(Level):
         if op.kind == "elementwise":
             compute, _ = promoted(op, tensors, statics)
             tensors = tuple(
-                t if t is None or isinstance(t, TensorBase) else wrap(number_array(t, compute)) for t in tensors
+                t if t is None or isinstance(t, TensorBase) else wrap(number_array(t, compute))
+                for t in tensors
             )
         return finish(op, tensors, statics, result, compute, self)
 

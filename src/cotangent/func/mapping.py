@@ -64,7 +64,9 @@ def _name(func: Any) -> str:
     return func if isinstance(func, str) else getattr(func, "__name__", repr(func))
 
 
-def mapped_inputs(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[Any], Any, list[int | None], int]:
+def mapped_inputs(
+    func: Any, in_dims: Any, args: tuple[Any, ...]
+) -> tuple[list[Any], Any, list[int | None], int]:
     """(leaves, structure, mapped dimension of each, batch size)."""
     name = _name(func)
     if not args:
@@ -91,16 +93,23 @@ def mapped_inputs(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[
         if dim is None:
             continue
         if not isinstance(dim, int):
-            raise ValueError(head + f"Got in_dim={dim} for an input but in_dim must be either an integer dimension or None.")
+            raise ValueError(
+                head
+                + f"Got in_dim={dim} for an input but in_dim must be either an integer dimension or None."
+            )
         if not isinstance(leaf, TensorBase):
             raise ValueError(
-                head + f"Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over non-Tensor "
+                head
+                + f"Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over "
+                "non-Tensor "
                 "arguments, please use None as the respective in_dim"
             )
         n = leaf.ndim  # type: ignore[attr-defined]
         if not -n <= dim < n:
             raise ValueError(
-                head + f"Got in_dim={dim} for some input, but that input is a Tensor of dimensionality {n} so expected in_dim "
+                head
+                + f"Got in_dim={dim} for some input, but that input is a Tensor of dimensionality {n} so "
+                "expected in_dim "
                 f"to satisfy -{n} <= in_dim < {n}."
             )
         dims[i] = dim + n if dim < 0 else dim
@@ -116,8 +125,8 @@ def mapped_inputs(func: Any, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[
 
 
 def _run(
-    func: Any, leaves: list[Any], structure: Any, dims: list[int | None], size: int, out_dims: Any, randomness: str,
-    kwargs: dict[str, Any],
+    func: Any, leaves: list[Any], structure: Any, dims: list[int | None], size: int, out_dims: Any,
+    randomness: str, kwargs: dict[str, Any],
 ) -> Any:  # fmt: skip
     with VmapLevel(size, randomness) as level:
         inside = [
@@ -164,8 +173,8 @@ def _out(func: Any, level: VmapLevel, t: Any, dim: int | None) -> Any:
 
 
 def _in_chunks(
-    func: Any, leaves: list[Any], structure: Any, dims: list[int | None], size: int, out_dims: Any, randomness: str,
-    chunk: int, kwargs: dict[str, Any],
+    func: Any, leaves: list[Any], structure: Any, dims: list[int | None], size: int, out_dims: Any,
+    randomness: str, chunk: int, kwargs: dict[str, Any],
 ) -> Any:  # fmt: skip
     """Map over pieces of the batch and join the results."""
     parts: list[list[Any]] = []

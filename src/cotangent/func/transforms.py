@@ -55,8 +55,8 @@ def _gradients(level: GradLevel, roots: list[Any], seeds: list[Any], inputs: lis
         found: list[Any] = [None] * len(inputs)
     else:
         found = run(
-            [edge_of(r) for r, _ in live], [s if level.owns(s) else level.wrap(s) for _, s in live], keep=True,
-            create_graph=False, inputs=[edge_of(t) for t in inputs], accumulate=False,
+            [edge_of(r) for r, _ in live], [s if level.owns(s) else level.wrap(s) for _, s in live],
+            keep=True, create_graph=False, inputs=[edge_of(t) for t in inputs], accumulate=False,
         )  # fmt: skip
     return [
         TABLE["zeros_like"].entry(level.lower(t)) if g is None else level.lower(g)
@@ -117,10 +117,10 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
             seed = TABLE["ones_like"].entry(level.lower(output))
             flat = iter(_gradients(level, [output], [seed], variables))
             grads = [tree.unflatten(s, [next(flat) for _ in range(n)]) for s, n in structures]
-            value = level.lower(output)
+            result: Any = level.lower(output)
             if has_aux:
-                value = (value, _lowered(level, aux))
-        return (grads[0] if isinstance(argnums, int) else tuple(grads)), value
+                result = (result, _lowered(level, aux))
+        return (grads[0] if isinstance(argnums, int) else tuple(grads)), result
 
     return transformed
 
@@ -204,7 +204,11 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     def pull(cotangents: Any = None, *more: Any, retain_graph: bool = True, create_graph: Any = None) -> Any:
         given = (cotangents, *more) if more else cotangents
-        seeds = tree.flatten(given)[0] if given is not None else [TABLE["ones_like"].entry(level.lower(outputs[0]))]
+        seeds = (
+            tree.flatten(given)[0]
+            if given is not None
+            else [TABLE["ones_like"].entry(level.lower(outputs[0]))]
+        )
         if len(seeds) != len(outputs):
             raise RuntimeError(
                 "Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
@@ -244,12 +248,16 @@ def jvp(
     """
     head = "jvp(f, primals, tangents): "
     if not isinstance(primals, tuple):
-        raise RuntimeError(head + "Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")
+        raise RuntimeError(
+            head + "Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+        )
     leaves, structure = tree.flatten(primals)
     moves, other = tree.flatten(tangents)
     if tree.spec(primals) != tree.spec(tangents):
         raise RuntimeError(
-            head + "Expected primals and tangents to have the same python structure. For example, if primals is a tuple of 3 "
+            head
+            + "Expected primals and tangents to have the same python structure. For example, if primals is "
+                "a tuple of 3 "
             f"tensors, tangents also must be. Got primals with structure {tree.spec(primals)} and tangents "
             f"with structure {tree.spec(tangents)}"
         )

@@ -27,7 +27,7 @@ def amin(a: Array, dims: tuple[int, ...] | None, keepdim: bool) -> Array:
 
 
 def argmax(a: Array, dim: int | None, keepdim: bool) -> Array:
-    """Position of the first largest element (nan counts as largest); of the flattened array if `dim` is None."""
+    """Position of the first largest element (nan is largest); of the flattened array if `dim` is None."""
     if dim is None:
         out = np.asarray(_float_view(a).argmax())
         return out.reshape((1,) * a.ndim) if keepdim else out
@@ -37,7 +37,7 @@ def argmax(a: Array, dim: int | None, keepdim: bool) -> Array:
 
 
 def argmin(a: Array, dim: int | None, keepdim: bool) -> Array:
-    """Position of the first smallest element (nan counts as smallest); of the flattened array if `dim` is None."""
+    """Position of the first smallest element (nan is smallest); of the flattened array if `dim` is None."""
     if dim is None:
         out = np.asarray(_float_view(a).argmin())
         return out.reshape((1,) * a.ndim) if keepdim else out
@@ -76,7 +76,7 @@ def tie_weights(a: Array, extreme: Array, dims: tuple[int, ...] | None, keepdim:
         extreme = np.expand_dims(extreme, tuple(sorted(dims)))
     mask = (a == extreme) | ((a != a) & (extreme != extreme))
     count = mask.sum(axis=dims, keepdims=True)
-    return (mask / count).astype(a.dtype)
+    return np.asarray((mask / count).astype(a.dtype))
 
 
 def select_back(g: Array, indices: Array, shape: tuple[int, ...], dim: int, keepdim: bool) -> Array:

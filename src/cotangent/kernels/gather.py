@@ -23,7 +23,7 @@ def gather(a: Array, index: Array, dim: int) -> Array:
         return np.full(index.shape, a)
     if not index.ndim:
         return np.asarray(a[index])
-    return a[places(index, dim)]
+    return np.asarray(a[places(index, dim)])
 
 
 def scatter_zeros(g: Array, index: Array, shape: tuple[int, ...], dim: int) -> Array:
@@ -110,7 +110,7 @@ def index_fill(a: Array, index: Array, dim: int, value: Any) -> Array:
 def masked_select(a: Array, mask: Array) -> Array:
     """The elements where `mask` is true, in order, both broadcast."""
     a, mask = np.broadcast_arrays(a, mask)
-    return a[mask]
+    return np.asarray(a[mask])
 
 
 def masked_scatter(a: Array, mask: Array, source: Array) -> Array:

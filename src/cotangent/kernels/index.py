@@ -53,7 +53,12 @@ def index_back(g: Array, indices: list[Array], shape: tuple[int, ...], dims: tup
 
 def add_at(out: Array, indices: list[Array], dims: tuple[int, ...], values: Array) -> None:
     """`out[indices] += values` where repeated places add up."""
-    if dims == (0,) and indices[0].ndim == 1 and out.ndim > 1 and values.shape == (len(indices[0]), *out.shape[1:]):
+    if (
+        dims == (0,)
+        and indices[0].ndim == 1
+        and out.ndim > 1
+        and values.shape == (len(indices[0]), *out.shape[1:])
+    ):
         add_rows(out, indices[0], values)
         return
     if out.dtype.kind == "V":
@@ -65,7 +70,7 @@ def add_at(out: Array, indices: list[Array], dims: tuple[int, ...], values: Arra
 
 
 def add_rows(out: Array, rows: Array, values: Array) -> None:
-    """`out[rows] += values`, sums of equal rows taken in sorted order (faster than `np.add.at` row by row)."""
+    """`out[rows] += values`, sums of equal rows taken in sorted order (faster than `np.add.at`)."""
     if not len(rows):
         return
     rows = np.where(rows < 0, rows + len(out), rows)
@@ -80,7 +85,9 @@ def add_rows(out: Array, rows: Array, values: Array) -> None:
     out[ordered[starts]] += sums.astype(out.dtype, copy=False)
 
 
-def index_put(a: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool) -> Array:
+def index_put(
+    a: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool
+) -> Array:
     """A copy of `a` with `values` written (or added) at the indexed places."""
     out = a.copy()
     put_at(out, values, indices, dims, accumulate)

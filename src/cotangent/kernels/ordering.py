@@ -29,7 +29,9 @@ def sort(a: Array, dim: int, descending: bool) -> tuple[Array, Array]:
 def topk(a: Array, k: int, dim: int, largest: bool, in_order: bool) -> tuple[Array, Array]:
     """(k largest or smallest values, their positions)."""
     if not a.ndim:
-        return (a.copy(), np.zeros((), np.int64)) if k else (np.empty((0,), a.dtype), np.empty((0,), np.int64))
+        return (
+            (a.copy(), np.zeros((), np.int64)) if k else (np.empty((0,), a.dtype), np.empty((0,), np.int64))
+        )
     values, order = sort(a, dim, largest)
     cut = (slice(None),) * dim + (slice(k),)
     return values[cut].copy(), order[cut].copy()

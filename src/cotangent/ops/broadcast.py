@@ -44,8 +44,8 @@ def expanded(input: Any, shape: tuple[int, ...]) -> Any:
     if lead < 0:
         raise RuntimeError(
             f"expand(torch.{input.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes "
-            "provided "
-            f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({len(have)})"
+            f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(have)})"
         )
     out = list(shape)
     for i in range(len(shape) - 1, -1, -1):
@@ -61,8 +61,7 @@ def expanded(input: Any, shape: tuple[int, ...]) -> Any:
         elif n != have[i - lead] and have[i - lead] != 1:
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({have[i - lead]}) at "
-                "non-singleton "
-                f"dimension {i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(have)}"
+                f"non-singleton dimension {i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(have)}"
             )
         if n < -1:
             raise RuntimeError("numel: integer multiplication overflow")
@@ -184,8 +183,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
             if out[i] != 1:
                 raise RuntimeError(
                     f"Attempting to broadcast a dimension of length {n} at {i}! Mismatching argument at "
-                    f"index {at} had "
-                    f"{shape}; but expected shape should be broadcastable to {out}"
+                    f"index {at} had {shape}; but expected shape should be broadcastable to {out}"
                 )
             out[i] = n
     return Size(out)

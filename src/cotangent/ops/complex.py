@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, SCALAR_NAME, float32, float64
-from ..dtypes import COMPLEX as COMPLEX_CATEGORY
+from ..dtypes import BOOL, COMPLEX as COMPLEX_CATEGORY, SCALAR_NAME, float32, float64
 from ..kernels import elementwise as k
 from .copies import along, zeros_like
 from .describe import of_one, of_two

@@ -62,9 +62,8 @@ def rows(weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool) 
         raise RuntimeError("'weight' must be 2-D")
     if indices.dtype is not int64 and indices.dtype is not int32:
         raise RuntimeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, "
-            "Int; but got "
-            f"torch.{indices.dtype.type_name} instead (while checking arguments for embedding)"
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
+            f"but got torch.{indices.dtype.type_name} instead (while checking arguments for embedding)"
         )
     return embedding_of(weight, indices, padding_idx, scale_grad_by_freq)
 

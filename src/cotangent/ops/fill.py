@@ -103,8 +103,12 @@ def _check_value(value: Any) -> None:
 
 def _fitting(input: Any, value: Any) -> Any:
     if isinstance(value, complex) and not input.dtype.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow")
-    return np.asarray(value).astype(input.dtype.np).item() if input.dtype.category < dtypes.FLOATING else value
+        raise RuntimeError(
+            f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow"
+        )
+    return (
+        np.asarray(value).astype(input.dtype.np).item() if input.dtype.category < dtypes.FLOATING else value
+    )
 
 
 def written_fill(input: Any, value: Any) -> Any:

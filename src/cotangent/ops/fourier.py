@@ -87,7 +87,9 @@ def _real(function: str, input: Any) -> Any:
     return input if input.dtype.category == dtypes.FLOATING else cast(input, settings.default_dtype.np)
 
 
-def _plan(function: str, input: Any, s: Any, dim: Any, norm: Any) -> tuple[tuple[int, ...], tuple[int, ...], str]:
+def _plan(
+    function: str, input: Any, s: Any, dim: Any, norm: Any
+) -> tuple[tuple[int, ...], tuple[int, ...], str]:
     """(dims, sizes, norm) of a transform."""
     if not is_tensor(input):
         bad_argument(function, "input", 1, "Tensor", input)
@@ -133,7 +135,9 @@ def _c2r(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
 
 
 def _one(name: str, run: Callable[..., Any], what: str) -> Callable[..., Any]:
-    def function(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None) -> Any:
+    def function(
+        input: Any, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
+    ) -> Any:
         check_dim(dim, input.ndim)
         return run("fft_" + name, input, None if n is None else (n,), (dim,), norm)
 
@@ -141,7 +145,9 @@ def _one(name: str, run: Callable[..., Any], what: str) -> Callable[..., Any]:
 
 
 def _many(name: str, run: Callable[..., Any], default: Any, what: str) -> Callable[..., Any]:
-    def function(input: Any, s: Any = None, dim: Any = default, norm: str | None = None, *, out: Any = None) -> Any:
+    def function(
+        input: Any, s: Any = None, dim: Any = default, norm: str | None = None, *, out: Any = None
+    ) -> Any:
         return run("fft_" + name, input, s, dim, norm)
 
     return _named(function, name, what)

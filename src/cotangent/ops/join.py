@@ -182,8 +182,7 @@ def _check_cat(tensors: list[Any], dim: int) -> int:
             if i != d and shape[i] != first[i]:
                 raise RuntimeError(
                     f"Sizes of tensors must match except in dimension {d}. Expected size {first[i]} but got "
-                    "size "
-                    f"{shape[i]} for tensor number {at} in the list."
+                    f"size {shape[i]} for tensor number {at} in the list."
                 )
     return d
 

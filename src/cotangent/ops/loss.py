@@ -282,8 +282,7 @@ def class_losses(log_probs: Any, target: Any, weight: Any, reduction: int, ignor
                 raise RuntimeError("weight tensor should be defined either for all or no classes")
             raise RuntimeError(
                 f"weight tensor should be defined either for all {classes} classes or no classes but got "
-                "weight "
-                f"tensor of shape: {list(weight.shape)}"
+                f"weight tensor of shape: {list(weight.shape)}"
             )
         if weight.dtype is not log_probs.dtype:
             raise RuntimeError(

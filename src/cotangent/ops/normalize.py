@@ -122,9 +122,8 @@ def row_shape(function: str, input: Any, normalized_shape: Any, **parameters: An
     rows = integers(function, "normalized_shape", (tuple(normalized_shape),), 2)
     if not rows:
         raise RuntimeError(
-            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
-            "element, but got "
-            "normalized_shape = []"
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, "
+            "but got normalized_shape = []"
         )
     for name, value in parameters.items():
         if value is not None and tuple(value.shape) != rows:

@@ -104,8 +104,7 @@ def permute(input: Any, *args: Any, dims: Any = REQUIRED) -> Any:
     if len(wanted) != n:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
-            "desired "
-            f"ordering of dimensions i.e. input.dim() = {n} is not equal to len(dims) = {len(wanted)}"
+            f"desired ordering of dimensions i.e. input.dim() = {n} is not equal to len(dims) = {len(wanted)}"
         )
     order = tuple([check_dim(d, n) for d in wanted])
     if len(set(order)) != n:
@@ -146,8 +145,7 @@ def movedim(input: Any, source: Any = REQUIRED, destination: Any = REQUIRED) -> 
     if len(sources) != len(targets):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the "
-            "same number "
-            f"of dims as destination ({list(targets)} dims)"
+            f"same number of dims as destination ({list(targets)} dims)"
         )
     start, end = [check_dim(d, n) for d in sources], [check_dim(d, n) for d in targets]
     for name, dims, given in (("source", start, sources), ("destination", end, targets)):
@@ -178,8 +176,7 @@ def _reversed_dims(input: Any) -> Any:
     elif n != 2:
         _told(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and "
-            "it will throw "
-            "an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+            "it will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
             _TOLD,
         )

@@ -110,8 +110,7 @@ def _constant(input: Any, amounts: tuple[int, ...], value: Any, n: int) -> Any:
     if len(amounts) > 2 * n:
         raise RuntimeError(
             "Padding length should be less than or equal to two times the input dimension but got padding "
-            "length "
-            f"{len(amounts)} and input of dimension {n}"
+            f"length {len(amounts)} and input of dimension {n}"
         )
     widths = _widths(shape, amounts)
     for size, (low, high) in zip(shape, widths, strict=True):
@@ -153,8 +152,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     if len(amounts) > 2 * n:
         raise RuntimeError(
             "Padding length should be less than or equal to two times the input dimension but got padding "
-            "length "
-            f"{len(amounts)} and input of dimension {n}"
+            f"length {len(amounts)} and input of dimension {n}"
         )
     if mode == "constant":
         return _constant(input, amounts, 0 if value is None else value, n)
@@ -196,8 +194,7 @@ def _bordered(input: Any, amounts: tuple[int, ...], mode: str, n: int) -> Any:
             if low >= shape[d] or high >= shape[d]:
                 raise RuntimeError(
                     f"Argument #{4 + 2 * i}: Padding size should be less than the corresponding input "
-                    "dimension, but got: "
-                    f"padding ({low}, {high}) at dimension {d} of input {list(shape)}"
+                    f"dimension, but got: padding ({low}, {high}) at dimension {d} of input {list(shape)}"
                 )
     return family[count](input, widths)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..errors import check_dim
-from ..kernels import rearrange as k
-from ..kernels import shape as view_kernels
+from ..kernels import rearrange as k, shape as view_kernels
 from .arguments import rank
 from .join import zeros_of
 from .table import is_array, linear
@@ -59,8 +58,7 @@ def _check_source(src: Any, shape: tuple[int, ...]) -> None:
     if tuple(src._data.shape) != shape:
         raise RuntimeError(
             f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, "
-            "slice size = "
-            f"{list(shape)}"
+            f"slice size = {list(shape)}"
         )
 
 

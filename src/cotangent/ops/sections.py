@@ -213,8 +213,8 @@ def check_strided(data: Any, size: tuple[int, ...], stride: tuple[int, ...], off
     if needed * item > bytes_held:
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize "
-            f"{item} "
-            f"requiring a storage size of {needed * item} are out of bounds for storage of size {bytes_held}"
+            f"{item} requiring a storage size of {needed * item} are out of bounds for storage of size "
+            f"{bytes_held}"
         )
 
 

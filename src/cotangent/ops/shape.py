@@ -327,8 +327,7 @@ def repeat_interleave(
         if repeats.numel() != size:
             raise RuntimeError(
                 f"repeats must have the same size as input along dim, but got repeats.size({d}) = "
-                f"{repeats.numel()} and "
-                f"input.size({d}) = {size}"
+                f"{repeats.numel()} and input.size({d}) = {size}"
             )
         return t.index_select(d, constant(_interleaved(repeats, output_size)))
     times = int(repeats.item()) if is_tensor(repeats) else int(repeats)

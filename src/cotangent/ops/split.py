@@ -151,8 +151,7 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0) -> tuple[Any, .
     if sum(lengths) != size:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at "
-            f"dimension {d}), but "
-            f"got split_sizes={list(lengths)}"
+            f"dimension {d}), but got split_sizes={list(lengths)}"
         )
     return split_lengths(input, lengths, d)  # type: ignore[no-any-return]
 
@@ -229,8 +228,7 @@ def tensor_split(
         if given.ndim > 1:
             raise RuntimeError(
                 "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
-                "one-dimensional tensor, but "
-                f"got a tensor with {given.ndim} dims"
+                f"one-dimensional tensor, but got a tensor with {given.ndim} dims"
             )
         if given.dtype is not dtypes.int64:
             raise RuntimeError(
@@ -279,8 +277,7 @@ def _fixed_split(function: str, input: Any, given: Any, least: int, dim: int) ->
         if given == 0 or size % given:
             raise RuntimeError(
                 f"torch.{function} attempted to split along dimension {dim}, but the size of the dimension "
-                f"{size} is not "
-                f"divisible by the split_size {given}!"
+                f"{size} is not divisible by the split_size {given}!"
             )
     return tensor_split(input, given, dim)
 

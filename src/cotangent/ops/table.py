@@ -45,10 +45,10 @@ class Primitive:
     """One row of the table."""
 
     __slots__ = (
-        "name", "public", "node_name", "kind", "tensors", "lists", "optional", "statics", "defaults", "kernel",
-        "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer", "entry",
-        "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view", "check", "fixed",
-        "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
+        "name", "public", "node_name", "kind", "tensors", "lists", "optional", "statics", "defaults",
+        "kernel", "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer",
+        "entry", "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view",
+        "check", "fixed", "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
         "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
         "out_check", "cast_error", "writer", "misfit", "store",
     )  # fmt: skip
@@ -105,7 +105,9 @@ class Primitive:
         for rule in rules.values():
             taken |= _FIELDS.intersection(rule.__code__.co_varnames[1 : rule.__code__.co_argcount])
         if taken:
-            raise TypeError(f"{self.name}: {sorted(taken)} cannot name parameters, generated code uses these names")
+            raise TypeError(
+                f"{self.name}: {sorted(taken)} cannot name parameters, generated code uses these names"
+            )
         unknown = set(rules) - set(self.tensors)
         if unknown:
             raise TypeError(f"{self.name}: rules for {sorted(unknown)}, which are not tensor parameters")
@@ -135,7 +137,8 @@ class _Emitter:
     deliver   stores a result in the tensor given as `out=`
     constant  wraps an array as a tensor without history
     is_tensor tells a Tensor from anything else
-    unrecorded  tells whether a write to a tensor of what requires no gradient leaves all histories as they are
+    unrecorded  tells whether a write to a tensor of what requires no gradient leaves all histories as they
+    are
     wrote       counts such a write
     """
 
@@ -173,18 +176,18 @@ def is_tensor(obj: Any) -> bool:
 
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:
-    _emitter.emit(_op)  # type: ignore[name-defined] # noqa: F821 - globals of the op's own namespace
-    return _entry(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
+    _emitter.emit(_op)  # type: ignore[name-defined]
+    return _entry(*args, **kwargs)  # type: ignore[name-defined]
 
 
 def _first_operator(*args: Any, **kwargs: Any) -> Any:
-    _emitter.emit(_op)  # type: ignore[name-defined] # noqa: F821
-    return _op.operator(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
+    _emitter.emit(_op)  # type: ignore[name-defined]
+    return _op.operator(*args, **kwargs)  # type: ignore[name-defined]
 
 
 def _first_write(*args: Any, **kwargs: Any) -> Any:
-    _emitter.emit_writer(_op)  # type: ignore[name-defined] # noqa: F821
-    return _op.writer(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
+    _emitter.emit_writer(_op)  # type: ignore[name-defined]
+    return _op.writer(*args, **kwargs)  # type: ignore[name-defined]
 
 
 _FIRST_CALL: Final[CodeType] = _first_call.__code__
@@ -324,13 +327,15 @@ def elementwise(
         real_is_same: whether real tensors are returned as they are (conj).
         complex_form: for ops of one tensor, the op that takes over for complex ones (abs).
         check: `check(op, dtype)` raises for computation dtypes PyTorch refuses.
-        guard: `guard(tensors)` raises for combinations of operands PyTorch refuses; not called where all are of
+        guard: `guard(tensors)` raises for combinations of operands PyTorch refuses; not called where all are
+            of
             one floating-point dtype.
         reverse: whether `fast` takes its arrays in reverse order.
         keeps_scalar: the parameter that is not rounded to a 16-bit dtype first when it is a number or 0-d.
         signatures: PyTorch's overloads, as its errors for arguments that fit none of them list them.
         out_check: `out_check(result, out, first tensor)` raises for `out=` tensors PyTorch refuses.
-        cast_error: `cast_error(result dtype, dtype of the tensor written)` makes the error of an in-place form.
+        cast_error: `cast_error(result dtype, dtype of the tensor written)` makes the error of an in-place
+            form.
         **rules: pullback per parameter, and any option of `declare`.
     """
     options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
@@ -372,7 +377,20 @@ def general(signature: str, kernel: Callable[..., Any], **rules: Any) -> Any:
 
 
 _OPTIONS: Final = frozenset(
-    ("node", "public", "nout", "nondiff_outputs", "view", "multi_view", "jvp", "batch", "infer", "store", "misfit", "doc")
+    (
+        "node",
+        "public",
+        "nout",
+        "nondiff_outputs",
+        "view",
+        "multi_view",
+        "jvp",
+        "batch",
+        "infer",
+        "store",
+        "misfit",
+        "doc",
+    )
 )
 
 
@@ -383,7 +401,7 @@ def kernel_of(value: Any) -> Any:
 
 
 def on_arrays(rule: Rule, known: dict[Rule, Rule] | None = None) -> Rule:
-    """`rule` with the operations it names replaced by their kernels, in the helper functions it calls as well."""
+    """`rule` with the operations it names replaced by their kernels, also in the helpers it calls."""
     known = {} if known is None else known
     if rule in known:
         return known[rule]
@@ -400,7 +418,11 @@ def on_arrays(rule: Rule, known: dict[Rule, Rule] | None = None) -> Rule:
     known[rule] = made
     for name in names & scope.keys():
         value = kernel_of(scope[name])
-        if value is scope[name] and isinstance(value, FunctionType) and value.__module__.startswith(__package__):
+        if (
+            value is scope[name]
+            and isinstance(value, FunctionType)
+            and value.__module__.startswith(__package__)
+        ):
             value = on_arrays(value, known)
         raw[name] = value
     return made

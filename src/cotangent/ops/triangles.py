@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from .. import dtypes
 from ..errors import check_dim
-from ..kernels import rearrange as k
-from ..kernels import shape as view_kernels
+from ..kernels import rearrange as k, shape as view_kernels
 from .arguments import integer, rank, same_out
 from .table import deliver, linear
 from .views import diagonal_backward, diagonal_of, expand_to

@@ -45,8 +45,7 @@ def resolve_sizes(shape: tuple[int, ...], numel: int) -> tuple[int, ...]:
     if known == 0 and numel == 0:
         raise RuntimeError(
             f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
-            "size -1 "
-            "can be any value and is ambiguous"
+            "size -1 can be any value and is ambiguous"
         )
     if known == 0 or numel % known:
         raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
@@ -98,8 +97,7 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
     except ValueError:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans "
-            "across two "
-            "contiguous subspaces). Use .reshape(...) instead."
+            "across two contiguous subspaces). Use .reshape(...) instead."
         ) from None
 
 
@@ -262,8 +260,7 @@ def unflatten(input: Any, dim: Any = REQUIRED, sizes: Any = REQUIRED) -> Any:
     if (have != known) if -1 not in wanted else (known == 0 or have % known):
         raise RuntimeError(
             f"unflatten: Provided sizes {list(wanted)} don't multiply up to the size of dim {d} ({have}) in "
-            "the input "
-            "tensor"
+            "the input tensor"
         )
     full = tuple(have // known if s == -1 else s for s in wanted)
     return view(input, shape[:d] + full + shape[d + 1 :])

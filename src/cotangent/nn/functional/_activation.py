@@ -12,8 +12,7 @@ from ...errors import bad_argument
 from ...functions import empty_like, zeros_like
 from ...kernels.rng import default_stream
 from ...kernels.sampling import rrelu_slopes
-from ...ops import activation as smooth
-from ...ops import piecewise as straight
+from ...ops import activation as smooth, piecewise as straight
 from ...ops.softmax import log_softmax_of, prepared, softmax_of
 from ...ops.table import constant, is_tensor
 

@@ -128,9 +128,8 @@ def _channels(input: Any, p: float, training: bool, inplace: bool, single: bool)
 def _rank_warning(name: str, given: int, spatial: str, wanted: str) -> None:
     warnings.warn(
         f"{name}: Received a {given}-D input to {name}, which is deprecated and will result in an error in a "
-        "future release. To retain the behavior and silence this warning, please use dropout instead. "
-        "Note that "
-        f"{name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a "
+        "future release. To retain the behavior and silence this warning, please use dropout instead. Note "
+        f"that {name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a "
         f"channel dimension, and an optional batch dimension (i.e. {wanted} inputs).",
         stacklevel=3,
     )
@@ -159,9 +158,8 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     if n not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {n}D input. Note that dropout1d exists to "
-            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and "
-            "an optional "
-            "batch dimension (i.e. 2D or 3D inputs)."
+            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an "
+            "optional batch dimension (i.e. 2D or 3D inputs)."
         )
     return _channels(input, p, training, inplace, n == 2)
 
@@ -189,13 +187,11 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         _rank_warning("dropout2d", n, "2", "3D or 4D")
     if n == 3:
         warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
-            "behavior is "
-            "desired - input is interpreted as shape (N, C, L), where C is the channel dim. This "
-            "behavior will change in "
-            "a future release to interpret the input as one without a batch dimension, i.e. shape (C, H, "
-            "W). To "
-            "maintain the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior "
+            "is desired - input is interpreted as shape (N, C, L), where C is the channel dim. This behavior "
+            "will change in a future release to interpret the input as one without a batch dimension, i.e. "
+            "shape (C, H, W). To maintain the 1D channel-wise dropout behavior, please switch to using "
+            "dropout1d instead.",
             stacklevel=2,
         )
     return _channels(input, p, training, inplace, False)

@@ -193,9 +193,8 @@ def multi_margin_loss(
     examples, classes = scores.shape
     if target.dim() > 1 or target.numel() != examples:
         raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
-            "samples (batch "
-            f"size). Expected target size [{examples}], but got {list(target.shape)}. Input has shape "
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples "
+            f"(batch size). Expected target size [{examples}], but got {list(target.shape)}. Input has shape "
             f"{list(input.shape)}."
         )
     if weight is not None and weight.numel() != classes:

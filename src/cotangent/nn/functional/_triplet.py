@@ -53,8 +53,7 @@ def cosine_embedding_loss(
     if input1.dim() != n + 1 or input2.dim() != n + 1:
         raise RuntimeError(
             f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with sizes "
-            f"{list(input1.shape)} and "
-            f"{list(input2.shape)}."
+            f"{list(input1.shape)} and {list(input2.shape)}."
         )
     # PyTorch keeps the squared norms away from zero by this much.
     first = (input1 * input1).sum(n) + 1e-12
@@ -168,9 +167,9 @@ def _of_triplets(
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of "
-            "dimensions, but got: "
-            f"anchor {anchor.dim()}D, positive {positive.dim()}D, and negative {negative.dim()}D inputs"
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
+            f"but got: anchor {anchor.dim()}D, positive {positive.dim()}D, and negative {negative.dim()}D "
+            "inputs"
         )
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
