@@ -189,6 +189,30 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     return dtypes.result_dtype(dims, zeros, scalars, settings.default_dtype)
 
 
+def typename(obj: Any, /) -> str:
+    """The name of a value's type as PyTorch's messages give it.
+
+    Args:
+        obj: a value; of a class, the class itself is named.
+
+    Returns:
+        `torch.FloatTensor` and the like for tensors, `module.Class` for the rest.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.typename(torch.zeros(1)), torch.typename(3)
+        ('torch.FloatTensor', 'int')
+    """
+    if isinstance(obj, Tensor):
+        return f"torch.{obj.dtype.type_name}"
+    named = obj if getattr(obj, "__qualname__", None) is not None else type(obj)
+    module = getattr(named, "__module__", None) or ""
+    # What stands in torch's place goes by torch's name.
+    if module == "cotangent" or module.startswith("cotangent."):
+        module = "torch" + module[len("cotangent") :]
+    return named.__qualname__ if module in ("", "builtins") else f"{module}.{named.__qualname__}"
+
+
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Ask for deterministic algorithms: those used here are.
 
@@ -331,6 +355,6 @@ __all__ = [
     "get_num_interop_threads", "get_num_threads", "inf", "is_complex", "is_conj",
     "is_deterministic_algorithms_warn_only_enabled", "is_floating_point", "is_inference", "is_neg",
     "is_nonzero", "is_signed", "is_warn_always_enabled", "nan", "newaxis", "numel", "pi", "result_type",
-    "set_default_device", "set_default_tensor_type", "set_num_threads", "set_warn_always",
+    "set_default_device", "set_default_tensor_type", "set_num_threads", "set_warn_always", "typename",
     "use_deterministic_algorithms",
 ]  # fmt: skip

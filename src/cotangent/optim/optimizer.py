@@ -14,7 +14,7 @@ from ..autograd.modes import grad_enabled, set_recording
 from ..autograd.node import RemovableHandle
 from ..dtypes import float32
 from ..tensor import Tensor
-from ..utils._typename import typename
+from ..toplevel import typename
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...autograd.node import RemovableHandle
 from ...tensor import Tensor
-from ...utils._typename import typename
+from ...toplevel import typename
 from ..parameter import Buffer, Parameter
 
 _buffer_watchers: OrderedDict[int, Callable[..., Any]] = OrderedDict()

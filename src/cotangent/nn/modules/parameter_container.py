@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any, Self
 
 from ...tensor import Tensor
-from ...utils._typename import typename
+from ...toplevel import typename
 from ..parameter import Parameter
 from .container import _position, checked_pairs
 from .module import Module

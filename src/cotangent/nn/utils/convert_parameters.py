@@ -7,7 +7,7 @@ from typing import Any
 
 from ...functions import cat
 from ...tensor import Tensor
-from ...utils._typename import typename
+from ...toplevel import typename
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

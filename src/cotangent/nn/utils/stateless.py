@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from ...func.stateless import functional_call as _functional_call
 from ...tensor import Tensor
 from ..modules.module import Module
-from .functional_call import functional_call as _functional_call
 
 __all__ = ["functional_call"]
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ...functions import stack
-from ...tensor import Tensor
-from ..modules.module import Module
+from ..functions import stack
+from ..tensor import Tensor
 
 __all__ = ["functional_call", "stack_module_state"]
 
@@ -16,7 +15,7 @@ _ABSENT: Any = object()
 
 
 def functional_call(
-    module: Module,
+    module: Any,
     parameter_and_buffer_dicts: dict[str, Tensor] | Sequence[dict[str, Tensor]],
     args: Any = None,
     kwargs: dict[str, Any] | None = None,
@@ -44,7 +43,7 @@ def functional_call(
 
     Example:
         >>> import cotangent as torch
-        >>> from cotangent.nn.utils.functional_call import functional_call
+        >>> from cotangent.func import functional_call
         >>> net = torch.nn.Linear(2, 1)
         >>> given = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}
         >>> functional_call(net, given, torch.tensor([1.0, 1.0]))
@@ -81,7 +80,7 @@ def _merged(dicts: Any) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _replaced(module: Module, given: dict[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
+def _replaced(module: Any, given: dict[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
     """The module with other tensors; afterwards `given` has what the call left in their places."""
     own = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
     tensors = _tied(own, given) if tie_weights else given
@@ -116,7 +115,7 @@ def _tied(own: list[tuple[str, Any]], given: dict[str, Tensor]) -> dict[str, Ten
     return complete
 
 
-def _check_names(module: Module, known: set[str], names: set[str]) -> None:
+def _check_names(module: Any, known: set[str], names: set[str]) -> None:
     complaints = [
         f"{what} key(s): {', '.join(map(repr, sorted(keys)))}."
         for what, keys in (("Unexpected", names - known), ("Missing", known - names))
@@ -127,13 +126,13 @@ def _check_names(module: Module, known: set[str], names: set[str]) -> None:
         raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t{listed}")
 
 
-def _swap(module: Module, path: str, tensor: Any) -> Any:
+def _swap(module: Any, path: str, tensor: Any) -> Any:
     """Put a tensor at a path; give back what was there."""
     prefix, _, name = path.rpartition(".")
     owner = module
     for step in prefix.split(".") if prefix else ():
         owner = owner._step(step)
-        if not isinstance(owner, Module):
+        if not hasattr(owner, "_parameters"):  # modules are floors above: known by what they have
             raise TypeError(f"submodule `{prefix}`: {owner} is not an instance of torch.nn.Module")
     if tensor is not _ABSENT and tensor is not None and not isinstance(tensor, Tensor):
         raise TypeError(f"{tensor} is not an instance of torch.Tensor")
@@ -153,7 +152,7 @@ def _swap(module: Module, path: str, tensor: Any) -> Any:
     return old
 
 
-def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[str, Any]]:
+def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters and buffers of several equal modules, stacked along a new first dimension.
 
     With `vmap` over them, `functional_call` runs all modules at once.
@@ -169,7 +168,7 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[s
 
     Example:
         >>> import cotangent as torch
-        >>> from cotangent.nn.utils.functional_call import stack_module_state
+        >>> from cotangent.func import stack_module_state
         >>> params, buffers = stack_module_state([torch.nn.Linear(2, 3) for _ in range(4)])
         >>> params["weight"].shape
         torch.Size([4, 3, 2])
