@@ -10,7 +10,7 @@ from . import dtypes
 from .autograd.base import cell_of
 from .autograd.modes import modes
 from .config import warn_once
-from .creation import born, legacy_tensor
+from .creation import born, legacy_tensor, tensor
 from .dtypes import dtype as _dtype
 from .errors import type_name
 from .ops.table import TABLE
@@ -23,7 +23,7 @@ _DISCARDS: Final = "Casting complex values to real discards the imaginary part"
 def cast(self: Any, d: _dtype, copy: bool = False) -> Any:
     """`self` in another dtype, recorded; itself if it already is (and no copy is asked for)."""
     if d is self.dtype:
-        return TABLE["clone_of"].entry(self) if copy else self
+        return TABLE["cast"].entry(self, d.np) if copy else self
     if self.dtype.is_complex and d.category < dtypes.COMPLEX and d.category != dtypes.BOOL:
         warn_once(_DISCARDS, 3)
     return TABLE["cast"].entry(self, d.np)
@@ -182,7 +182,7 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         >>> torch.tensor([1.0, 2.0]).numpy()
         array([1., 2.], dtype=float32)
     """
-    if self._req and not force:
+    if self._req and not force and modes.grad is not None:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
@@ -228,6 +228,12 @@ _UFUNCS: Final = {
     "positive": "positive",
 }  # fmt: skip
 
+# Their second operand may not be a number in PyTorch; NumPy takes one.
+_TENSORS_ONLY: Final = frozenset(
+    ("maximum", "minimum", "fmax", "fmin", "atan2", "hypot", "logaddexp", "logaddexp2", "nextafter", "heaviside",
+     "logical_and", "logical_or", "logical_xor")
+)  # fmt: skip
+
 
 def __array_ufunc__(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     name = _UFUNCS.get(ufunc.__name__)
@@ -236,6 +242,8 @@ def __array_ufunc__(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     operands = [born(v) if isinstance(v, np.ndarray) else v.item() if isinstance(v, np.generic) else v for v in inputs]
     if not isinstance(operands[0], Tensor):
         operands[0] = born(np.asarray(operands[0], operands[1].dtype.np if operands[1].dtype.category >= 2 else None))
+    if name in _TENSORS_ONLY and not isinstance(operands[1], Tensor):
+        operands[1] = tensor(operands[1])
     result = getattr(Tensor, name)(*operands)
     out = kwargs.get("out")
     if out is None or out == (Ellipsis,):
