@@ -282,11 +282,24 @@ def __dlpack_device__(self: Any) -> tuple[int, int]:
     return (1, 0)
 
 
+class _Capsule:
+    """A capsule as an object that speaks DLPack."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_options: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+
 def from_dlpack(ext_tensor: Any) -> Any:
     """A tensor on the memory of an object that speaks DLPack.
 
     Args:
-        ext_tensor: an object with `__dlpack__`.
+        ext_tensor: an object with `__dlpack__`, or a capsule.
 
     Returns:
         a tensor on the same memory.
@@ -300,6 +313,8 @@ def from_dlpack(ext_tensor: Any) -> Any:
         >>> torch.from_dlpack(np.arange(2))
         tensor([0, 1])
     """
+    if type_name(ext_tensor) == "PyCapsule":
+        ext_tensor = _Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise RuntimeError(
             "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so "

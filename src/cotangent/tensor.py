@@ -184,7 +184,7 @@ class Tensor(TensorBase):
     def requires_grad(self, value: bool) -> None:
         if value.__class__ is not bool:
             raise RuntimeError("requires_grad must be a bool")
-        if self._node is not None or (self._view is not None and self._view.stale):
+        if self._recorded():
             if not value:
                 raise RuntimeError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a "
@@ -213,9 +213,13 @@ class Tensor(TensorBase):
             )
         if requires_grad and self.dtype.category < FLOATING and self._node is None:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        if not requires_grad or self.is_leaf:
+        if not requires_grad or not self._recorded():
             self.requires_grad = requires_grad
         return self
+
+    def _recorded(self) -> bool:
+        """Whether there is or was a history of its own; that of a written base does not count yet."""
+        return self._node is not None or (self._view is not None and self._view.stale and bool(self._view.producer))
 
     @property
     def is_leaf(self) -> bool:
@@ -291,6 +295,8 @@ class Tensor(TensorBase):
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
         self._data = value._data
+        if value._vc.__class__ is InferenceCell:
+            self._vc = value._vc
 
     @data.deleter
     def data(self) -> None:
@@ -312,15 +318,15 @@ class Tensor(TensorBase):
     @property
     def retains_grad(self) -> bool:
         """Whether a non-leaf keeps its gradient (`retain_grad`)."""
-        return self._retains and self.grad_fn is not None
+        return self._retains
 
     def retain_grad(self) -> None:
         """Keep this non-leaf's gradient in `.grad` during backward."""
         if not self._req:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        node = self.grad_fn
-        if node is None or self._retains:
+        if self._retains or not self._recorded():
             return
+        node: Any = self.grad_fn
         self._retains = True
         node._hooks().retain[self.output_nr] = weakref.ref(self)
 
@@ -385,6 +391,8 @@ class Tensor(TensorBase):
                 "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
                 "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
             )
+        if modes.inference:
+            return self
         self._node = None
         self._req = False
         return self

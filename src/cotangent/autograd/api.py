@@ -10,6 +10,7 @@ import numpy as np
 
 from ..ops.table import TABLE
 from .base import TensorBase, wrap
+from .engine import made as computed
 from .engine import run
 from .modes import modes, no_grad
 from .node import Node, accumulator_of
@@ -48,7 +49,7 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
             if out.dtype.is_complex:
                 raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {out.dtype}")
             if out._data.__class__ is np.ndarray:
-                made.append(wrap(np.ones(out._data.shape, out._data.dtype)))
+                made.append(computed(np.ones(out._data.shape, out._data.dtype)))
             else:
                 with no_grad():
                     made.append(TABLE["ones_like"].entry(out))
@@ -153,7 +154,7 @@ def backward(
         for t in targets:
             if not t.requires_grad:
                 raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-            if t._node is not None and not t.is_leaf and not t._retains:
+            if not hasattr(t, "node") and not t.is_leaf and not t._retains:
                 t.retain_grad()
             ends.append(edge_of(t) or accumulator_of(t))
     run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends)

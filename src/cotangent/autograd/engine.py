@@ -80,8 +80,8 @@ def run(
     arrays = not create_graph and all(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
-    before = modes.grad
-    set_recording(create_graph and not modes.inference)
+    before, inside = modes.grad, modes.inside
+    set_recording(create_graph)
     token = set_errors(QUIET)
     try:
         if arrays and not careful and inputs is None and not modes.extras.anomaly:
@@ -94,7 +94,7 @@ def run(
         return _Careful(order, leaves, keep, not arrays, inputs, accumulate).run(roots, cotangents)
     finally:
         reset_errors(token)
-        modes.grad = before
+        modes.grad, modes.inside = before, inside
 
 
 def run_scalar(root: Node, data: Any, keep: bool) -> bool:
@@ -134,11 +134,21 @@ def _fast(order: list[Node], leaves: list[Node], grads: dict[Any, Any], keep: bo
                 node.step(g, grads, keep)
     except Exception as error:
         explain(error, node)
+        _deliver(order, node, leaves, grads)
         raise
     del order[:]
     for leaf in leaves:
         g = take(leaf, None)
         if g is not None:
+            accumulate_array(leaf.variable, g)  # type: ignore[attr-defined]
+
+
+def _deliver(order: list[Node], failed: Node, leaves: list[Node], grads: dict[Any, Any]) -> None:
+    """After an error: accumulate into the leaves whose last contribution was in before it."""
+    missing = {edge for node in order[order.index(failed) :] for edge in node.edges}
+    for leaf in leaves:
+        g = grads.get(leaf)
+        if g is not None and leaf not in missing:
             accumulate_array(leaf.variable, g)  # type: ignore[attr-defined]
 
 

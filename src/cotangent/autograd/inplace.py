@@ -41,6 +41,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
     if recording:
         check_writable(x)
+        recording = x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
     if level or x._data.__class__ is not np.ndarray:
         return _write_functional(op, x, tensors, statics, recording)
     if op.is_view:
@@ -59,18 +60,18 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         wrapped = tensors
         arrays = tuple(payload(t) for t in tensors)
         if op.public in _APART:
-            _check_inputs_apart(x, tensors)
+            _check_inputs_apart(x, tensors, op.public != "copy")
         if op.store is None or not _stored(op, x, arrays, statics):
             _store(op, x, np.asarray(run_kernel(op, arrays, statics)))
     bump(x, *here())
+    if x._vc.__class__ is InferenceCell and not modes.inference:
+        inference_write()  # PyTorch notices when it counts the write, too
     if recording:
         recorded = (before, *wrapped[1:])
         node = record(op, recorded, statics, [x], compute, 0, mode, written=x)
         rebase(x, node)
     elif list.__getitem__(cell_of(x), 1) is not None:
         mark_stale(x if x._view is None else x._view.base, x)
-    elif x._vc.__class__ is InferenceCell and not modes.inference:
-        inference_write()  # PyTorch notices when it counts the write, too
     return x
 
 
@@ -137,7 +138,10 @@ def _write_elementwise(
             f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
             f"{dtypes.SCALAR_NAME[target]}"
         )
-    if arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse and _defaults(op, statics):
+    if (
+        arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse
+        and _defaults(op, statics) and (op.fast is not np.negative or data.flags.forc)  # NumPy 2.4 errs with gaps
+    ):  # fmt: skip
         token = set_errors(QUIET)
         try:
             op.fast(*arrays, out=data)
@@ -176,22 +180,28 @@ def check_overlap(x: Any) -> None:
         )
 
 
-def _check_inputs_apart(x: Any, tensors: tuple[Any, ...]) -> None:
-    """Refuse operands that lie partly, or in another order, in the memory being written."""
+def _check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -> None:
+    """Refuse operands that lie partly, or in another order (or `wholly`: at all), in the memory being written."""
     data = x._data
     for t in tensors[1:]:
-        if not isinstance(t, TensorBase) or t._data is data:
+        if not isinstance(t, TensorBase) or (t._data is data and not wholly):
             continue
         other = t._data
         if other.__class__ is not np.ndarray or not np.may_share_memory(data, other):
             continue
-        if dense(data) and dense(other) and (
-            data.ctypes.data != other.ctypes.data or data.strides != other.strides or data.nbytes != other.nbytes
-        ):
+        if dense(data) and dense(other) and (wholly or not _alike(data, other)):
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                 "memory location. Please clone() the tensor before performing the operation."
             )
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two arrays are the same elements in the same order."""
+    if a.ctypes.data != b.ctypes.data or a.nbytes != b.nbytes or a.ndim != b.ndim:
+        return False
+    one, two = ([s for s, n in zip(c.strides, c.shape, strict=True) if n != 1] for c in (a, b))
+    return one == two
 
 
 def dense(data: Any) -> bool:

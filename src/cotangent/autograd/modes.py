@@ -43,6 +43,7 @@ class _Modes(threading.local):
     multithreading: bool = True
     switched_off: Any = None  # where set_grad_enabled(False) was called as a function and still holds
     view_replay: bool = False
+    inside: bool = False  # recording was asked for in inference mode, which records nothing
 
     def __init__(self) -> None:
         self.extras = Extras()
@@ -61,12 +62,13 @@ def grad_enabled() -> bool:
         >>> torch.is_grad_enabled()
         True
     """
-    return modes.grad is not None
+    return modes.grad is not None or modes.inside
 
 
 def set_recording(on: bool) -> None:
     """Switch recording in this thread."""
-    if not on:
+    modes.inside = on and modes.inference
+    if not on or modes.inference:
         modes.grad = None
     else:
         modes.grad = modes.extras if modes.extras.any() else True
@@ -160,6 +162,7 @@ class no_grad(Decorator):
     def __enter__(self) -> None:
         self._before = grad_enabled()
         modes.grad = None
+        modes.inside = False
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

@@ -13,7 +13,10 @@ from .notes import annotate, recorded_at, written_at
 def type_text(data: Any) -> str:
     """`torch.FloatTensor [2, 3]`, as PyTorch names a tensor in messages."""
     found = data.dtype if isinstance(data.dtype, dtypes.dtype) else dtypes.from_numpy(data.dtype)
-    return f"torch.{found.type_name} [{', '.join(map(str, data.shape))}]"
+    name = f"torch.{found.type_name}"
+    if found.is_complex:
+        name = f"CPU{found.type_name.removesuffix('Tensor')}Type"
+    return f"{name} [{', '.join(map(str, data.shape))}]"
 
 
 def stale_value(node: Any, field: str) -> NoReturn:
@@ -39,8 +42,9 @@ def stale_value(node: Any, field: str) -> NoReturn:
         producer, number = t.grad_fn, t.output_nr  # the history it has by now
     origin = ""
     if producer is not None and not hasattr(producer, "variable"):
-        name = producer.name()
-        origin = f", which is output {number} of {name.removesuffix('Backward0') if name.endswith('Backward0') else name},"
+        name, _, overload = producer.name().rpartition("Backward")
+        name = name + overload.strip("0") if overload.isdigit() else producer.name()
+        origin = f", which is output {number} of {name},"
     hint = (
         "Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in "
         "question was changed in there or anywhere later. Good luck!"

@@ -190,7 +190,9 @@ def mark_stale(base: TensorBase, written: TensorBase) -> None:
     cell = base._vc
     for ref in (None if cell is None else list.__getitem__(cell, 1)) or ():
         view: Any = ref()
-        if view is None or view._view is None or not view._view.base._req or (view is written and written is base):
+        if view is None or view._view is None or (view is written and written is base):
+            continue
+        if not view._view.base._req and view._node is None:
             continue
         view._req = True
         if view._retains and view._node is not None:
@@ -221,7 +223,7 @@ def watched(cell: list[Any]) -> bool:
     cell[1] = members or None
     for ref in members:
         t = ref()
-        if t is not None and t._view is not None and t._view.base._req:
+        if t is not None and t._view is not None and (t._view.base._req or t._node is not None):
             return True
     return False
 
@@ -254,7 +256,7 @@ class AsStridedBackward0(_HandWritten):
     __module__ = "builtins"
 
     def __init__(self, view: View, t: Any) -> None:
-        self._born((edge_of(view.base),))
+        self._born((edge_of(view.base) if view.base._req else None,))
         self.view = view
         self.base_shape = tuple(view.base._data.shape)
 

@@ -262,6 +262,13 @@ addcmul_of = elementwise(
     tensor1=lambda g, tensor2, value: g * scaled(tensor2, value),
     tensor2=lambda g, tensor1, value: g * scaled(tensor1, value),
 )
+
+
+def _no_whole_quotients(tensors: Any) -> None:
+    if all(is_tensor(t) and t.dtype.category <= INTEGRAL for t in tensors[1:]):
+        raise RuntimeError(_NO_INTEGER_ADDCDIV)
+
+
 addcdiv_of = elementwise(
     "addcdiv_of(input, tensor1, tensor2 | value=1)",
     k.addcdiv,
@@ -269,6 +276,7 @@ addcdiv_of = elementwise(
     public="addcdiv",
     strict=("input", "tensor1", "tensor2"),
     fast=k.addcdiv,
+    guard=_no_whole_quotients,
     signatures=("(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",),
     check=refuse_with(
         RuntimeError(_NO_INTEGER_ADDCDIV), INTEGRAL, refuse_with(RuntimeError(_NO_INTEGER_ADDCDIV), BOOL)

@@ -276,7 +276,7 @@ def _whole(item: slice, n: int) -> bool:
     """Whether a slice takes all of a dimension of size `n`: PyTorch makes no view then."""
     start, stop, step = item.start, item.stop, item.step
     return (
-        (start is None or (isinstance(start, int) and (start == 0 or start <= -n)))
+        (start is None or (isinstance(start, int) and start == 0))
         and (stop is None or (isinstance(stop, int) and stop >= n))
         and (step is None or (isinstance(step, int) and step == 1))
     )
@@ -497,7 +497,8 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         return
     check_indices(out, indices, dims)
     if value.dtype is not out.dtype:
-        if value.ndim:
+        masked = any(is_tensor(k) and k.dtype in (dtypes.bool_, dtypes.uint8) for k in _key(key))
+        if not masked or value.numel() != 1:
             raise RuntimeError(
                 "Index put requires the source and destination dtypes match, got "
                 f"{dtypes.SCALAR_NAME[out.dtype]} for the destination and {dtypes.SCALAR_NAME[value.dtype]} "

@@ -211,6 +211,19 @@ def _tensors(function: str, **given: Any) -> None:
             bad_argument(function, name, position, "Tensor", value)
 
 
+def _fitting(a: Any, b: Any, rank: int) -> bool:
+    """Whether these are arrays of that rank and one dtype that fit for a product: nothing is left to check."""
+    if not (is_tensor(a) and is_tensor(b)):
+        return False
+    x, y = a._data, b._data
+    if not (is_array(x) and is_array(y)) or x.dtype is not y.dtype:
+        return False
+    left, right = x.shape, y.shape
+    if len(left) != rank or len(right) != rank or left[-1] != right[-2 if rank > 1 else -1]:
+        return False
+    return rank < 3 or left[0] == right[0]
+
+
 def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     """Product of two matrices.
 
@@ -231,6 +244,8 @@ def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([[3.],
                 [3.]])
     """
+    if out is None and _fitting(input, mat2, 2):
+        return mm_of(input, mat2)
     _tensors("mm", input=input, mat2=mat2)
     if input.ndim != 2:
         raise RuntimeError("self must be a matrix")
@@ -272,6 +287,8 @@ def bmm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()
         tensor([3., 3.])
     """
+    if out is None and _fitting(input, mat2, 3):
+        return bmm_of(input, mat2)
     _tensors("bmm", input=input, mat2=mat2)
     check_fit(input, mat2)
     if input.dtype is not mat2.dtype:
@@ -369,6 +386,8 @@ def dot(input: Any, tensor: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
         tensor(11.)
     """
+    if out is None and _fitting(input, tensor, 1):
+        return dot_of(input, tensor)
     _tensors("dot", input=input, tensor=tensor)
     check_vectors("dot", input, tensor)
     return deliver_exact("dot", dot_of(input, tensor), out, VECTORS_DIFFER)
@@ -412,7 +431,10 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     if m == 1 and n == 2:
         row = unsqueeze_at(input, 0)
         _check_inner(row, other)
-        return deliver_exact("matmul", v.squeezed_product(mm_of(row, other)), out)
+        result = v.squeezed_product(mm_of(row, other))
+        if out is None and result._vc is None:
+            result._vc = [1, None]  # `squeeze_` counts as a write
+        return deliver_exact("matmul", result, out)
     if _folds(input, other):
         return deliver_exact("matmul", _folded(input, other), out)
     if m == 3 and n == 3 and input.shape[0] != other.shape[0]:
@@ -423,7 +445,7 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
             return matmul(input, v.squeeze_dims(other, (0,)), out=out)
     if n == 1:
         result = matmul_batched(input, unsqueeze_at(other, 1))
-        return deliver_exact("matmul", v.squeeze_dims(result, (result.ndim - 1,)), out)
+        return deliver_exact("matmul", reshape_any(result, tuple(result.shape)[:-1]), out)
     left = input if m > 1 else unsqueeze_at(input, 0)
     check_lead = _lead(tuple(left.shape[:-2]), tuple(other.shape[:-2]))
     if left.shape[-1] != other.shape[-2]:

@@ -111,11 +111,13 @@ atanh = elementwise(
 
 
 def _atan2_left(g: Any, input: Any, other: Any) -> Any:
-    return g * (other / (input * input + other * other))
+    square = input * input + other * other
+    return g * (other / (square + (square == 0)))  # PyTorch's gradient at the origin is zero
 
 
 def _atan2_right(g: Any, input: Any, other: Any) -> Any:
-    return g * (-input / (input * input + other * other))
+    square = input * input + other * other
+    return g * (-input / (square + (square == 0)))
 
 
 atan2 = elementwise(

@@ -191,6 +191,14 @@ squeeze_dims: Any = linear(
     batch="axes",
     input=lambda g, input_shape: reshape_any(g, input_shape),
 )
+# The result of a vector times a matrix loses its row by `squeeze_`, whose node has a name of its own.
+squeezed_product: Any = linear(
+    "squeezed_product(input)",
+    lambda a: a[0],
+    node="SqueezeBackward4",
+    public="squeeze",
+    input=lambda g: unsqueeze_at(g, 0),
+)
 unsqueeze_at: Any = linear(
     "unsqueeze_at(input | dim)",
     k.unsqueeze,
