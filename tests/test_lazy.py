@@ -45,14 +45,14 @@ def test_a_used_module_is_a_plain_module(library: str) -> None:
     assert vars(part) == vars(sys.modules[f"{library}.part"])
     assert part.made == "on demand"
     with pytest.raises(AttributeError, match="no thing here"):
-        part.thing
+        part.thing  # noqa: B018
 
 
 def test_a_missing_name_or_module(library: str) -> None:
     with pytest.raises(AttributeError, match="no first here"):
-        lazy.module(f"{library}.part").first
+        lazy.module(f"{library}.part").first  # noqa: B018
     with pytest.raises(ModuleNotFoundError, match=f"No module named '{library}.other'"):
-        lazy.module(f"{library}.other").anything
+        lazy.module(f"{library}.other").anything  # noqa: B018
 
 
 def test_a_module_that_fails_may_be_tried_again(library: str, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_module_that_fails_may_be_tried_again(library: str, tmp_path: Path) ->
     broken.write_text("raise OSError('not now')\n")
     module = lazy.module(f"{library}.broken")
     with pytest.raises(OSError, match="not now"):
-        module.value
+        module.value  # noqa: B018
     broken.write_text("value = 'now it works'\n")
     assert module.value == "now it works"
 

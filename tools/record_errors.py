@@ -16,8 +16,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-import torch
-from error_cases.runner import Case, read_cases, run_snippet
+import torch  # noqa: E402
+from error_cases.runner import Case, read_cases, run_snippet  # noqa: E402
 
 OUT = ROOT / "tests" / "data" / "errors.json"
 

@@ -13,9 +13,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-import numpy as np
-import torch
-from printing_cases import PICKED, PrintCase, drawn_case
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from printing_cases import PICKED, PrintCase, drawn_case  # noqa: E402
 
 OUT = ROOT / "tests" / "data" / "printing.json"
 SEEDS = 300

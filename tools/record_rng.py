@@ -15,11 +15,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-import numpy as np
-import torch
-from rng_calls import Call, digest, is_exact, picked, sequence, weights
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from rng_calls import Call, digest, is_exact, picked, sequence, weights  # noqa: E402
 
-from cotangent.kernels.boxmuller import normals_32
+from cotangent.kernels.boxmuller import normals_32  # noqa: E402
 
 OUT = ROOT / "tests" / "data" / "rng.json"
 SEEDS = (0, 1, -7, 2**40 + 7, 2**64 - 1)

@@ -15,8 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-import torch
-from told import DATA, SOURCES, told
+import torch  # noqa: E402
+from told import DATA, SOURCES, told  # noqa: E402
 
 
 def main() -> None:

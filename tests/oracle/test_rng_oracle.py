@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from record_rng import theirs
-from rng_calls import bits, ours, sequence
+from record_rng import theirs  # noqa: E402
+from rng_calls import bits, ours, sequence  # noqa: E402
 
-from cotangent.kernels import discrete, sampling
-from cotangent.kernels.rng import Stream
+from cotangent.kernels import discrete, sampling  # noqa: E402
+from cotangent.kernels.rng import Stream  # noqa: E402
 
 SEEDS = (0, 3, -5, 2**35 + 11)
 

@@ -176,18 +176,18 @@ def is_tensor(obj: Any) -> bool:
 
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:
-    _emitter.emit(_op)  # type: ignore[name-defined]
-    return _entry(*args, **kwargs)  # type: ignore[name-defined]
+    _emitter.emit(_op)  # type: ignore[name-defined] # noqa: F821
+    return _entry(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
 def _first_operator(*args: Any, **kwargs: Any) -> Any:
-    _emitter.emit(_op)  # type: ignore[name-defined]
-    return _op.operator(*args, **kwargs)  # type: ignore[name-defined]
+    _emitter.emit(_op)  # type: ignore[name-defined] # noqa: F821
+    return _op.operator(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
 def _first_write(*args: Any, **kwargs: Any) -> Any:
-    _emitter.emit_writer(_op)  # type: ignore[name-defined]
-    return _op.writer(*args, **kwargs)  # type: ignore[name-defined]
+    _emitter.emit_writer(_op)  # type: ignore[name-defined] # noqa: F821
+    return _op.writer(*args, **kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
 _FIRST_CALL: Final[CodeType] = _first_call.__code__

@@ -20,9 +20,9 @@ def _copying(op: Primitive, node: str | None = None) -> Any:
     """The twin of a view primitive."""
     kernel = op.kernel
     if op.nout == 1:
-        copied: Callable[..., Any] = lambda *args: kernel(*args).copy()
+        copied: Callable[..., Any] = lambda *args: kernel(*args).copy()  # noqa: E731 - two of one kind
     else:
-        copied = lambda *args: tuple(part.copy() for part in kernel(*args))
+        copied = lambda *args: tuple(part.copy() for part in kernel(*args))  # noqa: E731
     statics = ", ".join(op.statics)
     twin = Primitive(f"{op.name}_copy({', '.join(op.tensors)} | {statics})", copied, "linear", dict(op.rules))
     return declare(
