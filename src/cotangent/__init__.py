@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from typing import Any as _Any
 
-from . import autograd, random, special
-from . import dtypes as _dtypes
-from . import functions as _functions
-from . import toplevel as _toplevel
+from . import autograd, dtypes as _dtypes, functions as _functions, random, special, toplevel as _toplevel
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .autograd.modes import (
-    enable_grad, grad_enabled as is_grad_enabled, inference_mode, is_inference_mode_enabled, no_grad, set_grad_enabled,
+    enable_grad,
+    grad_enabled as is_grad_enabled,
+    inference_mode,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
 )  # fmt: skip
 from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
-from .lazy import deferred as _deferred
-from .lazy import module as _module
+from .lazy import deferred as _deferred, module as _module
 from .namespaces import fill_autograd as _fill_autograd
 from .ops.table import is_tensor
 from .printing import set_printoptions
 from .size import (
-    Size, channels_last, channels_last_3d, contiguous_format, device, layout, memory_format, preserve_format,
-    sparse_coo, strided,
+    Size,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    device,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    strided,
 )  # fmt: skip
 from .tensor import Tensor
 

@@ -31,9 +31,8 @@ OPERAND = (TensorBase, int, float, complex, np.number, np.bool_)
 
 def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """Run `op` on tensors (or numbers, for elementwise ops) of any payload."""
-    if op.complex_form is not None and isinstance(tensors[0], TensorBase):
-        if tensors[0].dtype.is_complex:  # type: ignore[attr-defined]
-            return op.complex_form(*tensors, *statics)
+    if op.complex_form is not None and getattr(getattr(tensors[0], "dtype", None), "is_complex", False):
+        return op.complex_form(*tensors, *statics)
     owner = owner_of(tensors)
     if owner is not None:
         result = owner.run(op, tensors, statics)
@@ -224,9 +223,10 @@ def convert(data: Any, to: Any) -> Any:
 
 def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     for name, value in zip(op.tensors, tensors, strict=True):
-        if value is not None and not isinstance(value, TensorBase):
-            if name in op.strict or not isinstance(value, OPERAND):
-                _no_fit(op, name, value, tensors)
+        if value is None or isinstance(value, TensorBase):
+            continue
+        if name in op.strict or not isinstance(value, OPERAND):
+            _no_fit(op, name, value, tensors)
     if not any(isinstance(value, TensorBase) for value in tensors):
         _no_fit(op, op.tensors[0], tensors[0], tensors)
     compute, result_dtype = promoted(op, tensors, statics)

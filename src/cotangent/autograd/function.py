@@ -168,8 +168,8 @@ class BackwardCFunction(Node, FunctionCtx):
                 f"{len(given)})"
             )
         out: list[Any] = []
-        for position, (value, is_tensor) in enumerate(zip(given, self._is_tensor, strict=True)):
-            if not is_tensor:
+        for position, (value, taken) in enumerate(zip(given, self._is_tensor, strict=True)):
+            if not taken:
                 if value is not None:
                     raise RuntimeError(
                         f"function {name} returned a gradient different than None at position "
@@ -203,9 +203,9 @@ class BackwardCFunction(Node, FunctionCtx):
 
 _PRIVATE = frozenset(
     (
-        "_saved", "_outputs", "_inputs", "_is_tensor", "outputs", "edges", "seq", "code", "lasti", "hooks", "fit",
-        "meta", "nout", "op", "materialize", "saved_names", "step", "release", "_unpacked", "_checked", "_fitted",
-        "_user_backward", "_hooks",
+        "_saved", "_outputs", "_inputs", "_is_tensor", "outputs", "edges", "seq", "code", "lasti", "hooks",
+        "fit", "meta", "nout", "op", "materialize", "saved_names", "step", "release", "_unpacked", "_checked",
+        "_fitted", "_user_backward", "_hooks",
     )
 )  # fmt: skip  # fmt: skip
 

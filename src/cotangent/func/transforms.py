@@ -252,12 +252,12 @@ def jvp(
             head + "Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
         )
     leaves, structure = tree.flatten(primals)
-    moves, other = tree.flatten(tangents)
+    moves, _ = tree.flatten(tangents)
     if tree.spec(primals) != tree.spec(tangents):
         raise RuntimeError(
             head
             + "Expected primals and tangents to have the same python structure. For example, if primals is "
-                "a tuple of 3 "
+            "a tuple of 3 "
             f"tensors, tangents also must be. Got primals with structure {tree.spec(primals)} and tangents "
             f"with structure {tree.spec(tangents)}"
         )

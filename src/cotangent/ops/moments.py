@@ -297,7 +297,7 @@ _NO_FREEDOM: Final = (
 
 
 def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None:
-    """`out=` has no overload with `unbiased` but without `dim`, and along dimensions it may not be complex."""
+    """`out=` has no overload with `unbiased` but no `dim`, and along dimensions it may not be complex."""
     if out is None:
         return
     given = [("", v) for v in (dim,) if isinstance(v, bool)]
