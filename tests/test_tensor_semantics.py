@@ -22,7 +22,7 @@ RECORDED: dict[str, str] = json.loads(
 
 
 def expected_of(question: str) -> str:
-    """PyTorch's answer; where it has a type or lacks a kernel that NumPy lacks or has, what follows from it."""
+    """PyTorch's answer, or what follows from it where the types or kernels at hand differ."""
     answer = RECORDED[question].replace("complex32", "complex64").replace("ComplexHalf", "ComplexFloat")
     if "not implemented for 'UInt" not in answer:
         return answer
@@ -38,7 +38,7 @@ def test_promotion() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("name", ["float16", "float32", "float64", "complex64", "int8", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("name", ["float16", "float32", "float64", "complex64", "int8", "uint8", "bool"])
 def test_memory_is_shared_both_ways(name: str) -> None:
     array = np.zeros((2, 3), name)
     t = torch.from_numpy(array)
@@ -120,6 +120,9 @@ def test_dlpack() -> None:
     assert torch.from_dlpack(t).data_ptr() == t.data_ptr()
     with pytest.raises(BufferError, match="require gradient"):
         torch.from_dlpack(torch.ones(1, requires_grad=True))
+    lent = torch.ones(2)
+    torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(lent))[1] = 3
+    assert lent.tolist() == [1.0, 3.0]
     with pytest.raises(RuntimeError, match="invalid capsule"):
         torch.from_dlpack([1.0])
 
@@ -142,7 +145,12 @@ def test_printing_of_history() -> None:
         assert repr(x * 2) == "tensor([2., 2.])"
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))], ids=["deep", "pickle"])
+def pickled(value: Any) -> Any:
+    """`value` after a round through pickle."""
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
 def test_duplicates_are_leaves_of_their_own(duplicate: Any) -> None:
     for made in (
         torch.arange(6.0).reshape(2, 3).t(),
@@ -168,23 +176,23 @@ def test_copies_keep_sharing_inside_one_structure() -> None:
 
 def test_value_types_survive_pickling() -> None:
     for value in (torch.float32, torch.strided, torch.device("cpu"), torch.Size([2, 3])):
-        assert pickle.loads(pickle.dumps(value)) == value
+        assert pickled(value) == value
 
 
 @pytest.mark.parametrize(
-    ("write", "text"),
+    ("write", "made", "kept"),
     [
-        (lambda: torch.arange(3).add_(1.5), "result type Float can't be cast to the desired output type Long"),
-        (lambda: torch.ones(3, dtype=torch.bool).add_(1), "result type Long can't be cast to the desired output type Bool"),
-        (lambda: torch.ones(3).mul_(1j), "result type ComplexFloat can't be cast to the desired output type Float"),
-        (lambda: torch.arange(3).exp_(), "result type Float can't be cast to the desired output type Long"),
+        (lambda: torch.arange(3).add_(1.5), "Float", "Long"),
+        (lambda: torch.ones(3, dtype=torch.bool).add_(1), "Long", "Bool"),
+        (lambda: torch.ones(3).mul_(1j), "ComplexFloat", "Float"),
+        (lambda: torch.arange(3).exp_(), "Float", "Long"),
     ],
     ids=["long", "bool", "float", "exp"],
 )
-def test_in_place_keeps_the_dtype(write: Any, text: str) -> None:
+def test_in_place_keeps_the_dtype(write: Any, made: str, kept: str) -> None:
     with pytest.raises(RuntimeError) as raised:
         write()
-    assert str(raised.value) == text
+    assert str(raised.value) == f"result type {made} can't be cast to the desired output type {kept}"
 
 
 def test_tensors_as_python_numbers() -> None:

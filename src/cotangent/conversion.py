@@ -108,9 +108,10 @@ def _caster(name: str, d: _dtype) -> Any:
 
 
 _CASTS: Final = {
-    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16, "int": dtypes.int32,
-    "long": dtypes.int64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16, "float": dtypes.float32,
-    "double": dtypes.float64, "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16,
+    "int": dtypes.int32, "long": dtypes.int64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
+    "float": dtypes.float32, "double": dtypes.float64, "cfloat": dtypes.complex64,
+    "cdouble": dtypes.complex128,
 }  # fmt: skip
 _BY_TYPE_NAME: Final = {d.type_name: d for d in dtypes.ALL}
 
@@ -183,7 +184,9 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         array([1., 2.], dtype=float32)
     """
     if self._req and not force and modes.grad is not None:
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
     if self.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     if self._owner is not None:
@@ -210,16 +213,17 @@ def __array_wrap__(self: Any, array: Any, context: Any = None, return_scalar: bo
 
 # NumPy's ufuncs on tensors are the operations of the table, so autograd sees them.
 _UFUNCS: Final = {
-    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div", "negative": "neg",
-    "power": "pow", "float_power": "float_power", "floor_divide": "floor_divide", "remainder": "remainder",
-    "fmod": "fmod", "absolute": "abs", "fabs": "abs", "sign": "sgn", "conjugate": "conj", "exp": "exp", "exp2": "exp2",
-    "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p", "sqrt": "sqrt",
-    "square": "square", "reciprocal": "reciprocal", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin",
-    "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "hypot": "hypot", "sinh": "sinh", "cosh": "cosh",
-    "tanh": "tanh", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "degrees": "rad2deg",
-    "radians": "deg2rad", "deg2rad": "deg2rad", "rad2deg": "rad2deg", "maximum": "maximum", "minimum": "minimum",
-    "fmax": "fmax", "fmin": "fmin", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "round",
-    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "equal": "eq", "not_equal": "ne",
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div",
+    "negative": "neg", "power": "pow", "float_power": "float_power", "floor_divide": "floor_divide",
+    "remainder": "remainder", "fmod": "fmod", "absolute": "abs", "fabs": "abs", "sign": "sgn",
+    "conjugate": "conj", "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2",
+    "log10": "log10", "log1p": "log1p", "sqrt": "sqrt", "square": "square", "reciprocal": "reciprocal",
+    "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
+    "arctan2": "atan2", "hypot": "hypot", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "arcsinh": "asinh",
+    "arccosh": "acosh", "arctanh": "atanh", "degrees": "rad2deg", "radians": "deg2rad", "deg2rad": "deg2rad",
+    "rad2deg": "rad2deg", "maximum": "maximum", "minimum": "minimum", "fmax": "fmax", "fmin": "fmin",
+    "floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "round", "greater": "gt",
+    "greater_equal": "ge", "less": "lt", "less_equal": "le", "equal": "eq", "not_equal": "ne",
     "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor",
     "logical_not": "logical_not", "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or",
     "bitwise_xor": "bitwise_xor", "invert": "bitwise_not", "isnan": "isnan", "isinf": "isinf",
@@ -230,7 +234,8 @@ _UFUNCS: Final = {
 
 # Their second operand may not be a number in PyTorch; NumPy takes one.
 _TENSORS_ONLY: Final = frozenset(
-    ("maximum", "minimum", "fmax", "fmin", "atan2", "hypot", "logaddexp", "logaddexp2", "nextafter", "heaviside",
+    ("maximum", "minimum", "fmax", "fmin", "atan2", "hypot", "logaddexp", "logaddexp2", "nextafter",
+     "heaviside",
      "logical_and", "logical_or", "logical_xor")
 )  # fmt: skip
 
@@ -239,9 +244,13 @@ def __array_ufunc__(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     name = _UFUNCS.get(ufunc.__name__)
     if method != "__call__" or name is None or set(kwargs) - {"out"} or not hasattr(Tensor, name):
         return _without_recording(ufunc, method, inputs, kwargs)
-    operands = [born(v) if isinstance(v, np.ndarray) else v.item() if isinstance(v, np.generic) else v for v in inputs]
+    operands = [
+        born(v) if isinstance(v, np.ndarray) else v.item() if isinstance(v, np.generic) else v for v in inputs
+    ]
     if not isinstance(operands[0], Tensor):
-        operands[0] = born(np.asarray(operands[0], operands[1].dtype.np if operands[1].dtype.category >= 2 else None))
+        operands[0] = born(
+            np.asarray(operands[0], operands[1].dtype.np if operands[1].dtype.category >= 2 else None)
+        )
     if name in _TENSORS_ONLY and not isinstance(operands[1], Tensor):
         operands[1] = tensor(operands[1])
     result = getattr(Tensor, name)(*operands)
@@ -317,8 +326,8 @@ def from_dlpack(ext_tensor: Any) -> Any:
         ext_tensor = _Capsule(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise RuntimeError(
-            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so "
-            "you might have already constructed a tensor from it once."
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, "
+            "so you might have already constructed a tensor from it once."
         )
     return born(np.from_dlpack(ext_tensor))
 
@@ -338,12 +347,15 @@ def _legacy_class(d: _dtype) -> Any:
     return _LegacyMeta(name, (), {"_legacy_dtype": d, "__new__": make, "__module__": "torch", "dtype": d})
 
 
-LEGACY: Final = {d.type_name: _legacy_class(d) for d in dtypes.ALL if not d.type_name.startswith(("UInt", "Complex"))}
+LEGACY: Final = {
+    d.type_name: _legacy_class(d) for d in dtypes.ALL if not d.type_name.startswith(("UInt", "Complex"))
+}
 
 for _name, _d in _CASTS.items():
     setattr(Tensor, _name, _caster(_name, _d))
 for _method in (
-    to, type, type_as, cpu, cuda, numpy, __array__, __array_wrap__, __array_ufunc__, __dlpack__, __dlpack_device__,
+    to, type, type_as, cpu, cuda, numpy, __array__, __array_wrap__, __array_ufunc__, __dlpack__,
+    __dlpack_device__,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]

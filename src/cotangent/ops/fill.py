@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -103,12 +104,29 @@ def _check_value(value: Any) -> None:
 
 def _fitting(input: Any, value: Any) -> Any:
     if isinstance(value, complex) and not input.dtype.is_complex:
-        raise RuntimeError(
-            f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow"
-        )
-    return (
-        np.asarray(value).astype(input.dtype.np).item() if input.dtype.category < dtypes.FLOATING else value
-    )
+        raise _overflow(input.dtype)
+    d = input.dtype
+    if d is dtypes.bool_ or is_tensor(value) or isinstance(value, complex):
+        return value
+    if d.category == dtypes.INTEGRAL:
+        limits = np.iinfo(d.np)
+        # unsigned types take the negatives of their whole numbers, which wrap around
+        lowest = limits.min if d.is_signed or isinstance(value, float) else -limits.max
+        if value != value or not lowest <= value <= limits.max:
+            raise _overflow(d)
+        return int(value) & limits.max if value < 0 and not d.is_signed else int(value)
+    if d in (dtypes.float32, dtypes.complex64) and math.isfinite(value) and abs(value) > _LARGEST:
+        raise _overflow(d)
+    return value
+
+
+_LARGEST: Final = float(np.finfo(np.float32).max)
+
+
+def _overflow(d: dtypes.dtype) -> RuntimeError:
+    plain = d is dtypes.int32 or d.category >= dtypes.FLOATING
+    name = dtypes.CPP_NAME[d] if plain else f"{d.name}_t"
+    return RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 
 def written_fill(input: Any, value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..config import settings
+from ..config import settings, warn_once
 from ..errors import type_name
 from ..kernels import index as k
 from .table import constant, emitter, general, is_array, is_tensor, linear
@@ -456,6 +456,8 @@ def _placed(x: Any, key: Any, value: Any) -> bool:
     elif is_tensor(value):
         if value._req or not is_array(value._data) or value._data.dtype is not data.dtype:
             return False
+        if np.may_share_memory(value._data, data):
+            return False
         value = value._data
     else:
         return False
@@ -541,6 +543,8 @@ def copy(input: Any, src: Any, non_blocking: bool = False) -> Any:
     shape, have = tuple(input.shape), tuple(src.shape)
     if have != shape:
         check_fits(shape, have)
+    if src.dtype.is_complex and not input.dtype.is_complex and input.dtype is not dtypes.bool_:
+        warn_once("Casting complex values to real discards the imaginary part", 3)
     return copy_to(input, src)
 
 

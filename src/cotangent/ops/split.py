@@ -363,7 +363,7 @@ def iterate(input: Any) -> Iterator[Any]:
 def contains(input: Any, element: Any) -> bool:
     """Whether any element equals `element` (or one of its elements, if that is a tensor)."""
     if is_tensor(element) or isinstance(element, (int, float, complex)):
-        return bool((input == element).any().item())
+        return bool((element == input).any().item())
     raise RuntimeError(
         f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
     )

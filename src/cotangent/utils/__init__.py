@@ -1,5 +1,5 @@
 """Data loading and hooks: `torch.utils`."""
 
-from . import data, hooks
+from . import data, dlpack, hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["data", "dlpack", "hooks"]

@@ -1,0 +1,31 @@
+"""`torch.utils.dlpack`: tensors handed to and taken from other libraries without a copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conversion import from_dlpack
+
+
+def to_dlpack(tensor: Any) -> Any:
+    """The tensor's memory as a DLPack capsule, which can be consumed once.
+
+    Args:
+        tensor: a tensor that requires no gradient.
+
+    Returns:
+        a capsule.
+
+    Raises:
+        BufferError: if the tensor requires a gradient.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.utils.dlpack import from_dlpack, to_dlpack
+        >>> from_dlpack(to_dlpack(torch.ones(2)))
+        tensor([1., 1.])
+    """
+    return tensor.__dlpack__(max_version=(1, 0))  # older capsules are read-only to NumPy
+
+
+__all__ = ["from_dlpack", "to_dlpack"]
