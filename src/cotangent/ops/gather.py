@@ -11,6 +11,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import gather as k
 from .arguments import REQUIRED, deliver_exact, missing
+from .fitting import gather_fits
 from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
 from .table import constant, general, is_array, is_tensor, linear
@@ -187,9 +188,13 @@ def gather(
         tensor([[1, 1],
                 [4, 3]])
     """
+    if out is None and dim.__class__ is int and gather_fits(input, dim, index):
+        return gather_along(input, index, dim + index.ndim if dim < 0 else dim)
     _tensors("gather", input=input, dim=dim, index=index)
     d = check_dim(dim, input.ndim)
-    if index.numel():
+    if not index.numel():
+        index = constant(np.zeros(index._data.shape, np.int64))  # of any dtype, as there is nothing to read
+    else:
         _check_index("gather", index)
         _gather_shapes(input, index, d, "input")
         for i, n in enumerate(index.shape):
@@ -517,8 +522,8 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
 
 
 FUNCTIONS: Final = (
-    "gather", "scatter", "scatter_add", "index_select", "index_add", "index_copy", "index_fill", "take_along_dim",
-    "index_put",
+    "gather", "scatter", "scatter_add", "index_select", "index_add", "index_copy", "index_fill",
+    "take_along_dim", "index_put",
 )  # fmt: skip
 METHODS: Final = FUNCTIONS
 INPLACE: Final = (

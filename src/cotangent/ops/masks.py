@@ -13,10 +13,18 @@ from .table import elementwise, is_array, is_tensor, linear
 from .views import reshape_any, sum_to_size
 
 
+def _fill_masked(a: Any, mask: Any, value: Any) -> None:
+    if value.__class__ is not float or a.dtype.char not in "fd":
+        value = np.asarray(value).astype(a.dtype)
+    np.copyto(a, value, casting="unsafe", where=mask)
+
+
 def _masked_fill(a: Any, mask: Any, value: Any = 0, out: Any = None) -> Any:
-    shape = np.broadcast_shapes(a.shape, mask.shape)
-    result = np.array(np.broadcast_to(a, shape))
-    np.copyto(result, np.asarray(value).astype(a.dtype), where=mask)
+    if a.shape == mask.shape:
+        result = np.array(a)
+    else:
+        result = np.array(np.broadcast_to(a, np.broadcast_shapes(a.shape, mask.shape)))
+    _fill_masked(result, mask, value)
     if out is None or out is Ellipsis:
         return result
     out[...] = result
@@ -26,6 +34,8 @@ def _masked_fill(a: Any, mask: Any, value: Any = 0, out: Any = None) -> Any:
 masked_fill_number: Any = elementwise(
     "masked_fill_number(input, mask | value)",
     _masked_fill,
+    fast=_masked_fill,
+    store=_fill_masked,
     fixed=("mask",),
     node="MaskedFillBackward0",
     public="masked_fill",
@@ -157,8 +167,9 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         >>> torch.ones(2).masked_fill(torch.tensor([True, False]), 0.0)
         tensor([0., 1.])
     """
+    if mask._data.shape != input._data.shape:
+        check_broadcast(tuple(mask.shape), tuple(input.shape))
     value = _filler(input, mask, value)
-    check_broadcast(tuple(mask.shape), tuple(input.shape))
     return (
         masked_fill_with(input, value, mask) if is_tensor(value) else masked_fill_number(input, mask, value)
     )

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..errors import bad_argument
 from ..kernels import products as k
 from ..kernels.shape import sum_to_size as fold
 from . import views as v
-from .arguments import REQUIRED, deliver_exact, missing, no_match
+from .arguments import REQUIRED, deliver_exact
+from .fitting import product_fits, tensor_operands
 from .table import bilinear, general, is_array, is_tensor, linear as linear_op
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
@@ -192,38 +192,6 @@ def _same_dtype(a: Any, b: Any) -> None:
         raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
 
 
-_WITH_OUT_DTYPE: Final = {"mm": "Tensor mat2", "bmm": "Tensor mat2", "addmm": "Tensor mat1, Tensor mat2"}
-
-
-def _tensors(function: str, **given: Any) -> None:
-    absent = [name for name, value in given.items() if value is REQUIRED]
-    if absent and function in _WITH_OUT_DTYPE:
-        factors = ", Number beta = 1, Number alpha = 1" if function == "addmm" else ""
-        needed = f"Tensor input, {_WITH_OUT_DTYPE[function]}"
-        no_match(
-            function, tuple(v for v in given.values() if v is not REQUIRED),
-            f"{needed}, *{factors}, Tensor out = None", f"{needed}, torch.dtype out_dtype, *{factors}, Tensor out = None",
-        )  # fmt: skip
-    if absent:
-        missing(function, *absent)
-    for position, (name, value) in enumerate(given.items(), 1):
-        if not is_tensor(value):
-            bad_argument(function, name, position, "Tensor", value)
-
-
-def _fitting(a: Any, b: Any, rank: int) -> bool:
-    """Whether these are arrays of that rank and one dtype that fit for a product: nothing is left to check."""
-    if not (is_tensor(a) and is_tensor(b)):
-        return False
-    x, y = a._data, b._data
-    if not (is_array(x) and is_array(y)) or x.dtype is not y.dtype:
-        return False
-    left, right = x.shape, y.shape
-    if len(left) != rank or len(right) != rank or left[-1] != right[-2 if rank > 1 else -1]:
-        return False
-    return rank < 3 or left[0] == right[0]
-
-
 def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     """Product of two matrices.
 
@@ -244,9 +212,9 @@ def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([[3.],
                 [3.]])
     """
-    if out is None and _fitting(input, mat2, 2):
+    if out is None and product_fits(input, mat2, 2):
         return mm_of(input, mat2)
-    _tensors("mm", input=input, mat2=mat2)
+    tensor_operands("mm", input=input, mat2=mat2)
     if input.ndim != 2:
         raise RuntimeError("self must be a matrix")
     if mat2.ndim != 2:
@@ -287,9 +255,9 @@ def bmm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.bmm(torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()
         tensor([3., 3.])
     """
-    if out is None and _fitting(input, mat2, 3):
+    if out is None and product_fits(input, mat2, 3):
         return bmm_of(input, mat2)
-    _tensors("bmm", input=input, mat2=mat2)
+    tensor_operands("bmm", input=input, mat2=mat2)
     check_fit(input, mat2)
     if input.dtype is not mat2.dtype:
         raise RuntimeError(
@@ -330,7 +298,7 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.mv(torch.ones(2, 3), torch.ones(3))
         tensor([3., 3.])
     """
-    _tensors("mv", input=input, vec=vec)
+    tensor_operands("mv", input=input, vec=vec)
     if input.ndim != 2 or vec.ndim != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input.ndim}, {vec.ndim}")
     if input.shape[1] != vec.shape[0]:
@@ -386,9 +354,9 @@ def dot(input: Any, tensor: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
         tensor(11.)
     """
-    if out is None and _fitting(input, tensor, 1):
+    if out is None and product_fits(input, tensor, 1):
         return dot_of(input, tensor)
-    _tensors("dot", input=input, tensor=tensor)
+    tensor_operands("dot", input=input, tensor=tensor)
     check_vectors("dot", input, tensor)
     return deliver_exact("dot", dot_of(input, tensor), out, VECTORS_DIFFER)
 
@@ -416,7 +384,7 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         a, b = input._data, other._data
         m, n = a.ndim, b.ndim
     except AttributeError:
-        _tensors("matmul", input=input, other=other)
+        tensor_operands("matmul", input=input, other=other)
         raise
     if m == 2 and n == 2:
         if a.shape[1] != b.shape[0] or a.dtype != b.dtype:
@@ -510,7 +478,9 @@ def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(max(p, q) if 0 not in (p, q) else 0 for p, q in zip(x, y, strict=True))
 
 
-def addmm(input: Any, mat1: Any = REQUIRED, mat2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Any:
+def addmm(
+    input: Any, mat1: Any = REQUIRED, mat2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
+) -> Any:
     """`beta * input + alpha * (mat1 @ mat2)`.
 
     Args:
@@ -535,7 +505,7 @@ def addmm(input: Any, mat1: Any = REQUIRED, mat2: Any = REQUIRED, *, beta: Any =
     try:
         a, b, c = mat1._data, mat2._data, input._data
     except AttributeError:
-        _tensors("addmm", input=input, mat1=mat1, mat2=mat2)
+        tensor_operands("addmm", input=input, mat1=mat1, mat2=mat2)
         raise
     if (
         out is None and a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0] and c.shape == b.shape[1:]
@@ -595,7 +565,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
                 [4.]])
     """
     if not is_tensor(input) or not is_tensor(weight):
-        _tensors("linear", input=input, weight=weight)
+        tensor_operands("linear", input=input, weight=weight)
     if weight.ndim == 1:
         return matmul(input, weight) if bias is None else matmul(input, weight) + bias
     transposed = t_matrix(weight)

@@ -15,6 +15,7 @@ from ..errors import bad_argument, type_name
 from ..kernels import norm as k
 from .arguments import integers
 from .batching import in_front
+from .fitting import rows_fit
 from .reduce import mean_dims, sum_dims
 from .refusals import refuse
 from .table import general, is_tensor
@@ -167,6 +168,8 @@ def layer_norm(
         >>> torch.nn.functional.layer_norm(torch.tensor([1.0, 3.0]), (2,))
         tensor([-1.0000,  1.0000])
     """
+    if rows_fit(input, normalized_shape, weight, bias):
+        return layer_norm_of(input, weight, bias, len(normalized_shape), float(eps))
     rows = row_shape("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     if input.dtype.category != FLOATING:
         refuse("LayerNormKernelImpl", BOOL, INTEGRAL, COMPLEX)(None, input.dtype)
