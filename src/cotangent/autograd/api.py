@@ -221,7 +221,7 @@ def grad(
     nodes, grads = _roots(outs, _cotangents(outs, given))
     ends = []
     for t in ins:
-        if not t.requires_grad:
+        if isinstance(t, TensorBase) and not t.requires_grad:  # type: ignore[attr-defined]
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         ends.append(t.node if hasattr(t, "node") else edge_of(t) or accumulator_of(t))
     results = run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends, accumulate=False)

@@ -342,8 +342,11 @@ class _Careful:
             for hook in list(hooks.post.values()):
                 hook((), (self.shown(g),))
             for hook in list(hooks.after_accumulate.values()):
-                if hook(variable) is not None:
+                returned = hook(variable)
+                if isinstance(returned, TensorBase):
                     raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+                if returned is not None:
+                    raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
 
     def prehooks(self, hooks: Any, gs: tuple[Any, ...]) -> tuple[Any, ...]:
         """Run a node's prehooks on the cotangents of its outputs."""

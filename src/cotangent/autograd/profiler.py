@@ -251,30 +251,33 @@ class profile:
     @property
     def function_events(self) -> EventList:
         """The events in the order of their calls."""
-        if self._events is None:
-            raise RuntimeError("Profiler didn't finish running")
-        return self._events
+        return EventList() if self._events is None else self._events
 
     @property
     def self_cpu_time_total(self) -> float:
         """Microseconds spent in all the events."""
-        return self.function_events.self_cpu_time_total
+        return self._finished().self_cpu_time_total
+
+    def _finished(self) -> EventList:
+        if self._events is None:
+            raise RuntimeError("Profiler didn't finish running")
+        return self._events
 
     def key_averages(self, group_by_input_shape: bool = False, **others: Any) -> EventList:
         """The events summed per name (see `EventList.key_averages`)."""
-        return self.function_events.key_averages(group_by_input_shape)
+        return self._finished().key_averages(group_by_input_shape)
 
     def total_average(self) -> FunctionEventAvg:
         """All events in one sum."""
-        return self.function_events.total_average()
+        return self._finished().total_average()
 
     def table(self, *args: Any, **kwargs: Any) -> str:
         """The events as a table (see `EventList.table`)."""
-        return self.function_events.table(*args, **kwargs)
+        return self._finished().table(*args, **kwargs)
 
     def export_chrome_trace(self, path: str) -> None:
         """Write the events for a trace viewer."""
-        self.function_events.export_chrome_trace(path)
+        self._finished().export_chrome_trace(path)
 
     def __repr__(self) -> str:
         return "<unfinished torch.autograd.profile>" if self._events is None else repr(self._events)

@@ -204,6 +204,8 @@ class EventList(list[Any]):
         Raises:
             AttributeError: if `sort_by` is no such number.
         """
+        if not self:
+            return ""
         rows: list[Any] = list(self)
         if sort_by is not None:
             if sort_by not in _SORTABLE:

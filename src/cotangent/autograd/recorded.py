@@ -154,7 +154,7 @@ class OpNode(Node):
             shape, dtype = self.fit[0][index], self.fit[1][index]
         if tensors:
             if tuple(value.shape) != shape:
-                value = TABLE["sum_to_size"].entry(value, shape)
+                value = TABLE["sum_to_size"].entry(value, shape) if shape else TABLE["sum_all"].entry(value)
             if dtype is not None:
                 value = TABLE["cast"].entry(value, dtype) if value.dtype.np != dtype else value
             return value
@@ -232,7 +232,7 @@ class Packed:
         self._vc = None
         before, modes.grad = modes.grad, None
         try:
-            self.packed = pack_hook(alias(t, None))
+            self.packed = pack_hook(t if t._node is None else alias(t, None))
         finally:
             modes.grad = before
         if cell[0] != version:
