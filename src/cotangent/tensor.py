@@ -17,7 +17,7 @@ import numpy as np
 
 from . import dtypes
 from .autograd.api import backward
-from .autograd.base import InferenceCell, TensorBase, bump, cell_of, new, version_of, world
+from .autograd.base import GivenCell, InferenceCell, TensorBase, bump, cell_of, new, version_of, world
 from .autograd.engine import run_scalar
 from .autograd.inplace import write
 from .autograd.modes import modes
@@ -159,7 +159,7 @@ class Tensor(TensorBase):
 
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
-        return self._vc.__class__ is InferenceCell
+        return self._vc.__class__ in (InferenceCell, GivenCell)
 
     def is_conj(self) -> bool:
         """Whether the tensor is a lazy conjugate: never here, conjugation is done at once."""
@@ -295,8 +295,8 @@ class Tensor(TensorBase):
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
         self._data = value._data
-        if value._vc.__class__ is InferenceCell:
-            self._vc = value._vc
+        if value._vc.__class__ is InferenceCell and not self.is_inference():
+            self._vc = GivenCell((version_of(self), None))
 
     @data.deleter
     def data(self) -> None:
@@ -304,7 +304,7 @@ class Tensor(TensorBase):
 
     @property
     def _version(self) -> int:
-        if self.is_inference():
+        if self._vc.__class__ is InferenceCell:
             raise RuntimeError("Inference tensors do not track version counter.")
         return version_of(self)
 
@@ -380,7 +380,10 @@ class Tensor(TensorBase):
         if self._owner is not None:
             return self._owner.detached(self)  # type: ignore[no-any-return]
         cell_of(self)
-        return alias(self, None)  # type: ignore[no-any-return]
+        t = alias(self, None)
+        if t._vc.__class__ is InferenceCell and not modes.inference:
+            t._vc = GivenCell((0, None))
+        return t  # type: ignore[no-any-return]
 
     def detach_(self) -> Tensor:
         """Cut this tensor off its history, in place."""
@@ -471,9 +474,6 @@ class Tensor(TensorBase):
         if self.dtype.category > dtypes.INTEGRAL or self._data.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
-
-    def __delitem__(self, index: Any) -> None:
-        raise TypeError("Tensor does not support deleting items")
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return self._text("tensor(")

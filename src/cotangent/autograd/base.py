@@ -69,6 +69,10 @@ class InferenceCell(list[Any]):
         return list.__getitem__(self, index)
 
 
+class GivenCell(list[Any]):
+    """Version cell of a tensor that got the memory of one made in inference mode: writes are not counted."""
+
+
 class _Active:
     """How many threads are in inference mode; read on every unrecorded operation, so a plain attribute."""
 
@@ -124,7 +128,7 @@ def bump(t: TensorBase, code: Any, lasti: int) -> None:
     cell = t._vc
     if cell is None:
         cell = t._vc = [0, None]
-    if cell.__class__ is InferenceCell:
+    if cell.__class__ is not list:
         return
     cell[0] += 1
     if len(cell) == 2:

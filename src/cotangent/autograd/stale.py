@@ -24,8 +24,8 @@ def stale_value(node: Any, field: str) -> NoReturn:
     if field.startswith("out") and field in node.saved_names:
         value, cell = getattr(node, field), getattr(node, field + "_vc")
         now, expected = cell[0], getattr(node, field + "_v")
-        producer: Any = node
         number = int(field[3:] or 0)
+        producer: Any = None if number in node.op.nondiff_outputs else node
         data = getattr(value, "_data", value)
         written = wrap(data)
         written._vc = cell
@@ -46,8 +46,8 @@ def stale_value(node: Any, field: str) -> NoReturn:
         name = name + overload.strip("0") if overload.isdigit() else producer.name()
         origin = f", which is output {number} of {name},"
     hint = (
-        "Hint: the backtrace further above shows the operation that failed to compute its gradient. The variable in "
-        "question was changed in there or anywhere later. Good luck!"
+        "Hint: the backtrace further above shows the operation that failed to compute its gradient. The "
+        "variable in question was changed in there or anywhere later. Good luck!"
         if modes.extras.anomaly
         else "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."

@@ -13,16 +13,17 @@ Array = np.ndarray[Any, Any]
 def cat(arrays: Sequence[Array], dim: int) -> Array:
     """Arrays one after the other along `dim`; empty vectors are passed over, as PyTorch does."""
     try:
-        return np.concatenate(arrays, dim)
+        out = np.concatenate(arrays, dim)
     except ValueError:
-        return np.concatenate([a for a in arrays if a.shape != (0,)], dim)
+        out = np.concatenate([a for a in arrays if a.shape != (0,)], dim)
+    return out if out.flags.c_contiguous else out.copy()
 
 
 def stack(arrays: Sequence[Array], dim: int) -> Array:
     """Arrays along a new dimension."""
     lead: tuple[Any, ...] = (slice(None),) * dim
     first = arrays[0]
-    if not dim and first.ndim:
+    if not dim and first.ndim and first.flags.c_contiguous:
         return np.concatenate(arrays).reshape(len(arrays), *first.shape)
     out = np.empty(first.shape[:dim] + (len(arrays),) + first.shape[dim:], first.dtype)
     for i, a in enumerate(arrays):

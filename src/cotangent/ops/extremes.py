@@ -230,8 +230,8 @@ def _grouped(name: str, input: Any, dim: Any) -> tuple[int, ...]:
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
                 "reduction dim with the 'dim' argument."
             )
-        for d in dims:
-            _nonempty(name, input, d)
+        for d, given in zip(dims, dim if isinstance(dim, (tuple, list)) else (dim,), strict=False):
+            _nonempty(name, input, d, given)
     return tuple(np.arange(input.ndim).tolist()) if dims is None else dims
 
 

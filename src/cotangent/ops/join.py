@@ -170,7 +170,7 @@ def _check_cat(tensors: list[Any], dim: int) -> int:
         if first is None and shape != (0,):
             first = shape
     if first is None:
-        return check_dim(dim, 1)
+        return 0
     n = len(first)
     d = check_dim(dim, n)
     for at, shape in enumerate(shapes):

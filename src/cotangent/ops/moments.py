@@ -151,7 +151,8 @@ prod_dim: Any = general(
     node="ProdBackward1",
     public="prod",
     batch="axes",
-    input=lambda g, input, input_shape, dim, keepdim: (
+    # PyTorch saves the result, too: a write to it is noticed.
+    input=lambda g, input, out, input_shape, dim, keepdim: (
         spread(g, input_shape, (dim,), keepdim) * conj_of(prod_others(input, dim))
     ),
 )
@@ -160,7 +161,7 @@ prod_all: Any = general(
     lambda a: k.prod(a, None, False),
     node="ProdBackward0",
     public="prod",
-    input=lambda g, input, input_shape: (
+    input=lambda g, input, out, input_shape: (
         spread(g, input_shape, None, False)
         * conj_of(
             reshape_any(
@@ -556,6 +557,8 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     if out is not None and dtype is None and out.dtype.category != dtypes.FLOATING == input.dtype.category:
         raise unsupported("nansum_cpu", out.dtype)
     x = accumulating(input, dtype, out)
+    if x.dtype.is_complex:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     op = nansum_of if x.dtype.category >= dtypes.FLOATING else sum_dims
     return deliver("nansum", op(x, _all_dims(x, dim), keepdim), out)
 

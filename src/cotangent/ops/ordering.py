@@ -78,7 +78,7 @@ cumprod_of = general(
     public="cumprod",
     batch="axes",
     jvp=lambda tangents, args, out: cumprod_push(tangents[0], args[0], args[1]),
-    input=lambda g, input, dim: cumprod_back(g, input, dim),
+    input=lambda g, input, out, dim: cumprod_back(g, input, dim),  # PyTorch saves the result, too
 )
 
 

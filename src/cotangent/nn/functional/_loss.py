@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from ...autograd.modes import no_grad
-from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME
+from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, promote_types
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
 from ...ops.refusals import unsupported
@@ -84,7 +84,7 @@ def broadcast(*tensors: Any) -> tuple[int, ...]:
 def _same_dtype(input: Any, target: Any, kernel: str) -> tuple[Any, Any]:
     """Both in the wider dtype, if that is a floating-point one."""
     if input.dtype is not target.dtype:
-        wider = (input.flatten()[:1] + target.flatten()[:1]).dtype if input.numel() else input.dtype
+        wider = promote_types(input.dtype, target.dtype)
         input, target = input.to(wider), target.to(wider)
     if input.dtype.category != FLOATING:
         raise unsupported(kernel, input.dtype)
