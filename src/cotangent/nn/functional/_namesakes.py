@@ -1,7 +1,8 @@
 """Functions under `torch.NAME` whose arguments differ from those of their namesakes in `nn.functional`.
 
-These are the names below PyTorch's Python layer: reductions are numbers (0 none, 1 mean, 2 sum), dropout
-takes `train` without a default, and there are in-place forms. `NAMES` holds those of equal signature too.
+These are the names below PyTorch's Python layer: reductions are numbers (0 none, which is the default here
+as it is there, 1 mean, 2 sum), dropout takes `train` without a default, and there are in-place forms. `NAMES`
+holds the functions of equal signature too.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def embedding(
     return _embedding.embedding(indices, weight, padding, None, 2.0, scale_grad_by_freq, sparse)
 
 
-def kl_div(input: Any, target: Any, reduction: int = 1, *, log_target: bool = False) -> Any:
+def kl_div(input: Any, target: Any, reduction: int = 0, *, log_target: bool = False) -> Any:
     """Kullback-Leibler divergence; `torch.nn.functional.kl_div` with a number for the reduction.
 
     Example:
@@ -67,14 +68,14 @@ def kl_div(input: Any, target: Any, reduction: int = 1, *, log_target: bool = Fa
 
 
 def binary_cross_entropy_with_logits(
-    input: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 1
+    input: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 0
 ) -> Any:
     """Cross-entropy of coins given by their log-odds; the reduction is a number.
 
     Example:
         >>> import cotangent as torch
         >>> torch.binary_cross_entropy_with_logits(torch.zeros(1), torch.ones(1))
-        tensor(0.6931)
+        tensor([0.6931])
     """
     return _loss.binary_cross_entropy_with_logits(
         input, target, weight, reduction=_reduction(reduction), pos_weight=pos_weight
@@ -93,38 +94,38 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool, full: bool, eps: 
 
 
 def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 1
+    input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0
 ) -> Any:
     """Loss of pairs by their cosine; the reduction is a number.
 
     Example:
         >>> import cotangent as torch
-        >>> torch.cosine_embedding_loss(torch.eye(2), torch.eye(2), -torch.ones(2))
-        tensor(1.0000)
+        >>> torch.cosine_embedding_loss(torch.eye(2), torch.eye(2), -torch.ones(2), reduction=1)
+        tensor(1.)
     """
     return _triplet.cosine_embedding_loss(input1, input2, target, margin, reduction=_reduction(reduction))
 
 
-def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: int = 1) -> Any:
+def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: int = 0) -> Any:
     """Loss of distances with a margin; the reduction is a number.
 
     Example:
         >>> import cotangent as torch
         >>> torch.hinge_embedding_loss(torch.tensor([0.5]), -torch.ones(1))
-        tensor(0.5000)
+        tensor([0.5000])
     """
     return _margin.hinge_embedding_loss(input, target, margin, reduction=_reduction(reduction))
 
 
 def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 1
+    input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 0
 ) -> Any:
     """Loss of pairs that should be in order; the reduction is a number.
 
     Example:
         >>> import cotangent as torch
         >>> torch.margin_ranking_loss(torch.zeros(1), torch.ones(1), torch.ones(1))
-        tensor(1.)
+        tensor([1.])
     """
     return _margin.margin_ranking_loss(input1, input2, target, margin, reduction=_reduction(reduction))
 
@@ -137,7 +138,7 @@ def triplet_margin_loss(
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
-    reduction: int = 1,
+    reduction: int = 0,
 ) -> Any:
     """Loss of triplets; the reduction is a number.
 
