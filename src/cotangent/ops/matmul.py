@@ -508,8 +508,8 @@ def addmm(
         tensor_operands("addmm", input=input, mat1=mat1, mat2=mat2)
         raise
     if (
-        out is None and a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0] and c.shape == b.shape[1:]
-        and a.dtype == b.dtype == c.dtype
+        out is None and a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0]
+        and (c.shape == b.shape[1:] or c.shape == (a.shape[0], b.shape[1])) and a.dtype == b.dtype == c.dtype
     ):  # fmt: skip
         return addmm_of(input, mat1, mat2, beta, alpha)
     if mat1.ndim != 2 or mat2.ndim != 2:

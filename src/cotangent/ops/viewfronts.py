@@ -29,6 +29,8 @@ def resolve_sizes(shape: tuple[int, ...], numel: int) -> tuple[int, ...]:
     Raises:
         RuntimeError: if no shape fits.
     """
+    if shape == (-1,):
+        return (numel,)
     if not shape or min(shape) >= 0:
         if math.prod(shape) != numel:
             raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
