@@ -58,7 +58,9 @@ class _InPlace(Writer):
                 self.add(1, f"if {test}:", f"    {self.fallback}")
                 self.apart(first, t)
                 self.add(1, f"if a_{t}.shape != a_{first}.shape and a_{t}.shape:", f"    {self.fallback}")
-            self.add(1, f"if a_{first}.base is not None and not a_{first}.flags.forc:", f"    {self.fallback}")
+            self.add(
+                1, f"if a_{first}.base is not None and not a_{first}.flags.forc:", f"    {self.fallback}"
+            )
             self.compute(f"a_{first}")
         self.add(
             1,

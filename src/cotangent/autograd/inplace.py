@@ -15,20 +15,31 @@ from ..ops.arguments import REQUIRED
 from ..ops.table import FLOAT, SAME, Primitive, writer_of
 from .base import InferenceCell, TensorBase, bump, cell_of
 from .dispatch import (
-    OPERAND, check_broadcast, convert, level_of, operands, payload, promoted, record, requires, run_kernel,
+    OPERAND,
+    check_broadcast,
+    convert,
+    level_of,
+    operands,
+    payload,
+    promoted,
+    record,
+    requires,
+    run_kernel,
 )  # fmt: skip
 from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
-from .where import here
 from .views import check_writable, edge_of, inference_write, mark_stale, rebase, views_of
+from .where import here
 
 
 def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """Run `op` with its result written into its first tensor, which is returned."""
     x = tensors[0]
     if not isinstance(x, TensorBase):
-        raise TypeError(f"{op.public}_(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
+        raise TypeError(
+            f"{op.public}_(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}"
+        )
     if op.complex_form is not None and x.dtype.is_complex:  # type: ignore[attr-defined]
         op = op.complex_form.op
     if op.signatures and tensors[-1] is REQUIRED:
@@ -98,7 +109,9 @@ def _check_fit(data: Any, shapes: list[tuple[int, ...]]) -> None:
     """Refuse operands whose common shape is not that of the array written."""
     common = check_broadcast(shapes)
     if common != data.shape:
-        raise RuntimeError(f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}")
+        raise RuntimeError(
+            f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(common)}"
+        )
 
 
 def _before_image(op: Primitive, tensors: tuple[Any, ...], saved: tuple[str, ...]) -> Any:
@@ -140,7 +153,8 @@ def _write_elementwise(
         )
     if (
         arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse
-        and _defaults(op, statics) and (op.fast is not np.negative or data.flags.forc)  # NumPy 2.4 errs with gaps
+        # NumPy 2.4 errs with gaps
+        and _defaults(op, statics) and (op.fast is not np.negative or data.flags.forc)
     ):  # fmt: skip
         token = set_errors(QUIET)
         try:
@@ -175,13 +189,13 @@ def check_overlap(x: Any) -> None:
         return
     if any(stride == 0 and n > 1 for stride, n in zip(data.strides, data.shape, strict=True)):
         raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
         )
 
 
 def _check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -> None:
-    """Refuse operands that lie partly, or in another order (or `wholly`: at all), in the memory being written."""
+    """Refuse operands that lie partly or in another order (`wholly`: at all) in the memory being written."""
     data = x._data
     for t in tensors[1:]:
         if not isinstance(t, TensorBase) or (t._data is data and not wholly):
@@ -191,8 +205,8 @@ def _check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) 
             continue
         if dense(data) and dense(other) and (wholly or not _alike(data, other)):
             raise RuntimeError(
-                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
-                "memory location. Please clone() the tensor before performing the operation."
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to "
+                "a single memory location. Please clone() the tensor before performing the operation."
             )
 
 
@@ -241,22 +255,22 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
 def _write_functional(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], recording: bool
 ) -> Any:
-    """In place where the payload is not an array: compute anew and replace the payloads that see the memory."""
+    """In place without an array: compute anew and replace the payloads that see the memory."""
     result = op.entry(_snapshot(x), *tensors[1:], *statics)
     if x._level < result._level:
         raise RuntimeError(
-            f"vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
-            f"extra_args that has more elements than `self`. This happened due to `other` being vmapped over but "
-            f"`self` not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace "
-            f"arithmetic. If said operator is being called inside the PyTorch framework, please file a bug report "
-            f"instead."
+            "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor "
+            "`other` in extra_args that has more elements than `self`. This happened due to `other` being "
+            "vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place "
+            "operators instead of inplace arithmetic. If said operator is being called inside the PyTorch "
+            "framework, please file a bug report instead."
         )
     replace(x, result)
     return x
 
 
 def replace(x: Any, result: Any) -> None:
-    """Give `x`, its base and all views of it the values and the history of `result` (payloads that are no arrays).
+    """Give `x`, its base and all views of it the values and the history of `result` (no arrays).
 
     The base becomes itself with the written region replaced, every other view is taken of it anew: recorded
     like anything else, so no node for in-place writes is needed.
@@ -286,7 +300,7 @@ def _become(t: Any, value: Any) -> None:
 
 
 def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
-    """The in-place form of an operation: the same argument handling, ending in a write to the first tensor."""
+    """The in-place form of an operation: the same handling of arguments, then a write to the first tensor."""
     op = getattr(front, "op", None)
     if isinstance(op, Primitive):
         return _writer(op)
@@ -305,7 +319,7 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def operator(front: Callable[..., Any], operands: tuple[type, ...] = OPERAND) -> Callable[..., Any]:
-    """A function of two operands as Python's operators call it: NotImplemented for operands it does not know."""
+    """A function as Python's binary operators call it: NotImplemented for operands it does not know."""
 
     def operator(self: Any, other: Any) -> Any:
         return front(self, other) if isinstance(other, operands) else NotImplemented
@@ -319,7 +333,12 @@ def _writer(op: Primitive) -> Callable[..., Any]:
     if op.store is not None and not (op.lists or op.optional):
         op.entry.__globals__["write"] = write
         return writer_of(op)  # type: ignore[no-any-return]
-    if op.kind == "elementwise" and op.fast is not None and op.result in (SAME, FLOAT) and not (op.fixed or op.optional):
+    if (
+        op.kind == "elementwise"
+        and op.fast is not None
+        and op.result in (SAME, FLOAT)
+        and not (op.fixed or op.optional)
+    ):
         op.entry.__globals__["write"] = write
         return writer_of(op)  # type: ignore[no-any-return]
     count = len(op.tensors)

@@ -9,7 +9,7 @@ views of that base become stale: their node is made anew, from the base's new hi
 from __future__ import annotations
 
 import weakref
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -21,16 +21,39 @@ from .notes import annotate
 from .where import here
 
 # How a view came to be; decides what an in-place write through it may do.
-DEFAULT, NO_GRAD, MULTI, INFERENCE, CUSTOM = "default", "no_grad", "multi_output", "inference", "custom_function"
+DEFAULT, NO_GRAD, MULTI, INFERENCE, CUSTOM = (
+    "default",
+    "no_grad",
+    "multi_output",
+    "inference",
+    "custom_function",
+)
 
 
 class View:
     """How one tensor views another: `op(parent, *statics)[output]`."""
 
-    __slots__ = ("base", "parent", "op", "statics", "output", "origin", "stale", "inherited", "producer", "version")
+    __slots__ = (
+        "base",
+        "parent",
+        "op",
+        "statics",
+        "output",
+        "origin",
+        "stale",
+        "inherited",
+        "producer",
+        "version",
+    )
 
     def __init__(
-        self, base: TensorBase, parent: View | None, op: Any, statics: tuple[Any, ...], output: int, origin: str
+        self,
+        base: TensorBase,
+        parent: View | None,
+        op: Any,
+        statics: tuple[Any, ...],
+        output: int,
+        origin: str,
     ) -> None:
         self.base = base
         self.parent = parent
@@ -39,7 +62,8 @@ class View:
         self.output = output
         self.origin = origin
         self.stale = False
-        self.inherited = False  # requires a gradient because its base does, but has no history: gradients end here
+        # requires a gradient because its base does, but has no history: gradients end here
+        self.inherited = False
         self.producer = ""
         self.version = 0  # of the memory, when the history was made
 
@@ -218,7 +242,7 @@ def succeed(t: Any, node: Node) -> None:
 
 
 def watched(cell: list[Any]) -> bool:
-    """Whether a write to memory with this cell changes the history of a view of it; forgets views that are gone."""
+    """Whether a write to memory with this cell changes a view's history; forgets views that are gone."""
     members = [ref for ref in cell[1] if ref() is not None]
     cell[1] = members or None
     for ref in members:
@@ -311,8 +335,9 @@ def rebase(x: Any, node: Node) -> None:
 def inference_write() -> NoReturn:
     """Raise what PyTorch raises once a tensor of inference mode has been written outside of it."""
     raise RuntimeError(
-        "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
-        "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get "
+        "a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more "
+        "details."
     )
 
 
@@ -326,7 +351,9 @@ def check_writable(x: Any) -> None:
         if view.origin != DEFAULT:
             _refuse_view(view)
         if x._req and base._node is None and not (base._view is not None and base._view.stale):
-            error = RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            error = RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
             annotate(error, "leaf", broken=here())
             raise error
     if x._req and x._node is None and not (view is not None and view.stale):
@@ -340,11 +367,13 @@ def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
     name, _, overload = view.producer.rpartition("Backward")
     producer = name + overload.strip("0") if overload.isdigit() else view.producer
     inference = view.origin == INFERENCE
-    mode, instead = ("inference mode", "in normal mode") if inference else ("no_grad mode", "with grad mode enabled")
+    mode, instead = (
+        ("inference mode", "in normal mode") if inference else ("no_grad mode", "with grad mode enabled")
+    )
     if producer and view.origin == NO_GRAD:
         what = (
-            f"Output {view.output} of {producer} is a view of a view which was created in {mode} and {modified} "
-            f"modified inplace {instead}."
+            f"Output {view.output} of {producer} is a view of a view which was created in {mode} and "
+            f"{modified} modified inplace {instead}."
         )
     elif producer:
         what = f"Output {view.output} of {producer} is a view and {modified} modified inplace."
@@ -352,21 +381,22 @@ def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
         what = f"A view was created in {mode} and {modified} modified inplace {instead}."
     if view.origin == MULTI:
         why = (
-            "This view is the output of a function that returns multiple views. Such functions do not allow the output "
-            "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+            "This view is the output of a function that returns multiple views. Such functions do not allow "
+            "the output views to be modified inplace. You should replace the inplace operation by an "
+            "out-of-place one."
         )
     elif view.origin == CUSTOM:
         why = (
-            "This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
-            "logic to handle view+inplace would override the custom backward associated with the custom Function, leading "
-            "to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom "
-            "Function."
+            "This view was created inside a custom Function (or because an input was returned as-is) and the "
+            "autograd logic to handle view+inplace would override the custom backward associated with the "
+            "custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this "
+            "by cloning the output of the custom Function."
         )
     else:
         block = "inference_mode" if inference else "no_grad"
         why = (
-            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
-            f"both the view and the inplace either both inside the {block} block (if you don't want the inplace to be "
-            "tracked) or both outside (if you want the inplace to be tracked)."
+            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
+            f"code by moving both the view and the inplace either both inside the {block} block (if you "
+            "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
         )
     raise RuntimeError(f"{what} {why}")

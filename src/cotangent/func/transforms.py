@@ -257,9 +257,8 @@ def jvp(
         raise RuntimeError(
             head
             + "Expected primals and tangents to have the same python structure. For example, if primals is "
-            "a tuple of 3 "
-            f"tensors, tangents also must be. Got primals with structure {tree.spec(primals)} and tangents "
-            f"with structure {tree.spec(tangents)}"
+            f"a tuple of 3 tensors, tangents also must be. Got primals with structure {tree.spec(primals)} "
+            f"and tangents with structure {tree.spec(tangents)}"
         )
     with JvpLevel() as level:
         inside = []

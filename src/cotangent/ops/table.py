@@ -35,7 +35,8 @@ SAME, FLOAT, BOOL_RESULT, REAL, COMPLEX = "same", "float", "bool", "real", "comp
 # Local variables of generated entries (elementwise ones have more), and the fields and methods of nodes.
 _LOCALS: Final = frozenset(("c", "f", "n", "r", "t", "vc", "mode", "token"))
 _FIELDS: Final = frozenset(
-    ("step", "edges", "seq", "code", "lasti", "hooks", "fit", "meta", "lengths", "level", "name", "apply", "release",
+    ("step", "edges", "seq", "code", "lasti", "hooks", "fit", "meta", "lengths", "level", "name", "apply",
+     "release",
      "saved", "op", "nout", "general", "outputs", "span")
 )  # fmt: skip
 _ELEMENTWISE_LOCALS: Final = _LOCALS | {"dt", "k"}
