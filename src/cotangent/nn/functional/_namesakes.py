@@ -64,7 +64,9 @@ def kl_div(input: Any, target: Any, reduction: int = 0, *, log_target: bool = Fa
         >>> torch.kl_div(torch.zeros(2), torch.ones(2), 2)
         tensor(0.)
     """
-    return _loss.kl_div(input, target, reduction=_reduction(reduction), log_target=log_target)
+    each = "none" if reduction == 1 else _reduction(reduction)
+    losses = _loss.kl_div(input, target, reduction=each, log_target=log_target)
+    return losses.mean() if reduction == 1 else losses  # `reduction="mean"` there warns of its meaning
 
 
 def binary_cross_entropy_with_logits(
