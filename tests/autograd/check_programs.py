@@ -130,10 +130,11 @@ def products(torch: Any, say: Say) -> None:
         say.failure(lambda function=function: function(lambda x: 1, a, a))
         say.failure(lambda function=function: function(cubes, a))
         one = torch.tensor(1.0) if by_outputs else a
-        say.failure(lambda function=function, one=one: function(lambda x: x.detach().sum(), a, one, strict=True))
-        say.failure(lambda function=function, one=one: function(lambda x: x.sum(), a, one, strict=True))
+        for cut in (lambda x: x.detach().sum(), lambda x: x.sum()):
+            say.failure(lambda function=function, one=one, cut=cut: function(cut, a, one, strict=True))
         say(function(lambda x: x.sum(), a, one))
-        say(function(lambda x: x.exp().sum(), a.clone().requires_grad_(), one, create_graph=True, strict=True))
+        leaf = a.clone().requires_grad_()
+        say(function(lambda x: x.exp().sum(), leaf, one, create_graph=True, strict=True))
 
 
 @program
@@ -149,8 +150,8 @@ def matrices(torch: Any, say: Say) -> None:
         say.failure(lambda options=options: f.hessian(lambda x: x.sum(), a, **options))
     say(f.jacobian(lambda x: (x.exp().sum(), x * 2), a, vectorize=True, strategy="forward-mode"))
     for options in (
-        {"strategy": "sideways"}, {"strategy": "forward-mode"}, {"strategy": "forward-mode", "create_graph": True},
-        {"strict": True, "vectorize": True},
+        {"strategy": "sideways"}, {"strategy": "forward-mode"},
+        {"strategy": "forward-mode", "create_graph": True}, {"strict": True, "vectorize": True},
     ):  # fmt: skip
         say.failure(lambda options=options: f.jacobian(lambda x: x * 2, a, **options))
 
@@ -173,8 +174,8 @@ def dual_numbers(torch: Any, say: Say) -> None:
         say.failure(lambda: fw.exit_dual_level(level=3))
         a, b = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.eye(2)
         m = fw.make_dual(a, b)
-        for value in (m @ m, m.t(), m[0], m.sum(1), m.exp(), torch.cat([m, a]), m.softmax(1), m.max(1)[0], m.prod()):
-            say(value)
+        say(m @ m, m.t(), m[0], m.sum(1), m.exp(), torch.cat([m, a]))
+        say(m.softmax(1), m.max(1)[0], m.prod())
     say(d, d * 2)
     say.failure(fw.exit_dual_level)
 
@@ -220,7 +221,7 @@ def formats(torch: Any, say: Say) -> None:
     say.failure(lambda: f"{torch.ones(2):.2f}")
     say.failure(lambda: f"{torch.ones(1):.1f}")
     z = torch.tensor(3.0, requires_grad=True)
-    say(f"{z} {z * 2:.1f}", "{}".format(torch.nn.Parameter(torch.tensor(2.0))))
+    say(f"{z} {z * 2:.1f}", f"{torch.nn.Parameter(torch.tensor(2.0))}")
 
 
 @program

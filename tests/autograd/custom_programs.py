@@ -79,8 +79,9 @@ def what_backward_may_return(torch: Any, say: Say) -> None:
 
     a = torch.tensor([1.0, 2.0], requires_grad=True)
     for result in (
-        lambda g: g, lambda g: (g, None), lambda g: (g, None, None), lambda g: (g, g), lambda g: None, lambda g: 3,
-        lambda g: g.sum(), lambda g: torch.ones(3), lambda g: torch.ones(4, 2), lambda g: g.double(),
+        lambda g: g, lambda g: (g, None), lambda g: (g, None, None), lambda g: (g, g), lambda g: None,
+        lambda g: 3, lambda g: g.sum(), lambda g: torch.ones(3), lambda g: torch.ones(4, 2),
+        lambda g: g.double(),
     ):  # fmt: skip
         def run(result: Any = result) -> Any:
             return torch.autograd.grad(function(result).apply(a).sum(), a, allow_unused=True)
@@ -164,7 +165,7 @@ def outputs_without_gradient(torch: Any, say: Say) -> None:
 
     a = torch.tensor([3.0, 1.0, 2.0], requires_grad=True)
     for materialize in (True, False):
-        values, order, double = Sorted.apply(a, materialize)
+        values, order, _ = Sorted.apply(a, materialize)
         say(order.requires_grad, values.requires_grad)
         (values * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
         say(a.grad)

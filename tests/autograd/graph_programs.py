@@ -34,13 +34,17 @@ def leaves_and_nodes(torch: Any, say: Say) -> None:
 def names_of_nodes(torch: Any, say: Say) -> None:
     a = torch.tensor([[0.5, 1.5], [2.0, 0.25]], requires_grad=True)
     results = {
-        "add": a + 1, "sub": a - 1, "rsub": 1 - a, "mul": a * a, "div": a / 2, "rdiv": 2 / a, "neg": -a, "pow": a**2,
-        "rpow": 2**a, "matmul": a @ a, "sum": a.sum(), "sum0": a.sum(0), "mean": a.mean(), "mean1": a.mean(1),
-        "exp": a.exp(), "log": a.log(), "tanh": a.tanh(), "sigmoid": a.sigmoid(), "relu": a.relu(), "view": a.view(4),
-        "reshape": a.reshape(4), "t": a.t(), "transpose": a.transpose(0, 1), "index": a[0], "slice": a[0:1],
-        "mask": a[a > 1], "cat": torch.cat([a, a]), "stack": torch.stack([a, a]), "max": a.max(), "max0": a.max(0)[0],
-        "expand": a[0].expand(2, 2), "permute": a.permute(1, 0), "squeeze": a[0:1].squeeze(0), "norm": a.norm(),
-        "softmax": a.softmax(0), "clamp": a.clamp(0, 1), "where": torch.where(a > 1, a, 2 * a), "clone": a.clone(),
+        "add": a + 1, "sub": a - 1, "rsub": 1 - a, "mul": a * a, "div": a / 2, "rdiv": 2 / a, "neg": -a,
+        "pow": a**2, "rpow": 2**a, "matmul": a @ a, "sum": a.sum(), "sum0": a.sum(0),
+        "mean": a.mean(), "mean1": a.mean(1),
+        "exp": a.exp(), "log": a.log(), "tanh": a.tanh(), "sigmoid": a.sigmoid(), "relu": a.relu(),
+        "view": a.view(4), "reshape": a.reshape(4), "t": a.t(), "transpose": a.transpose(0, 1), "index": a[0],
+        "slice": a[0:1], "mask": a[a > 1], "cat": torch.cat([a, a]),
+        "stack": torch.stack([a, a]), "max": a.max(),
+        "max0": a.max(0)[0], "expand": a[0].expand(2, 2), "permute": a.permute(1, 0),
+        "squeeze": a[0:1].squeeze(0), "norm": a.norm(),
+        "softmax": a.softmax(0), "clamp": a.clamp(0, 1), "where": torch.where(a > 1, a, 2 * a),
+        "clone": a.clone(),
         "prod": a.prod(), "cumsum": a.cumsum(0), "abs": a.abs(), "sqrt": a.sqrt(), "double": a.double(),
     }  # fmt: skip
     for name, result in results.items():

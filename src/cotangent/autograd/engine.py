@@ -80,7 +80,7 @@ def run(
     arrays = not create_graph and all(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
-    before, inside = modes.grad, modes.inside
+    before, inside, outer = modes.grad, modes.inside, modes.run
     set_recording(create_graph)
     token = set_errors(QUIET)
     try:
@@ -91,10 +91,11 @@ def run(
                 grads[root] = t._data if held is None else held + t._data
             _fast(order, leaves, grads, keep)
             return []
-        return _Careful(order, leaves, keep, not arrays, inputs, accumulate).run(roots, cotangents)
+        modes.run = _Careful(order, leaves, keep, not arrays, inputs, accumulate)
+        return modes.run.run(roots, cotangents)  # type: ignore[no-any-return]
     finally:
         reset_errors(token)
-        modes.grad, modes.inside = before, inside
+        modes.grad, modes.inside, modes.run = before, inside, outer
 
 
 def run_scalar(root: Node, data: Any, keep: bool) -> bool:
@@ -108,7 +109,7 @@ def run_scalar(root: Node, data: Any, keep: bool) -> bool:
     Returns:
         False, with nothing done, if the run needs the careful loop.
     """
-    if modes.extras.anomaly:
+    if modes.extras.anomaly or root is None:
         return False
     order, leaves, careful = collect((root,))
     if careful:
@@ -241,6 +242,10 @@ class _Careful:
         # id of an array -> the tensor that stands for it: one array, one tensor
         self.faces: dict[int, Any] = {}
 
+    def comes_to(self, node: Node) -> bool:
+        """Whether this run computes the cotangent of `node`."""
+        return (node in self.order or node in self.pending) and (self.needed is None or node in self.needed)
+
     def _needed(self) -> set[Node] | None:
         """The nodes that lie on a way to a wanted input; None means all."""
         if self.wanted is None:
@@ -370,15 +375,17 @@ class _Careful:
             self.port(node, g)
             return
         hooks = node.hooks
+        # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they saved is freed.
+        ends = self.needed is not None and not any(edge in self.needed for edge in node.edges)
         if node.nout == 1:
+            if not ends:
+                self.capture(node, g)  # before the hooks, as PyTorch has it for nodes inside the run
             g = self.tensor_hooks(node, hooks, 0, g)
-            self.capture(node, g)
+            if ends:
+                self.capture(node, g)
             gs: tuple[Any, ...] = (g,)
         else:
             gs = tuple(g) if g is not None else (None,) * max(1, len(getattr(node, "outputs", (None,))))
-        # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they
-        # saved is freed.
-        ends = self.needed is not None and not any(edge in self.needed for edge in node.edges)
         if ends and not (self.accumulate and self.wanted is not None and node in self.wanted):
             self.spent(node.edges)
             return

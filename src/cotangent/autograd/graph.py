@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import defaultdict
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from .base import TensorBase, cell_of
 from .modes import modes, refresh_extras
-from .node import Node, RemovableHandle
+from .node import Node, RemovableHandle, accumulator_of
 from .views import edge_of
 
 
@@ -131,23 +131,23 @@ def register_multi_grad_hook(
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     lock = threading.Lock()
-    counts: dict[int, int] = defaultdict(int)
-    buffers: dict[int, list[Any]] = {}
-    expected = len(tensors)
+    nodes = [edge_of(t) or accumulator_of(t) for t in tensors]
+    # Per run of backward: how many gradients are still to come, and those that are there.
+    runs: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
     def hook_for(index: int) -> Callable[[Any], None]:
         def hook(grad: Any) -> None:
-            run = id(threading.current_thread())
             with lock:
-                counts[run] += 1
-                held = buffers.setdefault(run, [None] * expected)
-                held[index] = grad
-                complete = counts[run] == (expected if mode == "all" else 1)
-                done = counts[run] == expected
-            if complete:
-                fn(list(held) if mode == "all" else grad)
-            if done:
-                del counts[run], buffers[run]
+                first = modes.run not in runs
+                if first:
+                    runs[modes.run] = [sum(map(modes.run.comes_to, nodes)), [None] * len(nodes)]
+                state = runs[modes.run]
+                state[0] -= 1
+                state[1][index] = grad
+            if mode == "any" and first:
+                fn(grad)
+            elif mode == "all" and not state[0]:
+                fn(state[1])
 
         return hook
 

@@ -48,6 +48,7 @@ class _Modes(threading.local):
     def __init__(self) -> None:
         self.extras = Extras()
         self.levels: list[Any] = []  # the transforms of torch.func that are running, outermost first
+        self.run: Any = None  # the backward with hooks that this thread is in, innermost
         self.vmaps: list[Any] = []  # the vmaps this thread is inside of: random functions ask the innermost
 
 
@@ -98,14 +99,14 @@ class Decorator:
     def __call__(self, function: F) -> F:
         if inspect.isclass(function):
             # PyTorch decorates the constructor of a class.
-            init = function.__init__  # type: ignore[misc]
+            init = function.__init__
 
             @functools.wraps(init)
             def constructed(*args: Any, **kwargs: Any) -> Any:
                 with self.clone():
                     return init(*args, **kwargs)
 
-            function.__init__ = constructed  # type: ignore[misc]
+            function.__init__ = constructed  # type: ignore[method-assign]
             return cast(F, function)
         if inspect.isgeneratorfunction(function):
             return cast(F, self._generator(function))

@@ -40,7 +40,7 @@ spread: Any = linear(
     k.spread,
     node="ExpandBackward0",
     public="expand",
-    input=lambda g, dims, keepdim: sum_back(g, dims, keepdim),
+    input=lambda g, dims, keepdim: sum_all(g) if dims is None else sum_back(g, dims, keepdim),
 )
 sum_back: Any = linear(
     "sum_back(input | dims, keepdim)",
