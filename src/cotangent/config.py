@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from typing import Final
 
@@ -49,6 +50,21 @@ def warn_once(text: str, stacklevel: int = 2) -> None:
     if settings.warn_always or text not in _told:
         _told.add(text)
         warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
+
+
+def warn_caller(text: str) -> None:
+    """Warn in the name of the first frame outside this package, however many are generated in between.
+
+    Args:
+        text: the message.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(("None", "cotangent")):
+        frame = frame.f_back
+    scope = frame.f_globals
+    registry = scope.setdefault("__warningregistry__", {})
+    module = scope.get("__name__") or "<unknown>"
+    warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, module, registry)
 
 
 def set_default_dtype(d: dtype) -> None:

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..config import settings, warn_once
+from ..config import settings, warn_caller, warn_once
 from ..errors import type_name
 from ..kernels import index as k
+from .copies import zeros_like
 from .table import constant, emitter, general, is_array, is_tensor, linear
 from .views import alias, reshape_any, select_at, slice_of, sum_to_size, unsqueeze_at
 
@@ -98,13 +99,15 @@ copy_to = general(
     node="CopyBackwards",
     public="copy",
     store=_copy,
-    input=lambda g: g * 0,
+    input=lambda g: zeros_like(g),
     src=lambda g, src_shape, src_dtype: cast_back(sum_to_size(g, src_shape), src_dtype),
     jvp=lambda tangents, args, out: _copy_tangent(tangents, args),
 )
 cast_back: Any = linear(
     "cast_back(input | dtype)",
-    lambda a, dtype: a if a.dtype == dtype else (a.real if a.dtype.kind == "c" and dtype.kind != "c" else a).astype(dtype),
+    lambda a, dtype: (
+        a if a.dtype == dtype else (a.real if a.dtype.kind == "c" and dtype.kind != "c" else a).astype(dtype)
+    ),
     node="ToCopyBackward0",
     public="_to_copy",
     input=lambda g, input_dtype: cast_back(g, input_dtype),
@@ -116,7 +119,7 @@ def _real(a: Any, b: Any) -> Any:
 
 
 def _copy_tangent(tangents: Any, args: Any) -> Any:
-    moved, src = tangents
+    _, src = tangents
     base, _ = args
     return base * 0 if src is None else copy_to(base * 0, src)
 
@@ -315,6 +318,10 @@ def _sliced(x: Any, dim: int, item: slice) -> Any:
 
 def mask_positions(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[int]) -> None:
     """Replace a mask by the coordinates of its true elements."""
+    if mask.dtype is dtypes.uint8:
+        warn_caller(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+        )
     shape = tuple(mask.shape)
     for d, n in enumerate(shape):
         if x.shape[dim + d] != n:
@@ -362,14 +369,15 @@ def _basic(x: Any, key: tuple[Any, ...]) -> Any:
                 raise IndexError(f"index {item} is out of bounds for dimension {position} with size {n}")
             out = select_at(out, dim, item + n if item < 0 else item)
         else:
-            if (item.start is not None or item.stop is not None or item.step is not None) and not _whole(item, n):
+            bounded = item.start is not None or item.stop is not None or item.step is not None
+            if bounded and not _whole(item, n):
                 out = _sliced(out, dim, item)
             dim += 1
     return out
 
 
 def _by_tensor(x: Any, index: Any) -> Any:
-    """`x[index]` for a tensor of positions or a mask of the first dimension; None where `getitem` must look closer."""
+    """`x[index]` for positions or a mask of the first dimension; None where `getitem` must look closer."""
     if not is_tensor(index):
         return None
     data, rows = x._data, index._data
@@ -478,7 +486,9 @@ def setitem(input: Any, key: Any, value: Any) -> None:
     if not is_tensor(value) and not isinstance(value, (int, float, complex, np.generic)):
         raise TypeError(f"can't assign a {type_name(value)} to a torch.{input.dtype.type_name}")
     if isinstance(value, (complex, np.complexfloating)) and not input.dtype.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow")
+        raise RuntimeError(
+            f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow"
+        )
     if not input.ndim:
         _no_place(key)
     out, indices, dims = _walk(input, _key(key), False)
@@ -541,7 +551,7 @@ def delitem(input: Any, key: Any) -> None:
 def copy(input: Any, src: Any, non_blocking: bool = False) -> Any:
     """`src` broadcast to the shape and cast to the dtype of `input`."""
     shape, have = tuple(input.shape), tuple(src.shape)
-    if have != shape:
+    if have != shape and not is_array(input._data):
         check_fits(shape, have)
     if src.dtype.is_complex and not input.dtype.is_complex and input.dtype is not dtypes.bool_:
         warn_once("Casting complex values to real discards the imaginary part", 3)
@@ -559,7 +569,9 @@ def check_fits(shape: tuple[int, ...], have: tuple[int, ...]) -> None:
             )
     common = np.broadcast_shapes(shape, have)
     if common != shape:
-        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(common)}")
+        raise RuntimeError(
+            f"output with shape {list(shape)} doesn't match the broadcast shape {list(common)}"
+        )
 
 
 METHODS: Final = ()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Final
 
 import numpy as np
 
+from ..config import warn_caller
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, dtype, finfo, uint8
 from ..errors import bad_argument
 from ..kernels import elementwise as k
@@ -26,11 +26,9 @@ def _is_condition(tensors: tuple[Any, ...]) -> None:
                 f"where expected condition to be a boolean tensor, but got a tensor with dtype "
                 f"{SCALAR_NAME[d]}"
             )
-        warnings.warn(
+        warn_caller(
             "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a "
-            "future version of PyTorch. Use a boolean condition instead.",
-            UserWarning,
-            stacklevel=6,
+            "future version of PyTorch. Use a boolean condition instead."
         )
 
 
