@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any, Final
 
 import numpy as np
@@ -332,8 +333,10 @@ def from_dlpack(ext_tensor: Any) -> Any:
     return born(np.from_dlpack(ext_tensor))
 
 
-class _LegacyMeta(Tensor.__class__):  # type: ignore[misc,name-defined]
+class _LegacyMeta(builtins.type):
     """`isinstance(x, FloatTensor)` asks for the dtype."""
+
+    _legacy_dtype: _dtype
 
     def __instancecheck__(cls, value: Any) -> bool:
         return isinstance(value, Tensor) and value.dtype is cls._legacy_dtype

@@ -65,7 +65,7 @@ class Tensor(TensorBase):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         """The old constructor: `Tensor(2, 3)` has that shape, `Tensor([2, 3])` those numbers (float)."""
-        return LEGACY_NEW[0](cls, settings.default_dtype, args, kwargs)  # type: ignore[no-any-return]
+        return LEGACY_NEW[0](cls, settings.default_dtype, args, kwargs)
 
     # -- shape and type ---------------------------------------------------------------------------
 
@@ -195,7 +195,9 @@ class Tensor(TensorBase):
         if value and self.dtype.category < FLOATING:
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         if value and self.is_inference() and not modes.inference:
-            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+            )
         base_requires = inherit(self, bool(value))
         self._req = bool(value) or base_requires
 
@@ -219,7 +221,8 @@ class Tensor(TensorBase):
 
     def _recorded(self) -> bool:
         """Whether there is or was a history of its own; that of a written base does not count yet."""
-        return self._node is not None or (self._view is not None and self._view.stale and bool(self._view.producer))
+        view = self._view
+        return self._node is not None or (view is not None and view.stale and bool(view.producer))
 
     @property
     def is_leaf(self) -> bool:
@@ -232,13 +235,13 @@ class Tensor(TensorBase):
         if self._node is None and (self._view is None or not self._view.stale):
             return None
         node = edge_of(self)
-        return node.parent if node.__class__ is Port else node  # type: ignore[attr-defined]
+        return node.parent if node.__class__ is Port else node
 
     @property
     def output_nr(self) -> int:
         """Which output of `grad_fn` this tensor is."""
         node = self._node
-        return node.output if node.__class__ is Port else 0  # type: ignore[union-attr]
+        return node.output if node.__class__ is Port else 0
 
     @property
     def grad(self) -> Tensor | None:
@@ -281,7 +284,7 @@ class Tensor(TensorBase):
     @property
     def data(self) -> Tensor:
         """The same memory without history and with a version counter of its own."""
-        t = alias(self, None)
+        t: Tensor = alias(self, None)
         if t._vc.__class__ is not InferenceCell:
             t._vc = None
         return t
@@ -387,6 +390,8 @@ class Tensor(TensorBase):
 
     def detach_(self) -> Tensor:
         """Cut this tensor off its history, in place."""
+        if modes.inference:
+            return self
         if self._view is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
@@ -394,8 +399,6 @@ class Tensor(TensorBase):
                 "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
                 "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
             )
-        if modes.inference:
-            return self
         self._node = None
         self._req = False
         return self
@@ -510,7 +513,7 @@ class Tensor(TensorBase):
         t = new(type(self))
         t._data, t._req, t._node, t._vc, t._view = self._data, self._req, self._node, self._vc, self._view
         t.__dict__.update(self.__dict__)
-        return t  # type: ignore[no-any-return]
+        return t
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
@@ -528,7 +531,7 @@ class Tensor(TensorBase):
         for key, value in self.__dict__.items():
             if key not in ("_leaf_hooks", "_accumulator"):
                 t.__dict__[key] = copy.deepcopy(value, memo)
-        return t  # type: ignore[no-any-return]
+        return t
 
 
 def _rebuild_tensor(kind: type[Tensor] | None, data: Any, requires_grad: bool, own: dict[str, Any]) -> Tensor:
@@ -536,7 +539,7 @@ def _rebuild_tensor(kind: type[Tensor] | None, data: Any, requires_grad: bool, o
     t = new(kind or Tensor)
     t._data, t._req, t._node, t._vc, t._view = data, requires_grad, None, None, None
     t.__dict__.update(own)
-    return t  # type: ignore[no-any-return]
+    return t
 
 
 def _cpp_dtype(t: Tensor) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.api import grad
-from ..autograd.base import TensorBase
+from ..autograd.base import is_tensor
 from ..ops.table import TABLE
 from .batched import BatchLevel, expanded, front
 from .mapping import mapped_inputs
@@ -29,7 +29,7 @@ def batched_grad(
     """
     g: Any
     for i, (g, out) in enumerate(zip(cotangents, outputs, strict=True)):
-        if isinstance(g, TensorBase) and tuple(g.shape)[1:] != tuple(out.shape) and g.ndim:
+        if is_tensor(g) and tuple(g.shape)[1:] != tuple(out.shape) and g.ndim:
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the "
                 "batch dimension. The sizes of the remaining dimensions are expected to match the shape of "
