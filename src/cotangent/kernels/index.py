@@ -20,7 +20,7 @@ def key_of(indices: list[Array], dims: tuple[int, ...]) -> tuple[Any, ...]:
 
 def index(a: Array, indices: list[Array], dims: tuple[int, ...]) -> Array:
     """`a[..., i, ..., j, ...]` with broadcast index arrays at `dims`."""
-    if len(dims) == 1 and indices[0].ndim == 1:
+    if len(dims) == 1 and indices[0].ndim:
         return a.take(indices[0], axis=dims[0], mode="wrap" if not a.shape[dims[0]] else "raise")
     return np.asarray(a[key_of(indices, dims)])
 
