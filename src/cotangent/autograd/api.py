@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..ops.table import TABLE
-from .base import TensorBase, wrap
-from .engine import made as computed
-from .engine import run
+from .base import TensorBase
+from .engine import made as computed, run
 from .modes import modes, no_grad
 from .node import Node, accumulator_of
 from .notes import annotate, recorded_at
@@ -47,7 +46,9 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
                 annotate(error, "scalar", recorded=recorded_at(out.grad_fn))
                 raise error
             if out.dtype.is_complex:
-                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {out.dtype}")
+                raise RuntimeError(
+                    f"grad can be implicitly created only for real scalar outputs but got {out.dtype}"
+                )
             if out._data.__class__ is np.ndarray:
                 made.append(computed(np.ones(out._data.shape, out._data.dtype)))
             else:
@@ -125,7 +126,9 @@ def backward(
         tensor([2., 4.])
     """
     if grad_variables is not None:
-        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        warnings.warn(
+            "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2
+        )
         if grad_tensors is not None:
             raise RuntimeError(
                 "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. "
@@ -214,7 +217,7 @@ def grad(
     given = (None,) * len(outs) if grad_outputs is None else _many(grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
-        return BATCHED_GRAD[0].batched_grad(
+        return BATCHED_GRAD[0].batched_grad(  # type: ignore[no-any-return]
             outs, ins, given, retain_graph=keep, create_graph=create_graph, allow_unused=allow_unused,
             materialize_grads=materialize_grads,
         )  # fmt: skip
