@@ -375,7 +375,8 @@ class _Careful:
             self.port(node, g)
             return
         hooks = node.hooks
-        # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they saved is freed.
+        # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they
+        # saved is freed.
         ends = self.needed is not None and not any(edge in self.needed for edge in node.edges)
         if node.nout == 1:
             if not ends:
