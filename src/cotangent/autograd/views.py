@@ -312,7 +312,7 @@ class CopySlices(_HandWritten):
         if self.edges[0] is None:
             return (None, *rest)
         if first is None:
-            first = inside * 0
+            first = TABLE["zeros_like"].entry(inside) if tensors else np.zeros_like(inside)
         return (self.view.scatter(g, first, tensors), *rest)
 
     def release(self) -> None:
@@ -370,7 +370,7 @@ def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
     mode, instead = (
         ("inference mode", "in normal mode") if inference else ("no_grad mode", "with grad mode enabled")
     )
-    if producer and view.origin == NO_GRAD:
+    if producer and view.origin in (NO_GRAD, INFERENCE):
         what = (
             f"Output {view.output} of {producer} is a view of a view which was created in {mode} and "
             f"{modified} modified inplace {instead}."

@@ -95,7 +95,7 @@ logaddexp2 = elementwise(
 
 
 def _xlogy_left(g: Any, input: Any, other: Any) -> Any:
-    return choose((input == 0.0) & (other <= 0.0), 0.0, g * log(other))
+    return choose((input == 0.0) & (other <= 0.0), 0.0, xlogy_tensor(g, other))
 
 
 def _xlogy_op(name: str, node: str, **rules: Any) -> Any:

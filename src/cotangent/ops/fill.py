@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
+from .copies import zeros_like
 from .indexing import cast_back
 from .reduce import sum_all
 from .table import general, is_tensor
@@ -28,7 +29,7 @@ fill_number = general(
     lambda a, value: np.full(a.shape, value, a.dtype),
     node="FillBackward0",
     public="fill",
-    input=lambda g: g * 0,
+    input=lambda g: zeros_like(g),
     jvp=lambda tangents, args, out: args[0] * 0,
 )
 fill_tensor = general(
@@ -36,7 +37,7 @@ fill_tensor = general(
     lambda a, value: np.full(a.shape, value, a.dtype),
     node="FillBackward1",
     public="fill",
-    input=lambda g: g * 0,
+    input=lambda g: zeros_like(g),
     value=lambda g, value_dtype: cast_back(sum_all(g), value_dtype),
     jvp=_fill_tangent,
 )
@@ -47,7 +48,7 @@ written_tensor = general(
     node="FillBackward3",
     public="fill_",
     store=_fill,
-    input=lambda g: g * 0,
+    input=lambda g: zeros_like(g),
     value=lambda g, value_dtype: cast_back(sum_all(g), value_dtype),
     jvp=_fill_tangent,
 )
@@ -57,7 +58,7 @@ written_number = general(
     node="FillBackward2",
     public="fill_",
     store=_fill,
-    input=lambda g: g * 0,
+    input=lambda g: zeros_like(g),
     jvp=lambda tangents, args, out: args[0] * 0,
 )
 zeroed = general(
@@ -66,7 +67,7 @@ zeroed = general(
     node="ZeroBackward0",
     public="zero_",
     store=lambda a: a.fill(0),
-    input=lambda g: g * 0,
+    input=lambda g: zeros_like(g),
     jvp=lambda tangents, args, out: args[0] * 0,
 )
 

@@ -90,6 +90,8 @@ def _put_tangent(tangents: Any, args: Any) -> Any:
 
 
 def _copy(a: Any, b: Any) -> None:
+    if b.ndim > a.ndim:
+        raise ValueError("more dimensions than there are to write to")
     a[...] = _real(a, b)
 
 

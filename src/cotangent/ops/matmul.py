@@ -18,6 +18,7 @@ from . import views as v
 from .arguments import REQUIRED, deliver_exact
 from .fitting import product_fits, tensor_operands
 from .table import bilinear, general, is_array, is_tensor, linear as linear_op
+from .viewfronts import reshaped
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
 adjoint_matrix: Any = linear_op(
@@ -100,8 +101,8 @@ def matmul_batched(a: Any, b: Any) -> Any:
     lead = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
     n, m, p = a.shape[-2], a.shape[-1], b.shape[-1]
     count = math.prod(lead)
-    left = reshape_any(_broadcast(a, (*lead, n, m)), (count, n, m))
-    right = reshape_any(_broadcast(b, (*lead, m, p)), (count, m, p))
+    left = reshaped(_broadcast(a, (*lead, n, m)), (count, n, m))
+    right = reshaped(_broadcast(b, (*lead, m, p)), (count, m, p))
     return reshape_any(bmm_of(left, right), (*lead, n, p))
 
 

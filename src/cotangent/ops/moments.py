@@ -52,7 +52,8 @@ std_of: Any = general(
     public="std",
     batch="axes",
     input=lambda g, input, out, input_shape, dims, correction, keepdim: (
-        spread(g / out, input_shape, dims, keepdim)
+        # PyTorch's gradient is zero where all elements are equal.
+        spread(g * (out != 0) / (out + (out == 0)), input_shape, dims, keepdim)
         * (centred(input, dims) * _freedom(input_shape, dims, correction))
     ),
 )
