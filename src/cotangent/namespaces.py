@@ -21,6 +21,9 @@ _functional: Final[Any] = lazy.deferred("cotangent.autograd.functional")
 _forward_ad: Final[Any] = lazy.deferred("cotangent.autograd.forward_ad")
 _profiler: Final[Any] = lazy.deferred("cotangent.autograd.profiler")
 
+# Not `deferred`: looking for a module inside a package would run the package.
+_gradients: Final[Any] = lazy.module("cotangent.func.gradients")
+
 
 class _Autograd(ModuleType):
     """`torch.autograd`, where `gradcheck` is a function although a module has the same name.
@@ -72,4 +75,4 @@ def fill_autograd() -> None:
     for name, value in names.items():
         setattr(autograd, name, value)
     autograd.__class__ = _Autograd
-    BATCHED_GRAD.append(lazy.deferred("cotangent.func.gradients"))
+    BATCHED_GRAD.append(_gradients)
