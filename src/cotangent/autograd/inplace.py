@@ -259,12 +259,16 @@ def _write_functional(
     """In place without an array: compute anew and replace the payloads that see the memory."""
     result = op.entry(_snapshot(x), *tensors[1:], *statics)
     if x._level < result._level:
+        # vmap gives the result one value per example, and the written tensor has room for one.
+        batch = getattr(result._owner, "size", None)
+        shape = list(x._data.shape)
+        if batch is None:
+            raise RuntimeError(
+                f"{op.public}_(): a tensor from outside a transform (shape {shape}) cannot be written in place inside it with "
+                "values that the transform follows; write into a tensor made inside, or compute out of place"
+            )
         raise RuntimeError(
-            "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor "
-            "`other` in extra_args that has more elements than `self`. This happened due to `other` being "
-            "vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place "
-            "operators instead of inplace arithmetic. If said operator is being called inside the PyTorch "
-            "framework, please file a bug report instead."
+            f"output with shape {shape} doesn't match the broadcast shape {[batch, *result._data.shape]}"
         )
     replace(x, result)
     return x
