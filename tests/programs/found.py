@@ -1,0 +1,261 @@
+"""Short programs on which random testing once found cotangent and PyTorch to differ.
+
+Each ends by evaluating SHOWN: what it evaluates to, or the error on the way, is recorded from PyTorch by
+tools/record_programs_found.py in tests/data/programs_found.json.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+FOUND: dict[str, tuple[str, str]] = {
+    "write_to_an_inference_tensor_outside_arrives_before_the_error": (
+        """
+with torch.inference_mode():
+    t = torch.ones(3) * 2
+try:
+    t.neg_()
+except RuntimeError as error:
+    text = str(error)
+""",
+        "t.tolist(), text",
+    ),
+    "index_copy_into_an_inference_tensor_outside": (
+        """
+with torch.inference_mode():
+    t = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).cos()
+before = t.tolist()
+try:
+    t.index_copy_(0, torch.tensor([1, 0]), t.clone())
+except RuntimeError:
+    pass
+""",
+        "t.tolist() == before[::-1]",
+    ),
+    "gradient_after_create_graph_is_added_to_each_element": (
+        """
+x = torch.tensor([0.25, -0.5, 0.0], dtype=torch.float64, requires_grad=True)
+y = x.asin()
+x.sum().backward(create_graph=True)
+y.sum().backward()
+""",
+        "[round(v, 9) for v in x.grad.tolist()], x.grad.requires_grad",
+    ),
+    "a_run_for_a_non_leaf_frees_its_node": (
+        """
+x = torch.tensor([-1.0, 1.5], requires_grad=True)
+y = x.sin()
+z = y.to(torch.float32, copy=True)
+y.sum().backward(inputs=[y])
+z.mean().backward()
+""",
+        "None",
+    ),
+    "operand_in_the_memory_written": ("x = torch.ones(3)\nx.unsqueeze(0).div_(x)", "None"),
+    "copy_in_the_memory_written": ("x = torch.ones(3)\nx.unsqueeze(0).copy_(x.detach())", "None"),
+    "values_in_the_memory_indexed": ("x = torch.ones(3)\nx[torch.tensor([0, 1, 2])] = x", "None"),
+    "fill_through_an_expanded_tensor": ("x = torch.ones(3)\nx.expand(2, 3).fill_(4)", "x.tolist()"),
+    "add_through_an_expanded_tensor": ("x = torch.ones(3)\nx.expand(2, 3).data.add_(4)", "None"),
+    "masked_fill_through_an_expanded_tensor": (
+        "x = torch.ones(3)\nx.expand(2, 3).masked_fill_(torch.tensor([[True, False, False], [False, True, False]]), 5)",
+        "x.tolist()",
+    ),
+    "zeros_for_unused_inputs_require_grad_with_create_graph": (
+        """
+a = torch.ones(2, requires_grad=True)
+b = torch.ones(3, requires_grad=True)
+ga, gb = torch.autograd.grad(a.sum(), [a, b], create_graph=True, materialize_grads=True)
+""",
+        "gb.requires_grad, gb.tolist()",
+    ),
+    "shape_changes_in_place_in_inference_mode": (
+        "with torch.inference_mode():\n    x = (torch.ones(2, 3) * 2)[1].unsqueeze_(0)",
+        "tuple(x.shape), x.is_inference()",
+    ),
+    "other_views_after_a_shape_change_in_place": (
+        """
+x = torch.ones(3, requires_grad=True) * 2
+y = x.squeeze()
+x.unsqueeze(0).squeeze_()
+""",
+        "type(y.grad_fn).__name__, type(x.grad_fn).__name__",
+    ),
+    "views_after_a_write_through_a_detached_tensor": (
+        """
+x = torch.ones(3, requires_grad=True) * 2
+y = x.view(3)
+x.detach().exp_()
+""",
+        "type(y.grad_fn).__name__",
+    ),
+    "views_written_before_their_base_required_grad": (
+        """
+x = torch.ones(2, 3)
+y = x.view(6).mul_(2)
+x.requires_grad = True
+y.sum().backward()
+""",
+        "type(y.grad_fn).__name__, x.grad.tolist()",
+    ),
+    "operand_saved_before_the_write_to_its_memory": (
+        """
+x = torch.ones(3, requires_grad=True).exp()
+x.view(3).mul_(x)
+x.sum().backward()
+""",
+        "None",
+    ),
+    "operand_written_by_its_own_operation": (
+        "x = torch.ones(3, requires_grad=True).tan()\nx.addcmul_(x, x)\nx.mean().backward()",
+        "None",
+    ),
+    "retained_gradient_moves_to_the_new_history": (
+        """
+x = torch.ones(3, requires_grad=True) * 1
+x.retain_grad()
+x.mul_(3)
+x.sum().backward()
+""",
+        "x.grad.tolist()",
+    ),
+    "no_accumulation_into_what_no_longer_requires_grad": (
+        """
+x = torch.ones(3, requires_grad=True)
+y = x * 2
+x.requires_grad = False
+y.sum().backward()
+""",
+        "x.grad",
+    ),
+    "leaf_moved_into_the_graph": (
+        """
+x = torch.ones(3, requires_grad=True)
+y = x * 2
+x.requires_grad = False
+x.mul_(torch.ones(3, requires_grad=True))
+y.sum().backward()
+""",
+        "None",
+    ),
+    "gradients_of_one_array_are_one_tensor": (
+        """
+x = torch.ones(3, requires_grad=True)
+y = x + 1
+g = torch.ones(3)
+grads = torch.autograd.grad(y, [x, y], g)
+""",
+        "grads[0] is g, grads[1] is g",
+    ),
+    "gradients_of_inference_mode": (
+        """
+x = torch.ones(3, requires_grad=True)
+y = x.exp()
+with torch.inference_mode():
+    g = torch.autograd.grad(y.sum(), x)[0]
+""",
+        "g.is_inference(), g.requires_grad",
+    ),
+    "recording_asked_for_in_inference_mode": (
+        """
+x = torch.ones(3, requires_grad=True)
+with torch.inference_mode(), torch.enable_grad():
+    enabled, y = torch.is_grad_enabled(), x * 2
+""",
+        "enabled, y.requires_grad",
+    ),
+    "whole_slices_make_no_view": (
+        "x = torch.ones(2, requires_grad=True) * 2\nx[0:2] = 0.5\ny = torch.ones(2, requires_grad=True)[..., :2]",
+        "type(x.grad_fn).__name__, type(y.grad_fn).__name__",
+    ),
+    "a_number_for_a_0d_tensor_is_copied": (
+        "x = torch.ones((), requires_grad=True) * 2\nx[...] = 0",
+        "type(x.grad_fn).__name__",
+    ),
+    "integer_key_of_a_0d_tensor": ("torch.ones(())[7]", "None"),
+    "slice_key_of_a_0d_tensor": ("torch.ones(())[:1]", "None"),
+    "index_put_of_another_dtype": ("x = torch.ones(3)\nx[[0, 1]] = torch.ones(2, dtype=torch.float64)", "None"),
+    "bool_takes_no_gradient": ("x = torch.tensor([True])\nx[0] = torch.ones((), requires_grad=True)", "x.requires_grad"),
+    "negation_of_a_diagonal": (
+        "x = torch.arange(6.0).reshape(2, 3)\nx.diagonal(1).neg_()\ny = torch.arange(9.0).reshape(3, 3)\ny.diagonal().neg_()",
+        "x.tolist(), y.tolist()",
+    ),
+    "sigmoid_of_a_diagonal": (
+        "x = torch.tensor([[-1.0, 1.5, 0.25], [2.0, -0.75, 1.25]], dtype=torch.float64)\nx.float().diagonal()\n"
+        "y = x.float()\ny.diagonal().sigmoid_()",
+        "[[round(v, 5) for v in row] for row in y.tolist()]",
+    ),
+    "gradients_of_overwritten_elements_are_zero_even_of_nan": (
+        "x = torch.ones(3, requires_grad=True)\ny = x * 1\ny[:] = 2\ny.backward(torch.tensor([0.0, float('nan'), 1.0]))",
+        "x.grad.tolist()",
+    ),
+    "gradient_of_std_of_equal_elements": (
+        "x = torch.zeros(3, requires_grad=True)\nx.std().backward()",
+        "x.grad.tolist()",
+    ),
+    "gradient_of_atan2_at_the_origin": (
+        "x = torch.zeros(2, requires_grad=True)\ntorch.atan2(x, x).sum().backward()",
+        "x.grad.tolist()",
+    ),
+    "writes_to_the_result_of_cumprod": (
+        "x = torch.tensor([1.0, 2.0], requires_grad=True)\ny = x.cumprod(0)\ny.mul_(2)\ny.sum().backward()",
+        "None",
+    ),
+    "leaves_get_what_arrived_before_an_error": (
+        """
+x = torch.ones(2, requires_grad=True)
+y = torch.ones(2, requires_grad=True)
+z = x.exp()
+w = z + y
+z.mul_(2)
+try:
+    w.sum().backward()
+except RuntimeError:
+    pass
+""",
+        "x.grad, y.grad.tolist()",
+    ),
+    "hooks_of_a_captured_tensor_inside_the_run": (
+        """
+x = torch.ones(2, requires_grad=True)
+y = x.exp()
+y.register_hook(lambda g: g * 2)
+g = torch.autograd.grad(y.sum(), [x, y])
+""",
+        "[round(v, 4) for v in g[0].tolist()], g[1].tolist()",
+    ),
+    "vector_times_matrix": (
+        "x = torch.ones(2, requires_grad=True)\ny = x @ torch.ones(2, 3)",
+        "type(y.grad_fn).__name__, y._version, y._base",
+    ),
+    "matrix_times_batch": (
+        "x = torch.ones(3, 2, requires_grad=True)\ny = x @ torch.ones(4, 2, 3)",
+        "type(y.grad_fn).__name__, tuple(y.shape)",
+    ),
+    "operands_of_a_batched_product_are_watched": (
+        "x = torch.ones(2, 3, 3, requires_grad=True) * 2\ny = x @ x.mT\nx.mul_(2)\ny.sum().backward()",
+        "None",
+    ),
+    "numpy_without_recording": (
+        "x = torch.ones(2, requires_grad=True)\nwith torch.no_grad():\n    a = x.numpy()",
+        "a.tolist()",
+    ),
+}
+
+
+def outcome(torch: Any, source: str, shown: str) -> str:
+    """What a program shows at its end, or the error it stops with.
+
+    Args:
+        torch: the library.
+        source: statements.
+        shown: the expression to evaluate at the end.
+    """
+    scope: dict[str, Any] = {"torch": torch}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            exec(source, scope)
+            return repr(eval(shown, scope))
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
