@@ -14,10 +14,11 @@ import torch
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path.insert(0, str(TESTS))
 
-from programs.found import FOUND, outcome
+from programs.found import FOUND, outcome  # noqa: E402
 
 if __name__ == "__main__":
     seen = {name: outcome(torch, *program) for name, program in FOUND.items()}
     path = TESTS / "data" / "programs_found.json"
-    path.write_text(json.dumps({"torch": torch.__version__.split("+")[0], "seen": seen}, indent=1) + "\n", encoding="utf-8")
+    recorded = {"torch": torch.__version__.split("+")[0], "seen": seen}
+    path.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
     print(f"{len(seen)} programs")

@@ -10,7 +10,8 @@ from programs.found import FOUND, outcome
 
 import cotangent
 
-SEEN = json.loads((Path(__file__).parent.parent / "data" / "programs_found.json").read_text(encoding="utf-8"))["seen"]
+DATA = Path(__file__).parent.parent / "data" / "programs_found.json"
+SEEN = json.loads(DATA.read_text(encoding="utf-8"))["seen"]
 
 
 @pytest.mark.parametrize("name", FOUND)
