@@ -264,8 +264,9 @@ def _write_functional(
         shape = list(x._data.shape)
         if batch is None:
             raise RuntimeError(
-                f"{op.public}_(): a tensor from outside a transform (shape {shape}) cannot be written in place inside it with "
-                "values that the transform follows; write into a tensor made inside, or compute out of place"
+                f"{op.public}_(): a tensor from outside a transform (shape {shape}) cannot be written in "
+                "place inside it with values that the transform follows; write into a tensor made inside, or "
+                "compute out of place"
             )
         raise RuntimeError(
             f"output with shape {shape} doesn't match the broadcast shape {[batch, *result._data.shape]}"
