@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..ops.arguments import REQUIRED
 from ..ops.table import FLOAT, SAME, Primitive, writer_of
 from .base import InferenceCell, TensorBase, bump, cell_of
@@ -245,8 +246,8 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
     if _repeats(op):
         if 0 in data.strides:
             changed = data != result
-            data.flags.writeable = True
-            data[changed] = result[changed]
+            seen = in_memory(data, data.shape, element_strides(data), storage_offset(data))
+            seen[changed] = result[changed]
             return
     else:
         check_overlap(x)
