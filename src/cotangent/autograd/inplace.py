@@ -246,7 +246,7 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
     if _repeats(op):
         if 0 in data.strides:
             changed = data != result
-            seen = in_memory(data, data.shape, element_strides(data), storage_offset(data))
+            seen: Any = in_memory(data, data.shape, element_strides(data), storage_offset(data))
             seen[changed] = result[changed]
             return
     else:
