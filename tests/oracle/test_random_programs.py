@@ -28,12 +28,9 @@ RAW = st.lists(st.tuples(*[NUMBER] * WIDTH), min_size=1, max_size=30)
 EXAMPLES = int(os.environ.get("COTANGENT_RANDOM_PROGRAMS", "300"))
 
 
-# How many of 300 drawn programs may still differ. The bound may only go down; what is behind it, grouped,
-# `python tools/run_random_programs.py 20000` shows (2.07 % of 20,000 differed when this was written: lazy
-# conjugation, inference tensors outside their mode, the order of two errors that one statement deserves).
-KNOWN = 6
-
-
+# Of 20,000 programs that `python tools/run_random_programs.py 20000` draws, 2.07 % differed when this was
+# written (lazy conjugation, inference tensors outside their mode, the order of two errors that one statement
+# deserves); among the examples drawn here none may. More than the default finds some of them.
 def test_agrees_with_pytorch() -> None:
     different: list[str] = []
 
@@ -51,7 +48,7 @@ def test_agrees_with_pytorch() -> None:
             different.append(f"{program.source()}\n{found.describe(program)}")
 
     draw_and_compare()
-    assert len(different) <= KNOWN * EXAMPLES // 300, "\n\n".join(different[:5])
+    assert not different, "\n\n".join(different[:5])
 
 
 def test_harness_is_deterministic() -> None:
