@@ -37,6 +37,13 @@ class dtype:
         self.alias = alias
 
     @property
+    def cpp_type(self) -> str:
+        """The tensor type as messages from PyTorch's C++ side print it."""
+        if self.type_name in _OLD_TYPES:
+            return f"torch.{self.type_name}"
+        return f"CPU{self.type_name.removesuffix('Tensor')}Type"
+
+    @property
     def is_floating_point(self) -> bool:
         """Whether the elements are real floating-point numbers."""
         return self.category == FLOATING
@@ -69,6 +76,10 @@ class dtype:
         return self
 
 
+# The tensor types of old, which kept their names; "BoolTensor" and later ones are named by their backend.
+_OLD_TYPES: Final = frozenset(
+    f"{kind}Tensor" for kind in ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double")
+)
 bool_: Final = dtype("bool", np.bool_, BOOL, "BoolTensor", None)
 uint8: Final = dtype("uint8", np.uint8, INTEGRAL, "ByteTensor", None)
 uint16: Final = dtype("uint16", np.uint16, INTEGRAL, "UInt16Tensor", None)

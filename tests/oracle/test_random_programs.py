@@ -25,30 +25,36 @@ import cotangent
 
 NUMBER = st.integers(0, CHOICE - 1)
 RAW = st.lists(st.tuples(*[NUMBER] * WIDTH), min_size=1, max_size=30)
-EXAMPLES = int(os.environ.get("COTANGENT_RANDOM_PROGRAMS", "300"))
+CHUNKS, CHUNK = 8, 50
+MORE = int(os.environ.get("COTANGENT_RANDOM_PROGRAMS", "0"))
 
 
-# Of 20,000 programs that `python tools/run_random_programs.py 20000` draws, 2.07 % differed when this was
-# written (lazy conjugation, inference tensors outside their mode, the order of two errors that one statement
-# deserves); among the examples drawn here none may. More than the default finds some of them.
-def test_agrees_with_pytorch() -> None:
+# Hypothesis draws other programs in another version, and in a clone whose modules hold other constants. What
+# always runs is drawn by Python's own generator, whose numbers stay: a failure here comes from a change here.
+@pytest.mark.parametrize("seed", range(CHUNKS))
+def test_agrees_with_pytorch(seed: int) -> None:
+    generator = Random(seed)
     different: list[str] = []
-
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    @given(RAW, st.booleans())
-    def draw_and_compare(raw: list[tuple[int, ...]], watched: bool) -> None:
-        program = draw(torch, raw, watched)
+    for number in range(CHUNK):
+        program = draw(torch, random_raw(generator), watched=number % 2 == 0)
         found = differ(program, torch, cotangent)
         if found:
             different.append(f"{program.source()}\n{found.describe(program)}")
-
-    draw_and_compare()
     assert not different, "\n\n".join(different[:5])
+
+
+@pytest.mark.skipif(not MORE, reason="COTANGENT_RANDOM_PROGRAMS=20000 draws that many")
+@settings(
+    max_examples=max(MORE, 1),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(RAW, st.booleans())
+def test_agrees_on_programs_that_hypothesis_draws(raw: list[tuple[int, ...]], watched: bool) -> None:
+    program = draw(torch, raw, watched)
+    found = differ(program, torch, cotangent)
+    assert found is None, f"{program.source()}\n{found.describe(program)}"
 
 
 def test_harness_is_deterministic() -> None:

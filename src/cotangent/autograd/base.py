@@ -74,12 +74,16 @@ class GivenCell(list[Any]):
 
 
 class _Active:
-    """How many threads are in inference mode; read on every unrecorded operation, so a plain attribute."""
+    """How many threads are in inference mode; read on every unrecorded operation, so a plain attribute.
 
-    __slots__ = ("inference",)
+    `ever` says whether any was: only then can there be tensors of that mode.
+    """
+
+    __slots__ = ("inference", "ever")
 
     def __init__(self) -> None:
         self.inference = 0
+        self.ever = False
 
 
 active: Final = _Active()

@@ -17,8 +17,9 @@ from ..dtypes import FLOATING, INTEGRAL, dtype
 from ..errors import bad_argument, type_name
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED, missing, no_match
+from ..ops.kernel_writes import KERNEL_WRITES
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, Primitive
-from .base import InferenceCell, TensorBase, active, as_array, new, version_of, world, wrap
+from .base import GivenCell, InferenceCell, TensorBase, active, as_array, new, version_of, world, wrap
 from .extras import after_record
 from .modes import modes
 from .node import Node, Port, next_seq
@@ -234,7 +235,8 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
     try:
         result = run_kernel(op, tuple(arrays), statics)
     except ValueError:
-        check_broadcast([a.shape for a in arrays if a is not None])
+        shapes = [a.shape for a in arrays if a is not None]
+        check_broadcast(shapes[::-1] if op.reverse else shapes)
         raise
     if result.__class__ is not np.ndarray and isinstance(result, np.generic):
         result = np.asarray(result)
@@ -284,6 +286,8 @@ def finish(
             t._owner = owner
         elif active.inference and modes.inference:
             t._vc = InferenceCell((0, None))
+        elif active.ever and op.name in KERNEL_WRITES:
+            t._vc = written_cell(op, tensors, statics)
         made.append(t)
     mode = modes.grad
     if mode is not None and op.rules and requires(op, tensors, level) and any(
@@ -293,6 +297,20 @@ def finish(
     if op.is_view and owner is None:
         _link(op, tensors[0], statics, made)
     return made[0] if single else tuple(made)
+
+
+def written_cell(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """The version cell of a result that PyTorch's kernel wrote to (see ops/kernel_writes.py), or None."""
+    cells = [
+        t._vc
+        for value in tensors
+        for t in (value if isinstance(value, (list, tuple)) else (value,))
+        if isinstance(t, TensorBase)
+    ]
+    if not cells or not all(cell.__class__ in (InferenceCell, GivenCell) for cell in cells):
+        return None
+    count = KERNEL_WRITES[op.name]
+    return [count if isinstance(count, int) else count(*tensors, *statics), None]
 
 
 def requires(op: Primitive, tensors: tuple[Any, ...], level: int) -> bool:
@@ -372,7 +390,7 @@ def save(
             setattr(node, field, None)
             if field in op.tensors:
                 setattr(node, field + "_v", 0)
-            elif _is_output(op, field):
+            elif is_output(op, field):
                 setattr(node, field + "_vc", None)
                 setattr(node, field + "_v", 0)
             continue
@@ -386,7 +404,7 @@ def save(
             setattr(node, field, value)
         elif field in op.statics:
             setattr(node, field, statics[op.statics.index(field)])
-        elif _is_output(op, field):
+        elif is_output(op, field):
             t = made[int(field[3:] or 0)]
             if t._vc is None:
                 t._vc = [0, None]
@@ -406,7 +424,8 @@ def _version(t: TensorBase, moved: Any) -> int:
     return version_of(t) - (t._vc is not None and t._vc is moved)
 
 
-def _is_output(op: Primitive, field: str) -> bool:
+def is_output(op: Primitive, field: str) -> bool:
+    """Whether a field that rules read is an output of `op`."""
     return field.startswith("out") and field not in op.tensors and field not in op.statics
 
 

@@ -20,12 +20,13 @@ import numpy as np
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED, too_many
+from ..ops.kernel_writes import KERNEL_WRITES
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays
 from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
-from .dispatch import dispatch, finish, operate
+from .dispatch import dispatch, finish, is_output, operate, written_cell
 from .extras import after_record
 from .modes import modes
-from .node import FREED, Port, next_seq
+from .node import FREED, PUBLIC_FIELD, Port, next_seq
 from .outs import deliver
 from .recorded import OpNode, Packed, plus, unbroadcast
 from .stale import stale_value
@@ -104,7 +105,7 @@ def emit(op: Primitive) -> None:
         for name in op.rule_arguments(parameter):
             if name not in saved and name != "needs":
                 saved.append(name)
-    op.saved = tuple(saved)
+    op.saved = tuple(sorted(saved, key=lambda name: checked_at(op, name)))
     op.raw_rules = {parameter: on_arrays(rule) for parameter, rule in op.rules.items()}
     text = Writer(op).text()
     filename = f"<cotangent {op.name}>"
@@ -127,6 +128,11 @@ def emit(op: Primitive) -> None:
         cls.op = op
         cls.nout = op.nout
         cls.saved_names = op.saved
+        cls.guarded = tuple(
+            (field, tuple(p for p in op.rules if field in op.rule_arguments(p)))
+            for field in op.saved
+            if field in op.tensors or is_output(op, field)
+        )
     scope["Node"] = node_class
     op.general_class = general
     op.node_class = node_class
@@ -140,6 +146,11 @@ def emit(op: Primitive) -> None:
         twin: Any = op.operator
         twin.__defaults__ = made["operator"].__defaults__
         twin.__code__ = made["operator"].__code__.replace(co_name=op.public, co_qualname=op.public)
+
+
+def checked_at(op: Primitive, field: str) -> tuple[bool, str]:
+    """Sorts saved fields as PyTorch looks at them: inputs by their names there, then outputs."""
+    return is_output(op, field), PUBLIC_FIELD.get(field, field)
 
 
 def source(function: Any) -> str:
@@ -176,8 +187,11 @@ class Writer:
         return [p for p in self.op.rules if field in self.op.rule_arguments(p)]
 
     def is_output(self, field: str) -> bool:
-        op = self.op
-        return field.startswith("out") and field not in op.tensors and field not in op.statics
+        return is_output(self.op, field)
+
+    def guarded(self, field: str) -> bool:
+        """Whether a saved field is looked at before it is used: tensors may be freed or written by then."""
+        return field in self.op.tensors or self.is_output(field)
 
     def slots(self) -> list[str]:
         out = []
@@ -224,11 +238,15 @@ class Writer:
             self.add(2, "fit = self.fit")
         alone = len(op.rules) == 1  # one differentiable input: the node would not exist without its edge
         loaded: set[str] = set()
-        shared = [f for f in op.saved if len(self.readers(f)) > 1]
-        for field in shared:
-            condition = " or ".join(f"e{op.tensors.index(p)} is not None" for p in self.readers(field))
-            self.add(2, f"if {condition}:")
-            self.load(3, field)
+        natural = [f for p in op.rules for f in op.rule_arguments(p) if self.guarded(f)]
+        in_order = list(dict.fromkeys(natural)) == [f for f in op.saved if self.guarded(f)]
+        for field in op.saved:
+            if len(self.readers(field)) < 2 and (in_order or not self.guarded(field)):
+                continue
+            if not alone:
+                wanted = " or ".join(f"e{op.tensors.index(p)} is not None" for p in self.readers(field))
+                self.add(2, f"if {wanted}:")
+            self.load(2 if alone else 3, field)
             loaded.add(field)
         for parameter in op.rules:
             i = op.tensors.index(parameter)
@@ -331,7 +349,7 @@ class Writer:
         else:
             self.general_payloads()
         if op.nout == 1:
-            self.wrap_one()
+            self.wrap_one(tensors, rest)
         else:
             self.add(1, f"return finish(_op, {tensors}, {rest}, r, None)")
 
@@ -440,7 +458,7 @@ class Writer:
             f"r = kernel({', '.join([f'a_{name}', *op.statics])})",
         )
 
-    def wrap_one(self) -> None:
+    def wrap_one(self, tensors: str, rest: str) -> None:
         op = self.op
         self.add(1, "t = new(Tensor)", "t._data = r", "t._view = None")
         recorded = bool(op.rules) and not (self.elementwise and op.result == BOOL_RESULT)
@@ -452,11 +470,14 @@ class Writer:
             self.record()
             self.add(1, "else:")
         depth = 2 if recorded else 1
+        plain = f"written_cell(_op, {tensors}, {rest}) if active.ever else None"
+        if op.name not in KERNEL_WRITES:
+            plain = "None"
         self.add(
             depth,
             "t._req = False",
             "t._node = None",
-            "t._vc = InferenceCell((0, None)) if active.inference and modes.inference else None",
+            f"t._vc = InferenceCell((0, None)) if active.inference and modes.inference else {plain}",
         )
         if op.is_view:
             statics = "(" + "".join(f"{s}, " for s in op.statics) + ")"
@@ -552,6 +573,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
+    "written_cell": written_cell,
 }  # fmt: skip
 
 

@@ -272,6 +272,7 @@ class inference_mode(Decorator):
         self._before = (grad_enabled(), modes.inference)
         if modes.inference != self.mode:
             active.inference += 1 if self.mode else -1
+            active.ever = True
         modes.inference = self.mode
         set_recording(not self.mode)
 

@@ -33,24 +33,51 @@ class OpNode(Node):
     general: ClassVar[bool] = False
     lengths: tuple[int, ...]
     level: int  # set on the general path only; the fast one records at level 0
+    guarded: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]]  # saved tensors with the inputs they serve
+
+    def check(self, name: str) -> None:
+        """Raise unless the saved tensors `name` are still there and as they were."""
+        value, saved = getattr(self, name), getattr(self, name + "_v")
+        if name not in self.op.tensors:
+            cell = getattr(self, name + "_vc")
+            if cell is FREED:
+                raise RuntimeError(FREED_TEXT)
+            if cell[0] != saved:
+                stale_value(self, name)
+            return
+        several = name in self.op.lists and value is not FREED
+        for t, version in zip(value, saved, strict=True) if several else ((value, saved),):
+            if t is FREED:
+                raise RuntimeError(FREED_TEXT)
+            cell = t._vc if isinstance(t, (TensorBase, Packed)) else None
+            if cell is not None and cell[0] != version:
+                stale_value(self, name)
+
+    def check_all(self) -> None:
+        """Check what the wanted rules will read before any of them runs, as PyTorch does."""
+        start, wanted = 0, set()
+        for parameter, length in zip(self.op.tensors, self.span(), strict=True):
+            if any(e is not None for e in self.edges[start : start + length]):
+                wanted.add(parameter)
+            start += length
+        for name, readers in self.guarded:
+            if not wanted.isdisjoint(readers):
+                self.check(name)
 
     def saved(self, name: str, tensors: bool) -> Any:
         """The value a rule's parameter `name` stands for, in the wanted world."""
         op = self.op
         value = getattr(self, name)
         if name in op.tensors:
+            self.check(name)
             if name in op.lists:
                 return [self._tensor(name, v, tensors, k) for k, v in enumerate(value)]
             return None if value is None else self._tensor(name, value, tensors, 0)
         if name.startswith("out") and name in self.saved_names:
-            cell = getattr(self, name + "_vc")
-            if cell is FREED:
-                raise RuntimeError(FREED_TEXT)
-            if cell[0] != getattr(self, name + "_v"):
-                stale_value(self, name)
+            self.check(name)
             if not tensors:
                 return value._data if value.__class__ is Packed else value
-            return self.output_tensor(name, value, cell)
+            return self.output_tensor(name, value, getattr(self, name + "_vc"))
         return value
 
     def output_tensor(self, name: str, value: Any, cell: list[Any]) -> Any:
@@ -64,15 +91,8 @@ class OpNode(Node):
         return t
 
     def _tensor(self, name: str, t: Any, tensors: bool, index: int) -> Any:
-        if t is FREED:
-            raise RuntimeError(FREED_TEXT)
         if not isinstance(t, (TensorBase, Packed)):
             return t  # a Python number, above level 0
-        saved_version = getattr(self, name + "_v")
-        if name in self.op.lists:
-            saved_version = saved_version[index]
-        if t._vc is not None and t._vc[0] != saved_version:
-            stale_value(self, name)
         if not tensors:
             return t._data
         if t.__class__ is Packed:
@@ -113,6 +133,7 @@ class OpNode(Node):
         nothing = (None,) * len(self.edges)
         if all(g is None for g in grads):
             return nothing
+        self.check_all()
         g = grads[0] if op.nout == 1 else grads
         conj = op.kind == "elementwise" and self.general and self.fit[2] and op.analytic
         if conj:

@@ -13,10 +13,7 @@ from .notes import annotate, recorded_at, written_at
 def type_text(data: Any) -> str:
     """`torch.FloatTensor [2, 3]`, as PyTorch names a tensor in messages."""
     found = data.dtype if isinstance(data.dtype, dtypes.dtype) else dtypes.from_numpy(data.dtype)
-    name = f"torch.{found.type_name}"
-    if found.is_complex:
-        name = f"CPU{found.type_name.removesuffix('Tensor')}Type"
-    return f"{name} [{', '.join(map(str, data.shape))}]"
+    return f"{found.cpp_type} [{', '.join(map(str, data.shape))}]"
 
 
 def stale_value(node: Any, field: str) -> NoReturn:

@@ -113,6 +113,8 @@ rsub_number = elementwise(
 rsub_tensor = elementwise(
     "rsub_tensor(input, other | alpha=1)",
     _rsub,
+    fast=np.subtract,
+    reverse=True,
     node="RsubBackward0",
     public="rsub",
     guard=_no_bools,

@@ -43,7 +43,7 @@ def expanded(input: Any, shape: tuple[int, ...]) -> Any:
         return expand_to(input, shape)
     if lead < 0:
         raise RuntimeError(
-            f"expand(torch.{input.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes "
+            f"expand({input.dtype.cpp_type}{{{list(have)}}}, size={list(shape)}): the number of sizes "
             f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(have)})"
         )

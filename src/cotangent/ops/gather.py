@@ -102,8 +102,8 @@ add_rows = linear(
     node="IndexAddBackward0",
     public="index_add",
     input=lambda g: g,
-    source=lambda g, index, source_shape, dim, alpha: reshape_any(
-        select_rows(g, index, dim) if alpha == 1 else select_rows(g, index, dim) * alpha, source_shape
+    source=lambda g, index, source, dim, alpha: reshape_any(
+        select_rows(g, index, dim) if alpha == 1 else select_rows(g, index, dim) * alpha, source.shape
     ),
 )
 copy_rows = linear(
@@ -112,7 +112,7 @@ copy_rows = linear(
     node="IndexCopyBackward0",
     public="index_copy",
     input=lambda g, index, dim: fill_rows(g, index, dim, 0),
-    source=lambda g, index, source_shape, dim: reshape_any(select_rows(g, index, dim), source_shape),
+    source=lambda g, index, source, dim: reshape_any(select_rows(g, index, dim), source.shape),
 )
 fill_rows: Any = general(
     "fill_rows(input, index | dim, value)",

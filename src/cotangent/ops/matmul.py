@@ -531,7 +531,7 @@ def check_expands(t: Any, shape: tuple[int, ...]) -> None:
     have = tuple(t.shape)
     if len(have) > len(shape):
         raise RuntimeError(
-            f"expand(torch.{t.dtype.type_name}{{{list(have)}}}, size={list(shape)}): the number of sizes "
+            f"expand({t.dtype.cpp_type}{{{list(have)}}}, size={list(shape)}): the number of sizes "
             f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(have)})"
         )
