@@ -4,17 +4,13 @@
 
 trains a small network on the 1,797 images of 8 x 8 pixels that come with scikit-learn, prints the accuracy on
 images it has not seen, and leaves two files in the current directory (or the one named by --out): the
-parameters, `digits.npz`, and a picture of the loss, `digits_loss.png`. Nothing here is special to cotangent;
+parameters, `digits.pt`, and a picture of the loss, `digits_loss.png`. Nothing here is special to cotangent;
 `python examples/digits.py` runs the same file on PyTorch.
 """
 
 import argparse
-import os
-import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import matplotlib
 import numpy as np
@@ -93,19 +89,7 @@ def accuracy(model: nn.Module, data: TensorDataset) -> float:
     return (model(images).argmax(dim=1) == labels).float().mean().item()
 
 
-def save(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file as a whole or not at all: under another name first, which then takes the final one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def draw(losses: list[float], file: BinaryIO) -> None:
+def draw(losses: list[float], path: Path) -> None:
     """Draw the loss of each step and its running mean."""
     window = min(45, len(losses))
     mean = np.convolve(losses, np.ones(window) / window, mode="valid")
@@ -115,7 +99,7 @@ def draw(losses: list[float], file: BinaryIO) -> None:
     axes.set(xlabel="step", ylabel="cross-entropy", yscale="log", title="Handwritten digits: training loss")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(file, format="png", dpi=120)
+    figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
@@ -139,10 +123,9 @@ def main() -> None:
     print(f"{len(losses)} steps in {seconds:.1f} s, final loss {losses[-1]:.4f}")
     print(f"test accuracy: {100 * accuracy(model, test):.2f} % of {len(test)} images")
 
-    parameters = {name: value.numpy() for name, value in model.state_dict().items()}
-    save(options.out / "digits.npz", lambda file: np.savez(file, **parameters))
-    save(options.out / "digits_loss.png", lambda file: draw(losses, file))
-    print(f"saved {options.out / 'digits.npz'} and {options.out / 'digits_loss.png'}")
+    torch.save(model.state_dict(), options.out / "digits.pt")
+    draw(losses, options.out / "digits_loss.png")
+    print(f"saved {options.out / 'digits.pt'} and {options.out / 'digits_loss.png'}")
 
 
 if __name__ == "__main__":

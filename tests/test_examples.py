@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from running import PROJECT, RunPython
 
+import cotangent
+
 DIGITS = str(PROJECT / "examples/digits.py")
 # The order of PyTorch's sums does not depend on the number of cores then.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -32,7 +34,7 @@ from sklearn.datasets import load_digits
 digits = load_digits()
 torch.manual_seed(0)
 held_out = torch.randperm(len(digits.data)).numpy()[:360]
-p = np.load(sys.argv[1])
+p = {name: value.numpy() for name, value in torch.load(sys.argv[1]).items()}
 x = digits.data[held_out] / 16.0
 for k in (0, 3):
     x = np.maximum(x @ p[f'layers.{k}.weight'].T + p[f'layers.{k}.bias'], 0.0)
@@ -65,11 +67,11 @@ def test_digits(run_python: RunPython, tmp_path: Path) -> None:
     assert steps is not None and float(steps[2]) < 0.1, printed
     assert accuracy(printed) >= 0.97
     files = tmp_path / "made/here"
-    assert sorted(path.name for path in files.iterdir()) == ["digits.npz", "digits_loss.png"]
+    assert sorted(path.name for path in files.iterdir()) == ["digits.pt", "digits_loss.png"]
     assert (files / "digits_loss.png").read_bytes().startswith(PNG)
-    parameters = np.load(files / "digits.npz")
-    assert {name: parameters[name].shape for name in parameters.files} == SHAPES
-    by_hand = json.loads(checked(run_python("-c", CHECK, str(files / "digits.npz"))))
+    parameters = cotangent.load(files / "digits.pt")
+    assert {name: tuple(value.shape) for name, value in parameters.items()} == SHAPES
+    by_hand = json.loads(checked(run_python("-c", CHECK, str(files / "digits.pt"))))
     assert by_hand == pytest.approx(accuracy(printed), abs=5e-5)
 
 
@@ -78,7 +80,7 @@ def test_digits_repeats_itself_and_listens_to_the_seed(run_python: RunPython, tm
     for seed in ("3", "3", "4"):
         run = run_python("-m", "cotangent", DIGITS, "--epochs", "1", "--seed", seed, env=ONE_THREAD)
         assert "45/45" in checked(run)
-        weights.append(np.load(tmp_path / "digits.npz")["layers.0.weight"])
+        weights.append(cotangent.load(tmp_path / "digits.pt")["layers.0.weight"])
     assert np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
 
@@ -98,6 +100,6 @@ if find_spec("torch"):
         ours = checked(run_python("-m", "cotangent", DIGITS, *short, "--out", "ours", env=ONE_THREAD))
         theirs = checked(run_python(DIGITS, *short, "--out", "theirs", env=ONE_THREAD))
         assert accuracy(ours) == pytest.approx(accuracy(theirs), abs=1.5 / 360)
-        mine, other = (np.load(tmp_path / name / "digits.npz") for name in ("ours", "theirs"))
+        mine, other = (cotangent.load(tmp_path / name / "digits.pt") for name in ("ours", "theirs"))
         for name in SHAPES:  # 180 steps let the last digits drift apart
             np.testing.assert_allclose(mine[name], other[name], rtol=1e-2, atol=1e-3, err_msg=name)

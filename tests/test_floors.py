@@ -27,6 +27,7 @@ FLOORS = {
     "tree": 0,
     # 1: arrays only
     "kernels": 1,
+    "storage": 1,
     # 2: the table of operations
     "ops": 2,
     # 3: tensors and the engine
@@ -60,6 +61,7 @@ FLOORS = {
     "utils": 5,
     "namespaces": 5,
     "profiler": 5,
+    "serialization": 5,
     "__init__": 5,
     # 6: the command
     "torch_alias": 6,

@@ -52,14 +52,20 @@ linalg = _deferred("cotangent.linalg")
 nn = _deferred("cotangent.nn")
 optim = _deferred("cotangent.optim")
 profiler = _deferred("cotangent.profiler")
+serialization = _deferred("cotangent.serialization")
+storage = _module("cotangent.storage")
 utils = _deferred("cotangent.utils")
 _namesakes = _module("cotangent.nn.functional._namesakes")
 
 
 def __getattr__(name: str) -> _Any:
-    """Functions of nn that PyTorch offers here too; found when first asked for."""
+    """What PyTorch offers here too but a short program never touches; found when first asked for."""
     if name == "vmap":
         return func.vmap
     if not name.startswith("_") and name in _namesakes.NAMES:
         return _namesakes.NAMES[name]
+    if name in ("save", "load"):
+        return getattr(serialization, name)
+    if name.endswith("Storage"):
+        return storage.CLASSES[name] if name in storage.CLASSES else getattr(storage, name)
     raise AttributeError(f"module 'cotangent' has no attribute {name!r}")

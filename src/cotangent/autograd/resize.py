@@ -1,4 +1,4 @@
-"""`resize_` and `set_`: giving a tensor other memory, or another stretch of its own.
+"""The memory of a tensor: its storage; `resize_` and `set_` give it other memory or another stretch.
 
 Memory cannot grow in place under NumPy: a tensor that needs more gets new memory with its values, and
 tensors that shared the old memory keep it.
@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..config import warn_once
 from ..errors import bad_argument
 from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
 from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
-from .base import TensorBase, cell_of, is_tensor
+from ..storage import DEPRECATED, TypedStorage, UntypedStorage
+from .base import TensorBase, cell_of, is_tensor, wrap
 from .views import check_writable
 
 
@@ -87,9 +89,9 @@ def set_(
 
     Args:
         input: the tensor to change.
-        source: the tensor whose memory it gets; without one it becomes empty.
+        source: the tensor or storage whose memory it gets; without one it becomes empty.
         storage_offset: where it begins in that memory, in elements.
-        size: its shape; that of `source` by default.
+        size: its shape; that of `source` by default (of a storage: all of it, in one dimension).
         stride: its strides in elements; contiguous by default.
 
     Returns:
@@ -106,6 +108,9 @@ def set_(
     """
     if input._req:
         check_writable(input)
+    if isinstance(source, (UntypedStorage, TypedStorage)):
+        typed = TypedStorage(wrap_storage=source.untyped(), dtype=input.dtype, _internal=True)
+        source = wrap(typed._array)
     if source is None:
         data = np.empty(0, input._data.dtype)
     elif not is_tensor(source):
@@ -130,5 +135,48 @@ def set_(
     return input
 
 
-METHODS: Final = ("resize_", "resize_as_", "set_")
+def untyped_storage(input: Any) -> UntypedStorage:
+    """The whole memory that the tensor and its views look into, as bytes.
+
+    Args:
+        input: any tensor.
+
+    Returns:
+        a storage over the same memory: what is written to it shows in the tensor.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.zeros(2, 3)
+        >>> x[1].untyped_storage().nbytes()
+        24
+    """
+    return UntypedStorage.over(input._data)
+
+
+def _typed_storage(input: Any) -> TypedStorage:
+    """`storage` without its warning."""
+    return TypedStorage(wrap_storage=untyped_storage(input), dtype=input.dtype, _internal=True)
+
+
+def storage(input: Any) -> TypedStorage:
+    """The whole memory that the tensor and its views look into, as numbers; PyTorch deprecates it.
+
+    Args:
+        input: any tensor.
+
+    Returns:
+        a storage over the same memory.
+
+    Example:
+        >>> import cotangent as torch
+        >>> import warnings
+        >>> warnings.simplefilter("ignore")
+        >>> torch.arange(6)[2:4].storage().size()
+        6
+    """
+    warn_once(DEPRECATED)
+    return _typed_storage(input)
+
+
+METHODS: Final = ("resize_", "resize_as_", "set_", "untyped_storage", "storage", "_typed_storage")
 FUNCTIONS: Final = ("resize_as_",)

@@ -73,6 +73,12 @@ def _restrided(a: Array, shape: Shape, strides: Shape) -> Array:
     return _as_strided(a, shape, strides)
 
 
+def memory(a: Array) -> Array:
+    """All bytes of the memory `a` looks into, flat; of a copy where that memory is no dense block."""
+    flat = owner(a).ravel(order="K")
+    return np.asarray(flat.view(np.uint8))
+
+
 def in_memory(a: Array, shape: Shape, strides: Shape, start: int) -> Array | None:
     """Shape and strides (in elements) on the memory `a` looks into, from `start` elements after its start.
 

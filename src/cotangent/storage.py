@@ -1,0 +1,354 @@
+"""The memory behind tensors as an object: `UntypedStorage` (bytes) and the deprecated typed ones.
+
+A storage is the whole block of memory that a tensor and its views look into. It owns nothing of its
+own: it is a flat array of bytes over the same memory, so writing through it changes the tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from . import dtypes
+from .config import warn_once
+from .dtypes import dtype
+from .kernels.shape import address, memory
+from .size import CPU, device
+
+DEPRECATED: Final = (
+    "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only"
+    " storage class. This should only matter to you if you are using storages directly.  To access"
+    " UntypedStorage directly, use tensor.untyped_storage() instead of tensor.storage()"
+)
+
+
+class _Storage:
+    """What both kinds of storage have in common: a flat array over the memory."""
+
+    __slots__ = ("_array",)
+    _array: np.ndarray[Any, Any]
+
+    is_cuda = is_sparse = is_hpu = is_sparse_csr = False
+
+    @property
+    def device(self) -> device:
+        """Where the memory is."""
+        return CPU
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def size(self) -> int:
+        """The number of elements."""
+        return len(self._array)
+
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return self._array.nbytes
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
+
+    def data_ptr(self) -> int:
+        """Address of the first byte."""
+        return address(self._array) if len(self._array) else 0
+
+    def _position(self, index: Any) -> Any:
+        if not isinstance(index, slice) and not (hasattr(index, "__index__") and not isinstance(index, bool)):
+            raise TypeError(
+                f"can't index a {type(self).__module__}.{type(self).__name__} with {type(index).__name__}"
+            )
+        if not isinstance(index, slice) and not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} out of range for storage of size {len(self)}")
+        return index
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._array[self._position(index)] = value
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._array.tolist())
+
+    def tolist(self) -> list[Any]:
+        """The elements as Python numbers."""
+        found: list[Any] = self._array.tolist()
+        return found
+
+    def fill_(self, value: Any) -> Any:
+        """Set every element to `value`."""
+        self._array[...] = value
+        return self
+
+    def copy_(self, source: Any, non_blocking: bool = False) -> Any:
+        """Copy the elements of another storage of the same size.
+
+        Raises:
+            RuntimeError: if the sizes differ.
+        """
+        if len(source) != len(self):
+            raise RuntimeError(
+                f"size mismatch, expected {self.nbytes()} bytes, got {source.nbytes()} bytes: a storage is "
+                "copied from one of the same size"
+            )
+        self._array[...] = source._array
+        return self
+
+    def resize_(self, size: int) -> Any:
+        """Change the size. NumPy's memory cannot grow or shrink in place: only the present size is accepted.
+
+        Raises:
+            RuntimeError: if `size` is another one.
+        """
+        if size != len(self):
+            raise RuntimeError(
+                f"Trying to resize storage that is not resizable: it has {len(self)} elements, {size} are"
+                " wanted; make a new one, or use Tensor.resize_"
+            )
+        return self
+
+    def clone(self) -> Any:
+        """A copy in memory of its own."""
+        return self._like(self._array.copy())
+
+    def cpu(self) -> Any:
+        """The storage itself: it is on the CPU."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether other processes see the memory: never."""
+        return False
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether the memory is pinned for a GPU: never."""
+        return False
+
+    def _like(self, array: Any) -> Any:
+        raise NotImplementedError
+
+    def __copy__(self) -> Any:
+        return self.clone()
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
+        known = memo.setdefault("cotangent", {})
+        found = known.get(self.data_ptr())
+        if found is None:
+            found = known[self.data_ptr()] = self.clone()
+        return found
+
+
+class UntypedStorage(_Storage):
+    """A block of bytes.
+
+    Args:
+        content: how many bytes, or their values; none by default.
+        device: only the CPU.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.tensor([1, 2], dtype=torch.int16)
+        >>> x[1:].untyped_storage().tolist()
+        [1, 0, 2, 0]
+    """
+
+    __slots__ = ()
+    __module__ = "torch.storage"
+
+    def __init__(self, content: Any = 0, *, device: Any = None) -> None:
+        if isinstance(content, int):
+            if content < 0:
+                raise RuntimeError(f"UntypedStorage: size must not be negative, got {content}")
+            self._array = np.zeros(content, np.uint8)
+        else:
+            self._array = np.array(content, np.uint8)
+
+    @classmethod
+    def over(cls, array: Any) -> UntypedStorage:
+        """The storage behind an array.
+
+        Args:
+            array: NumPy array.
+
+        Returns:
+            the whole block of memory the array looks into; a copy where that is no dense block.
+
+        Example:
+            >>> import numpy as np
+            >>> from cotangent.storage import UntypedStorage
+            >>> UntypedStorage.over(np.zeros(3)[1:]).nbytes()
+            24
+        """
+        made = cls.__new__(cls)
+        made._array = memory(array)
+        return made
+
+    @classmethod
+    def from_buffer(cls, buffer: Any, byte_order: str | None = None) -> UntypedStorage:
+        """A copy of the bytes of a buffer."""
+        made = cls.__new__(cls)
+        made._array = np.frombuffer(buffer, np.uint8).copy()
+        return made
+
+    @classmethod
+    def from_file(cls, filename: str, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """Map a file into memory.
+
+        Args:
+            filename: path.
+            shared: whether writing to the storage writes to the file, which is made longer where needed.
+            nbytes: how many bytes.
+        """
+        made = cls.__new__(cls)
+        if shared:
+            with open(filename, "ab") as file:
+                if file.tell() < nbytes:
+                    file.truncate(nbytes)
+        mapped = np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,))
+        made._array = np.asarray(mapped)
+        return made
+
+    def _like(self, array: Any) -> UntypedStorage:
+        return UntypedStorage.over(array)
+
+    def untyped(self) -> UntypedStorage:
+        """The storage itself."""
+        return self
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._array[self._position(index)]
+        return UntypedStorage.over(found.copy()) if isinstance(index, slice) else int(found)
+
+    def byteswap(self, dtype: dtype) -> None:
+        """Turn round the bytes of each element of that dtype, in place."""
+        width = dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize
+        if width > 1:
+            self._array.view(f"u{width}").byteswap(inplace=True)
+
+    def __repr__(self) -> str:
+        rows = "".join(f" {value}\n" for value in self.tolist())
+        return f"{rows}[torch.storage.UntypedStorage(device=cpu) of size {len(self)}]"
+
+
+class TypedStorage(_Storage):
+    """A block of numbers of one dtype; deprecated in PyTorch in favour of `UntypedStorage`.
+
+    Args:
+        content: how many numbers, or their values; none by default.
+        wrap_storage: the bytes to look at, instead.
+        dtype: the dtype; the default dtype's storage classes are `torch.FloatStorage` and so on.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.storage import TypedStorage
+        >>> TypedStorage(wrap_storage=torch.ones(2).untyped_storage(), dtype=torch.float32).tolist()
+        [1.0, 1.0]
+    """
+
+    __slots__ = ("dtype",)
+    __module__ = "torch.storage"
+
+    def __init__(
+        self, content: Any = 0, *, wrap_storage: UntypedStorage | None = None, dtype: dtype | None = None,
+        device: Any = None, _internal: bool = False,
+    ) -> None:  # fmt: skip
+        if not _internal:
+            warn_once(DEPRECATED, 2)
+        self.dtype = dtype or dtypes.float32
+        if wrap_storage is not None:
+            data = wrap_storage._array
+            whole = len(data) // self.dtype.itemsize * self.dtype.itemsize
+            self._array = np.ndarray((whole // self.dtype.itemsize,), self.dtype.np, data)
+        elif isinstance(content, int):
+            self._array = np.zeros(content, self.dtype.np)
+        else:
+            self._array = np.array(content, self.dtype.np)
+
+    def _like(self, array: Any) -> TypedStorage:
+        return TypedStorage(wrap_storage=UntypedStorage.over(array), dtype=self.dtype, _internal=True)
+
+    def untyped(self) -> UntypedStorage:
+        """The same memory as bytes."""
+        return UntypedStorage.over(self._array)
+
+    @property
+    def _untyped_storage(self) -> UntypedStorage:
+        return self.untyped()
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            raise RuntimeError(
+                "slices are only supported in UntypedStorage.__getitem__: use storage.untyped()[...], or"
+                " index the tensor"
+            )
+        return self._array[self._position(index)].item()
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of the storage class; with a dtype, a copy converted to it."""
+        return f"torch.{class_name(self.dtype)}" if dtype is None else self._to(dtype)
+
+    def pickle_storage_type(self) -> str:
+        """The name by which files call it."""
+        return class_name(self.dtype)
+
+    def _to(self, to: dtype) -> TypedStorage:
+        """The same numbers in another dtype."""
+        return self if to is self.dtype else TypedStorage(self._array.astype(to.np), dtype=to, _internal=True)
+
+    def __repr__(self) -> str:
+        rows = "".join(f" {value}\n" for value in self.tolist())
+        return f"{rows}[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {len(self)}]"
+
+
+def class_name(d: dtype) -> str:
+    """The name of PyTorch's storage class for a dtype.
+
+    Args:
+        d: any dtype; those without a class of their own go by bytes.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.storage import class_name
+        >>> class_name(torch.int64)
+        'LongStorage'
+    """
+    return d.type_name.replace("Tensor", "Storage")
+
+
+def _converter(d: dtype) -> Any:
+    def convert(self: TypedStorage) -> TypedStorage:
+        return self._to(d)
+
+    convert.__doc__ = f"The same numbers as {d}."
+    return convert
+
+
+class _NamedStorage(type):
+    """Metaclass of `FloatStorage` and the like: they make and recognise TypedStorages of one dtype."""
+
+    dtype: dtype
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, TypedStorage) and instance.dtype is cls.dtype
+
+    def __call__(cls, content: Any = 0, *, wrap_storage: Any = None, device: Any = None) -> TypedStorage:
+        return TypedStorage(content, wrap_storage=wrap_storage, dtype=cls.dtype)
+
+    def from_buffer(cls, buffer: Any, byte_order: str | None = None) -> TypedStorage:
+        """A copy of the numbers in a buffer."""
+        return TypedStorage(wrap_storage=UntypedStorage.from_buffer(buffer), dtype=cls.dtype)
+
+
+# The dtypes that PyTorch has a storage class for.
+CLASSES: Final[dict[str, Any]] = {
+    class_name(d): _NamedStorage(class_name(d), (), {"__module__": "torch", "dtype": d, "__slots__": ()})
+    for d in dtypes.ALL
+    if not d.name.startswith("uint") or d.itemsize == 1
+}
+for _method, _dtype in {
+    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
+    "long": dtypes.int64, "int": dtypes.int32, "short": dtypes.int16, "char": dtypes.int8,
+    "byte": dtypes.uint8, "bool": dtypes.bool_,
+    "complex_float": dtypes.complex64, "complex_double": dtypes.complex128,
+}.items():  # fmt: skip
+    setattr(TypedStorage, _method, _converter(_dtype))
