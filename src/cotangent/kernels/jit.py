@@ -1,0 +1,443 @@
+"""LLVM IR to machine code, kept in memory and on disk.
+
+`function(name, build)` gives the address of a native function. `name` says the structure of the code
+completely ("add of two contiguous float32 arrays of any length"), so equal names mean equal code and `build`,
+which writes the LLVM IR, is called only where neither this process nor the disk has the code yet.
+
+**On disk** an entry is one object file under the user's cache directory, named by a hash of the structural
+name, the CPU and its features, the versions of LLVM and Python's word size, and the sources of this package's
+kernels. Entries are written beside and renamed, so that concurrent processes see whole files only; each
+carries a checksum, and what does not match is compiled anew. The directory is created for its owner alone,
+and one that others may write to is not used: its files are run. It is bounded by bytes, oldest use first.
+
+**Without llvmlite** (or where LLVM refuses) `available()` is False, with one notice, and callers keep to
+NumPy.
+
+Importing this module does nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import stat
+import struct
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from .. import lazy
+
+__all__ = [
+    "available",
+    "cache_directory",
+    "function",
+    "functions",
+    "host",
+    "lock",
+    "request",
+    "Host",
+]
+
+llvm: Any = lazy.module("llvmlite.binding")
+
+# The name that the one function of an IR module has.
+SYMBOL: Final = "kernel"
+_MAGIC: Final = b"cotangent object 1\n"
+# Bytes of object code kept on disk, and how often a process looks (in entries written).
+_LIMIT: Final = 256 << 20
+_LOOK_EVERY: Final = 256
+
+# Held whenever LLVM works, and while a process forks: no child inherits a half-done compilation.
+lock: Final = threading.RLock()
+
+
+class Host:
+    """What code is generated for.
+
+    Attributes:
+        cpu: LLVM's name of the CPU.
+        features: its features as LLVM writes them.
+        arch: first part of the target triple ("x86_64", "aarch64", ...).
+        vector_bytes: bytes of the widest vector registers worth using.
+        registers: how many of those there are.
+        fma: whether multiply-adds are one instruction.
+        identity: everything above and LLVM's version, for the key on disk.
+    """
+
+    __slots__ = ("cpu", "features", "arch", "vector_bytes", "registers", "fma", "identity", "machine", "jit")
+
+    def __init__(self) -> None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.cpu: str = llvm.get_host_cpu_name()
+        flags = llvm.get_host_cpu_features()
+        self.features: str = flags.flatten()
+        self.arch: str = llvm.get_process_triple().split("-")[0]
+        if flags.get("avx512f") and flags.get("avx512vl") and flags.get("avx512dq") and flags.get("avx512bw"):
+            self.vector_bytes, self.registers = 64, 32
+        elif flags.get("avx2"):
+            self.vector_bytes, self.registers = 32, 16
+        else:
+            self.vector_bytes, self.registers = 16, 32 if self.arch in ("aarch64", "arm64") else 16
+        self.fma: bool = bool(flags.get("fma")) or self.arch in ("aarch64", "arm64")
+        version = ".".join(map(str, llvm.llvm_version_info))
+        self.identity = f"{self.arch} {self.cpu} {self.features} LLVM {version} {struct.calcsize('P')}"
+        self.machine: Any = llvm.Target.from_default_triple().create_target_machine(
+            cpu=self.cpu, features=self.features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
+        )
+        self.jit: Any = llvm.create_lljit_compiler(self.machine, suppress_errors=True)
+        # Never disposed of: another thread may run its code while the interpreter shuts down.
+        self.jit._owned = True
+
+
+class _State:
+    """What the process has compiled."""
+
+    def __init__(self) -> None:
+        self.host: Host | None = None
+        self.refused = False
+        self.addresses: dict[str, int] = {}
+        self.linked = 0
+        self.directory: Path | None = None
+        self.directory_known = False
+        self.version: bytes | None = None
+        self.written = 0
+        self.waiting: dict[str, Callable[[], str]] = {}
+        self.wanted = threading.Condition(lock)
+        self.compiler: threading.Thread | None = None
+        self.closing = False
+
+
+_state: Final = _State()
+
+
+def available() -> bool:
+    """Whether machine code can be made here. Says once why not.
+
+    Returns:
+        True where llvmlite is installed and works.
+    """
+    if _state.host is not None:
+        return True
+    if _state.refused:
+        return False
+    with lock:
+        if _state.host is None and not _state.refused:
+            try:
+                _state.host = Host()
+            except Exception as reason:
+                _state.refused = True
+                warnings.warn(
+                    "cotangent computes with NumPy alone, which is slower: llvmlite is not usable here "
+                    f"({reason})",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return False
+            atexit.register(_at_exit)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(
+                    before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork_in_child
+                )
+    return _state.host is not None
+
+
+def host() -> Host:
+    """The machine that code is generated for.
+
+    Returns:
+        Its description.
+
+    Raises:
+        RuntimeError: where `available()` is False.
+    """
+    if not available() or _state.host is None:
+        raise RuntimeError("no machine code can be generated: llvmlite is not usable here")
+    return _state.host
+
+
+def function(name: str, build: Callable[[], str]) -> int:
+    """The address of the native function called `name`, compiled now if need be.
+
+    Args:
+        name: the structure of the code, in full: equal names are taken to mean equal code.
+        build: writes the LLVM IR of a module that defines `@kernel`; called if there is no code yet.
+
+    Returns:
+        The address.
+
+    Raises:
+        RuntimeError: if LLVM refuses the text, or `available()` is False.
+    """
+    address = _state.addresses.get(name)
+    if address is not None:
+        return address
+    host()
+    with lock:
+        address = _state.addresses.get(name)
+        if address is None:
+            address = _load(name)
+            if address is None:
+                address = _make(name, build)
+            _state.waiting.pop(name, None)
+        return address
+
+
+def functions(wanted: Iterable[tuple[str, Callable[[], str]]]) -> list[int]:
+    """The addresses of several functions; see `function`.
+
+    Args:
+        wanted: pairs of name and builder.
+
+    Returns:
+        The addresses, in order.
+    """
+    return [function(name, build) for name, build in wanted]
+
+
+def request(name: str, build: Callable[[], str]) -> int:
+    """The address if the code is in memory or on disk; otherwise 0, and a thread compiles it meanwhile.
+
+    Args:
+        name: as for `function`.
+        build: as for `function`; called in the other thread.
+
+    Returns:
+        The address or 0.
+    """
+    address = _state.addresses.get(name)
+    if address is not None:
+        return address
+    if not available() or name in _state.waiting or not lock.acquire(blocking=False):
+        return 0
+    try:
+        address = _state.addresses.get(name) or _load(name)
+        if address is None:
+            _state.waiting[name] = build
+            if _state.compiler is None:
+                _state.compiler = threading.Thread(target=_compile_waiting, name="cotangent-jit", daemon=True)
+                _state.compiler.start()
+            _state.wanted.notify_all()
+        return address or 0
+    finally:
+        lock.release()
+
+
+def forget() -> None:
+    """Forget all addresses, so that the disk is asked again (for tests)."""
+    with lock:
+        _state.addresses.clear()
+        _state.waiting.clear()
+        _state.directory_known = False
+
+
+def _compile_waiting() -> None:
+    """The background thread: compiles what is asked for, and ends after a while without work."""
+    while True:
+        with lock:
+            if not _state.waiting and not _state.closing:
+                _state.wanted.wait(2.0)
+            if not _state.waiting or _state.closing:
+                _state.compiler = None
+                return
+            name, build = next(iter(_state.waiting.items()))
+            try:
+                if name not in _state.addresses:
+                    _make(name, build)
+            except Exception as reason:
+                warnings.warn(
+                    f"the kernel {name!r} could not be compiled: {reason}", RuntimeWarning, stacklevel=1
+                )
+                # It stays in `waiting`'s stead as an address of 0: nobody asks for it again.
+                _state.addresses[name] = 0
+            _state.waiting.pop(name, None)
+
+
+def _at_exit() -> None:
+    """Lets a compilation that is under way end: LLVM must not be torn down beneath it."""
+    with lock:
+        _state.closing = True
+        _state.waiting.clear()
+        _state.wanted.notify_all()
+        thread = _state.compiler
+    if thread is not None:
+        thread.join(5.0)
+
+
+def _after_fork_in_child() -> None:
+    _state.waiting.clear()
+    _state.compiler = None
+    _state.wanted = threading.Condition(lock)
+    lock.release()
+
+
+def _make(name: str, build: Callable[[], str]) -> int:
+    """Compile, store on disk and load; the lock is held."""
+    code = compile_object(build())
+    address = _link(code)
+    _state.addresses[name] = address
+    _store(name, code)
+    return address
+
+
+def compile_object(text: str) -> bytes:
+    """The object code of an IR module.
+
+    Args:
+        text: LLVM IR.
+
+    Returns:
+        The object file's bytes.
+
+    Raises:
+        RuntimeError: if LLVM refuses the text.
+    """
+    machine = host().machine
+    with lock:
+        module = llvm.parse_assembly(text)
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        # The generators write vectors, and unroll where it pays.
+        options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
+        builder = llvm.create_pass_builder(machine, options)
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_new_gvn_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, builder)
+        return bytes(machine.emit_object(module))
+
+
+def _link(code: bytes) -> int:
+    owner = host()
+    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(SYMBOL)
+    library = builder.link(owner.jit, f"kernel{_state.linked}")
+    address = int(library[SYMBOL])
+    library.detach()
+    _state.linked += 1
+    return address
+
+
+# The cache on disk.
+
+
+def cache_directory() -> Path:
+    """Where object code is kept: $COTANGENT_CACHE, or "cotangent" in the user's cache directory.
+
+    Returns:
+        The directory, which may not exist yet.
+    """
+    chosen = os.environ.get("COTANGENT_CACHE")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "cotangent"
+
+
+def _usable_directory() -> Path | None:
+    """The cache directory, made if need be; None where there can be none or others could write to it."""
+    if not _state.directory_known:
+        _state.directory_known = True
+        directory = cache_directory()
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = directory.stat()
+            private = os.name == "nt" or (
+                found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            )
+            _state.directory = directory if private and os.access(directory, os.W_OK) else None
+        except (OSError, RuntimeError):
+            _state.directory = None
+    return _state.directory
+
+
+def _sources() -> bytes:
+    """A hash of the modules that generate code: entries of another version are never found."""
+    if _state.version is None:
+        digest = hashlib.sha256()
+        for path in sorted(Path(__file__).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+        _state.version = digest.digest()
+    return _state.version
+
+
+def _entry(name: str) -> Path | None:
+    directory = _usable_directory()
+    if directory is None:
+        return None
+    digest = hashlib.sha256(_sources())
+    digest.update(f"{host().identity}\n{name}".encode())
+    return directory / (digest.hexdigest()[:48] + ".o")
+
+
+def _load(name: str) -> int | None:
+    """The address of code from disk, or None; the lock is held."""
+    path = _entry(name)
+    if path is None:
+        return None
+    try:
+        content = path.read_bytes()
+        start = len(_MAGIC) + 32
+        code = content[start:]
+        if content[: len(_MAGIC)] != _MAGIC or hashlib.sha256(code).digest() != content[len(_MAGIC) : start]:
+            return None
+        address = _link(code)
+        os.utime(path)
+    except (OSError, RuntimeError):
+        return None
+    _state.addresses[name] = address
+    return address
+
+
+def _store(name: str, code: bytes) -> None:
+    """Write an entry; whatever goes wrong, the code is in memory."""
+    path = _entry(name)
+    if path is None:
+        return
+    beside = path.with_name(f"{path.stem}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        beside.write_bytes(_MAGIC + hashlib.sha256(code).digest() + code)
+        os.replace(beside, path)
+        if _state.written % _LOOK_EVERY == 0:
+            prune(path.parent, _LIMIT)
+        _state.written += 1
+    except OSError:
+        try:
+            beside.unlink()
+        except OSError:
+            pass
+
+
+def prune(directory: Path, limit: int) -> None:
+    """Delete the entries that were not used for longest, until three quarters of the limit are left.
+
+    Args:
+        directory: the cache.
+        limit: bytes above which anything is deleted.
+    """
+    entries = []
+    for path in directory.iterdir():
+        if path.suffix in (".o", ".part"):
+            found = path.stat()
+            entries.append((found.st_mtime, found.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    if total <= limit:
+        return
+    for _, size, path in sorted(entries):
+        if total <= limit * 3 // 4:
+            break
+        try:
+            path.unlink()
+            total -= size
+        except OSError:
+            pass

@@ -1,0 +1,534 @@
+"""The LLVM IR of the runtime: how threads share the steps of a program, and the functions Python calls.
+
+**Tables.** A program is a list of *stages* one after the other; a stage is a list of *steps* that may run
+side by side; a step is a kernel with an index range, cut into chunks of `grain` indices. In memory
+
+    stage   4 words: address of its first step, steps, chunks of all of them, 0
+    step    8 words: kernel, buffers, numbers, count, grain, chunks before this step in the stage, its chunks,
+    0
+
+**Handing out.** One word, the *ticket*, says how many chunks of the current stage are left: its low 24 bits;
+the others count publications. A thread takes a chunk by lowering it (compare and exchange), so that whoever
+holds a chunk knows that the stage is alive until it says so (`left`, the number of chunks that are not
+finished). Whoever finishes the last one publishes the next stage. So nobody waits for a thread that has not
+come, only for chunks that somebody is working on: a worker that the system keeps off its core costs nothing
+but its share of the work. Tables are read only by holders of a chunk; a worker that wakes late reads nothing
+but the pool, which is never freed.
+
+**Waiting** is a short spin, then a condition variable. `signal` counts publications; who is about to sleep
+first enters `sleepers` and sleeps only if `signal` has not moved, and a publisher first moves `signal` and
+then looks at `sleepers` (sequentially consistent, so one of the two sees the other).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["MODULE", "EXPORTS", "POOL_BYTES", "text"]
+
+# Offsets into the pool, in words of 8 bytes; each group has a cache line (or two) of its own.
+TICKET: Final = 0
+LEFT: Final = 16
+SIGNAL: Final = 32
+SLEEPERS: Final = 33
+STAGE: Final = 48
+STAGES_LEFT: Final = 49
+CHUNKS: Final = 50
+FIRST_STEP: Final = 51
+SEQUENCE: Final = 52
+FINISHED: Final = 64
+BUSY: Final = 80
+SHUTDOWN: Final = 96
+SPINS: Final = 97
+MUTEX: Final = 112
+CONDITION: Final = 128
+POOL_BYTES: Final = 144 * 8
+
+CHUNK_BITS: Final = 24
+
+EXPORTS: Final = ("pool_init", "pool_shutdown", "worker", "spin", "py_run", "py_launch", "py_address", "run")
+
+_PAUSE: Final = {
+    "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
+    "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
+    "arm64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
+}
+
+
+def text(arch: str, data_offset: int) -> str:
+    """The module.
+
+    Args:
+        arch: of the CPU, for its way to say "I am spinning".
+        data_offset: where an ndarray object keeps the address of its data.
+
+    Returns:
+        LLVM IR that defines the functions of `EXPORTS`, and `kernel`, a table of their addresses.
+    """
+    declaration, pause = _PAUSE.get(arch, ("", ""))
+    words = {
+        name: str(value * 8)
+        for name, value in globals().items()
+        if name.isupper() and isinstance(value, int) and name not in ("POOL_BYTES", "CHUNK_BITS")
+    }
+    body = MODULE.replace("$PAUSE_DECLARATION", declaration).replace("$PAUSE", pause)
+    for name in sorted(words, key=len, reverse=True):
+        body = body.replace(f"${name}", words[name])
+    table = ", ".join(f"ptr @{name}" for name in EXPORTS)
+    return (
+        body.replace("%DATA_OFFSET", str(data_offset))
+        + f"\n@kernel = constant [{len(EXPORTS)} x ptr] [{table}]\n"
+    )
+
+
+MODULE: Final = r"""
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare void @Py_IncRef(ptr)
+declare i64 @PyLong_AsLongLong(ptr)
+declare double @PyFloat_AsDouble(ptr)
+declare ptr @PyLong_FromVoidPtr(ptr)
+declare ptr @PyErr_Occurred()
+$PAUSE_DECLARATION
+
+; Makes the pool (zeroed memory) ready; `spins` bounds the spinning before a thread sleeps.
+define void @pool_init(ptr %pool, i64 %spins) nounwind {
+  %m = getelementptr i8, ptr %pool, i64 $MUTEX
+  %c = getelementptr i8, ptr %pool, i64 $CONDITION
+  %s = getelementptr i8, ptr %pool, i64 $SPINS
+  store i64 %spins, ptr %s
+  %1 = call i32 @pthread_mutex_init(ptr %m, ptr null)
+  %2 = call i32 @pthread_cond_init(ptr %c, ptr null)
+  ret void
+}
+
+define void @spin(i64 %n) nounwind {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [0, %entry], [%next, %loop]
+  $PAUSE
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %loop, label %out
+out:
+  ret void
+}
+
+; Tells sleepers that something changed.
+define internal void @wake(ptr %pool) nounwind {
+  %signal = getelementptr i8, ptr %pool, i64 $SIGNAL
+  %sleepers = getelementptr i8, ptr %pool, i64 $SLEEPERS
+  %old = atomicrmw add ptr %signal, i64 1 seq_cst
+  %n = load atomic i64, ptr %sleepers seq_cst, align 8
+  %any = icmp ne i64 %n, 0
+  br i1 %any, label %call, label %out
+call:
+  %m = getelementptr i8, ptr %pool, i64 $MUTEX
+  %c = getelementptr i8, ptr %pool, i64 $CONDITION
+  %1 = call i32 @pthread_mutex_lock(ptr %m)
+  %2 = call i32 @pthread_cond_broadcast(ptr %c)
+  %3 = call i32 @pthread_mutex_unlock(ptr %m)
+  br label %out
+out:
+  ret void
+}
+
+; Asks the workers to end.
+define void @pool_shutdown(ptr %pool) nounwind {
+  %p = getelementptr i8, ptr %pool, i64 $SHUTDOWN
+  store atomic i64 1, ptr %p seq_cst, align 8
+  call void @wake(ptr %pool)
+  ret void
+}
+
+; Runs chunk `index` of the stage whose first step is given.
+define internal void @run_chunk(ptr %first, i64 %index) nounwind {
+entry:
+  br label %find
+find:
+  %step = phi ptr [%first, %entry], [%after, %next]
+  %p5 = getelementptr i64, ptr %step, i64 5
+  %before = load i64, ptr %p5
+  %p6 = getelementptr i64, ptr %step, i64 6
+  %chunks = load i64, ptr %p6
+  %k = sub i64 %index, %before
+  %here = icmp slt i64 %k, %chunks
+  br i1 %here, label %call, label %next
+next:
+  %after = getelementptr i64, ptr %step, i64 8
+  br label %find
+call:
+  %kernel = load ptr, ptr %step
+  %p1 = getelementptr i64, ptr %step, i64 1
+  %buffers = load ptr, ptr %p1
+  %p2 = getelementptr i64, ptr %step, i64 2
+  %numbers = load ptr, ptr %p2
+  %p3 = getelementptr i64, ptr %step, i64 3
+  %count = load i64, ptr %p3
+  %p4 = getelementptr i64, ptr %step, i64 4
+  %grain = load i64, ptr %p4
+  %begin = mul i64 %k, %grain
+  %full = add i64 %begin, %grain
+  %over = icmp sgt i64 %full, %count
+  %end = select i1 %over, i64 %count, i64 %full
+  call void %kernel(ptr %buffers, ptr %numbers, i64 %begin, i64 %end)
+  ret void
+}
+
+; All chunks of all stages on this thread.
+define internal void @run_inline(ptr %stages, i64 %n) nounwind {
+entry:
+  br label %stage
+stage:
+  %s = phi i64 [0, %entry], [%s1, %stage_end]
+  %go = icmp slt i64 %s, %n
+  br i1 %go, label %begin, label %out
+begin:
+  %p0 = getelementptr [4 x i64], ptr %stages, i64 %s
+  %first = load ptr, ptr %p0
+  %p2 = getelementptr i64, ptr %p0, i64 2
+  %chunks = load i64, ptr %p2
+  br label %chunk
+chunk:
+  %i = phi i64 [0, %begin], [%i1, %work]
+  %more = icmp slt i64 %i, %chunks
+  br i1 %more, label %work, label %stage_end
+work:
+  call void @run_chunk(ptr %first, i64 %i)
+  %i1 = add i64 %i, 1
+  br label %chunk
+stage_end:
+  %s1 = add i64 %s, 1
+  br label %stage
+out:
+  ret void
+}
+
+; Publishes the next stage, or the end. Stages of one chunk are run here and now. Only the thread that
+; finished the last chunk of a stage (or that starts the program) calls this, so there is one at a time.
+define internal void @advance(ptr %pool) nounwind {
+entry:
+  %pstage = getelementptr i8, ptr %pool, i64 $STAGE
+  %pleft = getelementptr i8, ptr %pool, i64 $STAGES_LEFT
+  %pchunks = getelementptr i8, ptr %pool, i64 $CHUNKS
+  %pfirst = getelementptr i8, ptr %pool, i64 $FIRST_STEP
+  %pseq = getelementptr i8, ptr %pool, i64 $SEQUENCE
+  br label %next
+next:
+  %n = load i64, ptr %pleft
+  %none = icmp eq i64 %n, 0
+  br i1 %none, label %finish, label %take
+finish:
+  %pfinished = getelementptr i8, ptr %pool, i64 $FINISHED
+  store atomic i64 1, ptr %pfinished seq_cst, align 8
+  call void @wake(ptr %pool)
+  ret void
+take:
+  %stage = load ptr, ptr %pstage
+  %after = getelementptr i64, ptr %stage, i64 4
+  store ptr %after, ptr %pstage
+  %n1 = sub i64 %n, 1
+  store i64 %n1, ptr %pleft
+  %first = load ptr, ptr %stage
+  %p2 = getelementptr i64, ptr %stage, i64 2
+  %chunks = load i64, ptr %p2
+  %many = icmp sgt i64 %chunks, 1
+  br i1 %many, label %publish, label %few
+few:
+  %one = icmp eq i64 %chunks, 1
+  br i1 %one, label %alone, label %next
+alone:
+  call void @run_chunk(ptr %first, i64 0)
+  br label %next
+publish:
+  store i64 %chunks, ptr %pchunks
+  store ptr %first, ptr %pfirst
+  %punfinished = getelementptr i8, ptr %pool, i64 $LEFT
+  store atomic i64 %chunks, ptr %punfinished monotonic, align 8
+  %seq = load i64, ptr %pseq
+  %seq1 = add i64 %seq, 1
+  store i64 %seq1, ptr %pseq
+  %high = shl i64 %seq1, 24
+  %ticket = or i64 %high, %chunks
+  store atomic i64 %ticket, ptr %pool seq_cst, align 8
+  call void @wake(ptr %pool)
+  ret void
+}
+
+; Takes chunks until the program is finished (the thread that started it) or the pool shuts down (workers).
+define internal void @participate(ptr %pool, i1 %starter) nounwind {
+entry:
+  %punfinished = getelementptr i8, ptr %pool, i64 $LEFT
+  %pchunks = getelementptr i8, ptr %pool, i64 $CHUNKS
+  %pfirst = getelementptr i8, ptr %pool, i64 $FIRST_STEP
+  %pfinished = getelementptr i8, ptr %pool, i64 $FINISHED
+  %pshutdown = getelementptr i8, ptr %pool, i64 $SHUTDOWN
+  %psignal = getelementptr i8, ptr %pool, i64 $SIGNAL
+  %psleepers = getelementptr i8, ptr %pool, i64 $SLEEPERS
+  %mutex = getelementptr i8, ptr %pool, i64 $MUTEX
+  %condition = getelementptr i8, ptr %pool, i64 $CONDITION
+  %pspins = getelementptr i8, ptr %pool, i64 $SPINS
+  %spins = load i64, ptr %pspins
+  %pend = select i1 %starter, ptr %pfinished, ptr %pshutdown
+  br label %look
+look:
+  %spun = phi i64 [0, %entry], [%spun1, %pause], [0, %worked], [%spun, %take], [0, %slept]
+  %ticket = load atomic i64, ptr %pool acquire, align 8
+  %remaining = and i64 %ticket, 16777215
+  %some = icmp ne i64 %remaining, 0
+  br i1 %some, label %take, label %idle
+take:
+  %less = sub i64 %ticket, 1
+  %pair = cmpxchg ptr %pool, i64 %ticket, i64 %less acq_rel monotonic, align 8
+  %mine = extractvalue { i64, i1 } %pair, 1
+  br i1 %mine, label %work, label %look
+work:
+  %chunks = load i64, ptr %pchunks
+  %first = load ptr, ptr %pfirst
+  %index = sub i64 %chunks, %remaining
+  call void @run_chunk(ptr %first, i64 %index)
+  %before = atomicrmw sub ptr %punfinished, i64 1 acq_rel, align 8
+  %last = icmp eq i64 %before, 1
+  br i1 %last, label %onward, label %worked
+onward:
+  call void @advance(ptr %pool)
+  br label %worked
+worked:
+  br label %look
+idle:
+  %end = load atomic i64, ptr %pend seq_cst, align 8
+  %over = icmp ne i64 %end, 0
+  br i1 %over, label %out, label %wait
+wait:
+  %short = icmp slt i64 %spun, %spins
+  br i1 %short, label %pause, label %sleep
+pause:
+  $PAUSE
+  %spun1 = add i64 %spun, 1
+  br label %look
+sleep:
+  %seen = load atomic i64, ptr %psignal seq_cst, align 8
+  %ticket2 = load atomic i64, ptr %pool seq_cst, align 8
+  %remaining2 = and i64 %ticket2, 16777215
+  %end2 = load atomic i64, ptr %pend seq_cst, align 8
+  %either = or i64 %remaining2, %end2
+  %calm = icmp eq i64 %either, 0
+  br i1 %calm, label %lie, label %slept
+lie:
+  %1 = atomicrmw add ptr %psleepers, i64 1 seq_cst
+  %2 = call i32 @pthread_mutex_lock(ptr %mutex)
+  br label %check
+check:
+  %now = load atomic i64, ptr %psignal seq_cst, align 8
+  %same = icmp eq i64 %now, %seen
+  br i1 %same, label %doze, label %rise
+doze:
+  %3 = call i32 @pthread_cond_wait(ptr %condition, ptr %mutex)
+  br label %check
+rise:
+  %4 = call i32 @pthread_mutex_unlock(ptr %mutex)
+  %5 = atomicrmw sub ptr %psleepers, i64 1 seq_cst
+  br label %slept
+slept:
+  br label %look
+out:
+  ret void
+}
+
+define ptr @worker(ptr %pool) nounwind {
+  call void @participate(ptr %pool, i1 false)
+  ret ptr null
+}
+
+; Runs a program: with the pool, or on this thread alone where there is none or it is taken.
+define void @run(ptr %pool, ptr %stages, i64 %n) nounwind {
+entry:
+  %nopool = icmp eq ptr %pool, null
+  br i1 %nopool, label %alone, label %try
+try:
+  %pbusy = getelementptr i8, ptr %pool, i64 $BUSY
+  %pair = cmpxchg ptr %pbusy, i64 0, i64 1 acq_rel monotonic, align 8
+  %mine = extractvalue { i64, i1 } %pair, 1
+  br i1 %mine, label %together, label %alone
+together:
+  %pfinished = getelementptr i8, ptr %pool, i64 $FINISHED
+  store atomic i64 0, ptr %pfinished seq_cst, align 8
+  %pstage = getelementptr i8, ptr %pool, i64 $STAGE
+  store ptr %stages, ptr %pstage
+  %pleft = getelementptr i8, ptr %pool, i64 $STAGES_LEFT
+  store i64 %n, ptr %pleft
+  call void @advance(ptr %pool)
+  call void @participate(ptr %pool, i1 true)
+  store atomic i64 0, ptr %pbusy release, align 8
+  ret void
+alone:
+  call void @run_inline(ptr %stages, i64 %n)
+  ret void
+}
+
+; run(pool, stages, n) for Python: three ints. Gives None (the function's self) back.
+define ptr @py_run(ptr %self, ptr %args, i64 %nargs) nounwind {
+entry:
+  %a0 = load ptr, ptr %args
+  %p1 = getelementptr ptr, ptr %args, i64 1
+  %a1 = load ptr, ptr %p1
+  %p2 = getelementptr ptr, ptr %args, i64 2
+  %a2 = load ptr, ptr %p2
+  %pool = call i64 @PyLong_AsLongLong(ptr %a0)
+  %stages = call i64 @PyLong_AsLongLong(ptr %a1)
+  %n = call i64 @PyLong_AsLongLong(ptr %a2)
+  %ppool = inttoptr i64 %pool to ptr
+  %pstages = inttoptr i64 %stages to ptr
+  %failed = call ptr @PyErr_Occurred()
+  %bad = icmp ne ptr %failed, null
+  br i1 %bad, label %error, label %go
+go:
+  %state = call ptr @PyEval_SaveThread()
+  call void @run(ptr %ppool, ptr %pstages, i64 %n)
+  call void @PyEval_RestoreThread(ptr %state)
+  call void @Py_IncRef(ptr %self)
+  ret ptr %self
+error:
+  ret ptr null
+}
+
+; address(array): where its data lie.
+define ptr @py_address(ptr %self, ptr %args, i64 %nargs) nounwind {
+  %a0 = load ptr, ptr %args
+  %p = getelementptr i8, ptr %a0, i64 %DATA_OFFSET
+  %data = load ptr, ptr %p
+  %r = call ptr @PyLong_FromVoidPtr(ptr %data)
+  ret ptr %r
+}
+
+; launch(pool, kernel, count, grain, nbuffers, nints, *arrays, *ints, *floats): one step, at most 64 operands.
+; A step of one chunk is run with the interpreter lock held, as it is short.
+define ptr @py_launch(ptr %self, ptr %args, i64 %nargs) nounwind {
+entry:
+  %buffers = alloca [64 x ptr], align 16
+  %numbers = alloca [64 x i64], align 16
+  %step = alloca [8 x i64], align 16
+  %stage = alloca [4 x i64], align 16
+  %few = icmp sle i64 %nargs, 70
+  br i1 %few, label %heads, label %error
+heads:
+  %a0 = load ptr, ptr %args
+  %pool = call i64 @PyLong_AsLongLong(ptr %a0)
+  %p1 = getelementptr ptr, ptr %args, i64 1
+  %a1 = load ptr, ptr %p1
+  %kernel = call i64 @PyLong_AsLongLong(ptr %a1)
+  %p2 = getelementptr ptr, ptr %args, i64 2
+  %a2 = load ptr, ptr %p2
+  %count = call i64 @PyLong_AsLongLong(ptr %a2)
+  %p3 = getelementptr ptr, ptr %args, i64 3
+  %a3 = load ptr, ptr %p3
+  %grain = call i64 @PyLong_AsLongLong(ptr %a3)
+  %p4 = getelementptr ptr, ptr %args, i64 4
+  %a4 = load ptr, ptr %p4
+  %nbuffers = call i64 @PyLong_AsLongLong(ptr %a4)
+  %p5 = getelementptr ptr, ptr %args, i64 5
+  %a5 = load ptr, ptr %p5
+  %nints = call i64 @PyLong_AsLongLong(ptr %a5)
+  %rest = getelementptr ptr, ptr %args, i64 6
+  %nrest = sub i64 %nargs, 6
+  %intsend = add i64 %nbuffers, %nints
+  br label %arrays
+arrays:
+  %i = phi i64 [0, %heads], [%i1, %array]
+  %morea = icmp slt i64 %i, %nbuffers
+  br i1 %morea, label %array, label %ints
+array:
+  %pa = getelementptr ptr, ptr %rest, i64 %i
+  %aa = load ptr, ptr %pa
+  %pd = getelementptr i8, ptr %aa, i64 %DATA_OFFSET
+  %data = load ptr, ptr %pd
+  %slot = getelementptr ptr, ptr %buffers, i64 %i
+  store ptr %data, ptr %slot
+  %i1 = add i64 %i, 1
+  br label %arrays
+ints:
+  %j = phi i64 [%i, %arrays], [%j1, %int]
+  %morei = icmp slt i64 %j, %intsend
+  br i1 %morei, label %int, label %floats
+int:
+  %pi = getelementptr ptr, ptr %rest, i64 %j
+  %ai = load ptr, ptr %pi
+  %vi = call i64 @PyLong_AsLongLong(ptr %ai)
+  %si = sub i64 %j, %nbuffers
+  %sloti = getelementptr i64, ptr %numbers, i64 %si
+  store i64 %vi, ptr %sloti
+  %j1 = add i64 %j, 1
+  br label %ints
+floats:
+  %f = phi i64 [%j, %ints], [%f1, %float]
+  %moref = icmp slt i64 %f, %nrest
+  br i1 %moref, label %float, label %checked
+float:
+  %pf = getelementptr ptr, ptr %rest, i64 %f
+  %af = load ptr, ptr %pf
+  %vf = call double @PyFloat_AsDouble(ptr %af)
+  %sf = sub i64 %f, %nbuffers
+  %slotf = getelementptr double, ptr %numbers, i64 %sf
+  store double %vf, ptr %slotf
+  %f1 = add i64 %f, 1
+  br label %floats
+checked:
+  %failed = call ptr @PyErr_Occurred()
+  %bad = icmp ne ptr %failed, null
+  br i1 %bad, label %error, label %go
+go:
+  %fn = inttoptr i64 %kernel to ptr
+  %single = icmp sge i64 %grain, %count
+  br i1 %single, label %direct, label %shared
+direct:
+  call void %fn(ptr %buffers, ptr %numbers, i64 0, i64 %count)
+  br label %done
+shared:
+  %up = add i64 %count, %grain
+  %up1 = sub i64 %up, 1
+  %chunks = sdiv i64 %up1, %grain
+  store ptr %fn, ptr %step
+  %t1 = getelementptr i64, ptr %step, i64 1
+  store ptr %buffers, ptr %t1
+  %t2 = getelementptr i64, ptr %step, i64 2
+  store ptr %numbers, ptr %t2
+  %t3 = getelementptr i64, ptr %step, i64 3
+  store i64 %count, ptr %t3
+  %t4 = getelementptr i64, ptr %step, i64 4
+  store i64 %grain, ptr %t4
+  %t5 = getelementptr i64, ptr %step, i64 5
+  store i64 0, ptr %t5
+  %t6 = getelementptr i64, ptr %step, i64 6
+  store i64 %chunks, ptr %t6
+  store ptr %step, ptr %stage
+  %g1 = getelementptr i64, ptr %stage, i64 1
+  store i64 1, ptr %g1
+  %g2 = getelementptr i64, ptr %stage, i64 2
+  store i64 %chunks, ptr %g2
+  %ppool = inttoptr i64 %pool to ptr
+  %state = call ptr @PyEval_SaveThread()
+  call void @run(ptr %ppool, ptr %stage, i64 1)
+  call void @PyEval_RestoreThread(ptr %state)
+  br label %done
+done:
+  call void @Py_IncRef(ptr %self)
+  ret ptr %self
+error:
+  %pending = call ptr @PyErr_Occurred()
+  %silent = icmp eq ptr %pending, null
+  br i1 %silent, label %raise, label %raised
+raise:
+  call void @PyErr_BadInternalCall()
+  br label %raised
+raised:
+  ret ptr null
+}
+declare void @PyErr_BadInternalCall()
+"""
