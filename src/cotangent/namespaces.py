@@ -14,6 +14,7 @@ from . import autograd, lazy
 from .autograd import anomaly, function, graph, modes
 from .autograd.api import BATCHED_GRAD, backward, grad
 from .autograd.variable import Variable
+from .ops.table import emitter
 
 # These stand on higher floors and wait for their first use.
 _gradcheck: Final[Any] = lazy.deferred("cotangent.autograd.gradcheck")
@@ -23,6 +24,7 @@ _profiler: Final[Any] = lazy.deferred("cotangent.autograd.profiler")
 
 # Not `deferred`: looking for a module inside a package would run the package.
 _gradients: Final[Any] = lazy.module("cotangent.func.gradients")
+_transforms: Final[Any] = lazy.module("cotangent.func.transforms")
 
 
 class _Autograd(ModuleType):
@@ -76,3 +78,4 @@ def fill_autograd() -> None:
         setattr(autograd, name, value)
     autograd.__class__ = _Autograd
     BATCHED_GRAD.append(_gradients)
+    emitter.vjp = lambda function, *primals: _transforms.vjp(function, *primals)

@@ -141,6 +141,7 @@ class _Emitter:
     unrecorded  tells whether a write to a tensor of what requires no gradient leaves all histories as they
     are
     wrote       counts such a write
+    vjp         `torch.func.vjp`
     """
 
     emit: Callable[[Primitive], None]
@@ -150,6 +151,7 @@ class _Emitter:
     is_tensor: Callable[[Any], bool]
     unrecorded: Callable[[Any], bool]
     wrote: Callable[[Any], None]
+    vjp: Callable[..., Any]
 
 
 emitter: Final = _Emitter()
@@ -163,6 +165,31 @@ def deliver(function: str, value: Any, out: Any) -> Any:
 def constant(array: Any) -> Any:
     """`array` as a tensor without history."""
     return emitter.constant(array)
+
+
+def pulled_back(function: Callable[..., Any], tensors: list[Any], g: Any) -> list[Any]:
+    """The cotangents of `tensors` for the cotangent `g` of `function(tensors)`, in the world of Tensors.
+
+    For the rules of primitives that do the work of many operations: on arrays such a rule calls a kernel, and
+    on Tensors it hands this the same computation as a chain of operations, so that every order follows.
+
+    Args:
+        function: takes a list of tensors and returns a tensor, or a tuple of them.
+        tensors: what to differentiate by; None stays None.
+        g: a tensor, or a tuple of tensors and None.
+    """
+    given = [t for t in tensors if t is not None]
+
+    def filled(*values: Any) -> Any:
+        supply = iter(values)
+        return function([None if t is None else next(supply) for t in tensors])
+
+    outputs, pull = emitter.vjp(filled, *given)
+    if isinstance(outputs, tuple):
+        pairs = zip(g, outputs, strict=False)
+        g = tuple(TABLE["zeros_like"].entry(o) if c is None else c for c, o in pairs)
+    found = iter(pull(g))
+    return [None if t is None else next(found) for t in tensors]
 
 
 def is_tensor(obj: Any) -> bool:

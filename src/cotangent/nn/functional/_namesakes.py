@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from . import _activation, _distance, _dropout, _embedding, _loss, _margin, _triplet
+from . import _activation, _distance, _dropout, _embedding, _loss, _margin, _recurrent, _triplet
 
 _REDUCTIONS: Final = ("none", "mean", "sum")
 
@@ -155,6 +155,7 @@ def triplet_margin_loss(
 
 
 NAMES: Final[dict[str, Any]] = {
+    **_recurrent.NAMES,
     **{
         name + "_" * inplace: _dropping(name + "_" * inplace, drop, inplace)
         for name, drop in (

@@ -1,0 +1,153 @@
+"""Recurrent layers: a primitive runs one layer in one direction over all steps of its sequences.
+
+Each takes one list of tensors, so that one rule returns all their cotangents from one pass back through the
+steps. On Tensors (derivatives of higher order, vmap, forward mode) the rule differentiates the same steps
+written with operations.
+
+Formulas: https://doi.org/10.1162/neco.1997.9.8.1735 (LSTM), https://arxiv.org/abs/1402.1128 (with
+projection), https://arxiv.org/abs/1406.1078 (GRU).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..kernels import recurrent as k
+from .join import cat_of
+from .table import general, is_array, linear, pulled_back
+
+Steps = tuple[int, ...]
+
+
+def _unrolled(tensors: list[Any], states: int, counts: Steps, backwards: bool, step: Any) -> tuple[Any, ...]:
+    """(outputs, last states): the steps of a layer as a chain of operations.
+
+    Args:
+        tensors: what the input gives (..., G), then the states, then weights.
+        states: how many states there are; the first is the output.
+        counts: rows of each step.
+        backwards: whether the last step comes first.
+        step: `step(gates, states)` returns the new states.
+    """
+    x, state = tensors[0], list(tensors[1 : 1 + states])
+    flat = x.reshape(-1, x.shape[-1])
+    found: dict[int, Any] = {}
+    for first, n in k.rows_of(counts, backwards):
+        new = step(flat[first : first + n], [s[:n] for s in state])
+        found[first] = new[0]
+        whole = n == state[0].shape[0]
+        state = [a if whole else cat_of([a, s[n:]], 0) for a, s in zip(new, state, strict=True)]
+    out = cat_of([found[first] for first in sorted(found)], 0)
+    return out.reshape(*x.shape[:-1], out.shape[-1]), *state
+
+
+def _lstm_steps(tensors: list[Any], counts: Steps, backwards: bool) -> tuple[Any, ...]:
+    weight, *projection = tensors[3:]
+
+    def step(x: Any, states: list[Any]) -> list[Any]:
+        i, f, u, o = (x + states[0] @ weight.t()).chunk(4, 1)
+        c = f.sigmoid() * states[1] + i.sigmoid() * u.tanh()
+        h = o.sigmoid() * c.tanh()
+        return [h @ projection[0].t() if projection else h, c]
+
+    return _unrolled(tensors, 2, counts, backwards, step)
+
+
+def _gru_steps(tensors: list[Any], counts: Steps, backwards: bool) -> tuple[Any, ...]:
+    weight, *bias = tensors[2:]
+
+    def step(x: Any, states: list[Any]) -> list[Any]:
+        (h,) = states
+        given = h @ weight.t()
+        if bias:
+            given = given + bias[0]
+        (xr, xz, xn), (hr, hz, hn) = x.chunk(3, 1), given.chunk(3, 1)
+        new = (xn + (xr + hr).sigmoid() * hn).tanh()
+        return [new + (xz + hz).sigmoid() * (h - new)]
+
+    return _unrolled(tensors, 1, counts, backwards, step)
+
+
+def _rnn_steps(tensors: list[Any], counts: Steps, backwards: bool, relu: bool) -> tuple[Any, ...]:
+    weight = tensors[2]
+
+    def step(x: Any, states: list[Any]) -> list[Any]:
+        a = x + states[0] @ weight.t()
+        return [a.relu() if relu else a.tanh()]
+
+    return _unrolled(tensors, 1, counts, backwards, step)
+
+
+def _steps(steps: Callable[..., Any], tensors: list[Any], g: Any, *statics: Any) -> list[Any]:
+    return pulled_back(lambda given: steps(given, *statics), tensors, g)
+
+
+def _lstm_rule(
+    g: Any, tensors: Any, out3: Any, out4: Any, out5: Any, out6: Any, counts: Steps, backwards: bool,
+    needs: Any,
+) -> list[Any]:  # fmt: skip
+    if is_array(tensors[0]):
+        return k.lstm_backward(g, tensors, (out3, out4, out5, out6), counts, backwards, needs)
+    return _steps(_lstm_steps, tensors, g[:3], counts, backwards)
+
+
+def _gru_rule(
+    g: Any, tensors: Any, out2: Any, out3: Any, out4: Any, counts: Steps, backwards: bool, needs: Any
+) -> list[Any]:
+    if is_array(tensors[0]):
+        return k.gru_backward(g, tensors, (out2, out3, out4), counts, backwards, needs)
+    return _steps(_gru_steps, tensors, g[:2], counts, backwards)
+
+
+def _rnn_rule(
+    g: Any, tensors: Any, out0: Any, out2: Any, counts: Steps, backwards: bool, relu: bool, needs: Any
+) -> list[Any]:
+    if is_array(tensors[0]):
+        return k.rnn_backward(g, tensors, (out0, out2), counts, backwards, relu, needs)
+    return _steps(_rnn_steps, tensors, g[:2], counts, backwards, relu)
+
+
+# Results: outputs, last h, last c; the rest is what the kernel keeps for its pullback.
+lstm_layer: Any = general(
+    "lstm_layer(tensors[] | counts, backwards)",
+    k.lstm,
+    node="MkldnnRnnLayerBackward0",
+    public="lstm",
+    nout=7,
+    nondiff_outputs=(3, 4, 5, 6),
+    tensors=_lstm_rule,
+)
+gru_layer: Any = general(
+    "gru_layer(tensors[] | counts, backwards)",
+    k.gru,
+    node="StackBackward0",
+    public="gru",
+    nout=5,
+    nondiff_outputs=(2, 3, 4),
+    tensors=_gru_rule,
+)
+rnn_layer: Any = general(
+    "rnn_layer(tensors[] | counts, backwards, relu)",
+    k.rnn,
+    node="StackBackward0",
+    public="rnn",
+    nout=3,
+    nondiff_outputs=(2,),
+    tensors=_rnn_rule,
+)
+
+# -- sequences of unequal length ------------------------------------------------------------------------
+
+pack_rows: Any = linear(
+    "pack_rows(input | counts)",
+    k.pack,
+    node="PackPaddedSequenceBackward0",
+    input=lambda g, input_shape, counts: pad_rows(g, counts, input_shape[0], input_shape[1]),
+)
+pad_rows: Any = linear(
+    "pad_rows(input | counts, steps, batch)",
+    k.pad,
+    node="PadPackedSequenceBackward0",
+    input=lambda g, counts: pack_rows(g, counts),
+)
