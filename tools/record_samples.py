@@ -1,6 +1,6 @@
-"""Record what PyTorch answers to the table of sample inputs: `python tools/record_samples.py`.
+"""Record what PyTorch answers to the table of sample inputs: `python tools/record_samples.py [--new]`.
 
-Writes tests/data/op_results.json, which tests/test_ops_recorded.py reads where PyTorch is not installed.
+With `--new` only cases that have no record yet are asked. Writes tests/data/op_results.json, which tests/test_ops_recorded.py reads where PyTorch is not installed.
 Needs the oracle extra. Run it again whenever tests/samples/ changes.
 """
 
@@ -17,8 +17,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 TARGET = PROJECT / "tests" / "data" / "op_results.json"
 
 
-def record() -> dict[str, Any]:
-    """For each case: `values` and `gradients`, by dtype, one list of summaries a sample."""
+def record(known: dict[str, Any]) -> dict[str, Any]:
+    """For each case that is not `known`: `values` and `gradients`, by dtype, one list of summaries a sample."""
     os.environ["COTANGENT_TABLE_ON"] = "torch"
     sys.path.insert(0, str(PROJECT / "tests"))
     import torch
@@ -28,6 +28,9 @@ def record() -> dict[str, Any]:
     warnings.simplefilter("ignore")
     table: dict[str, Any] = {}
     for case in TABLE:
+        if case.name in known:
+            table[case.name] = known[case.name]
+            continue
         table[case.name] = {
             "values": {d: recorded(torch, case, d, results, grad=False) for d in case.dtypes},
             "gradients": {d: recorded(torch, case, d, gradients, grad=True) for d in case.gradient_dtypes()},
@@ -36,7 +39,8 @@ def record() -> dict[str, Any]:
 
 
 def main() -> None:
-    found = record()
+    only_new = "--new" in sys.argv[1:]
+    found = record(json.loads(TARGET.read_text(encoding="utf-8"))["cases"] if only_new else {})
     lines = [
         f" {json.dumps(name)}: {json.dumps(case, separators=(',', ':'))}"
         for name, case in found["cases"].items()

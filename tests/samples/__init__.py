@@ -5,10 +5,27 @@ Every check of an operator reads this table: an operator is checked in full as s
 
 from __future__ import annotations
 
-from . import activation, binary, creation, index, linalg, loss, reduce, scan, shape, ternary, unary, writing
+from . import (
+    activation,
+    binary,
+    creation,
+    index,
+    linalg,
+    loss,
+    recurrent,
+    reduce,
+    scan,
+    shape,
+    ternary,
+    unary,
+    writing,
+)
 from .case import OpCase
 
-FAMILIES = (unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation, writing)
+FAMILIES = (
+    unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation, writing,
+    recurrent,
+)  # fmt: skip
 
 TABLE: tuple[OpCase, ...] = tuple(case for family in FAMILIES for case in family.CASES)
 

@@ -95,39 +95,38 @@ def lstm_backward(
     out_g = None if g[0] is None else _flat(g[0])
     h = np.zeros_like(h0) if g[1] is None else g[1].copy()
     c = np.zeros_like(c0) if g[2] is None else g[2].copy()
-    i, f, u, o = (gates[:, k * size : (k + 1) * size] for k in range(4))
-    # What each gate's cotangent is, but for the factor that only the recursion knows.
-    d = gates * gates
-    np.subtract(gates, d, d)
-    np.multiply(u, u, d[:, 2 * size : 3 * size])
-    np.subtract(1.0, d[:, 2 * size : 3 * size], d[:, 2 * size : 3 * size])
-    for k, factor in enumerate((u, before_c, i, bent)):
-        part = d[:, k * size : (k + 1) * size]
-        part *= factor
-    to_c = bent * bent
-    np.subtract(1.0, to_c, to_c)
-    to_c *= o
     projected = None if projection is None else np.empty((gates.shape[0], h0.shape[1]), x.dtype)
+    d = np.empty_like(gates)
     space = np.empty_like(c0)
     for first, n in reversed(rows_of(counts, backwards)):
         at = slice(first, first + n)
-        hn, cn, t = h[:n], c[:n], space[:n]
+        hn, cn, t, a, e, bend = h[:n], c[:n], space[:n], gates[at], d[at], bent[at]
         if out_g is not None:
             hn += out_g[at]
         inner = hn
         if projected is not None and projection is not None:
             projected[at] = hn
             inner = hn.dot(projection)
-        np.multiply(inner, to_c[at], t)
+        # The derivative of a logistic gate is s (1 - s), that of a tanh 1 - t t.
+        np.multiply(a, a, e)
+        np.subtract(a, e, e)
+        i, u, o = a[:, :size], a[:, 2 * size : 3 * size], a[:, 3 * size :]
+        np.multiply(u, u, e[:, 2 * size : 3 * size])
+        np.subtract(1.0, e[:, 2 * size : 3 * size], e[:, 2 * size : 3 * size])
+        np.multiply(inner, bend, t)
+        e[:, 3 * size :] *= t
+        t *= bend
+        np.subtract(inner, t, t)
+        t *= o
         cn += t
-        d[at, 3 * size :] *= inner
-        first_three = d[at, : 3 * size].reshape(n, 3, size)
-        first_three *= cn[:, None, :]
-        cn *= f[at]
-        hn[...] = d[at].dot(weight)
+        for k, factor in enumerate((u, before_c[at], i)):
+            part = e[:, k * size : (k + 1) * size]
+            part *= np.multiply(cn, factor, t)
+        cn *= a[:, size : 2 * size]
+        hn[...] = e.dot(weight)
     found: list[Any] = [d.reshape(x.shape), h, c, d.T.dot(before_h) if needs[3] else None]
     if projected is not None:
-        found.append(projected.T.dot(bent * o) if needs[4] else None)
+        found.append(projected.T.dot(bent * gates[:, 3 * size :]) if needs[4] else None)
     return found
 
 
@@ -239,7 +238,7 @@ def rnn(tensors: list[Array], counts: Steps, backwards: bool, relu: bool) -> tup
         a, hn = out[at], h[:n]
         before_h[at] = hn
         a += hn.dot(turned)
-        np.maximum(a, 0.0, a) if relu else np.tanh(a, a)
+        np.maximum(a, 0.0, out=a) if relu else np.tanh(a, a)
         hn[...] = a
     return out.reshape(x.shape), h, before_h
 

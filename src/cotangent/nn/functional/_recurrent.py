@@ -23,15 +23,15 @@ def _layer(
         return tuple(t.to(x.dtype) for t in found)
     if mode == "GRU":
         tensors = [linear(x, w_ih, b_ih), *states, w_hh]
-        out: tuple[Any, ...] = gru_layer([*tensors, b_hh] if b_hh is not None else tensors, counts, backwards)
-        return out[:2]
+        out, h, *_ = gru_layer([*tensors, b_hh] if b_hh is not None else tensors, counts, backwards)
+        return out, h
     gates = linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
     tensors = [gates, *states, w_hh]
     if mode == "LSTM":
-        found = lstm_layer(tensors if w_hr is None else [*tensors, w_hr], counts, backwards)
-        return found[:3]
-    found = rnn_layer(tensors, counts, backwards, mode == "RNN_RELU")
-    return found[:2]
+        out, h, c, *_ = lstm_layer(tensors if w_hr is None else [*tensors, w_hr], counts, backwards)
+        return out, h, c
+    out, h, _ = rnn_layer(tensors, counts, backwards, mode == "RNN_RELU")
+    return out, h
 
 
 def _split(params: Sequence[Any], has_biases: bool, projected: bool) -> list[list[Any]]:

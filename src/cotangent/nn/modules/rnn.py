@@ -91,7 +91,8 @@ class RNNBase(Module):
         self.reset_parameters()
 
     def _check_settings(self, dropout: Any) -> None:
-        if not isinstance(dropout, numbers.Real) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+        real = isinstance(dropout, numbers.Number) and not isinstance(dropout, bool)
+        if not real or not 0 <= dropout <= 1:
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an element being "
                 "zeroed"
@@ -438,7 +439,7 @@ class RNNCellBase(Module):
             name = type(self).__name__
             raise ValueError(f"{name}: Expected {what} to be 1D or 2D, got {t.dim()}D instead")
 
-    def _step(self, cell: Any, input: Any, hx: Any) -> Any:
+    def _next(self, cell: Any, input: Any, hx: Any) -> Any:
         """The new state; `hx` is one state or None."""
         self._check("input", input)
         if hx is not None:
@@ -481,7 +482,7 @@ class RNNCell(RNNCellBase):
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
         cell = functions.rnn_tanh_cell if self.nonlinearity == "tanh" else functions.rnn_relu_cell
-        return self._step(cell, input, hx)
+        return self._next(cell, input, hx)
 
 
 class GRUCell(RNNCellBase):
@@ -506,7 +507,7 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, num_chunks=3, device=device, dtype=dtype)
 
     def forward(self, input: Any, hx: Any = None) -> Any:
-        return self._step(functions.gru_cell, input, hx)
+        return self._next(functions.gru_cell, input, hx)
 
 
 class LSTMCell(RNNCellBase):
