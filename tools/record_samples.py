@@ -1,6 +1,7 @@
 """Record what PyTorch answers to the table of sample inputs: `python tools/record_samples.py [--new]`.
 
-With `--new` only cases that have no record yet are asked. Writes tests/data/op_results.json, which tests/test_ops_recorded.py reads where PyTorch is not installed.
+With `--new` only cases that have no record yet are asked. Writes tests/data/op_results.json, which
+tests/test_ops_recorded.py reads where PyTorch is not installed.
 Needs the oracle extra. Run it again whenever tests/samples/ changes.
 """
 
@@ -18,7 +19,7 @@ TARGET = PROJECT / "tests" / "data" / "op_results.json"
 
 
 def record(known: dict[str, Any]) -> dict[str, Any]:
-    """For each case that is not `known`: `values` and `gradients`, by dtype, one list of summaries a sample."""
+    """For each case not `known`: `values` and `gradients`, by dtype, one list of summaries a sample."""
     os.environ["COTANGENT_TABLE_ON"] = "torch"
     sys.path.insert(0, str(PROJECT / "tests"))
     import torch
