@@ -23,7 +23,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import TABLE
 from .anomaly import watched
 from .base import InferenceCell, TensorBase, as_array, cell_of, wrap
-from .modes import modes, set_recording
+from .modes import modes, next_task, set_recording
 from .node import FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, recorded_at
 from .views import inference_write, mark_stale
@@ -80,7 +80,8 @@ def run(
     arrays = not create_graph and all(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
-    before, inside, outer = modes.grad, modes.inside, modes.run
+    before, inside, outer, task = modes.grad, modes.inside, modes.run, modes.task
+    modes.task = next_task() if inputs is None else -next_task()
     set_recording(create_graph)
     token = set_errors(QUIET)
     try:
@@ -95,7 +96,7 @@ def run(
         return modes.run.run(roots, cotangents)  # type: ignore[no-any-return]
     finally:
         reset_errors(token)
-        modes.grad, modes.inside, modes.run = before, inside, outer
+        modes.grad, modes.inside, modes.run, modes.task = before, inside, outer, task
 
 
 def run_scalar(root: Node, data: Any, keep: bool) -> bool:
@@ -114,14 +115,14 @@ def run_scalar(root: Node, data: Any, keep: bool) -> bool:
     order, leaves, careful = collect((root,))
     if careful:
         return False
-    before = modes.grad
-    modes.grad = None
+    before, task = modes.grad, modes.task
+    modes.grad, modes.task = None, next_task()
     token = set_errors(QUIET)
     try:
         _fast(order, leaves, {root: np.ones(data.shape, data.dtype)}, keep)
     finally:
         reset_errors(token)
-        modes.grad = before
+        modes.grad, modes.task = before, task
     return True
 
 

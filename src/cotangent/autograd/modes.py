@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -43,6 +44,8 @@ class _Modes(threading.local):
     multithreading: bool = True
     switched_off: Any = None  # where set_grad_enabled(False) was called as a function and still holds
     view_replay: bool = False
+    # The number of the backward that runs in this thread: 0 if none, negative if it ends at given inputs.
+    task: int = 0
     inside: bool = False  # recording was asked for in inference mode, which records nothing
 
     def __init__(self) -> None:
@@ -53,6 +56,7 @@ class _Modes(threading.local):
 
 
 modes: Final = _Modes()
+next_task: Final = itertools.count(1).__next__
 
 
 def grad_enabled() -> bool:

@@ -1,5 +1,5 @@
-"""Data loading and hooks: `torch.utils`."""
+"""Data loading, hooks, checkpointing: `torch.utils`."""
 
-from . import data, dlpack, hooks
+from . import checkpoint, data, dlpack, hooks
 
-__all__ = ["data", "dlpack", "hooks"]
+__all__ = ["checkpoint", "data", "dlpack", "hooks"]

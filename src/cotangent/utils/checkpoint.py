@@ -1,0 +1,503 @@
+"""Checkpointing: forget what a block saves for backward, and compute it again when backward comes.
+
+Without re-entering the engine (`use_reentrant=False`), what the block's operations save is replaced by
+empty handles through saved-tensor hooks; the first handle that backward opens runs the block again, with
+hooks that collect the saved tensors in the same order. The re-entrant kind is a `Function` whose backward
+runs the block with recording on and backpropagates through it in a run of its own.
+(Chen et al., "Training deep nets with sublinear memory cost", https://arxiv.org/abs/1604.06174)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from ..autograd import api
+from ..autograd.base import TensorBase
+from ..autograd.function import Function
+from ..autograd.graph import saved_tensors_hooks
+from ..autograd.modes import enable_grad, modes, no_grad
+from ..autograd.where import here, place
+from ..random import fork_rng, get_rng_state, set_rng_state
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointFunction",
+    "DefaultDeviceType",
+    "check_backward_validity",
+    "checkpoint",
+    "checkpoint_sequential",
+    "detach_variable",
+    "get_device_states",
+    "noop_context_fn",
+    "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+    "set_device_states",
+]
+
+_EXPLICIT: Final = (
+    "the use_reentrant parameter should be passed explicitly. {} use_reentrant=False is recommended, but if"
+    " you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for"
+    " more details on the differences between the two variants."
+)
+_TIP: Final = (
+    "\n\nTip: To see a more detailed error message, either pass `debug=True` to\n"
+    "`torch.utils.checkpoint.checkpoint(...)` or wrap the code block\n"
+    "with `with torch.utils.checkpoint.set_checkpoint_debug_enabled(True):` to\n"
+    "enable checkpoint‑debug mode globally.\n"
+)
+_NOT_REENTRANT: Final = (
+    "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs`"
+    " parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call"
+    " .backward() without passing the `inputs` argument."
+)
+
+
+class CheckpointError(RuntimeError):
+    """The block did not compute the same way when it ran again."""
+
+    __module__ = "torch.utils.checkpoint"
+
+
+class DefaultDeviceType:
+    """The device whose state checkpoints keep: the CPU.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.utils.checkpoint.DefaultDeviceType.get_device_type()
+        'cpu'
+    """
+
+    _device = "cpu"
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        """Name the device; accepted as in PyTorch."""
+        DefaultDeviceType._device = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        """The name of the device."""
+        return DefaultDeviceType._device
+
+
+class _Settings:
+    debug: bool | None = None
+    early_stop = True
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """For a block: checkpoints explain failures at length, whatever their own `debug` says.
+
+    Args:
+        enabled: True or False for all; None leaves it to each call.
+
+    Example:
+        >>> import cotangent as torch
+        >>> with torch.utils.checkpoint.set_checkpoint_debug_enabled(True):
+        ...     pass
+    """
+    before, _Settings.debug = _Settings.debug, enabled
+    try:
+        yield
+    finally:
+        _Settings.debug = before
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """For a block: whether running again stops as soon as everything that was saved is there.
+
+    Args:
+        enable: whether it does; True by default.
+
+    Example:
+        >>> import cotangent as torch
+        >>> with torch.utils.checkpoint.set_checkpoint_early_stop(False):
+        ...     pass
+    """
+    before, _Settings.early_stop = _Settings.early_stop, enable
+    try:
+        yield
+    finally:
+        _Settings.early_stop = before
+
+
+def noop_context_fn() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+    """Two contexts that do nothing: the default of `context_fn`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> forward, again = torch.utils.checkpoint.noop_context_fn()
+    """
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The tensors of a tuple as leaves of their own that require gradients as before; the rest as it is.
+
+    Args:
+        inputs: tensors and other values.
+
+    Raises:
+        RuntimeError: if it is no tuple.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.utils.checkpoint.detach_variable((torch.ones(1, requires_grad=True), 3))
+        (tensor([1.], requires_grad=True), 3)
+    """
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(
+            "Only tuple of tensors is supported. Got Unsupported input type: ", type(inputs).__name__
+        )
+    return tuple(
+        t.detach().requires_grad_(t.requires_grad) if isinstance(t, TensorBase) else t  # type: ignore[attr-defined]
+        for t in inputs
+    )
+
+
+def check_backward_validity(inputs: Iterable[Any]) -> None:
+    """Warn if no tensor among the inputs requires a gradient.
+
+    Args:
+        inputs: tensors and other values.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.utils.checkpoint.check_backward_validity([torch.ones(1, requires_grad=True)])
+    """
+    if not any(isinstance(t, TensorBase) and t._req for t in inputs):
+        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """The accelerators that the arguments live on and the states of their generators: none.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.utils.checkpoint.get_device_states(torch.ones(1))
+        ([], [])
+    """
+    return [], []
+
+
+def set_device_states(devices: list[int], states: list[Any], *, device_type: str | None = None) -> None:
+    """Give accelerators their generators' states back: there are none.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.utils.checkpoint.set_device_states([], [])
+    """
+
+
+# -- re-entrant -------------------------------------------------------------------------------------------
+
+
+class CheckpointFunction(Function):
+    """Runs the block unrecorded; its backward runs it again, recorded, and backpropagates through it."""
+
+    @staticmethod
+    def forward(ctx: Any, run_function: Callable[..., Any], preserve_rng_state: bool, *args: Any) -> Any:
+        """The block's outputs."""
+        check_backward_validity(args)
+        ctx.run_function = run_function
+        ctx.state = get_rng_state() if preserve_rng_state else None
+        ctx.inputs = [None if isinstance(a, TensorBase) else a for a in args]
+        ctx.places = [i for i, a in enumerate(args) if isinstance(a, TensorBase)]
+        ctx.save_for_backward(*(a for a in args if isinstance(a, TensorBase)))
+        with no_grad():
+            return run_function(*args)
+
+    @staticmethod
+    def backward(ctx: Any, *args: Any) -> Any:
+        """The gradients of the block's inputs."""
+        if modes.task < 0:
+            raise RuntimeError(_NOT_REENTRANT)
+        inputs = list(ctx.inputs)
+        for at, t in zip(ctx.places, ctx.saved_tensors, strict=True):
+            inputs[at] = t
+        detached = detach_variable(tuple(inputs))
+        with _random_state(ctx.state), enable_grad():
+            outputs = ctx.run_function(*detached)
+        pairs = [
+            (out, g)
+            for out, g in zip(outputs if isinstance(outputs, tuple) else (outputs,), args, strict=False)
+            if isinstance(out, TensorBase) and out._req
+        ]
+        if not pairs:
+            raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
+        api.backward([out for out, _ in pairs], [g for _, g in pairs])
+        return (None, None, *(t.grad if isinstance(t, TensorBase) else None for t in detached))  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _random_state(state: Any) -> Iterator[None]:
+    """For a block: random numbers as they were then; afterwards as they are now."""
+    if state is None:
+        yield
+        return
+    with fork_rng():
+        set_rng_state(state)
+        yield
+
+
+# -- without re-entering ----------------------------------------------------------------------------------
+
+
+class _Handle:
+    """Stands in a node for a tensor that was not kept: its position among those saved by the block."""
+
+    __slots__ = ("frame", "position")
+
+    def __init__(self, frame: _Frame, position: int) -> None:
+        self.frame = frame
+        self.position = position
+
+
+class _Enough(Exception):
+    """Raised while running again: all that was saved is there."""
+
+
+class _Frame:
+    """One checkpointed call: how to run it again, and what it saved."""
+
+    def __init__(self, again: Callable[[], Any], early_stop: bool, check: bool, debug: bool) -> None:
+        self.again = again
+        self.early_stop = early_stop
+        self.check = check
+        self.debug = debug
+        self.saved: list[dict[str, Any]] = []
+        self.places: list[str] = []
+        # What running again has given, for the run of backward that asked.
+        self.task = 0
+        self.found: dict[int, Any] = {}
+
+    def forget(self, t: Any) -> _Handle:
+        """Pack hook of the first run: keep what the tensor looks like, not the tensor."""
+        self.saved.append(_looks(t))
+        if self.debug:
+            self.places.append(_line())
+        return _Handle(self, len(self.saved) - 1)
+
+    def recall(self, handle: _Handle) -> Any:
+        """Unpack hook: the tensor, computed again once for each run of backward."""
+        if self.task != modes.task or handle.position not in self.found:
+            self.task, self.found = modes.task, {}
+            self.compute()
+        return self.found.pop(handle.position)
+
+    def compute(self) -> None:
+        """Run the block again and collect what it saves."""
+        looks: list[dict[str, Any]] = []
+        places: list[str] = []
+
+        def collect(t: Any) -> Any:
+            position = len(looks)
+            looks.append(_looks(t))
+            if self.debug:
+                places.append(_line())
+            # The tensor as a constant: its history would keep the block's graph.
+            self.found[position] = t.detach() if position < len(self.saved) else None
+            if self.early_stop and len(looks) == len(self.saved):
+                raise _Enough
+            return t
+
+        with contextlib.suppress(_Enough), saved_tensors_hooks(collect, lambda t: t), enable_grad():
+            self.again()
+        if len(looks) != len(self.saved):
+            self.fail(
+                "torch.utils.checkpoint: A different number of tensors was saved during the original"
+                " forward and recomputation.\nNumber of tensors saved during forward:"
+                f" {len(self.saved)}\nNumber of tensors saved during recomputation: {len(looks)}.",
+                places,
+            )
+        different = [i for i, (a, b) in enumerate(zip(self.saved, looks, strict=True)) if a != b]
+        if self.check and different:
+            rows = "\n".join(
+                f"tensor at position {i}:\nsaved metadata: {self.saved[i]}\nrecomputed metadata: {looks[i]}"
+                for i in different
+            )
+            self.fail(
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different"
+                f" metadata than during the forward pass.\n{rows}\n.",
+                places,
+            )
+
+    def fail(self, text: str, places: list[str]) -> None:
+        """Raise the error; with `debug`, with the lines that saved tensors in both runs."""
+        self.found = {}
+        if not self.debug:
+            raise CheckpointError(text + _TIP)
+        lines = [
+            text,
+            "",
+            "saved in the original forward:",
+            *self.places,
+            "saved in the recomputation:",
+            *places,
+        ]
+        raise CheckpointError("\n".join(lines))
+
+
+def _looks(t: Any) -> dict[str, Any]:
+    return {"shape": t.shape, "dtype": t.dtype, "device": t.device}
+
+
+def _line() -> str:
+    where = place(*here())
+    return f"  {where.file}:{where.line}  {where.text.strip()}"
+
+
+@contextlib.contextmanager
+def _forgetting(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
+) -> Iterator[None]:
+    """For a block that runs `function`: what it saves is computed again when it is needed."""
+    first, second = options["context_fn"]()
+    if not modes.grad:
+        with first:
+            yield
+        return
+    state = get_rng_state() if options["preserve_rng_state"] else None
+
+    def again() -> None:
+        with _random_state(state), second:
+            function(*args, **kwargs)
+
+    debug = _Settings.debug if _Settings.debug is not None else options["debug"]
+    early = _Settings.early_stop and options["early_stop"]
+    frame = _Frame(again, early, options["determinism_check"] == "default", debug)
+    with saved_tensors_hooks(frame.forget, lambda handle: handle.frame.recall(handle)), first:
+        yield
+
+
+def checkpoint(
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    context_fn: Callable[
+        [], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]
+    ] = noop_context_fn,
+    determinism_check: str = "default",
+    debug: bool = False,
+    early_stop: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """Run a block now, and again when backward needs what it would have saved.
+
+    Args:
+        function: the block; it must compute the same when called again with the same arguments.
+        args: its arguments.
+        use_reentrant: False runs it again inside backward's own run; True in a run of its own, which knows
+            neither `torch.autograd.grad` nor `inputs=`. To be given explicitly.
+        context_fn: gives two contexts, for the first run and for the second.
+        determinism_check: "default" compares shapes and dtypes of what both runs save, "none" does not.
+        debug: whether a failed comparison lists the lines that saved tensors in both runs.
+        early_stop: whether the second run stops as soon as everything is there.
+        kwargs: keyword arguments of `function`; `preserve_rng_state=False` lets the second run draw other
+            random numbers.
+
+    Returns:
+        what `function` returns.
+
+    Raises:
+        CheckpointError: in backward, if the second run saves other tensors.
+        ValueError: for arguments that do not go together.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.utils.checkpoint import checkpoint
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> checkpoint(lambda x: x.exp().sin(), x, use_reentrant=False).sum().backward()
+        >>> x.grad
+        tensor([-2.4784, -2.4784])
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint: "
+            + _EXPLICIT.format(
+                "Starting in PyTorch 2.9, calling checkpoint without use_reentrant will raise an exception."
+            ),
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if use_reentrant:
+        if kwargs:
+            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if context_fn is not noop_context_fn or debug is not False:
+            raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+        return CheckpointFunction.apply(function, preserve, *args)
+    if determinism_check not in ("default", "none"):
+        raise ValueError(
+            f"determinism_check should be one of ['default', 'none'], but got {determinism_check}"
+        )
+    options = {
+        "context_fn": context_fn,
+        "determinism_check": determinism_check,
+        "debug": debug,
+        "early_stop": early_stop,
+        "preserve_rng_state": preserve,
+    }
+    with _forgetting(function, args, kwargs, options):
+        return function(*args, **kwargs)
+
+
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
+    """Run modules one after the other, all but the last segment checkpointed.
+
+    Args:
+        functions: a `Sequential`, or a sequence of modules or functions.
+        segments: how many parts to cut them into.
+        input: the argument of the first.
+        use_reentrant: as in `checkpoint`.
+        kwargs: `preserve_rng_state`.
+
+    Returns:
+        the result of the last.
+
+    Raises:
+        ValueError: for other keyword arguments.
+
+    Example:
+        >>> import cotangent as torch
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
+        >>> x = torch.ones(2)
+        >>> out = torch.utils.checkpoint.checkpoint_sequential(model, 2, x, use_reentrant=False)
+        >>> bool(out == model(x))
+        True
+    """
+    if use_reentrant is None:
+        warnings.warn(
+            "torch.utils.checkpoint.checkpoint_sequential: "
+            + _EXPLICIT.format("In version 2.9 we will raise an exception if use_reentrant is not passed."),
+            stacklevel=2,
+        )
+        use_reentrant = True
+    preserve = kwargs.pop("preserve_rng_state", True)
+    if kwargs:
+        raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    steps: Sequence[Any] = list(functions.children()) if hasattr(functions, "children") else list(functions)
+    length = len(steps) // segments
+
+    def part(start: int, end: int) -> Callable[[Any], Any]:
+        def run(value: Any) -> Any:
+            for step in steps[start:end]:
+                value = step(value)
+            return value
+
+        return run
+
+    last = length * (segments - 1)
+    for start in range(0, last, length or 1):
+        input = checkpoint(
+            part(start, start + length), input, use_reentrant=use_reentrant, preserve_rng_state=preserve
+        )
+    return part(last, len(steps))(input)
