@@ -39,6 +39,7 @@ FLOORS = {
     "random": 3,
     "toplevel": 3,
     "functions": 3,
+    "late": 3,
     "methods": 3,
     "printing": 3,
     "ranges": 3,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any as _Any
 
-from . import autograd, dtypes as _dtypes, functions as _functions, random, special, toplevel as _toplevel
+from . import autograd, dtypes as _dtypes, functions as _functions, late as _late, random, toplevel as _toplevel
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .autograd.modes import (
     enable_grad,
@@ -54,12 +54,15 @@ optim = _deferred("cotangent.optim")
 profiler = _deferred("cotangent.profiler")
 serialization = _deferred("cotangent.serialization")
 storage = _module("cotangent.storage")
+special = _deferred("cotangent.special")
 utils = _deferred("cotangent.utils")
 _namesakes = _module("cotangent.nn.functional._namesakes")
 
 
 def __getattr__(name: str) -> _Any:
     """What PyTorch offers here too but a short program never touches; found when first asked for."""
+    if name in _late.FUNCTIONS:
+        return _late.function(name)
     if name == "vmap":
         return func.vmap
     if not name.startswith("_") and name in _namesakes.NAMES:

@@ -359,10 +359,31 @@ def digamma(a: Any, out: Any = None) -> Any:
     return stored(np.where(a == 0, np.copysign(np.inf, -a), found).astype(a.dtype, copy=False), out)
 
 
+def trigamma(a: Any) -> Any:
+    """The first derivative of `digamma`, in the precision of its argument.
+
+    Reflection for arguments below 1/2 (at whole ones PyTorch shows the rounding of the sine, not infinity), then
+    six steps up and the asymptotic series: Abramowitz and Stegun 6.4.7, 6.4.6, 6.4.12.
+    """
+    low = a < 0.5
+    x = np.where(low, 1 - a, a).astype(a.dtype, copy=False)
+    pi = a.dtype.type(np.pi)
+    sine = np.sin(pi * np.where(low, a, 1).astype(a.dtype, copy=False))
+    total = np.where(low, -(pi * pi) / (sine * sine), 0).astype(a.dtype, copy=False)
+    for _ in range(6):
+        total = total + 1 / (x * x)
+        x = x + 1
+    v = 1 / (x * x)
+    total = total + (1 + 1 / (2 * x) + v * (a.dtype.type(1 / 6) - v * (a.dtype.type(1 / 30) - v / 42))) / x
+    return np.where(low, -total, total)
+
+
 def polygamma(a: Any, n: int, out: Any = None) -> Any:
     """The nth derivative of `digamma`."""
     if n == 0:
         return digamma(a, out)
+    if n == 1:
+        return stored(trigamma(a), out)
     return stored(special.polygamma(n, a).astype(a.dtype, copy=False), out)
 
 

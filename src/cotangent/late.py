@@ -1,0 +1,53 @@
+"""Functions and methods that a short program never touches: their modules run when one of them is first used.
+
+`import cotangent` has to stay cheap, so a family of operations that is not in everybody's way is named here
+instead of in `methods.FAMILIES`, with what it offers. `torch.NAME` finds a function through the package's
+`__getattr__`; on Tensor each name is a descriptor that puts the real method in its place when it is first read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from . import lazy
+from .autograd.inplace import in_place
+from .tensor import Tensor
+
+# Module in `ops/` -> names of functions, of methods, of methods that have an in-place twin.
+_FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
+    "normal": ("mvlgamma", "mvlgamma", "mvlgamma"),
+}
+_MODULES: Final[dict[str, Any]] = {name: lazy.module(f"cotangent.ops.{name}") for name in _FAMILIES}
+FUNCTIONS: Final[dict[str, Any]] = {
+    name: _MODULES[family] for family, (functions, _, _) in _FAMILIES.items() for name in functions.split()
+}
+
+
+def function(name: str) -> Any:
+    """The function `torch.NAME`, for one of FUNCTIONS."""
+    return getattr(FUNCTIONS[name], name)
+
+
+class _Late:
+    """Stands on Tensor for a method until somebody reads it."""
+
+    __slots__ = ("module", "name", "inplace")
+
+    def __init__(self, module: Any, name: str, inplace: bool) -> None:
+        self.module = module
+        self.name = name
+        self.inplace = inplace
+
+    def __get__(self, obj: Any, owner: type) -> Any:
+        found = getattr(self.module, self.name)
+        if self.inplace:
+            found = in_place(found)
+        setattr(Tensor, self.name + "_" * self.inplace, found)
+        return found if obj is None else found.__get__(obj, owner)
+
+
+for _family, (_, _methods, _inplace) in _FAMILIES.items():
+    for _name in _methods.split():
+        setattr(Tensor, _name, _Late(_MODULES[_family], _name, False))
+    for _name in _inplace.split():
+        setattr(Tensor, _name + "_", _Late(_MODULES[_family], _name, True))
