@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any as _Any
 
-from . import autograd, dtypes as _dtypes, functions as _functions, late as _late, random, toplevel as _toplevel
+from . import (
+    autograd,
+    dtypes as _dtypes,
+    functions as _functions,
+    late as _late,
+    random,
+    toplevel as _toplevel,
+)
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .autograd.modes import (
     enable_grad,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from . import lazy
 from .autograd.inplace import in_place
+from .dtypes import SCALAR_NAME, can_cast
 from .tensor import Tensor
 
 # Module in `ops/` -> names of functions, of methods, of methods that have an in-place twin.
@@ -28,6 +29,24 @@ def function(name: str) -> Any:
     return getattr(FUNCTIONS[name], name)
 
 
+def _copying(front: Any) -> Any:
+    """The in-place form of a function made of several operations: its result is copied into the tensor."""
+
+    def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
+        found = front(self, *args, **kwargs)
+        if not can_cast(found.dtype, self.dtype):
+            raise RuntimeError(
+                f"result type {SCALAR_NAME[found.dtype]} can't be cast to the desired output type "
+                f"{SCALAR_NAME[self.dtype]}"
+            )
+        return self.copy_(found)
+
+    twin.__name__ = twin.__qualname__ = front.__name__ + "_"
+    twin.__doc__ = f"In-place form of `{front.__name__}`."
+    twin.__module__ = front.__module__
+    return twin
+
+
 class _Late:
     """Stands on Tensor for a method until somebody reads it."""
 
@@ -41,7 +60,7 @@ class _Late:
     def __get__(self, obj: Any, owner: type) -> Any:
         found = getattr(self.module, self.name)
         if self.inplace:
-            found = in_place(found)
+            found = in_place(found) if hasattr(found, "op") else _copying(found)
         setattr(Tensor, self.name + "_" * self.inplace, found)
         return found if obj is None else found.__get__(obj, owner)
 

@@ -90,11 +90,13 @@ def _by_cosines(x: Array, n: Array, kind: str, found: Array) -> Array:
     angle = np.arccos(np.where(high, inner, 0))
     m = n.astype(x.dtype)
     half = angle / 2
-    values = {
-        "t": lambda: np.cos(m * angle),
-        "u": lambda: np.sin((m + 1) * angle) / np.sin(angle),
-        "v": lambda: np.cos((m + 0.5) * angle) / np.cos(half),
-        "w": lambda: np.sin((m + 0.5) * angle) / np.sin(half),
-    }[letter]()
+    if letter == "t":
+        values = np.cos(m * angle)
+    elif letter == "u":
+        values = np.sin((m + 1) * angle) / np.sin(angle)
+    elif letter == "v":
+        values = np.cos((m + 0.5) * angle) / np.cos(half)
+    else:
+        values = np.sin((m + 0.5) * angle) / np.sin(half)
     np.copyto(found, values.astype(x.dtype, copy=False), where=high)
     return np.where(high, -1, n)

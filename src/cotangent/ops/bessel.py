@@ -22,7 +22,7 @@ def only_full(kernel: str) -> Callable[[Any, dtype], None]:
     """A check that refuses complex numbers and 16-bit floats in the name of PyTorch's kernel."""
 
     def check(_op: Any, d: dtype) -> None:
-        if d.category == COMPLEX or d.itemsize == 2 and d.is_floating_point:
+        if d.category == COMPLEX or (d.itemsize == 2 and d.is_floating_point):
             raise unsupported(kernel, d)
 
     return check

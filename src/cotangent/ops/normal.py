@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import numpy as np
+
 from ..dtypes import COMPLEX, FLOATING
 from ..errors import bad_argument
 from ..kernels import normal as k
@@ -15,7 +17,7 @@ from .exponential import exp, log, log1p
 from .refusals import refuse
 from .select import choose
 from .special import lgamma
-from .table import FLOAT, deliver, elementwise, is_tensor
+from .table import FLOAT, constant, deliver, elementwise, is_tensor
 
 _BELL: Final = 1.0 / math.sqrt(2.0 * math.pi)
 _ROOT_TWO_PI: Final = math.sqrt(2.0 * math.pi)
@@ -123,7 +125,7 @@ def mvlgamma(input: Any = REQUIRED, p: Any = REQUIRED, *, out: Any = None) -> An
     Example:
         >>> import cotangent as torch
         >>> torch.mvlgamma(torch.tensor([2.0, 3.0]), 2)
-        tensor([0.4516, 1.5963])
+        tensor([0.4516, 1.5502])
     """
     if not is_tensor(input):
         bad_argument("mvlgamma", "input", 1, "Tensor", input)
@@ -132,9 +134,8 @@ def mvlgamma(input: Any = REQUIRED, p: Any = REQUIRED, *, out: Any = None) -> An
     if input.dtype.category == COMPLEX:
         raise RuntimeError("mvlgamma: result type has to be a floating point type")
     x = input if input.dtype.category == FLOATING else input * 1.0
-    total = 0.0
-    for j in range(p):
-        total = total + lgamma(x - 0.5 * j)
+    steps = constant((np.arange(p) * -0.5).astype(x.dtype.np))
+    total = lgamma(x.unsqueeze(-1) + steps).sum(-1)
     return deliver("mvlgamma", total + p * (p - 1) / 4.0 * math.log(math.pi), out)
 
 
