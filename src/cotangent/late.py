@@ -2,7 +2,8 @@
 
 `import cotangent` has to stay cheap, so a family of operations that is not in everybody's way is named here
 instead of in `methods.FAMILIES`, with what it offers. `torch.NAME` finds a function through the package's
-`__getattr__`; on Tensor each name is a descriptor that puts the real method in its place when it is first read.
+`__getattr__`; on Tensor each name is a descriptor that puts the real method in its place when it is first
+read.
 """
 
 from __future__ import annotations

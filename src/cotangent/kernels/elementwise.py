@@ -362,7 +362,8 @@ def digamma(a: Any, out: Any = None) -> Any:
 def trigamma(a: Any) -> Any:
     """The first derivative of `digamma`, in the precision of its argument.
 
-    Reflection for arguments below 1/2 (at whole ones PyTorch shows the rounding of the sine, not infinity), then
+    Reflection for arguments below 1/2 (at whole ones PyTorch shows the rounding of the sine, not infinity),
+    then
     six steps up and the asymptotic series: Abramowitz and Stegun 6.4.7, 6.4.6, 6.4.12.
     """
     low = a < 0.5

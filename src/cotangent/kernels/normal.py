@@ -1,4 +1,5 @@
-"""The normal distribution's function, entropy terms and the scaled error function on arrays, through SciPy."""
+"""The normal distribution's function, entropy terms and the scaled error function on arrays, through SciPy.
+"""
 
 from __future__ import annotations
 

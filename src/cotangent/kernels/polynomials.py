@@ -2,7 +2,8 @@
 
 All families here obey P[k+1] = (a x + b) P[k] - c P[k-1] with a, b, c depending on k (Abramowitz and Stegun,
 table 22.7); a derivative of order m of the recurrence has one more term, m a times the derivative of
-order m - 1. Inside (-1, 1) Chebyshev polynomials of high degree are computed from their definition by cosines.
+order m - 1. Inside (-1, 1) Chebyshev polynomials of high degree are computed from their definition by
+cosines.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ def _recurrence(x: Array, kind: str, order: int, last: int) -> Any:
 
 
 def _by_cosines(x: Array, n: Array, kind: str, found: Array) -> Array:
-    """Write the values of high degree inside (-1, 1) to `found`; returns the degrees that are left (else -1)."""
+    """Write the values of high degree inside (-1, 1) to `found`; returns the degrees that are left (else
+    -1).
+    """
     letter = kind[-1]
     inner = 2 * x - 1 if kind.startswith("shifted") else x
     high = (n > _HIGH[letter]) & (np.abs(inner) < 1)
