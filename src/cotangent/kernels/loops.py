@@ -46,14 +46,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import jit, nest as nests, runtime
+from . import jit, nest_ir, runtime
 from .nest import Nest, Pass
-from .scalar import Body, widest
+from .scalar import Body, needed, widest
+from .vectors import ITEMSIZE
 
 __all__ = ["Body", "Call", "Loop", "Operand", "Pass", "Plan", "kind_of", "lower", "run", "steps"]
 
@@ -147,12 +149,11 @@ def lower(loop: Loop, scalars: Sequence[float] | Mapping[int, float] = ()) -> Pl
         RuntimeError: if there is no machine code here.
     """
     plan = Plan()
-    if not all(loop.shape) and not loop.axes:
-        return plan
     if not loop.axes:
-        plan.calls.append(_elementwise(loop))
+        if all(loop.shape):
+            plan.calls.append(_elementwise(loop))
     else:
-        raise NotImplementedError
+        _reduction(loop, plan)
     known = scalars if isinstance(scalars, Mapping) else dict(enumerate(scalars))
     for call in plan.calls:
         fill(call, known)
@@ -244,8 +245,49 @@ def _sort(stride: int) -> str:
     return "c" if stride == 1 else "b" if stride == 0 else "s"
 
 
-def _lanes(body: Body) -> int:
-    return max(jit.host().vector_bytes // max(widest(body), 2), 2)
+# Operations that take many instructions: they leave little to gain from more lanes, and little registers.
+_HEAVY: Final = frozenset(
+    (
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "sigmoid",
+        "tanh",
+        "erf",
+        "sin",
+        "cos",
+        "tan",
+        "pow",
+    )
+)
+
+
+def _lanes(body: Body, length: int, *, reducing: bool = False) -> int:
+    """Elements at once: one register, or several where a reduction waits for its own last addition."""
+    natural = max(jit.host().vector_bytes // max(widest(body), 2), 2)
+    if reducing and not any(node[0] in _HEAVY for node in body.nodes):
+        natural *= 4
+    while natural > 4 and natural // 2 >= length:
+        natural //= 2
+    return natural
+
+
+def _numbers(
+    inner: int,
+    outer: Sequence[int],
+    segments: Sequence[int],
+    strides: Sequence[Sequence[int]],
+    operands: Sequence[tuple[str, str]],
+) -> list[int]:
+    """The numbers of a nest but for the last ones; strides are along outer, segment, innermost dimension."""
+    numbers = [inner, *outer[1:], *segments]
+    for (_, sort), own in zip(operands, strides):
+        numbers += own if sort == "s" else own[:-1]
+    return numbers
 
 
 def _elementwise(loop: Loop) -> Call:
@@ -257,13 +299,190 @@ def _elementwise(loop: Loop) -> Call:
     if not sizes:
         sizes, strides = [1], [[1] for _ in loop.operands]
     operands = tuple((o.dtype, _sort(s[-1])) for o, s in zip(loop.operands, strides))
-    structure = Nest("flat", len(sizes) - 1, 0, operands, loop.body, loop.passes, (), _lanes(loop.body))
-    numbers: list[int] = [sizes[-1], *sizes[1:-1]]
-    for (_, sort), own in zip(operands, strides):
-        numbers += own[:-1]
-        if sort == "s":
-            numbers.append(own[-1])
-    return call(structure, tuple(range(len(operands))), numbers, int(np.prod(sizes)), 1)
+    lanes = _lanes(loop.body, sizes[-1])
+    structure = Nest("flat", len(sizes) - 1, 0, operands, loop.body, loop.passes, (), lanes)
+    numbers = _numbers(sizes[-1], sizes[:-1], (), strides, operands)
+    return call(structure, tuple(range(len(operands))), numbers, prod(sizes), 1)
+
+
+# Fewer parallel indices than this, and the reduced dimensions are cut as well.
+_PARTS: Final = 32
+
+
+def _reduction(loop: Loop, plan: Plan) -> None:
+    """The kernels of a loop that reduces."""
+    reduced = {axis % len(loop.shape) for axis in loop.axes} if loop.shape else set()
+    if not all(loop.shape[d] for d in range(len(loop.shape)) if d not in reduced):
+        return
+    # What is read or written in every element decides the order of the dimensions.
+    lead = max(range(len(loop.operands)), key=lambda i: (sum(s != 0 for s in loop.operands[i].strides), -i))
+    sizes, strides, groups = collapsed(
+        loop.shape,
+        [o.strides for o in loop.operands],
+        [int(d in reduced) for d in range(len(loop.shape))],
+        lead,
+    )
+    kept = [d for d in range(len(sizes)) if not groups[d]]
+    gone = [d for d in range(len(sizes)) if groups[d]]
+    if not gone:
+        # A dimension of one element, so that there is something to pass over.
+        sizes, strides = [*sizes, prod(loop.shape[d] for d in reduced)], [[*s, 0] for s in strides]
+        gone = [len(sizes) - 1]
+    columns = bool(kept) and kept[-1] > gone[-1]
+    inner = kept.pop() if columns else gone.pop()
+    # The largest first: it is the one that is cut.
+    gone.sort(key=lambda d: -sizes[d])
+    shape = _Shape(sizes, strides, kept, gone, inner, columns)
+    parallel = prod(sizes[d] for d in kept) * (-(-sizes[inner] // 64) if columns else 1)
+    length = prod(sizes[d] for d in gone) * (1 if columns else sizes[inner])
+    cut = gone[0] if gone else inner
+    simple = len(loop.passes) == 1 and not any(how.startswith("arg") for how, _ in loop.passes[0].reductions)
+    chunks = parallel * length * (64 if columns else 1) // _CHUNK
+    parts = min(_PARTS // parallel, chunks, sizes[cut]) if simple else 1
+    if parts < 2:
+        plan.calls.append(_reduce_whole(loop, shape))
+    else:
+        _reduce_in_parts(loop, shape, plan, parts, cut)
+
+
+@dataclass(slots=True)
+class _Shape:
+    """A reduction's dimensions in order: which are kept, reduced, innermost."""
+
+    sizes: list[int]
+    strides: list[list[int]]
+    kept: list[int]
+    gone: list[int]
+    inner: int
+    columns: bool
+
+    def nest(self, loop: Loop, finish: tuple[tuple[int, int], ...], types: list[str], split: bool) -> Nest:
+        """The structure that passes over these dimensions."""
+        operands = tuple((kind, _sort(s[self.inner])) for kind, s in zip(types, self.strides))
+        return Nest(
+            "columns" if self.columns else "rows",
+            len(self.kept) + split,
+            len(self.gone),
+            operands,
+            loop.body,
+            loop.passes,
+            finish,
+            _lanes(loop.body, self.sizes[self.inner], reducing=True),
+            split,
+        )
+
+    def call(self, structure: Nest, extra: Sequence[int], part: int = 0, cut: int = -1) -> Call:
+        """Its call; `part` is the size of the parts that dimension `cut` is cut into."""
+        sizes = list(self.sizes)
+        outer = [sizes[d] for d in self.kept]
+        along = [*self.kept, *self.gone, self.inner]
+        strides = [[own[d] for d in along] for own in self.strides]
+        if structure.split:
+            # Along the parts the scratch buffers come one after the other.
+            outer.insert(0, -(-sizes[cut] // part))
+            for own, full in zip(strides, self.strides):
+                own.insert(0, full[cut] * part)
+            sizes[cut] = part
+        numbers = _numbers(
+            sizes[self.inner], outer, [sizes[d] for d in self.gone], strides, structure.operands
+        )
+        count = prod(outer)
+        each = prod(sizes[d] for d in self.gone)
+        if self.columns:
+            count *= -(-sizes[self.inner] // structure.lanes)
+            each *= structure.lanes
+        else:
+            each *= sizes[self.inner]
+        return call(structure, tuple(range(len(strides))), [*numbers, *extra], count, each)
+
+
+def _reduce_whole(loop: Loop, shape: _Shape) -> Call:
+    """One kernel, whose rows (or columns) are not cut."""
+    types = [o.dtype for o in loop.operands]
+    return shape.call(shape.nest(loop, loop.finish, types, False), ())
+
+
+def _reduce_in_parts(loop: Loop, shape: _Shape, plan: Plan, parts: int, cut: int) -> None:
+    """Partial results into scratch buffers, and a second kernel that puts them together."""
+    work = loop.passes[0]
+    sizes = shape.sizes
+    first = len(loop.operands)
+    part = -(-sizes[cut] // parts)
+    parts = -(-sizes[cut] // part)
+    # Scratch: [parts, kept dimensions in order], of the type that is computed in.
+    kept = [*shape.kept, *([shape.inner] if shape.columns else [])]
+    inside: dict[int, int] = {}
+    stride = 1
+    for d in reversed(kept):
+        inside[d] = stride
+        stride *= sizes[d]
+    body = loop.body.copy()
+    kinds = [body.kind(ref) for _, ref in work.reductions]
+    rows = tuple(body.row(i, kind) for i, kind in enumerate(kinds))
+    scratch = tuple(range(first, first + len(kinds)))
+    own = [inside.get(d, 0) for d in range(len(sizes))]
+    partial = _Shape(
+        sizes, [*shape.strides, *([*own] for _ in kinds)], shape.kept, shape.gone, shape.inner, shape.columns
+    )
+    inner_loop = Loop(loop.shape, loop.operands, body, (work,), loop.axes)
+    structure = partial.nest(
+        inner_loop, tuple(zip(scratch, rows)), [*(o.dtype for o in loop.operands), *kinds], True
+    )
+    made = partial.call(structure, (sizes[cut],), part, cut)
+    outer = len(structure.operands) - len(kinds)
+    _set_part_stride(structure, made, range(outer, outer + len(kinds)), stride)
+    plan.scratch += [parts * stride * ITEMSIZE[kind] for kind in kinds]
+    plan.calls.append(made)
+    # The second stage: over [parts, kept], with what `finish` reads and writes as further operands.
+    second = Body()
+    values = [second.input(i, kind) for i, kind in enumerate(kinds)]
+    moved, refs = _transplanted(loop, second, len(kinds))
+    combined = Loop(
+        (parts, *(sizes[d] for d in kept)),
+        (
+            *(Operand(kind, (stride, *(inside[d] for d in kept))) for kind in kinds),
+            *(Operand(loop.operands[o].dtype, (0, *(shape.strides[o][d] for d in kept))) for o in moved),
+        ),
+        second,
+        (Pass(reductions=tuple((how, v) for (how, _), v in zip(work.reductions, values))),),
+        (0,),
+        refs,
+    )
+    before = len(plan.calls)
+    _reduction(combined, plan)
+    names = (*scratch, *moved)
+    for later in plan.calls[before:]:
+        later.buffers = tuple(names[b] for b in later.buffers)
+
+
+def _set_part_stride(structure: Nest, made: Call, operands: Sequence[int], stride: int) -> None:
+    """Put the scratch buffers' stride along the parts into the numbers."""
+    at = 1 + structure.outer - 1 + structure.segments
+    for i, (_, sort) in enumerate(structure.operands):
+        if i in operands:
+            made.numbers[at] = stride
+        at += structure.outer + structure.segments + (sort == "s")
+
+
+def _transplanted(loop: Loop, body: Body, first: int) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+    """What `finish` needs, copied into another body: the operands it uses, and its pairs there."""
+    used: list[int] = []
+
+    def place(operand: int) -> int:
+        if operand not in used:
+            used.append(operand)
+        return first + used.index(operand)
+
+    copies: dict[int, int] = {}
+    for position in needed(loop.body, [ref for _, ref in loop.finish]):
+        name, kind, *rest = loop.body.nodes[position]
+        if name == "in":
+            copies[position] = body.input(place(rest[0]), kind)
+        elif name in ("num", "const", "row"):
+            copies[position] = body.leaf(name, kind, *rest)
+        else:
+            copies[position] = body.leaf(name, kind, *(copies[r] for r in rest))
+    return used, tuple((place(operand), copies[ref]) for operand, ref in loop.finish)
 
 
 def call(structure: Nest, buffers: tuple[int, ...], numbers: list[int], count: int, each: int) -> Call:
@@ -283,7 +502,7 @@ def call(structure: Nest, buffers: tuple[int, ...], numbers: list[int], count: i
     for i, _ in sorted(structure.body.leaves("num"), key=lambda leaf: leaf[1] in ("f32", "f64")):
         slots[i] = len(numbers)
         numbers.append(0)
-    kernel = jit.function(structure.name(), lambda: nests.module(structure))
+    kernel = jit.function(structure.name(), lambda: nest_ir.module(structure))
     return Call(
         kernel, buffers, np.array(numbers, np.int64), slots, count, grain(count, each, structure.body)
     )

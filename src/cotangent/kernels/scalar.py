@@ -131,7 +131,15 @@ class Body:
         self.nodes: list[tuple[Any, ...]] = []
         self._known: dict[tuple[Any, ...], int] = {}
 
-    def _node(self, *node: Any) -> int:
+    def copy(self) -> Body:
+        """A body with the same operations at the same positions."""
+        made = Body()
+        made.nodes = list(self.nodes)
+        made._known = dict(self._known)
+        return made
+
+    def leaf(self, *node: Any) -> int:
+        """The position of a node, which is entered if it is new; no checks."""
         found = self._known.get(node)
         if found is None:
             found = self._known[node] = len(self.nodes)
@@ -144,23 +152,23 @@ class Body:
 
     def input(self, i: int, kind: str) -> int:
         """The element of input `i`, in the type it is computed in."""
-        return self._node("in", kind, i)
+        return self.leaf("in", kind, i)
 
     def number(self, i: int, kind: str) -> int:
         """Number `i`, known when the kernel runs."""
-        return self._node("num", kind, i)
+        return self.leaf("num", kind, i)
 
     def const(self, value: float, kind: str) -> int:
         """A constant, part of the structure."""
-        return self._node("const", kind, literal(value, kind))
+        return self.leaf("const", kind, literal(value, kind))
 
     def row(self, i: int, kind: str) -> int:
         """Row value `i`, made by an earlier pass over the row."""
-        return self._node("row", kind, i)
+        return self.leaf("row", kind, i)
 
     def index(self) -> int:
         """The position along the innermost dimension, an i64."""
-        return self._node("index", "i64")
+        return self.leaf("index", "i64")
 
     def op(self, name: str, *refs: int) -> int:
         """An operation of the vocabulary.
@@ -180,11 +188,11 @@ class Body:
         same = len({*kinds[1:]}) == 1 and kinds[0] == "b1" if name == "where" else len({*kinds}) == 1
         if not same or not supports(name, first):
             raise TypeError(f"{name} of {', '.join(kinds)}")
-        return self._node(name, "b1" if name in COMPARISONS else first, *refs)
+        return self.leaf(name, "b1" if name in COMPARISONS else first, *refs)
 
     def cast(self, ref: int, kind: str) -> int:
         """A value in another type."""
-        return ref if self.kind(ref) == kind else self._node("cast", kind, ref)
+        return ref if self.kind(ref) == kind else self.leaf("cast", kind, ref)
 
     def structure(self) -> str:
         """The body as part of a kernel's name."""
