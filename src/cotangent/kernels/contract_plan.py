@@ -1,0 +1,173 @@
+"""Plans of contractions: steps that are not yet bound to memory.
+
+    plan = ...                                        # of contract_gemm or contract_conv
+    scratch = numpy.empty(plan.scratch, numpy.uint8)
+    program = runtime.Program(steps(plan, {"a": a, "b": b, "c": c, "scratch": scratch}))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import jit
+from .runtime import Step
+from .vectors import ITEMSIZE, compute_type
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A step before it is bound to memory.
+
+    Attributes:
+        name, build: what `jit.function` takes.
+        roles: the buffers, by name.
+        numbers: the numbers.
+        count, grain, barrier: as in `runtime.Step`.
+    """
+
+    name: str
+    build: Callable[[], str]
+    roles: tuple[str, ...]
+    numbers: tuple[float, ...]
+    count: int
+    grain: int = 1
+    barrier: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps that compute a contraction, and the bytes of scratch memory they share (role "scratch").
+
+    Scratch memory need not be initialised and holds nothing afterwards; it should begin at a multiple of 64.
+    """
+
+    parts: tuple[Part, ...]
+    scratch: int
+
+
+def steps(plan: Plan, buffers: Mapping[str, Any]) -> list[Step]:
+    """The steps of a plan, compiled if need be.
+
+    Args:
+        plan: what to compute.
+        buffers: an array or an address for each role.
+
+    Returns:
+        What `runtime.Program` takes.
+    """
+    return [
+        Step(
+            jit.function(part.name, part.build), [buffers[role] for role in part.roles], part.numbers,
+            part.count, part.grain, part.barrier,
+        )
+        for part in plan.parts
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the choice of blocks depends on: bytes of a vector and the number of vector registers."""
+
+    vector_bytes: int
+    registers: int
+
+    def lanes(self, dtype: str) -> int:
+        """Elements of a vector, in the type that `dtype` is computed in."""
+        return self.vector_bytes // ITEMSIZE[compute_type(dtype)]
+
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """The shapes (rows, vectors) that blocks may have, best first."""
+        if self.registers >= 32:
+            return (
+                (6, 4), (8, 3), (12, 2), (14, 2), (8, 2), (24, 1), (8, 1), (4, 4), (4, 1), (2, 4), (2, 1),
+                (1, 4), (1, 1),
+            )  # fmt: skip
+        return (4, 3), (6, 2), (4, 2), (12, 1), (6, 1), (4, 1), (2, 4), (2, 1), (1, 4), (1, 1)
+
+
+def machine() -> Machine:
+    """The machine that code is generated for."""
+    host = jit.host()
+    return Machine(host.vector_bytes, host.registers)
+
+
+def choose_block(m: int, n: int, k: int, lanes: int, shapes: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """The block that wastes least, by the count of multiply-adds and of loads.
+
+    Args:
+        m, n, k: sizes of the product.
+        lanes: elements of a vector.
+        shapes: the blocks to choose from, best first.
+
+    Returns:
+        Rows (at most `m`) and vectors (at most as many as `n` needs).
+    """
+
+    def step(rows: int, vectors: int) -> float:
+        return max(rows * vectors, 4, (rows + vectors) / 2) if vectors else 0.0
+
+    def cost(shape: tuple[int, int]) -> float:
+        rows, vectors = shape
+        whole, rest = divmod(-(-n // lanes), vectors)
+        once = 20 + rows * vectors
+        panels = whole * (k * step(rows, vectors) + once) + (k * step(rows, rest) + once if rest else 0)
+        return -(-m // rows) * panels
+
+    needed = -(-n // lanes)
+    fitting = [s for s in shapes if s[0] <= m and s[1] <= needed] or [(1, 1)]
+    return min(fitting, key=cost)
+
+
+# Multiply-adds worth a tile of their own, and how many tiles a thread gets of a large product.
+TILE_WORK = 1 << 20
+_TILES_A_THREAD = 4
+# Bytes of A that a tile goes through for each panel of B.
+_TILE_BYTES = 384 << 10
+
+
+def choose_tiles(
+    blocks: int, panels: int, batches: int, work: int, block_bytes: int, threads: int
+) -> tuple[int, int]:
+    """How a matrix is cut, so that all threads have work and a tile's part of A stays in a cache.
+
+    Args:
+        blocks, panels: row blocks and column panels of the matrix.
+        batches: how many matrices there are.
+        work: multiply-adds of each.
+        block_bytes: of a row block of A.
+        threads: how many take part.
+
+    Returns:
+        Row blocks and panels of a tile.
+    """
+    total = work * batches
+    share = max(1, min(_TILES_A_THREAD, total // (threads * TILE_WORK)))
+    wanted = -(-threads * share // batches) if total > TILE_WORK // 4 else 1
+    most = max(1, _TILE_BYTES // max(block_bytes, 1))
+    best, best_cost = (blocks, panels), math.inf
+    for column_tiles in range(1, min(panels, wanted) + 1):
+        row_tiles = min(blocks, max(-(-wanted // column_tiles), -(-blocks // most)))
+        tile = -(-blocks // row_tiles), -(-panels // column_tiles)
+        count = -(-blocks // tile[0]) * -(-panels // tile[1]) * batches
+        cost = -(-count // threads) * tile[0] * tile[1] * (1 + 0.01 * abs(math.log(row_tiles / column_tiles)))
+        if cost < best_cost:
+            best, best_cost = tile, cost
+    return best
+
+
+def grain(count: int, work: int, least: int, threads: int) -> int:
+    """Indices per chunk, so that a chunk is worth handing out.
+
+    Args:
+        count: indices.
+        work: of all of them.
+        least: work of a chunk.
+        threads: how many take part.
+
+    Returns:
+        At least 1.
+    """
+    return max(1, min(count * least // max(work, 1), count // threads))
