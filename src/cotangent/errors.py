@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -45,6 +45,27 @@ def check_dims(dims: int | Iterable[int], ndim: int) -> tuple[int, ...]:
     if len(set(out)) != len(out):
         twice = next(d for i, d in enumerate(out) if d in out[:i])
         raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")
+    return out
+
+
+def check_broadcast(shapes: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """The common shape.
+
+    Raises:
+        RuntimeError: naming the sizes that do not match.
+    """
+    out = tuple(shapes[0])
+    for shape in shapes[1:]:
+        n = max(len(out), len(shape))
+        a = (1,) * (n - len(out)) + out
+        b = (1,) * (n - len(shape)) + tuple(shape)
+        for d in range(n - 1, -1, -1):
+            if a[d] != b[d] and a[d] != 1 and b[d] != 1:
+                raise RuntimeError(
+                    f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at "
+                    f"non-singleton dimension {d}"
+                )
+        out = tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
     return out
 
 

@@ -159,7 +159,7 @@ class Tensor(TensorBase):
 
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
-        return self._vc.__class__ in (InferenceCell, GivenCell)
+        return isinstance(self._vc, InferenceCell)
 
     def is_conj(self) -> bool:
         """Whether the tensor is a lazy conjugate: never here, conjugation is done at once."""
@@ -285,8 +285,10 @@ class Tensor(TensorBase):
     def data(self) -> Tensor:
         """The same memory without history and with a version counter of its own."""
         t: Tensor = alias(self, None)
-        if t._vc.__class__ is not InferenceCell:
+        if not isinstance(t._vc, InferenceCell):
             t._vc = None
+        elif not modes.inference:
+            t._vc = GivenCell((0, None))
         return t
 
     @data.setter
@@ -298,8 +300,10 @@ class Tensor(TensorBase):
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
         self._data = value._data
-        if value._vc.__class__ is InferenceCell and not self.is_inference():
+        if value.is_inference() and not self.is_inference():
             self._vc = GivenCell((version_of(self), None))
+        elif self._vc.__class__ is GivenCell and not value.is_inference():
+            self._vc = list(self._vc)
 
     @data.deleter
     def data(self) -> None:
@@ -309,7 +313,7 @@ class Tensor(TensorBase):
     def _version(self) -> int:
         if self._vc.__class__ is InferenceCell:
             raise RuntimeError("Inference tensors do not track version counter.")
-        return version_of(self)
+        return 0 if self._vc is None else int(list.__getitem__(self._vc, 0))
 
     @property
     def _base(self) -> Tensor | None:
@@ -384,7 +388,7 @@ class Tensor(TensorBase):
             return self._owner.detached(self)  # type: ignore[no-any-return]
         cell_of(self)
         t = alias(self, None)
-        if t._vc.__class__ is InferenceCell and not modes.inference:
+        if isinstance(t._vc, InferenceCell) and not modes.inference:
             t._vc = GivenCell((0, None))
         return t  # type: ignore[no-any-return]
 
@@ -408,7 +412,7 @@ class Tensor(TensorBase):
         data = self._data
         if (
             self._view is None and data.__class__ is np.ndarray
-            and (modes.grad is None or not self._req) and self._vc.__class__ is not InferenceCell
+            and (modes.grad is None or not self._req) and not isinstance(self._vc, InferenceCell)
             and (self._vc is None or self._vc[1] is None)
         ):  # fmt: skip
             data.fill(0)

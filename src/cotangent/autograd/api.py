@@ -10,8 +10,8 @@ import numpy as np
 
 from ..ops.table import TABLE
 from .base import TensorBase
-from .engine import made as computed, run
-from .modes import modes, no_grad
+from .engine import run
+from .modes import made as computed, modes, no_grad
 from .node import Node, accumulator_of
 from .notes import annotate, recorded_at
 from .views import edge_of
@@ -43,7 +43,7 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
                 continue
             if out.numel() != 1:
                 error = RuntimeError("grad can be implicitly created only for scalar outputs")
-                annotate(error, "scalar", recorded=recorded_at(out.grad_fn))
+                annotate(error, "scalar", recorded=recorded_at(out._node))
                 raise error
             if out.dtype.is_complex:
                 raise RuntimeError(

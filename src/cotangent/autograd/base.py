@@ -69,8 +69,8 @@ class InferenceCell(list[Any]):
         return list.__getitem__(self, index)
 
 
-class GivenCell(list[Any]):
-    """Version cell of a tensor that got the memory of one made in inference mode: writes are not counted."""
+class GivenCell(InferenceCell):
+    """Version cell of a tensor that got the memory of one made in inference mode: it does count writes."""
 
 
 class _Active:
@@ -119,6 +119,31 @@ def cell_of(t: TensorBase) -> list[Any]:
     return cell
 
 
+def count(cell: list[Any]) -> None:
+    """Count a write in a cell, also in that of a tensor which got the memory of one of inference mode."""
+    list.__setitem__(cell, 0, list.__getitem__(cell, 0) + 1)
+
+
+def from_inference(tensors: Any) -> bool:
+    """Whether there are tensors among these and all come from inference mode.
+
+    Outside of it PyTorch does not record what is computed from them alone.
+    """
+    found = False
+    for value in tensors:
+        if isinstance(value, (list, tuple)):
+            if value and not from_inference(value):
+                return False
+            found = found or bool(value)
+        elif isinstance(value, TensorBase):
+            if not isinstance(value._vc, InferenceCell):
+                return False
+            found = True
+        elif isinstance(value, (int, float, complex)):
+            return False  # PyTorch makes a tensor of it now
+    return found
+
+
 def is_tensor(value: object) -> bool:
     """Whether `value` is a Tensor."""
     return isinstance(value, TensorBase)
@@ -133,6 +158,8 @@ def bump(t: TensorBase, code: Any, lasti: int) -> None:
     if cell is None:
         cell = t._vc = [0, None]
     if cell.__class__ is not list:
+        if cell.__class__ is GivenCell:
+            count(cell)
         return
     cell[0] += 1
     if len(cell) == 2:

@@ -14,12 +14,12 @@ import numpy as np
 from .. import dtypes
 from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
-from ..errors import bad_argument, type_name
+from ..errors import bad_argument, check_broadcast, type_name
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED, missing, no_match
-from ..ops.kernel_writes import KERNEL_WRITES
-from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, Primitive
-from .base import GivenCell, InferenceCell, TensorBase, active, as_array, new, version_of, world, wrap
+from ..ops.kernel_writes import COPIED, KERNELS, SAVED
+from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, TABLE, Primitive
+from .base import InferenceCell, TensorBase, active, as_array, from_inference, new, version_of, world, wrap
 from .extras import after_record
 from .modes import modes
 from .node import Node, Port, next_seq
@@ -245,23 +245,6 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
     return finish(op, wrapped, statics, result, compute)
 
 
-def check_broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """The common shape, or PyTorch's error naming the sizes that do not match."""
-    out: tuple[int, ...] = shapes[0]
-    for shape in shapes[1:]:
-        n = max(len(out), len(shape))
-        a = (1,) * (n - len(out)) + tuple(out)
-        b = (1,) * (n - len(shape)) + tuple(shape)
-        for d in range(n - 1, -1, -1):
-            if a[d] != b[d] and a[d] != 1 and b[d] != 1:
-                raise RuntimeError(
-                    f"The size of tensor a ({a[d]}) must match the size of tensor b ({b[d]}) at "
-                    f"non-singleton dimension {d}"
-                )
-        out = tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
-    return out
-
-
 # -- results and recording ------------------------------------------------------------------------------
 
 
@@ -286,31 +269,41 @@ def finish(
             t._owner = owner
         elif active.inference and modes.inference:
             t._vc = InferenceCell((0, None))
-        elif active.ever and op.name in KERNEL_WRITES:
-            t._vc = written_cell(op, tensors, statics)
         made.append(t)
     mode = modes.grad
-    if mode is not None and op.rules and requires(op, tensors, level) and any(
-        t.dtype.category >= FLOATING for t in made  # type: ignore[attr-defined]
-    ):
+    if active.ever and not modes.inference and from_inference(tensors):
+        _unshielded(op, tensors, statics, made, mode)
+        mode = None
+    if (
+        mode is not None and op.rules and requires(op, tensors, level)
+        and any(t.dtype.category >= FLOATING for t in made)  # type: ignore[attr-defined]
+    ):  # fmt: skip
         record(op, tensors, statics, made, compute, level, mode)
     if op.is_view and owner is None:
         _link(op, tensors[0], statics, made)
     return made[0] if single else tuple(made)
 
 
-def written_cell(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
-    """The version cell of a result that PyTorch's kernel wrote to (see ops/kernel_writes.py), or None."""
-    cells = [
-        t._vc
-        for value in tensors
-        for t in (value if isinstance(value, (list, tuple)) else (value,))
-        if isinstance(t, TensorBase)
-    ]
-    if not cells or not all(cell.__class__ in (InferenceCell, GivenCell) for cell in cells):
-        return None
-    count = KERNEL_WRITES[op.name]
-    return [count if isinstance(count, int) else count(*tensors, *statics), None]
+def _unshielded(
+    op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], made: list[Any], mode: Any
+) -> None:
+    """Do to results of tensors of inference mode, outside of it, what PyTorch's kernels do (see KERNELS)."""
+    inside = KERNELS.get(op.name)
+    if inside is None:
+        return
+    writes = inside.count((*tensors, *statics))
+    if writes and mode is not None and inside.grad and requires(op, tensors, 0):
+        if inside.grad == SAVED:
+            version_of(tensors[0])  # raises
+        if inside.grad != COPIED:
+            raise RuntimeError(
+                f"{inside.grad}(): functions with out=... arguments don't support automatic differentiation, "
+                "but one of the arguments requires grad."
+            )
+        if made[0].dtype.category >= FLOATING and tensors[0]._req:
+            record(TABLE["clone_for_grad"], tensors[:1], (), made[:1], None, 0, mode)
+    for t in made:
+        t._vc = [writes, None]
 
 
 def requires(op: Primitive, tensors: tuple[Any, ...], level: int) -> bool:
@@ -384,9 +377,9 @@ def save(
 ) -> None:  # fmt: skip
     """Keep what the wanted inputs' rules read; inputs in the memory just `written` as they were before."""
     moved = None if written is None else written._vc
-    fields = {argument for name, want in wanted.items() if want for argument in op.rule_arguments(name)}
     for field in op.saved:
-        if field not in fields:
+        served = served_by(op, field)
+        if served is not None and not wanted[served]:
             setattr(node, field, None)
             if field in op.tensors:
                 setattr(node, field + "_v", 0)
@@ -422,6 +415,15 @@ def save(
 def _version(t: TensorBase, moved: Any) -> int:
     """The version of an input as the operation read it: the write itself has been counted in cell `moved`."""
     return version_of(t) - (t._vc is not None and t._vc is moved)
+
+
+def served_by(op: Primitive, field: str) -> str | None:
+    """The one input whose cotangent is all that a saved input is kept for; None where it is always kept.
+
+    PyTorch keeps outputs, and inputs that several rules read, whichever gradients are wanted.
+    """
+    readers = [parameter for parameter in op.rules if field in op.rule_arguments(parameter)]
+    return readers[0] if len(readers) == 1 and not is_output(op, field) else None
 
 
 def is_output(op: Primitive, field: str) -> bool:

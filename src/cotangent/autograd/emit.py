@@ -20,12 +20,12 @@ import numpy as np
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.arguments import REQUIRED, too_many
-from ..ops.kernel_writes import KERNEL_WRITES
+from ..ops.kernel_writes import KERNELS
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays
-from .base import InferenceCell, active, as_array, is_tensor, new, world, wrap
-from .dispatch import dispatch, finish, is_output, operate, written_cell
+from .base import InferenceCell, active, as_array, from_inference, is_tensor, new, world
+from .dispatch import dispatch, finish, is_output, operate, served_by
 from .extras import after_record
-from .modes import modes
+from .modes import made, modes
 from .node import FREED, PUBLIC_FIELD, Port, next_seq
 from .outs import deliver
 from .recorded import OpNode, Packed, plus, unbroadcast
@@ -129,7 +129,7 @@ def emit(op: Primitive) -> None:
         cls.nout = op.nout
         cls.saved_names = op.saved
         cls.guarded = tuple(
-            (field, tuple(p for p in op.rules if field in op.rule_arguments(p)))
+            (field, served_by(op, field))
             for field in op.saved
             if field in op.tensors or is_output(op, field)
         )
@@ -181,10 +181,6 @@ class Writer:
         return "\n".join(self.lines) + "\n"
 
     # -- what is saved -------------------------------------------------------------------------
-
-    def readers(self, field: str) -> list[str]:
-        """The tensor parameters whose rules read `field`."""
-        return [p for p in self.op.rules if field in self.op.rule_arguments(p)]
 
     def is_output(self, field: str) -> bool:
         return is_output(self.op, field)
@@ -241,12 +237,12 @@ class Writer:
         natural = [f for p in op.rules for f in op.rule_arguments(p) if self.guarded(f)]
         in_order = list(dict.fromkeys(natural)) == [f for f in op.saved if self.guarded(f)]
         for field in op.saved:
-            if len(self.readers(field)) < 2 and (in_order or not self.guarded(field)):
+            served = served_by(op, field)
+            if served is not None and (in_order or not self.guarded(field)):
                 continue
-            if not alone:
-                wanted = " or ".join(f"e{op.tensors.index(p)} is not None" for p in self.readers(field))
-                self.add(2, f"if {wanted}:")
-            self.load(2 if alone else 3, field)
+            if not alone and served is not None:
+                self.add(2, f"if e{op.tensors.index(served)} is not None:")
+            self.load(2 if alone or served is None else 3, field)
             loaded.add(field)
         for parameter in op.rules:
             i = op.tensors.index(parameter)
@@ -460,6 +456,10 @@ class Writer:
 
     def wrap_one(self, tensors: str, rest: str) -> None:
         op = self.op
+        unshielded = [f"if active.ever and from_inference({tensors}):"]
+        unshielded += [f"    return finish(_op, {tensors}, {rest}, r, None)"]
+        if op.name in KERNELS:
+            self.add(1, *unshielded)
         self.add(1, "t = new(Tensor)", "t._data = r", "t._view = None")
         recorded = bool(op.rules) and not (self.elementwise and op.result == BOOL_RESULT)
         if recorded:
@@ -467,17 +467,16 @@ class Writer:
                 f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req" for p in op.rules
             )
             self.add(1, f"if ({needs}) and (mode := modes.grad) is not None:")
+            if op.name not in KERNELS:
+                self.add(2, *unshielded)
             self.record()
             self.add(1, "else:")
         depth = 2 if recorded else 1
-        plain = f"written_cell(_op, {tensors}, {rest}) if active.ever else None"
-        if op.name not in KERNEL_WRITES:
-            plain = "None"
         self.add(
             depth,
             "t._req = False",
             "t._node = None",
-            f"t._vc = InferenceCell((0, None)) if active.inference and modes.inference else {plain}",
+            "t._vc = InferenceCell((0, None)) if active.inference and modes.inference else None",
         )
         if op.is_view:
             statics = "(" + "".join(f"{s}, " for s in op.statics) + ")"
@@ -503,15 +502,14 @@ class Writer:
         self.add(2, f"n.edges = ({', '.join(edges)},)")
         output = False
         for field in op.saved:
-            readers = self.readers(field)
             if field in op.tensors:
-                conditional = len(op.rules) > len(readers)
+                served = served_by(op, field)
+                conditional = len(op.rules) > 1 and served is not None
                 depth = 2
                 if conditional:
-                    test = " or ".join(
-                        f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req"
-                        for p in readers
-                    )
+                    test = f"{served}._req"
+                    if served in op.optional:
+                        test = f"{served} is not None and {test}"
                     self.add(2, f"if {test}:")
                     depth = 3
                 none = f"None if {field} is None else " if field in op.optional else ""
@@ -573,7 +571,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "written_cell": written_cell,
+    "from_inference": from_inference,
 }  # fmt: skip
 
 
@@ -581,5 +579,5 @@ def install() -> None:
     """Enter in the table what it needs from this floor."""
     emitter.emit = emit
     emitter.deliver = deliver
-    emitter.constant = wrap
+    emitter.constant = made
     emitter.is_tensor = is_tensor

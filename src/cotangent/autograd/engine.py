@@ -22,8 +22,8 @@ import numpy as np
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import TABLE
 from .anomaly import watched
-from .base import InferenceCell, TensorBase, as_array, cell_of, wrap
-from .modes import modes, next_task, set_recording
+from .base import InferenceCell, TensorBase, as_array, cell_of, count, wrap
+from .modes import made, modes, next_task, set_recording
 from .node import FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, recorded_at
 from .views import inference_write, mark_stale
@@ -162,14 +162,6 @@ def explain(error: Exception, node: Any) -> None:
     annotate(error, kind, recorded=recorded_at(node))
 
 
-def made(data: Any) -> Any:
-    """An array that this run computed as a tensor: one of inference mode, if that is on."""
-    t = wrap(data)
-    if modes.inference:
-        t._vc = InferenceCell((0, None))
-    return t
-
-
 def check_leaf(leaf: Any) -> bool:
     """Whether the tensor of an AccumulateGrad still takes gradients."""
     if leaf._node is not None:
@@ -199,7 +191,7 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         np.add(data, g, out=data, casting="unsafe")
         cell = cell_of(held)
         if cell.__class__ is not InferenceCell:
-            cell[0] += 1
+            count(cell)
             if cell[1] is not None:
                 mark_stale(held, held)
         elif not modes.inference:
@@ -245,17 +237,24 @@ class _Careful:
 
     def comes_to(self, node: Node) -> bool:
         """Whether this run computes the cotangent of `node`."""
-        return (node in self.order or node in self.pending) and (self.needed is None or node in self.needed)
+        return (node in self.order or node in self.pending) and self.needs(node)
 
     def _needed(self) -> set[Node] | None:
-        """The nodes that lie on a way to a wanted input; None means all."""
+        """The nodes that are wanted inputs or lie on a way to one; None means all.
+
+        A node with several outputs is needed, or not, with all of them.
+        """
         if self.wanted is None:
             return None
-        needed = set(self.wanted)
+        needed = {_whole(node) for node in self.wanted}
         for node in reversed(self.order):  # oldest first: inputs before users
-            if any(edge in needed for edge in node.edges):
+            if node.__class__ is not Port and any(_whole(edge) in needed for edge in node.edges):
                 needed.add(node)
         return needed
+
+    def needs(self, node: Any) -> bool:
+        """Whether the cotangent of `node` is asked for, or leads to one that is."""
+        return self.needed is None or _whole(node) in self.needed
 
     def run(self, roots: Sequence[Node], cotangents: Sequence[Any]) -> list[Any]:
         for root, t in zip(roots, cotangents, strict=True):
@@ -266,7 +265,7 @@ class _Careful:
             if root.__class__ is AccumulateGrad and not self.pending[root]:
                 self.leaf(root)
         for node in self.order:
-            if self.needed is None or node in self.needed:
+            if self.needs(node):
                 self.node(node)
             else:
                 self.passed(node, self.grads.pop(node, None))
@@ -302,18 +301,19 @@ class _Careful:
         return t if self.tensors or t is None else t._data
 
     def tensor_hooks(self, node: Any, hooks: Any, output: int, g: Any) -> Any:
-        """Run the hooks of the tensor that is output `output` of `node` on its cotangent."""
-        if hooks is None or g is None:
+        """Run the hooks of the tensor that is output `output` of `node` on its cotangent, even on none."""
+        if hooks is None:
             return g
         for hook in list(hooks.tensor.get(output, {}).values()):
             result = hook(self.shown(g))
             if result is not None:
                 if not isinstance(result, TensorBase):
                     raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
-                _check_hook_result(hook, self.shown(g), result)
+                if g is not None:
+                    _check_hook_result(hook, self.shown(g), result)
                 g = self.taken(result)
         kept = hooks.retain.get(output)
-        if kept is not None:
+        if kept is not None and g is not None:
             t = kept()
             if t is not None:
                 value = TABLE["clone_for_grad"].entry(g) if self.tensors else made(as_array(g).copy())
@@ -328,7 +328,7 @@ class _Careful:
     def leaf(self, node: Any) -> None:
         """Accumulate into a leaf: its last contribution is in."""
         g = self.grads.pop(node, None)
-        if self.needed is not None and node not in self.needed:
+        if not self.needs(node):
             return
         hooks = node.hooks
         g = self.tensor_hooks(node, hooks, 0, g)
@@ -378,19 +378,16 @@ class _Careful:
         hooks = node.hooks
         # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they
         # saved is freed.
-        ends = self.needed is not None and not any(edge in self.needed for edge in node.edges)
-        if node.nout == 1:
-            if not ends:
-                self.capture(node, g)  # before the hooks, as PyTorch has it for nodes inside the run
-            g = self.tensor_hooks(node, hooks, 0, g)
-            if ends:
-                self.capture(node, g)
-            gs: tuple[Any, ...] = (g,)
-        else:
-            gs = tuple(g) if g is not None else (None,) * max(1, len(getattr(node, "outputs", (None,))))
-        if ends and not (self.accumulate and self.wanted is not None and node in self.wanted):
-            self.spent(node.edges)
-            return
+        ends = not any(edge is not None and self.needs(edge) for edge in node.edges)
+        gs = _cotangents(node, g)
+        if not ends:
+            self.capture_all(node, gs)  # before the hooks, as PyTorch has it for nodes inside the run
+        gs = self.all_tensor_hooks(node, gs)
+        if ends:
+            self.capture_all(node, gs)
+            if not (self.accumulate and any(_whole(wanted) is node for wanted in self.wanted or ())):
+                self.spent(node.edges)
+                return
         if hooks is not None and hooks.pre:
             gs = self.prehooks(hooks, gs)
         if all(value is None for value in gs) and not node.materialize:
@@ -407,22 +404,35 @@ class _Careful:
             node.release()
         del g, gs
         for edge, value in zip(node.edges, values, strict=True):
-            if edge is not None and value is not None and (self.needed is None or edge in self.needed):
+            if edge is not None and value is not None and self.needs(edge):
                 self.add(edge, value)
         del values
         self.spent(node.edges)
 
     def passed(self, node: Any, g: Any) -> None:
         """Pass by a node on no way to a wanted input: only the hooks of its tensor see the cotangent."""
-        if node.hooks is not None and g is not None and node.nout == 1 and node.__class__ is not Port:
-            self.tensor_hooks(node, node.hooks, 0, g)
+        if g is not None and node.__class__ is not Port:
+            self.all_tensor_hooks(node, _cotangents(node, g))
         self.spent(node.edges)
+
+    def all_tensor_hooks(self, node: Any, gs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Run the hooks of all tensors that are outputs of `node`."""
+        hooks = node.hooks
+        if hooks is None:
+            return gs
+        return tuple(self.tensor_hooks(node, hooks, output, g) for output, g in enumerate(gs))
+
+    def capture_all(self, node: Any, gs: tuple[Any, ...]) -> None:
+        """Keep the cotangents of those outputs of `node` that are wanted inputs."""
+        if node.nout == 1:
+            self.capture(node, gs[0])
+            return
+        for wanted in self.wanted or ():
+            if wanted.__class__ is Port and wanted.parent is node:
+                self.capture(wanted, gs[wanted.output])
 
     def port(self, node: Port, g: Any) -> None:
         """Hand the cotangent of one output to the node with several."""
-        hooks = node.parent.hooks
-        g = self.tensor_hooks(node.parent, hooks, node.output, g)
-        self.capture(node, g)
         if g is None:
             return
         held = self.grads.get(node.parent)
@@ -449,6 +459,18 @@ class _Careful:
                     _check_hook_result(hook, old, fresh)
             values = tuple(self.taken(r) for r in result)
         return values
+
+
+def _whole(node: Any) -> Any:
+    """The node itself, or for one of several outputs the node that has them."""
+    return node.parent if node.__class__ is Port else node
+
+
+def _cotangents(node: Any, g: Any) -> tuple[Any, ...]:
+    """The cotangents of all outputs of `node` from what is pending for it."""
+    if node.nout == 1:
+        return (g,)
+    return tuple(g) if g is not None else (None,) * max(1, len(getattr(node, "outputs", (None,))))
 
 
 def _hook_name(hook: Any) -> str:

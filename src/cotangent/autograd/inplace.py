@@ -10,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
+from ..errors import check_broadcast
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..ops.arguments import REQUIRED
 from ..ops.table import FLOAT, SAME, Primitive, writer_of
-from .base import InferenceCell, TensorBase, bump, cell_of
+from .base import InferenceCell, TensorBase, active, bump, cell_of, from_inference
 from .dispatch import (
     OPERAND,
-    check_broadcast,
     convert,
     level_of,
     operands,
@@ -53,7 +53,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
     if recording:
         check_writable(x)
-        recording = x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
+        recording = not (active.ever and from_inference(tensors)) and x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
     if level or x._data.__class__ is not np.ndarray:
         return _write_functional(op, x, tensors, statics, recording)
     if op.is_view:

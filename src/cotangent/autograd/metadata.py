@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..kernels.shape import element_strides, storage_offset
 from ..ops.table import TABLE, Primitive, emitter
-from .base import InferenceCell, cell_of
+from .base import InferenceCell, cell_of, count
 from .dispatch import record
 from .modes import modes
 from .recorded import alias
@@ -40,7 +40,7 @@ def look_anew(op: Primitive, x: Any, statics: tuple[Any, ...], recording: bool) 
         x._view = View(view.base, view, op, statics, 0, view.origin)
         x._view.producer = view.producer
     if x._vc.__class__ is not InferenceCell:
-        cell_of(x)[0] += 1
+        count(cell_of(x))
     elif not modes.inference:
         inference_write()
     if recording:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
-from .base import active
+from .base import InferenceCell, active, wrap
 from .where import here
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,6 +77,14 @@ def set_recording(on: bool) -> None:
         modes.grad = None
     else:
         modes.grad = modes.extras if modes.extras.any() else True
+
+
+def made(data: Any) -> Any:
+    """An array that was computed just now as a tensor: one of inference mode, if that is on."""
+    t = wrap(data)
+    if modes.inference:
+        t._vc = InferenceCell((0, None))
+    return t
 
 
 def refresh_extras() -> None:

@@ -33,7 +33,7 @@ class OpNode(Node):
     general: ClassVar[bool] = False
     lengths: tuple[int, ...]
     level: int  # set on the general path only; the fast one records at level 0
-    guarded: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]]  # saved tensors with the inputs they serve
+    guarded: ClassVar[tuple[tuple[str, str | None], ...]]  # saved tensors and the one input each serves
 
     def check(self, name: str) -> None:
         """Raise unless the saved tensors `name` are still there and as they were."""
@@ -54,14 +54,14 @@ class OpNode(Node):
                 stale_value(self, name)
 
     def check_all(self) -> None:
-        """Check what the wanted rules will read before any of them runs, as PyTorch does."""
+        """Check all that is kept before any rule runs, as PyTorch does."""
         start, wanted = 0, set()
         for parameter, length in zip(self.op.tensors, self.span(), strict=True):
             if any(e is not None for e in self.edges[start : start + length]):
                 wanted.add(parameter)
             start += length
-        for name, readers in self.guarded:
-            if not wanted.isdisjoint(readers):
+        for name, served in self.guarded:
+            if served is None or served in wanted:
                 self.check(name)
 
     def saved(self, name: str, tensors: bool) -> Any:

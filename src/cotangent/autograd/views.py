@@ -128,8 +128,8 @@ def link_view(
     if not op.rules:  # no derivative passes (the bits as another type): only the version is shared
         t._vc = cell_of(parent)
         return
-    if parent._vc.__class__ is InferenceCell:  # tensors without history have no views to keep track of
-        t._vc = parent._vc
+    if isinstance(parent._vc, InferenceCell):  # tensors without history have no views to keep track of
+        t._vc = parent._vc if parent._vc.__class__ is InferenceCell else InferenceCell((0, None))
         return
     above = parent._view
     base = parent if above is None else above.base

@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..errors import bad_argument, check_dim
+from ..errors import bad_argument, check_broadcast, check_dim
 from ..kernels import gather as k
 from .arguments import REQUIRED, deliver_exact, missing
+from .arithmetic import remainder_number
 from .fitting import gather_fits
 from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
@@ -480,11 +481,13 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     d = check_dim(dim, input.ndim)
-    a, b = list(input.shape), list(indices.shape)
-    common = [max(x, y) if 0 not in (x, y) else 0 for x, y in zip(a, b, strict=True)]
-    source = input.expand(*[a[i] if i == d else n for i, n in enumerate(common)])
-    where = indices.expand(*[b[i] if i == d else n for i, n in enumerate(common)])
-    return deliver_exact("take_along_dim", gather(source, d, where), out)
+    have, wanted = list(input.shape), list(indices.shape)
+    places = indices.expand(*check_broadcast(([*have[:d], wanted[d], *have[d + 1 :]], wanted)))
+    source = input.expand(*check_broadcast(([*wanted[:d], have[d], *wanted[d + 1 :]], have)))
+    if places.numel() and not have[d]:
+        raise RuntimeError("ZeroDivisionError")
+    # places beyond the end go around
+    return deliver_exact("take_along_dim", gather(source, d, remainder_number(places, max(have[d], 1))), out)
 
 
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:

@@ -189,10 +189,12 @@ clamp_max_tensor = elementwise(
 
 
 def _one_dtype(tensors: tuple[Any, ...]) -> None:
-    """`lerp` does not promote."""
+    """`lerp` does not promote, but for a weight that is a single number."""
     first = tensors[0]
     for name, value in zip(("end", "weight"), tensors[1:], strict=False):
         if is_tensor(first) and is_tensor(value) and value.dtype is not first.dtype:
+            if name == "weight" and not value.ndim:
+                continue
             raise RuntimeError(
                 f"expected dtype {compiler_name(first.dtype)} for `{name}` but got dtype "
                 f"{compiler_name(value.dtype)}"
