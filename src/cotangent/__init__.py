@@ -23,7 +23,7 @@ from .autograd.modes import (
 )  # fmt: skip
 from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
-from .lazy import deferred as _deferred, module as _module
+from .lazy import callable_module as _callable_module, deferred as _deferred, module as _module
 from .namespaces import fill_autograd as _fill_autograd
 from .ops.table import is_tensor
 from .printing import set_printoptions
@@ -52,7 +52,7 @@ for _name in _toplevel.__all__:
 _fill_autograd()
 # Modules that much of a short program never touches: run when an attribute of theirs is first read.
 cuda = _deferred("cotangent.cuda")
-compile = _deferred("cotangent.compile")
+compile = _callable_module("cotangent.compile")
 fft = _deferred("cotangent.fft")
 func = _deferred("cotangent.func")
 linalg = _deferred("cotangent.linalg")

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import LazyLoader, find_spec, module_from_spec
 from types import ModuleType
 
-__all__ = ["deferred", "module"]
+__all__ = ["callable_module", "deferred", "module"]
 
 
 class _Unloaded(ModuleType):
@@ -78,4 +78,50 @@ def deferred(name: str) -> ModuleType:
     made = module_from_spec(spec)
     sys.modules[name] = made
     loader.exec_module(made)
+    return made
+
+
+class _Callable(ModuleType):
+    """A module that is also the function of its name, and runs when it is first used as either."""
+
+    def __getattr__(self, name: str) -> object:
+        own = self.__dict__
+        if own.get("__ran__") or self.__spec__ is None or self.__spec__.loader is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        own["__ran__"] = True
+        self.__spec__.loader.exec_module(self)
+        return getattr(self, name)
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+
+def callable_module(name: str) -> ModuleType:
+    """Put the package `name` in `sys.modules`, to be run at first use; called, it is the function in it of that name.
+
+    Args:
+        name: absolute name of a package of this package that defines a function of its own last name.
+
+    Returns:
+        The module.
+
+    Raises:
+        ModuleNotFoundError: if there is no such module.
+
+    Example:
+        >>> from cotangent import lazy
+        >>> compile = lazy.callable_module("cotangent.compile")
+        >>> compile(abs, disable=True)(-1)
+        1
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    made = _Callable(name)
+    made.__spec__, made.__file__, made.__package__ = spec, spec.origin, name
+    made.__path__ = list(spec.submodule_search_locations or ())
+    made.__loader__ = spec.loader
+    sys.modules[name] = made
     return made

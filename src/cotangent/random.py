@@ -219,9 +219,9 @@ class _Request:
                 raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
         self.shape = sizes_of(function, args)
 
-    def finish(self, make: Callable[[tuple[int, ...]], Any]) -> Any:
-        """The tensor that `make(shape)` draws the numbers of."""
-        made = drawn(make, self.shape)
+    def finish(self, make: Callable[..., Any], *arrays: Any) -> Any:
+        """The tensor that `make(shape, *arrays)` draws the numbers of."""
+        made = drawn(self.stream, make, self.shape, *arrays)
         if self.out is not None:
             self.out._data = made._data
             return self.out
@@ -239,17 +239,21 @@ def sizes_of(function: str, args: tuple[Any, ...]) -> tuple[int, ...]:
     return shape
 
 
-def drawn(make: Callable[[tuple[int, ...]], Any], shape: tuple[int, ...]) -> Any:
-    """A tensor of fresh numbers; inside vmap as its `randomness` says."""
+def drawn(stream: Stream, make: Callable[..., Any], shape: tuple[int, ...], *arrays: Any) -> Any:
+    """A tensor of fresh numbers, `make(shape, *arrays)`; inside vmap as its `randomness` says."""
     level = modes.vmaps[-1] if modes.vmaps else None
+    if modes.tracer is not None:
+        if level is not None and level.randomness != "same":
+            modes.tracer.refuse("random numbers under vmap")
+        return born(modes.tracer.draw(stream, make, shape, arrays))
     if level is None or level.randomness == "same":
-        return born(make(shape))
+        return born(make(shape, *arrays))
     if level.randomness == "error":
         raise RuntimeError(
             "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
             "'different' randomness flags on vmap or perform the randomness operation out of vmap"
         )
-    return level.batch(born(make((level.size, *shape))), 0)
+    return level.batch(born(make((level.size, *shape), *arrays)), 0)
 
 
 def _floating(request: _Request) -> Any:
@@ -436,7 +440,14 @@ def normal(
     request = _Request("normal", (), {"generator": generator, "out": out})
     centre, spread = (v._data if isinstance(v, Tensor) else v for v in (mean, std))
     d = (mean if isinstance(mean, Tensor) else std).dtype.np
-    return request.finish(lambda shape: sampling.normal_around(request.stream, centre, spread, d))
+    arrays = [v for v in (centre, spread) if not isinstance(v, (int, float))]
+
+    def around(shape: Any, *given: Any) -> Any:
+        feed = iter(given)
+        both = [v if isinstance(v, (int, float)) else next(feed) for v in (centre, spread)]
+        return sampling.normal_around(request.stream, *both, d)
+
+    return request.finish(around, *arrays)
 
 
 def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = None) -> Any:
@@ -464,9 +475,10 @@ def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = No
     if p is not None:
         return request.finish(lambda shape: discrete.bernoulli(request.stream, (*shape, *data.shape), d, p))
     return request.finish(
-        lambda shape: discrete.bernoulli_around(
-            request.stream, np.broadcast_to(data, (*shape, *data.shape)), d
-        )
+        lambda shape, chances: discrete.bernoulli_around(
+            request.stream, np.broadcast_to(chances, (*shape, *chances.shape)), d
+        ),
+        data,
     )
 
 
@@ -495,38 +507,49 @@ def multinomial(
     """
     request = _Request("multinomial", (), {"generator": generator, "out": out})
     return request.finish(
-        lambda shape: counts.multinomial(request.stream, input._data, num_samples, replacement)
+        lambda shape, weights: counts.multinomial(request.stream, weights, num_samples, replacement),
+        input._data,
     )
 
 
 def poisson(input: Any, generator: Any = None) -> Any:
     """Poisson numbers with the rates in `input`."""
     request = _Request("poisson", (), {"generator": generator})
-    return request.finish(lambda shape: counts.poisson(request.stream, input._data))
+    return request.finish(lambda shape, rates: counts.poisson(request.stream, rates), input._data)
 
 
 def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
     """Binomial numbers with the given counts and probabilities."""
     request = _Request("binomial", (), {"generator": generator})
-    return request.finish(lambda shape: counts.binomial(request.stream, count._data, prob._data))
+    return request.finish(
+        lambda shape, trials, chances: counts.binomial(request.stream, trials, chances), count._data, prob._data
+    )
 
 
 # -- in place
 # ---------------------------------------------------------------------------------------------------
 
 
-def _refill(x: Any, generator: Any, make: Callable[[Stream, tuple[int, ...], Any], Any]) -> Any:
+def _refill(x: Any, generator: Any, make: Callable[..., Any], *arrays: Any) -> Any:
     """Fill `x` with fresh numbers, in memory order as PyTorch does; no gradient passes."""
     stream = default_stream() if generator is None else generator._stream
     recording = modes.grad is not None and x._req
     if x._data.__class__ is not np.ndarray:
         d = x.dtype.np
-        replace(x, drawn(lambda shape: make(stream, shape, d), tuple(x.shape)))
+        if hasattr(x._data, "is_memory") and not x._level:
+            order = sampling.iteration_order(x._data.probe())
+            shape = tuple(x._data.shape[d] for d in order)
+            made = drawn(stream, lambda size, *given: make(stream, size, d, *given), shape, *arrays)
+            replace(x, made.permute(*np.argsort(order)) if order != tuple(range(len(order))) else made)
+            return x
+        replace(
+            x, drawn(stream, lambda shape, *given: make(stream, shape, d, *given), tuple(x.shape), *arrays)
+        )
         return x
     check_writable(x) if recording else None
     data = x._data
     order = sampling.iteration_order(data)
-    values = make(stream, tuple(data.shape[d] for d in order), data.dtype)
+    values = make(stream, tuple(data.shape[d] for d in order), data.dtype, *arrays)
     if recording:
         write(TABLE["zeroed"], (x,), ())
     data.transpose(order)[...] = values
@@ -558,9 +581,14 @@ def random_(self: Any, from_: int = 0, to: int | None = None, *, generator: Any 
 def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
     """Fill with ones of probability p, else zeros."""
     if isinstance(p, Tensor):
-        chances = np.broadcast_to(p._data, self._data.shape)
+        whole = self._data.shape
         return _refill(
-            self, generator, lambda stream, shape, d: discrete.bernoulli_around(stream, chances, d)
+            self,
+            generator,
+            lambda stream, shape, d, chances: discrete.bernoulli_around(
+                stream, np.broadcast_to(chances, whole), d
+            ),
+            p._data,
         )
     return _refill(self, generator, lambda stream, shape, d: discrete.bernoulli(stream, shape, d, p))
 

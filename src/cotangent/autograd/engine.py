@@ -342,6 +342,8 @@ class _Careful:
             accumulate_array(variable, g)
         elif variable._grad is None:
             variable._grad = TABLE["clone_for_grad"].entry(g)
+        elif modes.tracer is not None and modes.grad is None and not variable._grad._level:
+            write(TABLE["add"], (variable._grad, g), (1,))
         else:
             variable._grad = TABLE["add"].entry(variable._grad, g)
         if hooks is not None:

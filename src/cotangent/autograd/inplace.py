@@ -14,7 +14,7 @@ from ..errors import check_broadcast
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..ops.arguments import REQUIRED
-from ..ops.table import FLOAT, SAME, Primitive, writer_of
+from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
 from .base import InferenceCell, TensorBase, active, bump, cell_of, from_inference
 from .dispatch import (
     OPERAND,
@@ -259,6 +259,8 @@ def _write_functional(
 ) -> Any:
     """In place without an array: compute anew and replace the payloads that see the memory."""
     result = op.entry(_snapshot(x), *tensors[1:], *statics)
+    if modes.tracer is not None and not x._level and not result._level:
+        result = _fitted(op, x, result)
     if x._level < result._level:
         # vmap gives the result one value per example, and the written tensor has room for one.
         batch = getattr(result._owner, "size", None)
@@ -276,6 +278,29 @@ def _write_functional(
     return x
 
 
+def _fitted(op: Primitive, x: Any, result: Any) -> Any:
+    """The result of a traced write, which must have the shape of the tensor written, in its dtype."""
+    if op.is_view:
+        modes.tracer.refuse(f"{op.public}_() changes a tensor's shape in place")
+    have, shape = x._data.shape, result._data.shape
+    if have != shape:
+        if op.misfit is not None:
+            raise RuntimeError(op.misfit.format(have=list(have), wanted=list(shape), ndim=len(have)))
+        raise RuntimeError(
+            f"output with shape {list(have)} doesn't match the broadcast shape {list(shape)}"
+        )
+    if result.dtype is x.dtype:
+        return result
+    if not dtypes.can_cast(result.dtype, x.dtype):
+        if op.cast_error is not None:
+            raise op.cast_error(result.dtype, x.dtype)
+        raise RuntimeError(
+            f"result type {dtypes.SCALAR_NAME[result.dtype]} can't be cast to the desired output type "
+            f"{dtypes.SCALAR_NAME[x.dtype]}"
+        )
+    return TABLE["cast"].entry(result, x.dtype.np)
+
+
 def replace(x: Any, result: Any) -> None:
     """Give `x`, its base and all views of it the values and the history of `result` (no arrays).
 
@@ -283,6 +308,9 @@ def replace(x: Any, result: Any) -> None:
     like anything else, so no node for in-place writes is needed.
     """
     base = x if x._view is None else x._view.base
+    if modes.tracer is not None and not x._level:
+        _write_traced(x, base, result)
+        return
     if base is not x:
         _become(base, x._view.scatter(_snapshot(base), result, True))
     _become(x, result)
@@ -292,10 +320,30 @@ def replace(x: Any, result: Any) -> None:
             _become(view, view._view.replay(_snapshot(base), False))
 
 
+def _write_traced(x: Any, base: Any, result: Any) -> None:
+    """The same while tracing, where memory is followed: one write is seen by all tensors that look into it."""
+    recorded = modes.grad is not None
+    tracked = recorded and (result._req or base._req)
+    whole = x._view.scatter(_snapshot(base), result, True) if tracked and base is not x else None
+    modes.tracer.write(x, result._data)
+    cell_of(x)[0] += 1
+    if not tracked:
+        return
+    x._node, x._req = result._node, result._req
+    if whole is not None:
+        base._node, base._req = whole._node, whole._req
+    for view in views_of(base):
+        if view is not x:
+            shown = view._view.replay(_snapshot(base), False)
+            view._node, view._req = shown._node, shown._req
+
+
 def _snapshot(t: Any) -> Any:
     """The tensor as it is now: later changes of `t` do not reach it."""
     taken = alias(t, edge_of(t) if t._req else None)
     taken._vc = None
+    if modes.tracer is not None and not t._level:
+        taken._data = taken._data.snapshot()
     return taken
 
 

@@ -46,6 +46,7 @@ class _Modes(threading.local):
     view_replay: bool = False
     # The number of the backward that runs in this thread: 0 if none, negative if it ends at given inputs.
     task: int = 0
+    tracer: Any = None  # the trace of a compiled function that runs in this thread
     inside: bool = False  # recording was asked for in inference mode, which records nothing
 
     def __init__(self) -> None:

@@ -1,6 +1,10 @@
-"""Tracing a function into a tape (and, later, machine code)."""
+"""`torch.compile`: functions traced as they run, into programs.
+
+The module itself is callable, as PyTorch's function is; `trace` gives the tape of a function of tensors.
+"""
 
 from .api import trace
+from .function import Compiled, compile
 from .tape import Tape
 
-__all__ = ["Tape", "trace"]
+__all__ = ["Compiled", "Tape", "compile", "trace"]

@@ -1,34 +1,67 @@
 """Tracing: what an operation does to a `Value` is to write itself on the tape.
 
-A `Value` takes the place of an array as a tensor's payload and knows its shape and dtype, not its
-numbers. Python code that looks at numbers while tracing (`item`, `bool`, `tolist`) gets an error that
-says which line asked.
+A `Value` takes the place of an array as a tensor's payload and knows its shape, dtype and layout, not its
+numbers. Values never change. That two tensors look into the same memory, one of which is written, is kept
+beside them: a value remembers the value its memory began as (`root`) and the views that lead to it
+(`chain`); a write gives the root a new present state (`now`, `writes`), and `fresh` finds what the view
+shows since.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from .. import dtypes
-from ..autograd.where import here, place
+from ..autograd.where import here
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import BOOL_RESULT, TABLE, Primitive
 from .tape import Instruction, Tape
 
 
+class Link(NamedTuple):
+    """One view operation: `op(above, *statics)[output]`."""
+
+    op: Primitive
+    statics: tuple[Any, ...]
+    output: int
+
+
+class Flags(NamedTuple):
+    """What of NumPy's flags follows from shape and strides."""
+
+    c_contiguous: bool
+    f_contiguous: bool
+
+    @property
+    def forc(self) -> bool:
+        """Contiguous in either order."""
+        return self.c_contiguous or self.f_contiguous
+
+
 class Value:
     """The result of a traced operation, or an input of the trace."""
 
-    __slots__ = ("tape", "index", "shape", "np_dtype")
+    __slots__ = ("tape", "index", "shape", "np_dtype", "strides", "root", "chain", "stamp", "now", "writes")
 
-    def __init__(self, tape: Tape, index: int, shape: tuple[int, ...], np_dtype: Any) -> None:
+    is_memory = True  # it has a layout, as arrays have and the payloads of transforms have not
+
+    def __init__(
+        self, tape: Tape, index: int, shape: tuple[int, ...], np_dtype: Any, strides: Any = None
+    ) -> None:
         self.tape = tape
         self.index = index
         self.shape = shape
         self.np_dtype = np_dtype
+        self.strides: tuple[int, ...] = dense(shape, np_dtype.itemsize) if strides is None else strides
+        self.root: Value | None = None
+        self.chain: tuple[Link, ...] = ()
+        self.stamp = 0
+        self.now = index
+        self.writes = 0
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -46,18 +79,32 @@ class Value:
         return math.prod(self.shape)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.itemsize
+
+    @property
     def itemsize(self) -> int:
         """Bytes of one element."""
         return int(self.np_dtype.itemsize)
 
     @property
-    def strides(self) -> tuple[int, ...]:
-        """Strides in bytes of a contiguous array of this shape."""
-        out, step = [], self.itemsize
-        for n in reversed(self.shape):
-            out.append(step)
-            step *= n
-        return tuple(reversed(out))
+    def flags(self) -> Flags:
+        """The layout, as NumPy's flags tell it."""
+        probe = self.probe()
+        return Flags(bool(probe.flags.c_contiguous), bool(probe.flags.f_contiguous))
+
+    def probe(self) -> Any:
+        """An array of this shape and layout in memory that nobody touches."""
+        if not self.size:
+            return np.empty(self.shape, self.np_dtype)
+        extent = sum((n - 1) * abs(s) for n, s in zip(self.shape, self.strides)) + self.itemsize
+        start = sum((n - 1) * -s for n, s in zip(self.shape, self.strides) if s < 0)
+        return np.ndarray(self.shape, self.np_dtype, np.empty(extent, np.uint8), start, self.strides)
+
+    def transpose(self, order: Any) -> Any:
+        """The layout with its dimensions in another order (what shows of it: the flags)."""
+        return self.probe().transpose(order)
 
     def astype(self, to: Any) -> Value:
         """The value cast to another dtype, as a traced operation (none where it has that dtype)."""
@@ -70,18 +117,68 @@ class Value:
         """Record `op` on the tape."""
         return record(self.tape, op, payloads, statics)
 
-    def item(self) -> NoReturn:
-        """Refuse: there are no numbers while tracing."""
-        where = place(*here())
-        raise RuntimeError(
-            f"a traced function must not depend on the numbers in a tensor: {where.file}:{where.line} asks "
-            f"for them ({where.text.strip()})"
-        )
+    def snapshot(self) -> Value:
+        """The value as it is now, which later writes to its memory do not reach."""
+        return Value(self.tape, self.fresh().index, self.shape, self.np_dtype, self.strides)
 
-    tolist = item
+    def fresh(self) -> Value:
+        """What this view of memory shows after the writes since it was made."""
+        root = self.root or self
+        if root.writes == self.stamp:
+            return self
+        shown = Value(self.tape, root.now, root.shape, root.np_dtype, root.strides)
+        for link in self.chain:
+            made = record(self.tape, link.op, (shown,), link.statics)
+            shown = made[link.output] if isinstance(made, tuple) else made
+        shown.root, shown.chain, shown.stamp = root, self.chain, root.writes
+        shown.strides = self.strides
+        return shown
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
-        self.item()
+    def write(self, value: Value) -> None:
+        """Note that the memory this value shows now holds `value` (of the same shape and dtype)."""
+        root = self.root or self
+        if self.chain:
+            base = Value(self.tape, root.now, root.shape, root.np_dtype, root.strides)
+            value = record(self.tape, WRITE_THROUGH, (base, value), (self.chain,))
+        root.now = value.index
+        root.writes += 1
+
+    def item(self) -> Any:
+        """The only element: a number the tape goes on to compute, or a guarded one."""
+        return self.tape.number(self.fresh())
+
+    def tolist(self) -> Any:
+        """The elements as nested lists, guarded."""
+        return self.tape.numbers(self.fresh()).tolist()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.tape.numbers(self.fresh())
+
+
+def dense(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Strides in bytes of a contiguous array."""
+    out, step = [], itemsize
+    for n in reversed(shape):
+        out.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(out))
+
+
+def _write_through(base: Any, value: Any, chain: tuple[Link, ...]) -> Any:
+    """`base` with what the chain of views shows of it replaced by `value`."""
+    out = base.copy()
+    shown = out
+    for link in chain:
+        made = link.op.kernel(shown, *link.statics)
+        shown = made[link.output] if link.op.nout != 1 else made
+    if not np.may_share_memory(shown, out):
+        raise RuntimeError("a compiled function writes through a view that this layout does not have")
+    shown[...] = value
+    return out
+
+
+WRITE_THROUGH: Final = Primitive("write_through(base, value | chain)", _write_through, "general", {})
+WRITE_THROUGH.infer = lambda base, value, chain: np.broadcast_to(_ZERO[base.np_dtype], base.shape)
 
 
 def record(tape: Tape, op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -94,13 +191,32 @@ def record(tape: Tape, op: Primitive, payloads: tuple[Any, ...], statics: tuple[
     many = isinstance(results, tuple)
     made = []
     for result in results if many else (results,):
-        made.append(Value(tape, tape.fresh(), result.shape, result.dtype))
+        strides = result.strides if op.is_view or op.kind == "elementwise" else None
+        made.append(Value(tape, tape.fresh(), result.shape, result.dtype, strides))
     code, lasti = here()
-    tape.instructions.append(
+    tape.add(
         Instruction(op, operands, statics, tuple(v.index for v in made), many, tuple(v.shape for v in made),
                     tuple(v.np_dtype for v in made), code, lasti)
     )  # fmt: skip
+    if op.is_view and isinstance(payloads[0], Value):
+        seen = payloads[0]
+        for number, value in enumerate(made):
+            value.root = seen.root or seen
+            value.chain = (*seen.chain, Link(op, statics, number))
+            value.stamp = seen.stamp
     return tuple(made) if many else made[0]
+
+
+def draw(tape: Tape, make: Callable[..., Any], shape: tuple[int, ...], arrays: tuple[Any, ...], probe: Any) -> Any:
+    """Record that random numbers are drawn: `make(shape, *arrays)`, when the tape runs."""
+    op = Primitive("draw(arrays[] | shape)", lambda given, size: make(size, *given), "general", {})
+    code, lasti = here()
+    value = Value(tape, tape.fresh(), probe.shape, probe.dtype, probe.strides)
+    tape.add(
+        Instruction(op, (tuple(operand(tape, a) for a in arrays),), (shape,), (value.index,), False,
+                    (value.shape,), (value.np_dtype,), code, lasti, True)
+    )  # fmt: skip
+    return value
 
 
 def operand(tape: Tape, payload: Any) -> int | None:
@@ -135,6 +251,8 @@ class _Zeros(dict[Any, Any]):
 
 
 _ZERO: Final = _Zeros()
+# Results of elementwise kernels on ones: (op, dtypes, statics) -> dtype.
+_probed: Final[dict[Any, Any]] = {}
 
 
 def infer(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -144,12 +262,42 @@ def infer(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) ->
     token = set_errors(QUIET)
     try:
         if op.kind == "elementwise":
-            shape = np.broadcast_shapes(*[p.shape for p in payloads if p is not None])
-            ones = [None if p is None else np.ones((), _dummy(p).dtype) for p in payloads]
-            probe = np.asarray(op.kernel(*ones, *statics))
-            d = np.dtype(np.bool_) if op.result == BOOL_RESULT else probe.dtype
-            return np.broadcast_to(_ZERO[d], shape)
-        result = op.kernel(*[_dummy(p) for p in payloads], *statics)
+            return _elementwise(op, payloads, statics)
+        if op.is_view and isinstance(payloads[0], Value):
+            result = op.kernel(payloads[0].probe(), *statics)
+        else:
+            result = op.kernel(*[_dummy(p) for p in payloads], *statics)
         return tuple(np.asarray(r) for r in result) if op.nout != 1 else np.asarray(result)
     finally:
         reset_errors(token)
+
+
+def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    present = [p for p in payloads if p is not None]
+    shape = np.broadcast_shapes(*[p.shape for p in present])
+    kinds = tuple(None if p is None else p.np_dtype if isinstance(p, Value) else p.dtype for p in payloads)
+    key = (op.name, kinds, statics)
+    try:
+        d = _probed.get(key)
+    except TypeError:  # statics that cannot be looked up
+        d, key = None, ()
+    if d is None:
+        ones = [None if k is None else np.ones((), k) for k in kinds]
+        probe = np.asarray(op.kernel(*ones, *statics))
+        d = np.dtype(np.bool_) if op.result == BOOL_RESULT else probe.dtype
+        if key:
+            _probed[key] = d
+    full = [p for p in present if p.shape == shape]
+    if full and all(p.strides == dense(shape, p.itemsize) for p in full):
+        return np.ndarray(shape, d, _nothing(shape, d))
+    order = np.nditer(
+        [np.broadcast_to(p.probe() if isinstance(p, Value) else p, shape) for p in present] + [None],
+        ["zerosize_ok"], [["readonly"]] * len(present) + [["writeonly", "allocate"]],
+        op_dtypes=[None] * len(present) + [d], order="K",
+    )  # fmt: skip
+    return order.operands[-1]
+
+
+def _nothing(shape: tuple[int, ...], d: Any) -> Any:
+    """Memory for an array that is never touched."""
+    return np.empty(math.prod(shape) * d.itemsize, np.uint8)

@@ -456,6 +456,11 @@ def on_arrays(rule: Rule, known: dict[Rule, Rule] | None = None) -> Rule:
     return made
 
 
+def has_layout(value: object) -> bool:
+    """Whether `value` lies in memory in some order: an array, or a traced one."""
+    return isinstance(value, np.ndarray) or hasattr(value, "is_memory")
+
+
 def is_array(value: object) -> bool:
     """Whether `value` is a NumPy array (the first world), not a Tensor."""
     return isinstance(value, np.ndarray)

@@ -9,7 +9,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank
-from .table import is_array, is_tensor
+from .table import has_layout, is_array, is_tensor
 from .views import (
     dense_clone,
     ordered_clone,
@@ -92,7 +92,7 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
         no_match("view", args, "torch.dtype dtype", "tuple of ints size")
     data = input._data
     wanted = resolve_sizes(integers("view", "size", args), math.prod(data.shape))
-    if not is_array(data):  # inside a transform a tensor has no strides of its own
+    if not has_layout(data):  # inside a transform a tensor has no strides of its own
         return reshape_any(input, wanted)
     try:
         return view_as_shape(input, wanted)
@@ -175,10 +175,10 @@ def reshape(input: Any, *args: Any, shape: Any = REQUIRED) -> Any:
 def reshaped(input: Any, shape: tuple[int, ...]) -> Any:
     """`input` in a shape that fits: a view if its layout allows one."""
     data = input._data
-    if is_array(data):
+    if has_layout(data):
         if data.flags.c_contiguous:
             return view_as_shape(input, shape)
-        if k.can_view(data, shape):
+        if k.can_view(data if is_array(data) else data.probe(), shape):
             return reshape_alias(input, shape)
         return unsafe_view(dense_clone(input), shape)
     return reshape_any(input, shape)
@@ -312,7 +312,7 @@ def is_contiguous(input: Any, *, memory_format: Any = None) -> bool:
         False
     """
     data = input._data
-    if not is_array(data):
+    if not has_layout(data):
         return True
     name = repr(memory_format)
     if name in _CHANNELS:
@@ -337,7 +337,7 @@ def contiguous(input: Any, *, memory_format: Any = None) -> Any:
     if memory_format is not None:
         _channels_order(memory_format, data.ndim)
         return input if is_contiguous(input, memory_format=memory_format) else laid_out(input, memory_format)
-    if not is_array(data) or data.flags.c_contiguous:
+    if not has_layout(data) or data.flags.c_contiguous:
         return input
     return dense_clone(input)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..autograd.modes import enable_grad
+from ..autograd.modes import enable_grad, modes
 from ..config import get_default_dtype
 from ..dtypes import float32, float64
 from ..functions import tensor, zeros, zeros_like
@@ -152,7 +152,7 @@ def count_up(step: Any) -> Any:
     data = step._data
     if data.__class__ is not np.ndarray:
         step += 1
-        return step
+        return step if modes.tracer is None else step.item()
     np.add(data, _ONE, data)
     return float(data)
 

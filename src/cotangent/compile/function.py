@@ -1,0 +1,176 @@
+"""`compile` and the functions it gives back."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any, Final
+
+from .. import lazy
+from ..autograd.modes import modes
+from ..config import settings
+from .compiled import Entry
+from .recorder import Untraceable
+from .tracing import trace_call
+
+# As PyTorch's torch._dynamo.config.recompile_limit.
+LIMIT: Final = 8
+_MODES: Final = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
+_optimized: Final[Any] = lazy.module("cotangent.nn.optimized")
+
+
+class Compiled:
+    """A function that is traced when it is first called and run as a program from then on.
+
+    Args:
+        function: what to compile.
+        fullgraph: whether it is an error if it cannot be compiled (else it runs as it is, with a warning).
+        backend: "eager" runs the function as it is, everything else compiles it.
+    """
+
+    def __init__(self, function: Callable[..., Any], fullgraph: bool = False, backend: Any = "inductor") -> None:
+        self.function = function
+        self.fullgraph = fullgraph
+        self.backend = backend
+        self.entries: dict[Any, list[Entry]] = {}
+        self.traces = 0
+        self.given_up: str | None = None
+        self.lock = threading.RLock()
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if (
+            self.given_up is not None
+            or modes.tracer is not None
+            or modes.levels
+            or modes.extras.anomaly
+            or (modes.grad is not None and modes.grad is not True)
+            or _off[0]
+        ):
+            return self.function(*args, **kwargs)
+        roots = {"function": self.function, "args": args, "kwargs": kwargs}
+        key = (modes.grad, modes.inference, settings.default_dtype)
+        with self.lock:
+            entries = self.entries.get(key, ())
+            why = ""
+            for entry in entries:
+                found = entry.find(roots)  # type: ignore[misc]
+                if found.__class__ is str:
+                    why = found
+                    continue
+                tensors, arrays, given = found
+                out = entry.program.arrays(arrays, given)
+                if out is None:
+                    why = "a number in a tensor that Python code looked at has another value"
+                    continue
+                return entry.settle(tensors, given, *out)
+            return self._trace(key, why, args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        held = instance.__dict__.setdefault("__compiled__", {})
+        name = self.function.__name__
+        if name not in held:
+            held[name] = Compiled(self.function.__get__(instance), self.fullgraph, self.backend)
+        return held[name]
+
+    def _trace(self, key: Any, why: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.traces >= LIMIT:
+            return self._give_up(
+                f"{_name(self.function)} was compiled {LIMIT} times, the last time because {why}", args, kwargs
+            )
+        self.traces += 1
+        try:
+            traced = trace_call(self.function, args, kwargs)
+        except Untraceable as error:
+            if self.fullgraph:
+                raise RuntimeError(f"{_name(self.function)} cannot be compiled: {error}") from None
+            return self._give_up(f"{_name(self.function)} cannot be compiled: {error}", args, kwargs)
+        entry = Entry(traced)
+        if entry.once is None:
+            self.entries.setdefault(key, []).insert(0, entry)
+        elif self.traces >= LIMIT:
+            self.given_up = entry.once
+            self._warn(f"{_name(self.function)} is not compiled any more, because {entry.once}")
+        return entry.first()
+
+    def _give_up(self, reason: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.given_up = reason
+        self._warn(reason)
+        return self.function(*args, **kwargs)
+
+    def _warn(self, reason: str) -> None:
+        warnings.warn(f"torch.compile: {reason}. It runs uncompiled from now on.", UserWarning, stacklevel=5)
+
+    def show(self) -> str:
+        """The programs made so far, as text."""
+        parts = [str(e.program.forward) for entries in self.entries.values() for e in entries]
+        return "\n\n".join(parts) if parts else "not called yet"
+
+
+_off: Final = [0]
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", None) or type(function).__name__)
+
+
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any:
+    """Compile a function or module: what it computes runs as one program from its second call on.
+
+    The function may be a whole training step, with backward, clipping and optimizer. It is traced as it runs;
+    tensors that it reads or changes (parameters, buffers, the optimizer's state) are found by themselves. If
+    shapes, dtypes or what Python code depends on change, it is traced again, at most eight times.
+
+    Args:
+        model: function or `nn.Module`; left out for use as a decorator.
+        fullgraph: whether to raise if it cannot be compiled, instead of running it as it is with a warning.
+        dynamic: accepted; programs are made for the shapes they are called with.
+        backend: "eager" does not compile; other names are accepted and mean the one compiler there is.
+        mode: accepted.
+        options: accepted.
+        disable: whether to give `model` back as it is.
+
+    Returns:
+        A function that is called like `model`, or a module that stands for it.
+
+    Raises:
+        RuntimeError: if mode and options are both given, or the mode is unknown.
+
+    Example:
+        >>> import cotangent as torch
+        >>> @torch.compile
+        ... def f(x):
+        ...     return torch.sin(x) ** 2 + torch.cos(x) ** 2
+        >>> f(torch.tensor([0.5, 1.5]))
+        tensor([1., 1.])
+    """
+    if model is None:
+        return functools.partial(
+            compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options,
+            disable=disable,
+        )  # fmt: skip
+    if mode is not None and options is not None:
+        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+    if mode is not None and mode not in _MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+    if disable or backend == "eager":
+        return model
+    if not callable(model):
+        raise TypeError(f"torch.compile: expected a function or module, got {type(model).__name__}")
+    if hasattr(model, "forward") and hasattr(model, "_modules"):
+        return _optimized.OptimizedModule(model, Compiled(model, fullgraph, backend))
+    return Compiled(model, fullgraph, backend)

@@ -1,0 +1,199 @@
+"""The Python text that finds a compiled function's tensors and numbers again, and checks what it relies on.
+
+`find(roots)` returns (tensors, arrays, numbers), or None if something is not as it was when the function was
+traced. Only what the trace touched is looked at: attributes and names that the executed code mentions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+from collections.abc import Callable
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any, Final
+
+from ..autograd.base import TensorBase
+from .walk import Spot, Walk
+
+_numbers: Final = itertools.count()
+
+
+def names_in(codes: set[CodeType]) -> set[str]:
+    """All attribute and variable names and strings that code mentions."""
+    names: set[str] = set()
+    done: set[CodeType] = set()
+    todo = list(codes)
+    while todo:
+        code = todo.pop()
+        if code in done:
+            continue
+        done.add(code)
+        names.update(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+        for const in code.co_consts:
+            if isinstance(const, str):
+                names.add(const)
+            elif isinstance(const, CodeType):
+                todo.append(const)
+            elif isinstance(const, tuple):
+                names.update(c for c in const if isinstance(c, str))
+    return names
+
+
+class Finder:
+    """Writes `find`.
+
+    Args:
+        walk: what was reachable.
+        names: the names that matter.
+    """
+
+    def __init__(self, walk: Walk, names: set[str]) -> None:
+        self.walk = walk
+        self.names = names
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {}
+        self.done: dict[int, str] = {}
+        self.dicts: set[int] = set()
+        self.labels: list[str] = []
+
+    def bound(self, value: Any) -> str:
+        """The name of an object that the text compares with."""
+        name = f"c{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def check(self, condition: str, what: str) -> None:
+        """Give up unless the condition holds."""
+        self.lines.append(f"if not ({condition}): return {self.bound(what)}")
+
+    def spot(self, spot: Spot) -> str:
+        """The variable that holds the object at a spot."""
+        name = self.done.get(id(spot))
+        if name is not None:
+            return name
+        name = f"s{len(self.done)}"
+        self.done[id(spot)] = name
+        if spot.above is None:
+            self.lines.append(f"{name} = roots[{spot.key[1] if isinstance(spot.key, tuple) else spot.key!r}]")
+        elif spot.kind in ("class", "module"):
+            self.scope[name] = spot.value
+            return name
+        else:
+            above = self.spot(spot.above)
+            self.lines.append(f"{name} = {self.reach(above, spot)}")
+        self.kind_of(name, spot)
+        return name
+
+    def reach(self, above: str, spot: Spot) -> str:
+        """The expression for what a spot's container holds there."""
+        kind, key = spot.kind, spot.key
+        if kind == "attr":
+            return f"{self.dict_of(above, spot)}[{key!r}]"
+        if kind == "item":
+            return f"{above}[{repr(key) if isinstance(key, (int, str)) else self.bound(key)}]"
+        if kind == "cell":
+            return f"{above}.__closure__[{key[0]}].cell_contents"
+        if kind == "global":
+            return f"{above}.__globals__[{key!r}]"
+        if kind == "grad":
+            return f"{above}.__dict__['_grad']"
+        return f"{above}.{key}"
+
+    def dict_of(self, above: str, spot: Spot) -> str:
+        name = f"{above}d"
+        if id(spot.above) not in self.dicts:
+            self.dicts.add(id(spot.above))
+            self.lines.append(f"{name} = {above}.__dict__")
+        return name
+
+    def kind_of(self, name: str, spot: Spot) -> None:
+        """Check that the object there is of the kind it was."""
+        value = spot.value
+        if isinstance(value, (FunctionType, BuiltinFunctionType, type)):
+            self.check(f"{name} is {self.bound(value)}", f"{spot.name()} is another function")
+        elif isinstance(value, MethodType):
+            self.check(f"{name}.__class__ is {self.bound(MethodType)}", f"{spot.name()} is no method")
+        elif isinstance(value, TensorBase):
+            return
+        else:
+            self.check(
+                f"{name}.__class__ is {self.bound(type(value))}", f"{spot.name()} is of another type"
+            )
+            if isinstance(value, (list, tuple, dict)) and spot.kind != "attr":
+                self.check(f"len({name}) == {len(value)}", f"the length of {spot.name()} changed")
+
+    def relevant(self, spot: Spot) -> bool:
+        """Whether executed code can have looked at what is at a spot."""
+        at: Spot | None = spot
+        while at is not None:
+            if at.kind in ("attr", "global") or (at.kind == "item" and isinstance(at.key, str)):
+                return at.key in self.names
+            if at.kind == "cell":
+                return at.key[1] is None or at.key[1] in self.names
+            if at.kind in ("root", "slot", "class", "module"):
+                return True
+            at = at.above
+        return True
+
+    def scalar(self, spot: Spot) -> None:
+        """Check a plain value."""
+        value = spot.value
+        if spot.above is None:
+            where = f"roots[{spot.key!r}]"
+        elif spot.kind in ("class", "module"):
+            return
+        else:
+            where = self.reach(self.spot(spot.above), spot)
+        what = f"{spot.name()} is no longer {value!r}"
+        if value is None or value is True or value is False:
+            self.check(f"{where} is {value}", what)
+        elif value != value:
+            self.check(f"{where} != {where}", what)
+        else:
+            held = self.bound(value)
+            self.check(f"(x := {where}) == {held} and x.__class__ is {self.bound(type(value))}", what)
+
+    def tensor(self, name: str, spot: Spot, t: Any, stable: bool, recorder: Any) -> None:
+        """Check the tensor at a spot: that it is the one it was, or one that works alike."""
+        what = spot.name()
+        if stable:
+            self.check(f"{name} is {self.bound(t)}", f"{what} is another tensor")
+        else:
+            self.check(f"{name}.__class__ is {self.bound(type(t))}", f"{what} is of another type")
+        _, node, req, _ = recorder.before.get(id(t), (t, t._node, t._req, None))
+        self.check(f"{name}._req is {req}", f"{what}.requires_grad changed")
+        if node is None:
+            self.check(f"{name}._node is None", f"{what} has a history now")
+        elif not stable:
+            self.check(f"{name}._node is not None", f"{what} has no history any more")
+
+    def array(self, name: str, tensor: str, array: Any, spot: Spot) -> None:
+        """Find a tensor's array and check that it is like the one it was."""
+        self.lines.append(f"{name} = {tensor}._data")
+        shape = self.bound(array.shape)
+        test = f"{name}.shape == {shape} and {name}.dtype is {self.bound(array.dtype)}"
+        if array.flags.c_contiguous:
+            test += f" and {name}.flags.c_contiguous"
+        else:
+            test += f" and {name}.strides == {self.bound(array.strides)}"
+        self.check(f"{name}.__class__ is {self.bound(type(array))} and {test}", f"{spot.name()} changed its size or dtype")
+
+    def sizes(self, spot: Spot, held: Any) -> None:
+        """Check how much a container holds."""
+        if isinstance(held, (dict, list)) and self.relevant(spot):
+            if spot.value is held:
+                self.check(f"len({self.spot(spot)}) == {len(held)}", f"the length of {spot.name()} changed")
+
+    def finish(self, result: str) -> Callable[[Any], Any]:
+        """Compile the text."""
+        text = "def find(roots):\n    try:\n"
+        text += "\n".join("        " + line for line in [*self.lines, f"return {result}"])
+        text += (
+            "\n    except (LookupError, AttributeError, TypeError, ValueError) as error:\n"
+            "        return f'{type(error).__name__}: {error}'\n"
+        )
+        filename = f"<cotangent guards {next(_numbers)}>"
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        exec(compile(text, filename, "exec"), self.scope)
+        function: Callable[[Any], Any] = self.scope["find"]
+        return function
