@@ -97,7 +97,7 @@ class _Callable(ModuleType):
 
 
 def callable_module(name: str) -> ModuleType:
-    """Put the package `name` in `sys.modules`, to be run at first use; called, it is the function in it of that name.
+    """Put the package `name` in `sys.modules`, run at first use; called, it is its function of that name.
 
     Args:
         name: absolute name of a package of this package that defines a function of its own last name.

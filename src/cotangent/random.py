@@ -444,8 +444,8 @@ def normal(
 
     def around(shape: Any, *given: Any) -> Any:
         feed = iter(given)
-        both = [v if isinstance(v, (int, float)) else next(feed) for v in (centre, spread)]
-        return sampling.normal_around(request.stream, *both, d)
+        first, second = (v if isinstance(v, (int, float)) else next(feed) for v in (centre, spread))
+        return sampling.normal_around(request.stream, first, second, d)
 
     return request.finish(around, *arrays)
 
@@ -522,7 +522,9 @@ def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
     """Binomial numbers with the given counts and probabilities."""
     request = _Request("binomial", (), {"generator": generator})
     return request.finish(
-        lambda shape, trials, chances: counts.binomial(request.stream, trials, chances), count._data, prob._data
+        lambda shape, trials, chances: counts.binomial(request.stream, trials, chances),
+        count._data,
+        prob._data,
     )
 
 

@@ -23,6 +23,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import TABLE
 from .anomaly import watched
 from .base import InferenceCell, TensorBase, as_array, cell_of, count, wrap
+from .inplace import write
 from .modes import made, modes, next_task, set_recording
 from .node import FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, recorded_at

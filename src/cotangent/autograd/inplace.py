@@ -321,7 +321,7 @@ def replace(x: Any, result: Any) -> None:
 
 
 def _write_traced(x: Any, base: Any, result: Any) -> None:
-    """The same while tracing, where memory is followed: one write is seen by all tensors that look into it."""
+    """The same while tracing, where memory is followed: all tensors that look into it see one write."""
     recorded = modes.grad is not None
     tracked = recorded and (result._req or base._req)
     whole = x._view.scatter(_snapshot(base), result, True) if tracked and base is not x else None

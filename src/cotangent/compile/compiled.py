@@ -24,6 +24,7 @@ from .passes import prune, simplify
 from .recorder import put
 from .tracing import Made, Outcome, Outer, Told, Traced, tensor_like
 
+
 class CompiledFunctionBackward(Node):
     """History of a compiled function's results: runs the traced backward."""
 
@@ -45,10 +46,8 @@ class CompiledFunctionBackward(Node):
         if self.saved is None:
             raise RuntimeError(FREED_TEXT)
         if tensors:
-            raise RuntimeError(
-                "torch.compile with aot_autograd does not currently support double backward"
-            )
-        return self.program.backward(self.saved, self.given, grads)  # type: ignore[no-any-return]
+            raise RuntimeError("torch.compile with aot_autograd does not currently support double backward")
+        return self.program.backward(self.saved, self.given, grads)
 
     def release(self) -> None:
         self.saved = None
@@ -96,8 +95,8 @@ class Program:
         used = set(forward.roots())
         for step in forward.steps:
             used.update(step.reads())
-        self.sources = [k for k, source in enumerate(recorder.sources) if source.index in used]
-        forward.inputs = [recorder.sources[k].index for k in self.sources]
+        self.sources = [k for k, source in enumerate(recorder.sources) if source.number in used]
+        forward.inputs = [recorder.sources[k].number for k in self.sources]
         self.forward = forward
         self.backward_graph = None if backward is None else prune(backward)
         self.run = Writer(self.forward, self.streams).run()
@@ -226,7 +225,7 @@ class Entry:
         for source in self.inputs:
             tensors.setdefault(id(source.tensor), source.tensor)
         written = {index: None for index, _ in outcome.writes}
-        self.written = [s for s in recorder.sources if s.index in written]
+        self.written = [s for s in recorder.sources if s.number in written]
         for source in self.written:
             tensors.setdefault(id(source.tensor), source.tensor)
         for t in _outer(outcome):
@@ -263,19 +262,19 @@ class Entry:
             stable = stable and (id(spot.above), spot.kind, spot.key) not in replaced
             finder.tensor(name, spot, t, stable, recorder)
         arrays = []
-        for k, source in enumerate(self.inputs):
-            finder.array(f"a{k}", names[self.place[id(source.tensor)]], source.array, walk.spots[id(source.tensor)])
+        read = {source.number for source in self.inputs}
+        for k, source in enumerate([*self.inputs, *(s for s in self.written if s.number not in read)]):
+            name = names[self.place[id(source.tensor)]]
+            finder.array(f"a{k}", name, source.array, walk.spots[id(source.tensor)])
             arrays.append(f"a{k}")
-        written = [s for s in self.written if s.index not in {i.index for i in self.inputs}]
-        for k, source in enumerate(written):
-            finder.array(f"b{k}", names[self.place[id(source.tensor)]], source.array, walk.spots[id(source.tensor)])
+        del arrays[len(self.inputs) :]
         for t, before in recorder.grads.values():
-            spot = walk.spots.get(id(t))
-            if spot is not None:
+            at = walk.spots.get(id(t))
+            if at is not None:
                 test = "is" if before is None else "is not"
-                what = f"{spot.name()}.grad is {'no longer None' if before is None else 'None'}"
-                finder.check(f"{finder.spot(spot)}.__dict__.get('_grad') {test} None", what)
-        given = []
+                what = f"{at.name()}.grad is {'no longer None' if before is None else 'None'}"
+                finder.check(f"{finder.spot(at)}.__dict__.get('_grad') {test} None", what)
+        given: list[str] = []
         for spot, _ in self.traced.given:
             assert spot.above is not None
             where = finder.reach(finder.spot(spot.above), spot)
@@ -286,9 +285,7 @@ class Entry:
 
     def first(self) -> Any:
         """Run for the call that was traced."""
-        found = self.program.arrays(
-            [s.array for s in self.inputs], [value for _, value in self.traced.given]
-        )
+        found = self.program.arrays([s.array for s in self.inputs], [value for _, value in self.traced.given])
         assert found is not None, "a guard failed on the numbers it was made from"
         result = self.settle(self.tensors, [value for _, value in self.traced.given], *found)
         self.settle_escaped(found[0])
@@ -297,7 +294,7 @@ class Entry:
 
     def settle_escaped(self, out: list[Any]) -> None:
         """Give tensors that the traced call left somewhere their arrays."""
-        arrays = {s.index: s.array for s in self.traced.recorder.sources}
+        arrays = {s.number: s.array for s in self.traced.recorder.sources}
         for t, made in self.traced.outcome.escaped:
             array = arrays[made.source] if made.source is not None else out[self.program.at[id(made)]]
             put(t, _seen(array, made))
@@ -306,7 +303,7 @@ class Entry:
         """Set what the function sets, and give back what it gives back."""
         program, outcome = self.program, self.traced.outcome
         payloads = {
-            source.index: tensors[self.place[id(source.tensor)]]._data
+            source.number: tensors[self.place[id(source.tensor)]]._data
             for source in [*self.inputs, *self.written]
         }
         for at, index in program.writes:
@@ -335,7 +332,7 @@ class Entry:
             return t
 
         leaves = [tensor(leaf) for leaf in outcome.leaves]
-        for t, before, now in outcome.grads:
+        for t, _, now in outcome.grads:
             t = tensors[self.place[id(t)]]
             if now is None:
                 t.__dict__.pop("_grad", None)
@@ -368,7 +365,9 @@ class Entry:
 
 
 def _outer(outcome: Outcome) -> list[Any]:
-    found = [v.tensor for v in [*outcome.leaves, *(v for _, _, _, v in outcome.effects)] if isinstance(v, Outer)]
+    found = [
+        v.tensor for v in [*outcome.leaves, *(v for _, _, _, v in outcome.effects)] if isinstance(v, Outer)
+    ]
     found += [g.tensor for _, _, g in outcome.grads if isinstance(g, Outer)]
     found += [t for t, _, _ in outcome.grads] + [t for t, _ in outcome.rebinds]
     found += [t for t, _ in outcome.flags] + [t for t, _ in outcome.histories]
@@ -378,7 +377,7 @@ def _outer(outcome: Outcome) -> list[Any]:
 def _from_arguments(spot: Any) -> bool:
     while spot.above is not None:
         spot = spot.above
-    return spot.key != "function"
+    return bool(spot.key != "function")
 
 
 def _seen(array: Any, made: Made) -> Any:

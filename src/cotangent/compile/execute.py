@@ -7,8 +7,8 @@ states are put back).
 
 from __future__ import annotations
 
-import linecache
 import itertools
+import linecache
 from collections.abc import Callable
 from typing import Any, Final
 

@@ -31,7 +31,9 @@ class Compiled:
         backend: "eager" runs the function as it is, everything else compiles it.
     """
 
-    def __init__(self, function: Callable[..., Any], fullgraph: bool = False, backend: Any = "inductor") -> None:
+    def __init__(
+        self, function: Callable[..., Any], fullgraph: bool = False, backend: Any = "inductor"
+    ) -> None:
         self.function = function
         self.fullgraph = fullgraph
         self.backend = backend
@@ -81,7 +83,9 @@ class Compiled:
     def _trace(self, key: Any, why: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.traces >= LIMIT:
             return self._give_up(
-                f"{_name(self.function)} was compiled {LIMIT} times, the last time because {why}", args, kwargs
+                f"{_name(self.function)} was compiled {LIMIT} times, the last time because {why}",
+                args,
+                kwargs,
             )
         self.traces += 1
         try:
@@ -164,7 +168,9 @@ def compile(
             disable=disable,
         )  # fmt: skip
     if mode is not None and options is not None:
-        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+        raise RuntimeError(
+            "Either mode or options can be specified, but both can't be specified at the same time."
+        )
     if mode is not None and mode not in _MODES:
         raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
     if disable or backend == "eager":

@@ -116,15 +116,15 @@ def simplify(graph: Graph) -> Graph:
         if _fold(state, step):
             continue
         try:
-            key = (step.op.name, step.op, step.operands, _frozen(step.statics))
-            found = seen.get(key)
+            whole = (step.op.name, step.op, step.operands, _frozen(step.statics))
+            found = seen.get(whole)
         except TypeError:
             steps.append(step)
             continue
         if found is not None:
             state.alias.update(zip(step.results, found, strict=True))
             continue
-        seen[key] = step.results
+        seen[whole] = step.results
         steps.append(step)
     return graph.but(steps=steps, alias=state.alias)
 

@@ -35,7 +35,7 @@ class Untraceable(Exception):
 class Source(NamedTuple):
     """An array the trace met: an input."""
 
-    index: int
+    number: int
     tensor: Any
     array: Any
 
@@ -271,7 +271,9 @@ def _may_hold_numbers(frame: Any) -> bool:
     if _TELLTALE & {*code.co_names, *(c for c in code.co_consts if isinstance(c, str))}:
         return True
     for value in frame.f_locals.values():
-        held = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        held = (
+            value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        )
         if value.__class__ is number.Number or any(v.__class__ is number.Number for v in held):
             return True
     return False

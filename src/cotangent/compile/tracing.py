@@ -51,7 +51,7 @@ class History(NamedTuple):
     """The backward of a traced function.
 
     Attributes:
-        ports: nodes (of the trace) of its differentiable outputs, in the order of the compiled node's outputs.
+        ports: nodes (of the trace) of its differentiable outputs, in order.
         cotangents: values that stand for their cotangents.
         ends: tensors from outside that its results are the cotangents of.
         results: per end the value of the cotangent, None where none arrives.
@@ -87,7 +87,9 @@ class Outcome:
 class Traced:
     """A trace with its outcome."""
 
-    def __init__(self, recorder: Recorder, walk: Walk, outcome: Outcome, given: list[tuple[Spot, float]]) -> None:
+    def __init__(
+        self, recorder: Recorder, walk: Walk, outcome: Outcome, given: list[tuple[Spot, float]]
+    ) -> None:
         self.recorder = recorder
         self.walk = walk
         self.outcome = outcome
@@ -106,7 +108,7 @@ def trace_call(
     recorder = Recorder()
     recorder.fixed_numbers = fixed_numbers
     given = [] if fixed_numbers else _follow_numbers(walk, recorder)
-    before_random = (random.getstate(), np.random.get_state()[2])  # noqa: NPY002 - the user's stream
+    before_random = _python_random()
     start = next_seq()
     outcome = Outcome()
     try:
@@ -119,7 +121,7 @@ def trace_call(
                 raise _Again
             if recorder.impure is not None:
                 raise Untraceable(recorder.impure)
-            if (random.getstate(), np.random.get_state()[2]) != before_random:  # noqa: NPY002
+            if _python_random() != before_random:
                 raise Untraceable("it draws random numbers from Python's or NumPy's generator")
             _conclude(recorder, walk, outcome, start)
     except _Again:
@@ -132,6 +134,12 @@ def trace_call(
         for stream, state in recorder.streams.values():
             stream.set_state(state)
     return Traced(recorder, walk, outcome, [(spot, spot.value) for _, _, _, spot in given])
+
+
+def _python_random() -> Any:
+    """Where the random streams of Python and NumPy are."""
+    state: Any = np.random.get_state()
+    return random.getstate(), state[1].tobytes(), state[2]
 
 
 class _Again(Exception):
@@ -234,7 +242,7 @@ def _conclude(recorder: Recorder, walk: Walk, outcome: Outcome, start: int) -> N
     spec.ports = {}
     del history, ports, with_history, outside_written, tensors, t
     for attempt in range(2):
-        strays = [ref() for ref in recorder.born]
+        strays: list[Any] = [ref() for ref in recorder.born]
         strays = [s for s in strays if s is not None and id(s) not in known and not s._level]
         strays = [s for s in strays if raw(s).__class__ is Value]
         if not strays:
@@ -393,9 +401,7 @@ def _history(recorder: Recorder, tensors: list[Any], start: int) -> History | No
         cotangents.append(wrap(value))
     before = modes.grad
     try:
-        results = run_engine(
-            ports, cotangents, keep=True, create_graph=False, inputs=ends, accumulate=False
-        )
+        results = run_engine(ports, cotangents, keep=True, create_graph=False, inputs=ends, accumulate=False)
     except RuntimeError as error:
         if str(error) != FREED_TEXT:
             raise

@@ -22,6 +22,15 @@ from ..ops.table import BOOL_RESULT, TABLE, Primitive
 from .tape import Instruction, Tape
 
 
+class _Zeros(dict[Any, Any]):
+    def __missing__(self, d: Any) -> Any:
+        made = self[d] = np.zeros((), d)
+        return made
+
+
+_ZERO: Final[Any] = _Zeros()
+
+
 class Link(NamedTuple):
     """One view operation: `op(above, *statics)[output]`."""
 
@@ -207,7 +216,9 @@ def record(tape: Tape, op: Primitive, payloads: tuple[Any, ...], statics: tuple[
     return tuple(made) if many else made[0]
 
 
-def draw(tape: Tape, make: Callable[..., Any], shape: tuple[int, ...], arrays: tuple[Any, ...], probe: Any) -> Any:
+def draw(
+    tape: Tape, make: Callable[..., Any], shape: tuple[int, ...], arrays: tuple[Any, ...], probe: Any
+) -> Any:
     """Record that random numbers are drawn: `make(shape, *arrays)`, when the tape runs."""
     op = Primitive("draw(arrays[] | shape)", lambda given, size: make(size, *given), "general", {})
     code, lasti = here()
@@ -244,13 +255,6 @@ def _dummy(payload: Any) -> Any:
     return np.broadcast_to(_ZERO[d], payload.shape)
 
 
-class _Zeros(dict[Any, Any]):
-    def __missing__(self, d: Any) -> Any:
-        made = self[d] = np.zeros((), d)
-        return made
-
-
-_ZERO: Final = _Zeros()
 # Results of elementwise kernels on ones: (op, dtypes, statics) -> dtype.
 _probed: Final[dict[Any, Any]] = {}
 
@@ -276,26 +280,24 @@ def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, .
     present = [p for p in payloads if p is not None]
     shape = np.broadcast_shapes(*[p.shape for p in present])
     kinds = tuple(None if p is None else p.np_dtype if isinstance(p, Value) else p.dtype for p in payloads)
-    key = (op.name, kinds, statics)
+    key: Any = (op.name, kinds, statics)
     try:
         d = _probed.get(key)
     except TypeError:  # statics that cannot be looked up
-        d, key = None, ()
+        d, key = None, None
     if d is None:
         ones = [None if k is None else np.ones((), k) for k in kinds]
         probe = np.asarray(op.kernel(*ones, *statics))
         d = np.dtype(np.bool_) if op.result == BOOL_RESULT else probe.dtype
-        if key:
+        if key is not None:
             _probed[key] = d
     full = [p for p in present if p.shape == shape]
     if full and all(p.strides == dense(shape, p.itemsize) for p in full):
         return np.ndarray(shape, d, _nothing(shape, d))
-    order = np.nditer(
-        [np.broadcast_to(p.probe() if isinstance(p, Value) else p, shape) for p in present] + [None],
-        ["zerosize_ok"], [["readonly"]] * len(present) + [["writeonly", "allocate"]],
-        op_dtypes=[None] * len(present) + [d], order="K",
-    )  # fmt: skip
-    return order.operands[-1]
+    arrays: list[Any] = [np.broadcast_to(p.probe() if isinstance(p, Value) else p, shape) for p in present]
+    roles: Any = [["readonly"]] * len(present) + [["writeonly", "allocate"]]
+    types = [None] * len(present) + [d]
+    return np.nditer([*arrays, None], ["zerosize_ok"], roles, op_dtypes=types, order="K").operands[-1]
 
 
 def _nothing(shape: tuple[int, ...], d: Any) -> Any:

@@ -29,7 +29,7 @@ class Spot:
     Attributes:
         value: the object.
         above: the spot of the container it is in; None for roots.
-        kind: how it is reached from there: attr, item, cell, global, grad, part (of a bound method or partial).
+        kind: how it is reached from there: attr, item, cell, global, grad, part (of a method or partial), ...
         key: name or index.
     """
 
@@ -124,9 +124,7 @@ class Walk:
             yield "part", "func", value.func
             yield "part", "args", value.args
             yield "part", "keywords", value.keywords
-        elif isinstance(value, ModuleType):
-            return
-        elif isinstance(value, type):
+        elif isinstance(value, (ModuleType, type)):
             return
         elif kind.__module__ == "numpy":
             self.arrays.append(spot)
