@@ -224,9 +224,11 @@ class Entry:
         self.inputs = [recorder.sources[k] for k in self.program.sources]
         for source in self.inputs:
             tensors.setdefault(id(source.tensor), source.tensor)
-        written = {index: None for index, _ in outcome.writes}
+        written = {index for index, _ in outcome.writes}
+        seen = {m.source for m in self.program.mades}
         self.written = [s for s in recorder.sources if s.number in written]
-        for source in self.written:
+        self.touched = [s for s in recorder.sources if s.number in written or s.number in seen]
+        for source in self.touched:
             tensors.setdefault(id(source.tensor), source.tensor)
         for t in _outer(outcome):
             tensors.setdefault(id(t), t)
@@ -263,7 +265,7 @@ class Entry:
             finder.tensor(name, spot, t, stable, recorder)
         arrays = []
         read = {source.number for source in self.inputs}
-        for k, source in enumerate([*self.inputs, *(s for s in self.written if s.number not in read)]):
+        for k, source in enumerate([*self.inputs, *(s for s in self.touched if s.number not in read)]):
             name = names[self.place[id(source.tensor)]]
             finder.array(f"a{k}", name, source.array, walk.spots[id(source.tensor)])
             arrays.append(f"a{k}")
@@ -302,10 +304,7 @@ class Entry:
     def settle(self, tensors: list[Any], given: list[float], out: list[Any], told: tuple[float, ...]) -> Any:
         """Set what the function sets, and give back what it gives back."""
         program, outcome = self.program, self.traced.outcome
-        payloads = {
-            source.number: tensors[self.place[id(source.tensor)]]._data
-            for source in [*self.inputs, *self.written]
-        }
+        payloads = {source.number: tensors[self.place[id(source.tensor)]]._data for source in self.touched}
         for at, index in program.writes:
             payloads[index][...] = out[at]
         for source in self.written:

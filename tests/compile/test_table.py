@@ -1,0 +1,60 @@
+"""Each operator of the table compiled, against itself as it is: results, gradients, in a fresh call and a replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from samples import TABLE
+from samples.case import OpCase, tensor
+from samples.compare import GRADIENTS, VALUES, as_array, assert_close, dtype_name
+from samples.gradients import random_array
+from samples.library import xp
+from samples.worlds import Function, gradient_samples, rolled
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss:UserWarning"),
+    pytest.mark.filterwarnings("ignore:torch.compile.*cannot be compiled:UserWarning"),
+]
+
+
+def cases() -> list[Any]:
+    """All cases, in float32 if they have it."""
+    return [
+        pytest.param(case, dtype, id=f"{case.name}-{dtype}")
+        for case in TABLE
+        if case.trace
+        for dtype in ["float32" if "float32" in case.dtypes else case.dtypes[-1]]
+    ]
+
+
+def pulled(function: Function, tensors: list[Any]) -> list[Any]:
+    """Results and gradients of a weighted sum of them."""
+    results = function(*tensors)
+    total = 0.0
+    for k, result in enumerate(results):
+        if result.requires_grad:
+            weight = tensor(xp, random_array(50 + k, tuple(result.shape), dtype_name(result)))
+            total = total + (result * weight).sum()
+    if not isinstance(total, float):
+        (total.real if total.dtype.is_complex else total).backward()
+    return [*[r.detach() for r in results], *[t.grad for t in tensors if t.grad is not None]]
+
+
+@pytest.mark.parametrize(("case", "dtype"), cases())
+def test_compiled_is_eager(case: OpCase, dtype: str) -> None:
+    differentiable = dtype in case.gradient_dtypes()
+    for position, sample in gradient_samples(case, dtype, 2) if differentiable else []:
+        function = Function(case, sample)
+        if not function.kept:
+            continue
+        compiled = xp.compile(lambda tensors, function=function: pulled(function, tensors))
+        for turn in range(2):
+            arrays = [rolled(a, turn) for a in function.arrays]
+            mine = compiled([tensor(xp, a, grad=True) for a in arrays])
+            plain = pulled(function, [tensor(xp, a, grad=True) for a in arrays])
+            for one, other in zip(mine, plain, strict=True):
+                what = f"{case.name}[{position}] {dtype}, call {turn}"
+                assert dtype_name(one) == dtype_name(other), what
+                assert_close(as_array(xp, one), as_array(xp, other), dtype_name(other), what, GRADIENTS)
