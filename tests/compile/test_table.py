@@ -1,14 +1,13 @@
-"""Each operator of the table compiled, against itself as it is: results, gradients, in a fresh call and a replay."""
+"""Each operator of the table compiled, against itself as it is: results and gradients, traced and replayed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from samples import TABLE
 from samples.case import OpCase, tensor
-from samples.compare import GRADIENTS, VALUES, as_array, assert_close, dtype_name
+from samples.compare import GRADIENTS, as_array, assert_close, dtype_name
 from samples.gradients import random_array
 from samples.library import xp
 from samples.worlds import Function, gradient_samples, rolled
