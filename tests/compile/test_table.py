@@ -1,4 +1,4 @@
-"""Each operator of the table compiled, against itself as it is: results and gradients, traced and replayed."""
+"""Each operator of the table compiled, against itself as it is: results and gradients, twice."""
 
 from __future__ import annotations
 
