@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import conversion, creation, factories, random, ranges
+from . import conversion, creation, factories, random, random_fill, ranges
 from .autograd.inplace import in_place
 from .methods import FAMILIES, public
 from .tensor import Tensor
@@ -31,6 +31,8 @@ def _gather() -> None:
 
 for _name in factories.METHODS:
     setattr(Tensor, _name, vars(factories)[_name])
+for _name in random_fill.METHODS:
+    setattr(Tensor, _name, vars(random_fill)[_name])
 _gather()
 
 

@@ -9,17 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .autograd.base import cell_of
-from .autograd.inplace import replace, write
 from .autograd.modes import modes
-from .autograd.views import check_writable
 from .config import settings
 from .creation import born, check_dtype
 from .errors import bad_argument, type_name
 from .kernels import counts, discrete, sampling
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
-from .ops.table import TABLE
 from .size import check_device, device
 from .tensor import Tensor
 
@@ -528,95 +524,6 @@ def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
     )
 
 
-# -- in place
-# ---------------------------------------------------------------------------------------------------
-
-
-def _refill(x: Any, generator: Any, make: Callable[..., Any], *arrays: Any) -> Any:
-    """Fill `x` with fresh numbers, in memory order as PyTorch does; no gradient passes."""
-    stream = default_stream() if generator is None else generator._stream
-    recording = modes.grad is not None and x._req
-    if x._data.__class__ is not np.ndarray:
-        d = x.dtype.np
-        if hasattr(x._data, "is_memory") and not x._level:
-            order = sampling.iteration_order(x._data.probe())
-            shape = tuple(x._data.shape[d] for d in order)
-            made = drawn(stream, lambda size, *given: make(stream, size, d, *given), shape, *arrays)
-            replace(x, made.permute(*np.argsort(order)) if order != tuple(range(len(order))) else made)
-            return x
-        replace(
-            x, drawn(stream, lambda shape, *given: make(stream, shape, d, *given), tuple(x.shape), *arrays)
-        )
-        return x
-    check_writable(x) if recording else None
-    data = x._data
-    order = sampling.iteration_order(data)
-    values = make(stream, tuple(data.shape[d] for d in order), data.dtype, *arrays)
-    if recording:
-        write(TABLE["zeroed"], (x,), ())
-    data.transpose(order)[...] = values
-    cell_of(x)[0] += 1
-    return x
-
-
-def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Any = None, **bound: float) -> Any:
-    """Fill with uniform numbers in [from, to)."""
-    low = bound.get("from", from_)
-    return _refill(self, generator, lambda stream, shape, d: sampling.uniform(stream, shape, d, low, to))
-
-
-def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Any = None) -> Any:
-    """Fill with normal numbers."""
-    return _refill(
-        self, generator, lambda stream, shape, d: sampling.normal(stream, shape, d, float(mean), float(std))
-    )
-
-
-def random_(self: Any, from_: int = 0, to: int | None = None, *, generator: Any = None) -> Any:
-    """Fill with integers in [from, to); without bounds, in what the dtype counts exactly."""
-    if to is None and from_ == 0:
-        return _refill(self, generator, discrete.random_full)
-    low, high = (0, from_) if to is None else (from_, to)
-    return _refill(self, generator, lambda stream, shape, d: discrete.randint(stream, shape, d, low, high))
-
-
-def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
-    """Fill with ones of probability p, else zeros."""
-    if isinstance(p, Tensor):
-        whole = self._data.shape
-        return _refill(
-            self,
-            generator,
-            lambda stream, shape, d, chances: discrete.bernoulli_around(
-                stream, np.broadcast_to(chances, whole), d
-            ),
-            p._data,
-        )
-    return _refill(self, generator, lambda stream, shape, d: discrete.bernoulli(stream, shape, d, p))
-
-
-def exponential_(self: Any, lambd: float = 1, *, generator: Any = None) -> Any:
-    """Fill with exponential numbers of rate lambd."""
-    return _refill(self, generator, lambda stream, shape, d: sampling.exponential(stream, shape, d, lambd))
-
-
-def cauchy_(self: Any, median: float = 0, sigma: float = 1, *, generator: Any = None) -> Any:
-    """Fill with Cauchy numbers."""
-    return _refill(self, generator, lambda stream, shape, d: sampling.cauchy(stream, shape, d, median, sigma))
-
-
-def log_normal_(self: Any, mean: float = 1, std: float = 2, *, generator: Any = None) -> Any:
-    """Fill with numbers whose logarithm is normal."""
-    return _refill(self, generator, lambda stream, shape, d: sampling.log_normal(stream, shape, d, mean, std))
-
-
-def geometric_(self: Any, p: float, *, generator: Any = None) -> Any:
-    """Fill with geometric numbers."""
-    return _refill(self, generator, lambda stream, shape, d: counts.geometric(stream, shape, d, p))
-
-
-for _function in (uniform_, normal_, random_, bernoulli_, exponential_, cauchy_, log_normal_, geometric_):
-    setattr(Tensor, _function.__name__, _function)
 for _draw in (bernoulli, multinomial):
     setattr(Tensor, _draw.__name__, _draw)
 
