@@ -175,6 +175,8 @@ def _state(module: Any) -> dict[str, Any]:
 def run(xp: Any, case: Case) -> Run:
     """What `xp` makes of a case."""
     given, result = case.input(), Run()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on busy machines PyTorch's threads wait for each other for most of the time
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -183,6 +185,8 @@ def run(xp: Any, case: Case) -> Run:
         result.error = f"{type(error).__name__}: {error}"
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         result.error = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    finally:
+        torch.set_num_threads(threads)
     return result
 
 

@@ -29,4 +29,4 @@ def test_nearly_all_modules_are_there_and_few_are_excused() -> None:
 
 
 # Lowered as modules arrive: convolutions, pooling, norms and padding are being written.
-MISSING = 59
+MISSING = 54

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (
     activation,
+    attention,
     binary,
     creation,
     index,
@@ -24,7 +25,7 @@ from .case import OpCase
 
 FAMILIES = (
     unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation, writing,
-    recurrent,
+    recurrent, attention,
 )  # fmt: skip
 
 TABLE: tuple[OpCase, ...] = tuple(case for family in FAMILIES for case in family.CASES)

@@ -10,12 +10,13 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...methods import public
-from . import _activation, _classes, _distance, _dropout, _embedding, _loss, _margin, _triplet
+from . import _activation, _attention, _classes, _distance, _dropout, _embedding, _loss, _margin, _triplet
 
 __all__: list[str] = []
 _scope: Final = globals()
 _DEFINED_HERE: Final[tuple[ModuleType, ...]] = (
     _activation, _distance, _dropout, _embedding, _loss, _classes, _margin, _triplet,
+    _attention,
 )  # fmt: skip
 
 
