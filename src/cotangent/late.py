@@ -17,6 +17,17 @@ from .tensor import Tensor
 
 # Module in `ops/` -> names of functions, of methods, of methods that have an in-place twin.
 _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
+    "histograms": ("histc histogram histogramdd", "histc histogram", ""),
+    "integrals": ("gradient trapezoid trapz cumulative_trapezoid", "", ""),
+    "membership": (
+        "isin unravel_index nonzero_static hash_tensor",
+        "nonzero_static hash_tensor",
+        "",
+    ),
+    "renorm": ("renorm norm_except_dim", "renorm", "renorm"),
+    "segments": ("index_reduce segment_reduce", "index_reduce", "index_reduce"),
+    "vandermonde": ("vander", "", ""),
+    "ranks": ("mode nanmedian quantile nanquantile", "mode nanmedian quantile nanquantile", ""),
     "normal": ("mvlgamma", "mvlgamma", "mvlgamma"),
 }
 _MODULES: Final[dict[str, Any]] = {name: lazy.module(f"cotangent.ops.{name}") for name in _FAMILIES}

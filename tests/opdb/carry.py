@@ -77,7 +77,7 @@ def carried(value: Any, known: dict[int, Carried] | None = None) -> Any:
 
 def _taken(tensor: torch.Tensor) -> Carried:
     name = str(tensor.dtype).removeprefix("torch.")
-    if tensor.layout != torch.strided or name.startswith(_UNHELD):
+    if tensor.layout != torch.strided or tensor.device.type != "cpu" or name.startswith(_UNHELD):
         raise Foreign(f"{tensor.layout} {name}")
     plain = tensor.detach().resolve_conj().resolve_neg()
     flat = torch.empty(0, dtype=plain.dtype).set_(plain.untyped_storage())

@@ -33,7 +33,7 @@ def _paths() -> dict[int, str]:
     found: dict[int, str] = {}
     for space in _SPACES:
         holder = _at(torch, space)
-        for name in dir(holder):
+        for name in sorted(dir(holder), key=lambda n: n.startswith("_")):
             try:
                 value = getattr(holder, name)
             except Exception:  # properties that want an instance, names that warn

@@ -22,7 +22,7 @@ def _start(a: Array, reduce: str) -> Any:
         return 0
     if reduce == "prod":
         return 1
-    if a.dtype.kind == "f":
+    if a.dtype.kind in "fV":
         return -np.inf if reduce == "amax" else np.inf
     if a.dtype.kind == "b":
         return reduce == "amin"
@@ -36,12 +36,11 @@ def _counts(a: Array, index: Array, dim: int, include_self: bool) -> Array:
     return np.maximum(counts, 1)
 
 
-@in_float
-def scatter_reduce(a: Array, src: Array, index: Array, dim: int, reduce: str, include_self: bool) -> Array:
-    """A copy of `a` with `src` reduced into it at `index` along `dim`."""
+def reduce_at(a: Array, src: Array, index: Array, dim: int, reduce: str, include_self: bool) -> Array:
+    """A copy of `a` with `src` reduced into it at `index` along `dim`, rounded to its dtype at each step."""
     if not a.ndim:
-        shaped = [x.reshape(1) for x in (a, src, index)]
-        return np.asarray(scatter_reduce(*shaped, 0, reduce, include_self).reshape(()))
+        one = reduce_at(a.reshape(1), src.reshape(1), index.reshape(1), 0, reduce, include_self)
+        return np.asarray(one.reshape(()))
     out = a.copy()
     where = places(index, dim)
     if not include_self:
@@ -53,6 +52,9 @@ def scatter_reduce(a: Array, src: Array, index: Array, dim: int, reduce: str, in
             return np.asarray(np.floor_divide(out, counts.astype(a.dtype)))
         return np.asarray(np.divide(out, counts.astype(a.dtype)), a.dtype)
     return out
+
+
+scatter_reduce = in_float(reduce_at)
 
 
 def scatter_weights(

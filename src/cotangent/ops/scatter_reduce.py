@@ -28,7 +28,7 @@ product_weights = general(
 )
 
 
-def _weights(input: Any, src: Any, index: Any, dim: int, reduce: str, include_self: bool) -> Any:
+def weights_of(input: Any, src: Any, index: Any, dim: int, reduce: str, include_self: bool) -> Any:
     if reduce == "prod":
         return product_weights(input, src, index, dim, reduce, include_self)
     return scatter_weights(input, src, index, dim, reduce, include_self)
@@ -41,10 +41,10 @@ scatter_reduce_of = general(
     public="scatter_reduce",
     batch="aligned",
     input=lambda g, input, src, index, dim, reduce, include_self: (
-        g * _weights(input, src, index, dim, reduce, include_self)[0]
+        g * weights_of(input, src, index, dim, reduce, include_self)[0]
     ),
     src=lambda g, input, src, src_shape, index, dim, reduce, include_self: pad_to(
-        gather_along(g, index, dim) * _weights(input, src, index, dim, reduce, include_self)[1], src_shape
+        gather_along(g, index, dim) * weights_of(input, src, index, dim, reduce, include_self)[1], src_shape
     ),
 )
 

@@ -1,0 +1,45 @@
+"""Modes and medians along a dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .extremes import at
+from .halves import wide
+
+Array = np.ndarray[Any, Any]
+
+
+def mode(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+    """(most frequent values, the least of several; a position of each) along `dim`."""
+    if not a.ndim:
+        return a.copy(), np.zeros((), np.int64)
+    x = np.moveaxis(wide(a), dim, -1)
+    order = np.argsort(x, axis=-1, kind="stable")
+    ordered = np.take_along_axis(x, order, -1)
+    n = x.shape[-1]
+    # The length of the run of equal elements that ends at each place: its first place is a running maximum.
+    starts = np.ones(ordered.shape, bool)
+    starts[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    first = np.maximum.accumulate(np.where(starts, np.arange(n), 0), axis=-1)
+    length = np.arange(n) - first
+    indices = np.take_along_axis(order, length.argmax(-1)[..., None], -1)
+    indices = np.moveaxis(indices, -1, dim)
+    if not keepdim:
+        indices = indices.squeeze(dim)
+    return at(a, indices, dim, keepdim), indices
+
+
+def nanmedian(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+    """(lower medians of what is not nan, their positions) along `dim`; nan where all are."""
+    if not a.ndim:
+        return a.copy(), np.zeros((), np.int64)
+    x = wide(a)
+    order = np.argsort(x, axis=dim, kind="stable")
+    count = (x == x).sum(axis=dim, keepdims=True)
+    indices = np.take_along_axis(order, np.maximum((count - 1) // 2, 0), dim)
+    if not keepdim:
+        indices = indices.squeeze(dim)
+    return at(a, indices, dim, keepdim), indices
