@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Final
 
 from .dtypes import FLOATING, dtype, float32
@@ -19,6 +20,7 @@ class Settings:
         "deterministic",
         "deterministic_warn_only",
         "threads",
+        "on_threads",
         "lang",
     )
 
@@ -28,7 +30,17 @@ class Settings:
         self.deterministic = False
         self.deterministic_warn_only = False
         self.threads: int | None = None
+        # Told of a new number of threads, by whoever has started some.
+        self.on_threads: Callable[[], None] | None = None
         self.lang: str | None = None
+
+    def thread_count(self) -> int:
+        """How many threads kernels use: as many as were asked for, or as there are cores for this process."""
+        if self.threads is not None:
+            return self.threads
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
 
     def languages(self) -> tuple[str, ...]:
         """Languages of explanatory notes, from COTANGENT_LANG (`en`, `zh` or `both`; English if unset)."""

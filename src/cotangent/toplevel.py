@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any, Final
 
 from . import dtypes
@@ -56,7 +55,7 @@ def get_num_threads() -> int:
         >>> torch.get_num_threads() >= 1
         True
     """
-    return settings.threads or os.cpu_count() or 1
+    return settings.thread_count()
 
 
 def set_num_threads(int: int, /) -> None:
@@ -73,7 +72,9 @@ def set_num_threads(int: int, /) -> None:
         raise TypeError(f"set_num_threads expects an int, but got {type(int).__name__}")
     if int <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
-    settings.threads = int
+    settings.threads = int.__index__()
+    if settings.on_threads is not None:
+        settings.on_threads()
 
 
 def get_num_interop_threads() -> int:

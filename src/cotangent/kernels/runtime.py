@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 from ..config import settings
 from . import jit, runtime_ir
 
-__all__ = ["Program", "Step", "address", "launch", "ready", "set_threads", "threads"]
+__all__ = ["Program", "Step", "address", "launch", "ready", "set_threads"]
 
 # How long a thread spins before it sleeps. Longer helps launches that follow each other closely; much longer
 # takes time from other processes of a busy machine.
@@ -104,15 +104,6 @@ def ready() -> bool:
     return _native.started or _start()
 
 
-def threads() -> int:
-    """How many threads a program uses, the calling one included.
-
-    Returns:
-        What `set_threads` said, or the number of cores this process may use.
-    """
-    return settings.threads or _cores()
-
-
 def set_threads(n: int) -> None:
     """Let programs use `n` threads from now on.
 
@@ -120,14 +111,13 @@ def set_threads(n: int) -> None:
         n: at least 1.
     """
     settings.threads = n
-    if _native.pool and len(_native.workers) != n - 1:
+    _fit_threads()
+
+
+def _fit_threads() -> None:
+    """Let the workers go if they are too many or too few; the next program starts others."""
+    if _native.pool and len(_native.workers) != settings.thread_count() - 1:
         _stop_workers()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def address(array: Any) -> int:
@@ -285,6 +275,7 @@ def _start() -> bool:
         os.register_at_fork(
             before=_before_fork, after_in_parent=_native.lock.release, after_in_child=_after_fork_in_child
         )
+        settings.on_threads = _fit_threads
         _native.started = True
         return True
 
@@ -297,7 +288,7 @@ def _timed(function: Callable[[int], None], n: int) -> float:
 
 def _workers() -> int:
     """The pool, with its threads started; 0 where there is but one thread to use."""
-    if threads() == 1:
+    if settings.thread_count() == 1:
         return 0
     with _native.lock:
         if _native.pool:
@@ -314,7 +305,7 @@ def _workers() -> int:
         old = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         workers = []
         try:
-            for _ in range(threads() - 1):
+            for _ in range(settings.thread_count() - 1):
                 thread = ctypes.c_void_p()
                 if create(ctypes.byref(thread), None, _native.table["worker"], pool):
                     break  # the system has no more to give
