@@ -44,6 +44,7 @@ FLOORS = {
     "methods": 3,
     "printing": 3,
     "ranges": 3,
+    "sparse": 3,
     "special": 3,
     # 4: transformations, and what of torch.autograd stands on them
     "func": 4,

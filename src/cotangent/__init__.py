@@ -61,6 +61,7 @@ optim = _deferred("cotangent.optim")
 profiler = _deferred("cotangent.profiler")
 serialization = _deferred("cotangent.serialization")
 storage = _module("cotangent.storage")
+sparse = _deferred("cotangent.sparse")
 special = _deferred("cotangent.special")
 utils = _deferred("cotangent.utils")
 _namesakes = _module("cotangent.nn.functional._namesakes")
@@ -74,6 +75,8 @@ def __getattr__(name: str) -> _Any:
         return func.vmap
     if not name.startswith("_") and name in _namesakes.NAMES:
         return _namesakes.NAMES[name]
+    if name == "sparse_coo_tensor":
+        return sparse.sparse_coo_tensor
     if name in ("save", "load"):
         return getattr(serialization, name)
     if name.endswith("Storage"):

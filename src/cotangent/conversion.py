@@ -184,6 +184,8 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         >>> torch.tensor([1.0, 2.0]).numpy()
         array([1., 2.], dtype=float32)
     """
+    if self.is_sparse:
+        raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
     if self._req and not force and modes.grad is not None:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."

@@ -56,6 +56,7 @@ from .ops import (
     select,
     shape,
     softmax,
+    sparse,
     special,
     split,
     triangles,
@@ -71,7 +72,7 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
     triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
     extremes, moments, ordering, discrete, embedding, normalize, products, einsum,
-    chains, scatter_reduce, search,
+    chains, scatter_reduce, search, sparse,
 )  # fmt: skip
 
 

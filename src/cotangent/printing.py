@@ -191,21 +191,73 @@ def tensor_text(
     # With no edge items nothing may be left to tell the shape from, so PyTorch names it.
     if array.ndim != 1 if empty else not _options.edgeitems:
         suffixes.append(f"size={array.shape}")
-    plain = dtype_name == default_dtype
-    if not (plain or empty):
-        complex_twin = "complex128" if default_dtype == "float64" else "complex64"
-        plain = dtype_name == complex_twin or dtype_name in _PLAIN_DTYPES
-    if not plain:
+    if dtype_name != default_dtype if empty else not _goes_without_saying(dtype_name, default_dtype):
         suffixes.append(f"dtype=torch.{dtype_name}")
-    if grad_fn_name is not None:
-        suffixes.append(f"grad_fn=<{grad_fn_name}>")
-    elif requires_grad:
-        suffixes.append("requires_grad=True")
+    suffixes += history_suffixes(requires_grad, grad_fn_name)
     if tangent is not None:
         suffixes.append(f"tangent={tangent}")
     if contents is None:
         contents = "[]" if empty else _elements(array, indent)
     return _with_suffixes(prefix + contents, suffixes, indent)
+
+
+def _goes_without_saying(dtype_name: str, default_dtype: str) -> bool:
+    """Whether a dtype is not mentioned beside elements that show its kind."""
+    complex_twin = "complex128" if default_dtype == "float64" else "complex64"
+    return dtype_name in (default_dtype, complex_twin) or dtype_name in _PLAIN_DTYPES
+
+
+def history_suffixes(requires_grad: bool, grad_fn_name: str | None) -> list[str]:
+    """What a `repr` says of a tensor's history."""
+    if grad_fn_name is not None:
+        return [f"grad_fn=<{grad_fn_name}>"]
+    return ["requires_grad=True"] if requires_grad else []
+
+
+def sparse_text(
+    parts: dict[str, np.ndarray[Any, Any]],
+    shape: tuple[int, ...],
+    *,
+    dtype_name: str,
+    default_dtype: str = "float32",
+    layout: str = "torch.sparse_coo",
+    requires_grad: bool = False,
+    grad_fn_name: str | None = None,
+    prefix: str = "tensor(",
+) -> str:
+    """The text of a sparse tensor's `repr`.
+
+    Args:
+        parts: indices and values, by name; the last dimension of the indices is the number of values.
+        shape: the tensor's shape.
+        dtype_name, default_dtype, requires_grad, grad_fn_name: as for `tensor_text`.
+        layout: the layout's name.
+        prefix: what stands before: "tensor(" or a subclass's name and a parenthesis.
+
+    Returns:
+        The text, one line for each part and one or more for the rest.
+
+    Example:
+        >>> import numpy as np
+        >>> from cotangent.printing import sparse_text
+        >>> parts = {"indices": np.array([[0]]), "values": np.array([2.0])}
+        >>> print(sparse_text(parts, (3,), dtype_name="float32"))
+        tensor(indices=tensor([[0]]),
+               values=tensor([2.]),
+               size=(3,), nnz=1, layout=torch.sparse_coo)
+    """
+    indent = len(prefix)
+    lines = []
+    for name, array in parts.items():
+        head = f"{name}=tensor("
+        body = _elements(array, indent + len(head)) if array.size else f"[], size={array.shape}"
+        lines.append(f"{head}{body})")
+    text = prefix + (",\n" + " " * indent).join(lines)
+    suffixes = [f"size={shape}", f"nnz={parts['indices'].shape[-1]}"]
+    if not _goes_without_saying(dtype_name, default_dtype):
+        suffixes.append(f"dtype=torch.{dtype_name}")
+    suffixes += [f"layout={layout}", *history_suffixes(requires_grad, grad_fn_name)]
+    return _with_suffixes(text, suffixes, indent, own_line=True)
 
 
 def wrapper_text(kind: str, level: int, value: str, bdim: int | None = None) -> str:
@@ -231,7 +283,7 @@ def wrapper_text(kind: str, level: int, value: str, bdim: int | None = None) -> 
     return f"{kind}(lvl={level}{batch}, value=\n{textwrap.indent(value, '    ')}\n)"
 
 
-def _with_suffixes(text: str, suffixes: Sequence[str], indent: int) -> str:
+def _with_suffixes(text: str, suffixes: Sequence[str], indent: int, own_line: bool = False) -> str:
     if not suffixes:
         return text + ")"
     linewidth = _options.linewidth
@@ -240,7 +292,8 @@ def _with_suffixes(text: str, suffixes: Sequence[str], indent: int) -> str:
     length = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
         # Counted at full length even where the suffix, a tangent, has several lines itself.
-        if length + len(suffix) + 2 > linewidth:
+        if own_line or length + len(suffix) + 2 > linewidth:
+            own_line = False
             parts.append(",\n" + " " * indent + suffix)
             length = indent + len(suffix)
         else:

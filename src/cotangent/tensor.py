@@ -28,9 +28,10 @@ from .config import settings, warn_once
 from .dtypes import FLOATING, dtype
 from .errors import bad_argument, check_dim
 from .kernels.shape import dense_strides, element_strides, storage_offset
+from .kernels.sparse import Coo
 from .ops.table import TABLE
-from .printing import tensor_text
-from .size import CPU, Size, device, layout, strided
+from .printing import sparse_text, tensor_text
+from .size import CPU, Size, device, layout, sparse_coo, strided
 
 _NON_LEAF_GRAD = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
@@ -93,7 +94,12 @@ class Tensor(TensorBase):
     @property
     def layout(self) -> layout:
         """How the elements are stored."""
-        return strided
+        return sparse_coo if isinstance(self._data, Coo) else strided
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether only some elements are stored, with their places."""
+        return isinstance(self._data, Coo)
 
     @property
     def itemsize(self) -> int:
@@ -168,7 +174,7 @@ class Tensor(TensorBase):
     is_neg = is_conj
 
     is_cpu = True
-    is_cuda = is_sparse = is_sparse_csr = is_quantized = is_meta = is_mkldnn = is_mps = is_xpu = False
+    is_cuda = is_sparse_csr = is_quantized = is_meta = is_mkldnn = is_mps = is_xpu = False
     is_nested = is_vulkan = is_xla = is_ipu = is_maia = False
     names = None
     name = None
@@ -498,8 +504,19 @@ class Tensor(TensorBase):
             name = None if grad_fn is None else type(grad_fn).__name__
         except RuntimeError:  # a view whose history an in-place write has made unusable
             grad_fn, name = self._view, "Invalid"
+        data = self._data
+        if isinstance(data, Coo):
+            return sparse_text(
+                {"indices": data.indices, "values": data.values},
+                data.shape,
+                dtype_name=self.dtype.name,
+                default_dtype=settings.default_dtype.name,
+                requires_grad=self._req and grad_fn is None,
+                grad_fn_name=name,
+                prefix=prefix,
+            )
         return tensor_text(
-            self._data,
+            data,
             dtype_name=self.dtype.name,
             default_dtype=settings.default_dtype.name,
             requires_grad=self._req and grad_fn is None,

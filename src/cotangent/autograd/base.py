@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..kernels.sparse import Coo
+
 if TYPE_CHECKING:
     from .node import Node
     from .views import View
@@ -100,9 +102,9 @@ def wrap(data: Any) -> Any:
     return t
 
 
-def as_array(value: Any) -> np.ndarray[Any, Any]:
-    """`value` as an array: ufuncs give scalars for 0-d operands."""
-    return value if value.__class__ is np.ndarray else np.asarray(value)
+def as_array(value: Any) -> Any:
+    """`value` as an array: ufuncs give scalars for 0-d operands. Sparse payloads stay what they are."""
+    return value if value.__class__ is np.ndarray or isinstance(value, Coo) else np.asarray(value)
 
 
 def version_of(t: TensorBase) -> int:

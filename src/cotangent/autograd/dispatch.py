@@ -16,6 +16,7 @@ from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
 from ..errors import bad_argument, check_broadcast, type_name
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, missing, no_match
 from ..ops.kernel_writes import COPIED, KERNELS, SAVED
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, TABLE, Primitive
@@ -42,6 +43,8 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
         return result
     if op.kind == "elementwise":
         return _elementwise(op, tensors, statics)
+    if op.sparse_form is not None and any(isinstance(getattr(t, "_data", None), Coo) for t in tensors):
+        return op.sparse_form(*tensors, *statics)
     for name, value in zip(op.tensors, tensors, strict=True):
         _check_tensor(op, name, value)
     payloads = tuple(payload(value) for value in tensors)

@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.sparse import Coo
 from ..ops.table import TABLE
 from .anomaly import watched
 from .base import InferenceCell, TensorBase, as_array, cell_of, count, wrap
@@ -183,7 +184,7 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         elif g.base is not None or sys.getrefcount(g) > 3 or not g.flags.writeable:
             g = g.copy()
         data = leaf._data
-        if g.dtype != data.dtype:
+        if g.dtype != data.dtype and not (isinstance(g, Coo) or isinstance(data, Coo)):
             g = g.astype(data.dtype)
         leaf._grad = made(g)
         return
@@ -197,6 +198,8 @@ def accumulate_array(leaf: Any, g: Any) -> None:
                 mark_stale(held, held)
         elif not modes.inference:
             inference_write()
+    elif isinstance(data, Coo):
+        leaf._grad = made(data + g)
     else:
         leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from ..kernels.sparse import Coo
 from ..ops.table import TABLE, Primitive
 from .base import TensorBase, cell_of, new, world, wrap
 from .modes import modes
@@ -329,6 +330,8 @@ def unbroadcast(value: Any, shape: tuple[int, ...]) -> Any:
 
 def cast_array(value: Any, dtype: Any) -> Any:
     """Cast a cotangent; a real input keeps the real part of a complex cotangent."""
+    if isinstance(value, Coo):
+        return value.astype(dtype)
     if value.dtype.kind == "c" and dtype.kind != "c":
         value = value.real
     return value.astype(dtype)

@@ -150,6 +150,8 @@ def untyped_storage(input: Any) -> UntypedStorage:
         >>> x[1].untyped_storage().nbytes()
         24
     """
+    if input.is_sparse:
+        raise NotImplementedError("Cannot access storage of SparseTensorImpl")
     return UntypedStorage.over(input._data)
 
 

@@ -7,8 +7,10 @@ from typing import Any, Final
 from ..dtypes import int32, int64
 from ..errors import bad_argument
 from ..kernels import embedding as k
+from ..kernels.sparse import rows_gradient
 from .arguments import REQUIRED, missing
 from .batching import in_front, one_by_one
+from .sparse import to_dense_of, told_unchecked
 from .table import is_tensor, linear
 
 
@@ -45,10 +47,28 @@ embedding_picked: Any = linear(
         g, indices, input_shape, padding_idx, scale_grad_by_freq
     ),
 )
+# The same rows, with a gradient that stores only the rows that were looked up.
+embedding_sparse_of: Any = linear(
+    "embedding_sparse_of(weight, indices | padding_idx)",
+    lambda weight, indices, padding_idx: k.embedding(weight, indices),
+    node="EmbeddingBackward0",
+    public="embedding",
+    weight=lambda g, indices, weight_shape, padding_idx: rows_gradient_of(
+        g, indices, weight_shape, padding_idx
+    ),
+)
+rows_gradient_of: Any = linear(
+    "rows_gradient_of(g, indices | shape, padding_idx)",
+    rows_gradient,
+    node="EmbeddingSparseBackwardBackward0",
+    g=lambda g_, indices, padding_idx: embedding_picked(to_dense_of(g_), indices, padding_idx, False),
+)
 one_hot_of: Any = linear("one_hot_of(input | num_classes)", k.one_hot, public="one_hot")
 
 
-def rows(weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool) -> Any:
+def rows(
+    weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool, sparse: bool = False
+) -> Any:
     """`embedding` with PyTorch's checks.
 
     Raises:
@@ -65,7 +85,13 @@ def rows(weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool) 
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
             f"but got torch.{indices.dtype.type_name} instead (while checking arguments for embedding)"
         )
-    return embedding_of(weight, indices, padding_idx, scale_grad_by_freq)
+    if not sparse:
+        return embedding_of(weight, indices, padding_idx, scale_grad_by_freq)
+    if scale_grad_by_freq and weight.requires_grad:
+        raise RuntimeError("embedding_backward: scale_grad_by_freq not supported with sparse gradients")
+    if weight.requires_grad:
+        told_unchecked()
+    return embedding_sparse_of(weight, indices, padding_idx)
 
 
 def one_hot(input: Any = REQUIRED, num_classes: int = -1) -> Any:

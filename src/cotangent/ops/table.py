@@ -51,7 +51,7 @@ class Primitive:
         "entry", "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view",
         "check", "fixed", "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
         "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
-        "out_check", "cast_error", "writer", "misfit", "store",
+        "out_check", "cast_error", "writer", "misfit", "store", "sparse_form",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -94,6 +94,7 @@ class Primitive:
         self.cast_error: Callable[..., Exception] | None = None
         self.writer: Callable[..., Any] | None = None
         self.store: Callable[..., Any] | None = None
+        self.sparse_form: Callable[..., Any] | None = None
         self.operator: Callable[..., Any] | None = None
         self.misfit: str | None = None
         self.rounds_in_float = True

@@ -8,6 +8,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
+from ..kernels.sparse import Coo
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank
 from .table import has_layout, is_array, is_tensor
 from .views import (
@@ -313,7 +314,7 @@ def is_contiguous(input: Any, *, memory_format: Any = None) -> bool:
     """
     data = input._data
     if not has_layout(data):
-        return True
+        return not isinstance(data, Coo)
     name = repr(memory_format)
     if name in _CHANNELS:
         wanted, order = _CHANNELS[name]

@@ -46,6 +46,9 @@ class Stepping(Optimizer):
                         # Files of early versions hold numbers.
                         own[name] = tensor(float(own[name]), dtype=step_dtype(group))
 
+    # What is said of sparse gradients, where it is not the usual.
+    _no_sparse: ClassVar[str] = ""
+
     # State that is a number, kept as a tensor.
     _counters: tuple[str, ...] = ("step",)
 
@@ -83,6 +86,10 @@ class Stepping(Optimizer):
         """Count the step; what is given back tells apart which parameters need other numbers."""
         return count_up(state["step"])
 
+    def _step_sparse(self, parameter: Tensor, gradient: Any, group: dict[str, Any]) -> None:
+        """Update a parameter whose gradient is sparse; refused where there is no rule for it."""
+        raise RuntimeError(self._no_sparse or f"{type(self).__name__} does not support sparse gradients")
+
     @use_grad_for_differentiable
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once.
@@ -111,7 +118,8 @@ class Stepping(Optimizer):
             if gradient is None:
                 continue
             if gradient.is_sparse:
-                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+                self._step_sparse(parameter, gradient, group)
+                continue
             state = self.state[parameter]
             if not state:
                 if group.get("fused"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from ..functions import full_like
+from ..ops.sparse import with_values_of
 from ..size import preserve_format
 from ..tensor import Tensor
 from ._options import check_lr, check_not_negative, refuse_fused_with
@@ -100,6 +101,16 @@ class Adagrad(Stepping):
             complex(first, first) if parameter.is_complex() else first,
             memory_format=preserve_format,
         )
+
+    def _step_sparse(self, parameter: Tensor, gradient: Any, group: dict[str, Any]) -> None:
+        if group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        state = self.state[parameter]
+        lr, eps, _ = self._numbers(group, self._count(state))
+        g = (-gradient if group["maximize"] else gradient).coalesce()
+        state["sum"].add_(g.pow(2))
+        root = state["sum"].sparse_mask(g).values().sqrt_().add_(eps)
+        parameter.add_(with_values_of(g, g.values() / root), alpha=-lr)
 
     def _numbers(self, group: dict[str, Any], count: Any) -> tuple[Any, ...]:
         lr, weight_decay = hyper(group, "lr", "weight_decay")

@@ -97,6 +97,8 @@ class Adam(Stepping):
         "fused": None,
     }
 
+    _no_sparse = "Adam does not support sparse gradients, please consider SparseAdam instead"
+
     def _names(self, group: dict[str, Any]) -> tuple[str | None, ...]:
         return "exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else None
 

@@ -85,7 +85,7 @@ class LBFGS(Optimizer):
         parts = []
         for parameter in self._params:
             gradient = parameter.grad
-            data = np.zeros_like(parameter._data) if gradient is None else gradient._data
+            data = np.zeros_like(parameter._data) if gradient is None else gradient.to_dense()._data
             parts.append(_flat(np.ascontiguousarray(data)))
         return np.concatenate(parts)
 

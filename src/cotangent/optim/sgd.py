@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from ..functions import empty_like
+from ..tensor import Tensor
 from ._options import check_fused, check_one_element, refuse_fused_with
 from ._stepping import Stepping, effective_gradient
-from ._update import update
+from ._update import number, update
 
 __all__ = ["SGD"]
 
@@ -103,6 +104,9 @@ class SGD(Stepping):
                 continue
             if group["fused"]:
                 check_fused(parameter)
+            if gradient.is_sparse:
+                self._step_sparse(parameter, gradient, group)
+                continue
             velocity = None
             work = going
             if momentum != 0:
@@ -116,6 +120,20 @@ class SGD(Stepping):
         for work, is_first in ((going, False), (first, True)):
             if work:
                 update(self._rule, work, (is_first, *flags), recorded=group["differentiable"])
+
+    def _step_sparse(self, parameter: Tensor, gradient: Any, group: dict[str, Any]) -> None:
+        """Update a parameter whose gradient is sparse: only the rows that it names move."""
+        momentum = group["momentum"]
+        g = -gradient if group["maximize"] else gradient
+        if group["weight_decay"] != 0:
+            g = g.add(parameter, alpha=group["weight_decay"])  # refused, as in PyTorch
+        if momentum != 0:
+            state = self.state[parameter]
+            kept = state.get("momentum_buffer")
+            velocity = g.clone() if kept is None else kept * momentum + g * (1 - group["dampening"])
+            state["momentum_buffer"] = velocity
+            g = g.add(velocity, alpha=momentum) if group["nesterov"] else velocity
+        parameter.add_(g, alpha=-number(group["lr"]))
 
     @staticmethod
     def _rule(

@@ -28,7 +28,7 @@ def embedding(
         max_norm: rows that are used and longer than this are shortened to it, in place; None for no bound.
         norm_type: p of the norm.
         scale_grad_by_freq: whether gradients are divided by how often the index occurs in `input`.
-        sparse: accepted as in PyTorch; gradients are dense.
+        sparse: whether the gradient of the table is sparse, with values for the rows that were used.
 
     Returns:
         a tensor of the shape of `input` with one more dimension, the columns.
@@ -52,7 +52,7 @@ def embedding(
             padding_idx += weight.size(0)
     if max_norm is not None:
         _bound_rows(weight, input, max_norm, norm_type)
-    return rows(weight, input, padding_idx, scale_grad_by_freq)
+    return rows(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
 def _bound_rows(weight: Any, indices: Any, max_norm: float, norm_type: float) -> None:

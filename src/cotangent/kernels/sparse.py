@@ -1,0 +1,571 @@
+"""Sparse tensors in coordinate form: the payload `Coo`, and the kernels that know it.
+
+A `Coo` holds the places (one column of indices for each value) and the values. It takes the array's place
+as a tensor's payload: an operation on it asks `apply_op`, derivative rules compute with it through
+operators and NumPy's `__array_ufunc__`. Where a value is not stored it is zero; a place may come several
+times, its values then count together, until `coalesce` adds them up and puts the places in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from .. import dtypes, lazy
+
+Array = Any
+scipy_sparse: Final = lazy.module("scipy.sparse")
+
+# Unary functions that leave zeros zero, by the name of the operation: PyTorch has them for sparse tensors.
+KEEP_ZERO: Final = frozenset(
+    (
+        "sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "sqrt", "abs", "abs_written", "sign",
+        "sgn", "neg", "expm1", "log1p", "relu", "erf", "erfinv", "ceil", "floor", "trunc", "frac",
+        "round_whole", "deg2rad", "rad2deg", "isnan", "isinf", "isposinf", "isneginf", "signbit",
+        "nan_to_num_of", "pow_scalar", "zeroed",
+    )
+)  # fmt: skip
+
+
+class Coo:
+    """Values at places.
+
+    Args:
+        indices: int64, one row for each sparse dimension, one column for each value.
+        values: one for each column; further dimensions are dense.
+        shape: the sparse dimensions, then the dense ones.
+        coalesced: whether the places are in order and none comes twice.
+    """
+
+    __slots__ = ("indices", "values", "shape", "coalesced", "_matrix")
+
+    def __init__(
+        self, indices: Array, values: Array, shape: tuple[int, ...], coalesced: bool = False
+    ) -> None:
+        self.indices = indices
+        self.values = values
+        self.shape = shape
+        self.coalesced = coalesced or (indices.shape[1] < 2 and indices.shape[0] > 0)
+        self._matrix: Any = None
+
+    # -- what every payload has ----------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The element type, as a dtype of ours: it is never one of NumPy's, which mark the fast paths."""
+        return dtypes.FROM_NUMPY[self.values.dtype]
+
+    @property
+    def np_dtype(self) -> Any:
+        """The element type of the values."""
+        return self.values.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions, sparse and dense."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements, stored or not."""
+        return math.prod(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return int(self.values.dtype.itemsize)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """There are none: zeros."""
+        return (0,) * len(self.shape)
+
+    @property
+    def sparse_dim(self) -> int:
+        """Number of sparse dimensions."""
+        return int(self.indices.shape[0])
+
+    @property
+    def __array_interface__(self) -> Any:
+        raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+
+    def astype(self, to: Any) -> Coo:
+        """The same with other values' type."""
+        return self.with_values(self.values.astype(to))
+
+    def copy(self, order: str = "K") -> Coo:
+        """The same in memory of its own."""
+        return Coo(self.indices.copy(), self.values.copy(order), self.shape, self.coalesced)
+
+    def with_values(self, values: Array) -> Coo:
+        """Other values at the same places."""
+        return Coo(self.indices, values, self.shape[: self.sparse_dim] + values.shape[1:], self.coalesced)
+
+    # -- places --------------------------------------------------------------------------------------------
+
+    def keys(self) -> Array:
+        """One number for each place, in the order of the places."""
+        sizes = self.shape[: self.sparse_dim]
+        if not sizes:
+            return np.zeros(self.indices.shape[1], np.int64)
+        return np.ravel_multi_index(tuple(self.indices), sizes) if self.indices.size else self.indices[0]
+
+    def coalesce(self) -> Coo:
+        """Every place once, in order, with the sum of its values."""
+        if self.coalesced:
+            return self
+        keys, where = np.unique(self.keys(), return_inverse=True)
+        values = np.zeros((len(keys), *self.values.shape[1:]), self.values.dtype)
+        np.add.at(values, where.reshape(-1), self.values)
+        places: Array = np.empty((self.sparse_dim, len(keys)), np.int64)
+        places[:, where.reshape(-1)] = self.indices
+        return Coo(places, values, self.shape, True)
+
+    def dense(self) -> Array:
+        """As an array."""
+        out = np.zeros(self.shape, self.values.dtype)
+        self.add_to(out)
+        return out
+
+    def add_to(self, out: Array, factor: Any = 1) -> None:
+        """Add to an array of that shape, times a factor."""
+        values = self.values if factor == 1 else self.values * out.dtype.type(factor)
+        if not self.sparse_dim:
+            np.add(out, values.sum(axis=0), out=out, casting="unsafe")
+        elif self.coalesced:
+            out[tuple(self.indices)] += values
+        else:
+            np.add.at(out, tuple(self.indices), values)
+
+    def at(self, places: Array, sizes: tuple[int, ...]) -> Array:
+        """The values at other places, zeros where none is stored."""
+        ordered = self.coalesce()
+        mine, wanted = ordered.keys(), Coo(places, self.values[:0], sizes).keys()
+        spots: Array = np.searchsorted(mine, wanted)
+        spots[spots == len(mine)] = 0
+        found: Array = np.zeros((len(wanted), *self.values.shape[1:]), self.values.dtype)
+        if len(mine):
+            hit = mine[spots] == wanted
+            found[hit] = ordered.values[spots[hit]]
+        return found
+
+    def matrix(self) -> Any:
+        """As a compressed-row matrix of SciPy, kept for the next product."""
+        if self._matrix is None:
+            made = scipy_sparse.coo_array((self.values, tuple(self.indices)), self.shape)
+            self._matrix = made.tocsr()
+        return self._matrix
+
+    # -- arithmetic ----------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        """What NumPy's functions do to sparse operands, for rules and the accumulation of gradients."""
+        target = out[0] if out and out[0] is not Ellipsis else None
+        combine = _BINARY.get(ufunc)
+        if method != "__call__" or (combine is None and ufunc.nin != 1):
+            return NotImplemented
+        result = ufunc(*_values(inputs), **options) if combine is None else combine(*inputs)
+        if combine is None:
+            result = self.coalesce().with_values(result)
+        if target is None:
+            return result
+        if isinstance(result, Coo):
+            result = result.dense()
+        target[...] = result
+        return target
+
+    def __add__(self, other: Any) -> Any:
+        return added(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return added(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return added(self, -other)
+
+    def __mul__(self, other: Any) -> Any:
+        return multiplied(self, other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        return divided(self, other)
+
+    def __neg__(self) -> Coo:
+        return self.with_values(-self.values)
+
+    def apply_op(self, op: Any, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+        """Run an operation of the table of which this is an operand.
+
+        Raises:
+            NotImplementedError: if there is no sparse form of it.
+        """
+        return apply(op, payloads, statics)
+
+
+def _values(inputs: Any) -> Any:
+    return [x.coalesce().values if isinstance(x, Coo) else x for x in inputs]
+
+
+def added(one: Any, two: Any, alpha: Any = 1) -> Any:
+    """one + alpha * two; of two sparse ones sparse, else dense."""
+    if not isinstance(two, Coo):
+        if isinstance(one, Coo):
+            out = np.multiply(two, alpha) if alpha != 1 else np.array(two)
+            one.add_to(out)
+            return out
+        return one + alpha * two
+    if not isinstance(one, Coo):
+        out = np.array(one, np.result_type(one, two.values))
+        two.add_to(out, alpha)
+        return out
+    scaled = two.values if alpha == 1 else two.values * two.values.dtype.type(alpha)
+    if one.indices is two.indices or np.array_equal(one.indices, two.indices):
+        return one.with_values(one.values + scaled)
+    if one.sparse_dim != two.sparse_dim:
+        raise RuntimeError(
+            "add: expected 'self' and 'other' to have same number of sparse dimensions, but "
+            f"{one.sparse_dim} != {two.sparse_dim}"
+        )
+    together = Coo(
+        np.concatenate((one.indices, two.indices), 1), np.concatenate((one.values, scaled)), one.shape
+    )
+    if one.coalesced and two.coalesced:
+        return together.coalesce()
+    # PyTorch merges contiguous values and puts others (of a sum's gradient, say) one after the other.
+    spread = 0 in one.values.strides or 0 in two.values.strides
+    return together if spread else _merged(together, one.indices.shape[1])
+
+
+# Beyond so many values, places that meet are left apart: the merge below goes one by one.
+_MERGED_AT_MOST: Final = 1 << 15
+
+
+def _merged(together: Coo, first: int) -> Coo:
+    """Two lists of places as PyTorch joins them: the smaller of the two heads next, equal heads as one.
+
+    The lists need not be in order, so equal places meet only by chance; the sum of all values is the same.
+
+    Args:
+        together: one list, then the other.
+        first: the length of the first.
+    """
+    keys = together.keys().tolist()
+    if len(keys) > _MERGED_AT_MOST:
+        return together
+    order, new = [], []
+    t, s, end = 0, first, len(keys)
+    while t < first or s < end:
+        both = t < first and s < end
+        one = t < first and (not both or keys[t] <= keys[s])
+        two = s < end and (not both or keys[s] <= keys[t])
+        if one:
+            order.append(t)
+            new.append(True)
+            t += 1
+        if two:
+            order.append(s)
+            new.append(not one)
+            s += 1
+    starts = np.flatnonzero(new)
+    values = np.add.reduceat(together.values[order], starts) if len(starts) else together.values[:0]
+    return Coo(together.indices[:, np.array(order, np.int64)[starts]], values, together.shape)
+
+
+def multiplied(one: Any, two: Any) -> Any:
+    """one * two: sparse."""
+    if not isinstance(one, Coo):
+        one, two = two, one
+    if isinstance(two, Coo):
+        same = one.indices is two.indices or np.array_equal(one.indices, two.indices)
+        if same and (one.coalesced or two.coalesced):
+            return one.with_values(one.values * two.values)
+        return one.with_values(one.values * two.at(one.indices, two.shape[: two.sparse_dim]))
+    factor = np.asarray(two)
+    if factor.ndim == 0:
+        return one.with_values(one.values * factor)
+    spread = np.broadcast_to(factor, one.shape)
+    return one.with_values(one.values * spread[tuple(one.indices)])
+
+
+def divided(one: Any, two: Any) -> Any:
+    """one / two, where two has no dimensions."""
+    if isinstance(two, Coo) or np.ndim(two) or not isinstance(one, Coo):
+        raise RuntimeError("Sparse division requires a scalar or zero-dim dense tensor divisor")
+    return one.with_values(one.values / two)
+
+
+_BINARY: Final[dict[Any, Callable[..., Any]]] = {
+    np.add: added,
+    np.subtract: lambda one, two: added(one, two, -1),
+    np.multiply: multiplied,
+    np.true_divide: divided,
+}
+
+
+# -- operations of the table -------------------------------------------------------------------------------
+
+
+def _refuse_dense(one: Any, two: Any, alpha: Any) -> Any:
+    if isinstance(one, Coo) and not isinstance(two, Coo):
+        raise RuntimeError("add(sparse, dense) is not supported. Use add(dense, sparse) instead.")
+    return added(one, two, alpha)
+
+
+def transposed(a: Coo, dim0: int, dim1: int) -> Coo:
+    """Two sparse dimensions exchanged."""
+    order = list(range(a.ndim))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return permuted(a, tuple(order))
+
+
+def permuted(a: Coo, order: tuple[int, ...]) -> Coo:
+    """The sparse dimensions in another order."""
+    n = a.sparse_dim
+    if any((d < n) != (place < n) for place, d in enumerate(order)):
+        raise RuntimeError("transpose: transposing a sparse dimension with a dense one is not possible")
+    values = a.values.transpose((0, *(d - n + 1 for d in order[n:])))
+    return Coo(a.indices[list(order[:n])], values, tuple(a.shape[d] for d in order))
+
+
+def selected(a: Coo, dim: int, index: int) -> Any:
+    """The slice at an index of one dimension: sparse as long as a sparse dimension is left."""
+    n = a.sparse_dim
+    if dim >= n:
+        return a.with_values(np.take(a.values, index, axis=dim - n + 1))
+    hit = a.indices[dim] == index
+    values = a.values[hit]
+    if n == 1:
+        return values.sum(axis=0, dtype=values.dtype)
+    return Coo(np.delete(a.indices[:, hit], dim, 0), values, a.shape[:dim] + a.shape[dim + 1 :])
+
+
+def joined(parts: list[Any], dim: int) -> Coo:
+    """Sparse tensors one after the other along a sparse dimension."""
+    if not all(isinstance(part, Coo) for part in parts):
+        raise RuntimeError("Concatenating sparse tensors, but a dense tensor was found among them")
+    first = parts[0]
+    if dim >= first.sparse_dim:
+        raise RuntimeError("cat: sparse tensors are joined along a sparse dimension only")
+    start, indices = 0, []
+    for part in parts:
+        moved = part.indices.copy()
+        moved[dim] += start
+        indices.append(moved)
+        start += part.shape[dim]
+    shape = (*first.shape[:dim], start, *first.shape[dim + 1 :])
+    return Coo(np.concatenate(indices, 1), np.concatenate([part.values for part in parts]), shape)
+
+
+def rows_of(a: Coo, index: Array, dim: int) -> Coo:
+    """The slices at several indices of a sparse dimension."""
+    if dim >= a.sparse_dim:
+        return a.with_values(np.take(a.values, index, axis=dim - a.sparse_dim + 1))
+    order = np.argsort(a.indices[dim], kind="stable")
+    line = a.indices[dim][order]
+    first, last = np.searchsorted(line, index, "left"), np.searchsorted(line, index, "right")
+    counts = last - first
+    picked = order[np.repeat(first, counts) + _ranges(counts)]
+    places = a.indices[:, picked]
+    places[dim] = np.repeat(np.arange(len(index)), counts)
+    return Coo(places, a.values[picked], (*a.shape[:dim], len(index), *a.shape[dim + 1 :]))
+
+
+def _ranges(counts: Array) -> Array:
+    """0, 1, ... counts[0]-1, 0, 1, ... counts[1]-1, and so on."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+
+
+def lines_of(a: Coo, dim: int) -> tuple[Any, ...]:
+    """The slices along a dimension."""
+    return tuple(selected(a, dim, index) for index in range(a.shape[dim]))
+
+
+def unsqueezed(a: Coo, dim: int) -> Coo:
+    """With a sparse dimension of size one more."""
+    if dim > a.sparse_dim:
+        return a.with_values(np.expand_dims(a.values, dim - a.sparse_dim + 1))
+    shape = (*a.shape[:dim], 1, *a.shape[dim:])
+    return Coo(np.insert(a.indices, dim, 0, axis=0), a.values, shape, a.coalesced)
+
+
+def empty_like(a: Coo) -> Coo:
+    """No values at all."""
+    return Coo(a.indices[:, :0], a.values[:0], a.shape, True)
+
+
+def product(a: Any, b: Any) -> Any:
+    """The matrix product: of two sparse matrices sparse, else dense."""
+    if isinstance(a, Coo) and isinstance(b, Coo):
+        found = (a.matrix() @ b.matrix()).tocoo()
+        return Coo(np.stack((found.row, found.col)).astype(np.int64), found.data, found.shape).coalesce()
+    if isinstance(a, Coo):
+        return np.ascontiguousarray(a.matrix() @ b)
+    return np.ascontiguousarray((b.matrix().T @ a.T).T)
+
+
+def sparse_product(a: Any, b: Any, masked: bool) -> Any:
+    """The product of a sparse and a dense matrix."""
+    return product(a, b)
+
+
+def _sum_dims(a: Coo, dims: tuple[int, ...], keepdim: bool) -> Any:
+    return np.add.reduce(a.dense(), axis=dims, keepdims=keepdim)
+
+
+def _norm(a: Coo, ord: Any, dims: Any, keepdim: bool) -> Any:
+    if dims is not None and len(dims) != a.ndim:
+        raise RuntimeError("norm of a sparse tensor is taken over all dimensions only")
+    return np.asarray(np.linalg.norm(a.coalesce().values.reshape(-1), ord), a.values.dtype)
+
+
+_OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
+    "add": _refuse_dense,
+    "sub": lambda one, two, alpha: _refuse_dense(one, two, -alpha),
+    "mul": multiplied,
+    "div_true": divided,
+    "neg": lambda a: -a,
+    "cast": lambda a, to: a.astype(to),
+    "clone_of": lambda a: a.copy(),
+    "dense_clone": lambda a: a.copy(),
+    "clone_for_grad": lambda a: a.copy(),
+    "alias": lambda a: a,
+    "zeros_like": empty_like,
+    "zeroed": empty_like,
+    "transpose_dims": transposed,
+    "t_matrix": lambda a: transposed(a, 0, 1),
+    "permute_dims": permuted,
+    "select_at": selected,
+    "select_rows": rows_of,
+    "unsqueeze_at": unsqueezed,
+    "unbind_dim": lines_of,
+    "cat": joined,
+    "mm": product,
+    "mv": product,
+    "addmm_of": lambda c, a, b, beta, alpha: beta * c + alpha * product(a, b),
+    "sum_all": lambda a: np.add.reduce(a.values, axis=None, keepdims=False, dtype=a.values.dtype)[...],
+    "sum_dims": _sum_dims,
+    "norm_of": _norm,
+    "any_of": lambda a, dims, keepdim: np.any(a.values),
+    "conj": lambda a: a.with_values(np.conj(a.values)),
+}
+
+
+def apply(op: Any, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """Run an operation that has a sparse operand.
+
+    Raises:
+        NotImplementedError: if there is no sparse form of it.
+    """
+    if op.kernel.__module__ == __name__ or op.name == "values_at":  # made for sparse operands
+        return op.kernel(*payloads, *statics)
+    found = _OPERATIONS.get(op.name)
+    if found is not None:
+        return found(*payloads, *statics)
+    if op.name in KEEP_ZERO:
+        a = payloads[0].coalesce()
+        return a.with_values(np.asarray(op.kernel(a.values, *statics)))
+    raise NotImplementedError(
+        f"Could not run 'aten::{op.public}' with arguments from the 'SparseCPU' backend: the operation has"
+        " no form for sparse tensors. Call .to_dense() on the tensor first."
+    )
+
+
+# -- kernels of the operations in ops/sparse.py ------------------------------------------------------------
+
+
+def make(indices: Array, values: Array, shape: tuple[int, ...], coalesced: bool) -> Coo:
+    """Values at places."""
+    return Coo(indices, values, shape, coalesced)
+
+
+def values_at(a: Any, indices: Array) -> Array:
+    """The values of a sparse or dense tensor at places."""
+    if isinstance(a, Coo):
+        return a.at(indices, a.shape[: a.sparse_dim])
+    return a[tuple(indices)]
+
+
+def to_dense(a: Any) -> Array:
+    """As an array."""
+    return a.dense() if isinstance(a, Coo) else a
+
+
+def to_sparse(a: Array, sparse_dim: int) -> Coo:
+    """Only what is not zero."""
+    flat = a != 0
+    if sparse_dim < a.ndim:
+        flat = flat.reshape(*a.shape[:sparse_dim], -1).any(axis=-1)
+    indices = np.array(np.nonzero(flat), np.int64).reshape(sparse_dim, -1)
+    return Coo(indices, a[tuple(indices)] if sparse_dim else a[None], a.shape, True)
+
+
+def masked(a: Any, pattern: Coo, dense: bool) -> Coo:
+    """The values of a sparse or dense tensor where another one has values, in its order."""
+    places = pattern.coalesce()
+    return places.with_values(values_at(a, places.indices))
+
+
+def values_of(a: Coo) -> Array:
+    """The values."""
+    return a.values
+
+
+def with_values(pattern: Coo, values: Array) -> Coo:
+    """Other values at the same places."""
+    return pattern.with_values(values)
+
+
+def pattern_values(a: Any, pattern: Coo) -> Array:
+    """The values of a tensor at the places of another."""
+    return values_at(a, pattern.indices)
+
+
+def coalesced(a: Coo) -> Coo:
+    """Every place once."""
+    return a.coalesce()
+
+
+def sampled(a: Array, b: Array, pattern: Coo) -> Coo:
+    """a @ b.T where the pattern has values."""
+    places = pattern.coalesce()
+    rows, columns = places.indices
+    return places.with_values(np.einsum("ij,ij->i", a[rows], b[columns]))
+
+
+def turned(a: Any, order: tuple[int, ...], back: tuple[int, ...]) -> Any:
+    """The dimensions of a sparse or dense tensor in another order."""
+    return permuted(a, order) if isinstance(a, Coo) else a.transpose(order)
+
+
+def summed(a: Coo, dims: tuple[int, ...]) -> Coo:
+    """The sum over sparse and dense dimensions, of which some sparse one is left."""
+    n = a.sparse_dim
+    kept = [d for d in range(n) if d not in dims]
+    values = a.values.sum(axis=tuple(d - n + 1 for d in dims if d >= n)) if max(dims) >= n else a.values
+    shape = tuple(size for d, size in enumerate(a.shape) if d not in dims)
+    return Coo(a.indices[kept], values, shape).coalesce()
+
+
+def spread_sum(g: Any, pattern: Coo, dims: tuple[int, ...]) -> Coo:
+    """The pullback of `summed`: each stored place gets what its sum got."""
+    n = pattern.sparse_dim
+    kept = [d for d in range(n) if d not in dims]
+    values = values_at(g, pattern.indices[kept])
+    for d in sorted(d for d in dims if d >= n):
+        values = np.expand_dims(values, d - n + 1)
+    return pattern.with_values(np.broadcast_to(values, pattern.values.shape).copy())
+
+
+def rows_gradient(g: Array, indices: Array, shape: tuple[int, ...], padding_idx: int) -> Coo:
+    """The gradient of an embedding's weight: the cotangent of each row that was looked up, at its place."""
+    places = indices.reshape(1, -1).astype(np.int64)
+    values = g.reshape(-1, shape[1])
+    if padding_idx >= 0:
+        kept = places[0] != padding_idx
+        places, values = places[:, kept], values[kept]
+    return Coo(places, values, shape)

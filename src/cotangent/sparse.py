@@ -1,0 +1,365 @@
+"""`torch.sparse`, and `torch.sparse_coo_tensor`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .autograd.modes import Decorator
+from .creation import as_tensor, born, tensor
+from .dtypes import INTEGRAL, dtype as _dtype
+from .errors import check_dim
+from .kernels.sparse import Coo
+from .ops.arguments import integers
+from .ops.gather import index_add, index_select
+from .ops.sparse import (
+    checks,
+    coalesce,
+    coo_of,
+    is_sparse,
+    product,
+    sum_over,
+    told_unchecked,
+    values_of,
+    with_values_of,
+)
+from .ops.table import is_tensor
+
+__all__ = [
+    "addmm",
+    "check_sparse_tensor_invariants",
+    "log_softmax",
+    "mm",
+    "sampled_addmm",
+    "softmax",
+    "sparse_coo_tensor",
+    "spdiags",
+    "sum",
+]
+
+
+class check_sparse_tensor_invariants(Decorator):
+    """Whether places outside a sparse tensor's shape are refused when it is made. Here they always are.
+
+    Explicitly choosing either way silences PyTorch's warning that nothing was chosen.
+
+    Args:
+        enable: the choice, for a `with` block.
+
+    Example:
+        >>> import cotangent as torch
+        >>> with torch.sparse.check_sparse_tensor_invariants(True):
+        ...     print(torch.sparse.check_sparse_tensor_invariants.is_enabled())
+        True
+    """
+
+    def __init__(self, enable: bool = True) -> None:
+        self.state = enable
+        self.before: list[bool | None] = []
+
+    @classmethod
+    def is_enabled(cls) -> bool:
+        """Whether the checks are chosen."""
+        return bool(checks.chosen)
+
+    @classmethod
+    def enable(cls) -> None:
+        """Choose the checks."""
+        checks.chosen = True
+
+    @classmethod
+    def disable(cls) -> None:
+        """Choose to go without."""
+        checks.chosen = False
+
+    def clone(self) -> Any:
+        """A fresh manager of the same choice."""
+        return type(self)(self.state)
+
+    def __enter__(self) -> None:
+        self.before.append(checks.chosen)
+        checks.chosen = self.state
+
+    def __exit__(self, *_: object) -> None:
+        checks.chosen = self.before.pop()
+
+
+def sparse_coo_tensor(
+    indices: Any = None,
+    values: Any = None,
+    size: Any = None,
+    *,
+    dtype: _dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    check_invariants: bool | None = None,
+    is_coalesced: bool | None = None,
+    pin_memory: bool = False,
+) -> Any:
+    """A sparse tensor of values at places; gradients pass to the values.
+
+    Args:
+        indices: (sparse dimensions, number of values), integers.
+        values: (number of values, dense dimensions...).
+        size: the shape; by default the smallest that holds all places.
+        dtype: dtype of the values.
+        device: "cpu" or None.
+        requires_grad: whether the sparse tensor is a leaf that collects a gradient.
+        check_invariants: places are checked in any case; naming a choice silences a warning.
+        is_coalesced: whether the places are known to be in order and different.
+        pin_memory: accepted for PyTorch's sake.
+
+    Returns:
+        a sparse tensor.
+
+    Raises:
+        RuntimeError: if indices, values and size do not fit each other.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sparse_coo_tensor([[0, 1], [2, 0]], [3.0, 4.0], (2, 3), check_invariants=True)
+        tensor(indices=tensor([[0, 1],
+                               [2, 0]]),
+               values=tensor([3., 4.]),
+               size=(2, 3), nnz=2, layout=torch.sparse_coo)
+    """
+    told_unchecked(check_invariants)
+    if values is None:  # only a shape is given
+        shape = integers("sparse_coo_tensor", "size", (indices if size is None else size,))
+        empty = tensor([], dtype=dtype)._data
+        made: Any = Coo(np.empty((len(shape), 0), np.int64), empty, shape, True)
+        return born(made, requires_grad)
+    places = as_tensor(indices)
+    if places.dtype.category > INTEGRAL:
+        places = places.long()
+    places = places.detach().long()
+    given = values if is_tensor(values) else tensor(values)
+    if dtype is not None:
+        given = given.to(dtype)
+    if places.ndim != 2:
+        raise RuntimeError(
+            f"indices must be sparse_dim x nnz, but got: {places.ndim}-dimensional indices"
+            f" {list(places.shape)}"
+        )
+    if given.ndim == 0:
+        given = given.expand(places.shape[1])
+    count = places.shape[1]
+    if count != given.shape[0]:
+        raise RuntimeError(
+            "indices and values must have same nnz, but got nnz from indices: "
+            f"{count}, nnz from values: {given.shape[0]}"
+        )
+    array, dense = places._data, tuple(given.shape[1:])
+    if size is None:
+        found = array.max(axis=1) + 1 if count else np.zeros(len(array), np.int64)
+        shape = (*map(int, found), *dense)
+    else:
+        shape = integers("sparse_coo_tensor", "size", (size,))
+    _check(array, given, shape)
+    made = coo_of(places, given, shape, bool(is_coalesced))
+    return made.detach().requires_grad_() if requires_grad else made
+
+
+def _check(places: Any, values: Any, shape: tuple[int, ...]) -> None:
+    n = len(places)
+    if len(shape) != n + values.ndim - 1:
+        raise RuntimeError(
+            f"'len(size) == sparse_dim + dense_dim' is not satisfied: len(size) = {len(shape)}, sparse_dim"
+            f" = {n}, dense_dim = {values.ndim - 1}"
+        )
+    if tuple(values.shape[1:]) != shape[n:]:
+        raise RuntimeError(
+            f"values has incorrect size, expected {[len(places[0]), *shape[n:]]}, got {list(values.shape)}"
+        )
+    for d, line in enumerate(places):
+        if line.size and line.min() < 0:
+            raise RuntimeError(f"found negative index {line.min()} for dim {d}")
+        if line.size and line.max() >= shape[d]:
+            raise RuntimeError(
+                f"size is inconsistent with indices: for dim {d}, size is {shape[d]} but found index"
+                f" {line.max()}"
+            )
+
+
+def mm(mat1: Any, mat2: Any, reduce: str = "sum") -> Any:
+    """The product of matrices of which at least one is sparse; gradients of sparse ones are sparse.
+
+    Args:
+        mat1: (n, m).
+        mat2: (m, p).
+        reduce: "sum".
+
+    Returns:
+        (n, p), sparse if both are.
+
+    Raises:
+        RuntimeError: for sizes that do not fit, or another reduction.
+
+    Example:
+        >>> import cotangent as torch
+        >>> a = torch.tensor([[0.0, 2.0]]).to_sparse()
+        >>> torch.sparse.mm(a, torch.ones(2, 3))
+        tensor([[2., 2., 2.]])
+    """
+    if reduce != "sum":
+        raise RuntimeError(f"sparse.mm: reduce must be 'sum' for coordinate tensors, got {reduce!r}")
+    if not is_sparse(mat1) and not is_sparse(mat2):
+        raise RuntimeError("sparse.mm: expected at least one sparse matrix, got two dense ones")
+    return product(mat1, mat2, True)
+
+
+def addmm(mat: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """beta * mat + alpha * (mat1 @ mat2) for a sparse `mat1`.
+
+    Args:
+        mat: (n, p).
+        mat1: sparse (n, m).
+        mat2: (m, p).
+        beta: factor of `mat`.
+        alpha: factor of the product.
+
+    Returns:
+        (n, p).
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sparse.addmm(torch.ones(1, 1), torch.tensor([[2.0]]).to_sparse(), torch.tensor([[3.0]]))
+        tensor([[7.]])
+    """
+    return mat * beta + product(mat1, mat2, True) * alpha
+
+
+def sampled_addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1.0, alpha: Any = 1.0) -> Any:
+    """alpha * (mat1 @ mat2) where `input` has values, plus beta * input.
+
+    Args:
+        input: sparse (n, p).
+        mat1: (n, m).
+        mat2: (m, p).
+        beta: factor of `input`.
+        alpha: factor of the product.
+
+    Returns:
+        sparse (n, p).
+
+    Example:
+        >>> import cotangent as torch
+        >>> mask = torch.eye(2).to_sparse()
+        >>> torch.sparse.sampled_addmm(mask, torch.ones(2, 3), torch.ones(3, 2)).values()
+        tensor([4., 4.])
+    """
+    return input * beta + (mat1 @ mat2).sparse_mask(input) * alpha
+
+
+def sum(input: Any, dim: Any = None, dtype: _dtype | None = None) -> Any:
+    """The sum of a sparse tensor, of all values or along dimensions.
+
+    Args:
+        input: sparse tensor.
+        dim: dimension or dimensions; all by default.
+        dtype: dtype to convert to before summing.
+
+    Returns:
+        a number, or a tensor that is sparse as long as a sparse dimension is left.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sparse.sum(torch.eye(3).to_sparse())
+        tensor(3.)
+    """
+    return sum_over(input, dim, dtype)
+
+
+def _by_group(input: Any, dim: int) -> tuple[Any, Any, int]:
+    """(the tensor coalesced, the number of the line along `dim` each value lies in, how many lines)."""
+    ordered = coalesce(input)
+    data = ordered._data
+    at = check_dim(dim, input.ndim)
+    if at >= data.sparse_dim:
+        raise RuntimeError("sparse softmax: the dimension must be a sparse one")
+    rest = np.delete(data.indices, at, 0)
+    sizes = tuple(np.delete(np.array(data.shape[: data.sparse_dim]), at))
+    keys = np.ravel_multi_index(tuple(rest), sizes) if len(sizes) else np.zeros(rest.shape[1], np.int64)
+    found, numbers = np.unique(keys, return_inverse=True)
+    return ordered, born(numbers.reshape(-1).astype(np.int64)), len(found)
+
+
+def log_softmax(input: Any, dim: int, *, dtype: _dtype | None = None) -> Any:
+    """log_softmax over the stored values along a sparse dimension; what is not stored counts as -inf.
+
+    Args:
+        input: sparse tensor.
+        dim: the dimension.
+        dtype: dtype to convert to first.
+
+    Returns:
+        sparse tensor with values at the same places.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sparse.log_softmax(torch.eye(2).to_sparse(), 1).values()
+        tensor([0., 0.])
+    """
+    x, lines, count = _by_group(input if dtype is None else input.to(dtype), dim)
+    v = values_of(x)
+    highest = np.full((count, *v.shape[1:]), -np.inf, v._data.dtype)
+    np.maximum.at(highest, lines._data, v.detach()._data)
+    shifted = v - born(highest)[lines]
+    total = index_add(born(np.zeros_like(highest)), 0, lines, shifted.exp())
+    return with_values_of(x, shifted - index_select(total.log(), 0, lines))
+
+
+def softmax(input: Any, dim: int, *, dtype: _dtype | None = None) -> Any:
+    """softmax over the stored values along a sparse dimension; what is not stored counts as -inf.
+
+    Args:
+        input: sparse tensor.
+        dim: the dimension.
+        dtype: dtype to convert to first.
+
+    Returns:
+        sparse tensor with values at the same places.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sparse.softmax(torch.eye(2).to_sparse(), 1).values()
+        tensor([1., 1.])
+    """
+    logs = log_softmax(input, dim, dtype=dtype)
+    return with_values_of(logs, values_of(logs).exp())
+
+
+def spdiags(diagonals: Any, offsets: Any, shape: tuple[int, int], layout: Any = None) -> Any:
+    """A sparse matrix with given diagonals.
+
+    Args:
+        diagonals: (number of diagonals, length), or one diagonal.
+        offsets: which diagonal each is.
+        shape: of the matrix.
+        layout: `torch.sparse_coo`.
+
+    Returns:
+        sparse matrix.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sparse.spdiags(torch.ones(2), torch.tensor([1]), (2, 2)).to_dense()
+        tensor([[0., 1.],
+                [0., 0.]])
+    """
+    lines, moves = diagonals.reshape(-1, diagonals.shape[-1]), offsets.reshape(-1)
+    if len(lines) != len(moves):
+        raise RuntimeError(
+            f"spdiags(): Number of diagonals ({len(lines)}) does not match the number of offsets"
+            f" ({len(moves)})"
+        )
+    row, column, flat = [], [], []
+    for number, offset in enumerate(moves.tolist()):
+        columns = np.arange(max(offset, 0), min(shape[1], shape[0] + offset, lines.shape[1]))
+        row.append(columns - offset)
+        column.append(columns)
+        flat.append(number * lines.shape[1] + columns)
+    places = np.stack((np.concatenate(row), np.concatenate(column))).astype(np.int64)
+    picked = lines.reshape(-1)[born(np.concatenate(flat))]
+    return coo_of(born(places), picked, tuple(shape), False)
