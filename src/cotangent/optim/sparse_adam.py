@@ -36,8 +36,8 @@ class SparseAdam(Optimizer):
         >>> with torch.sparse.check_sparse_tensor_invariants(True):
         ...     table(torch.tensor([1])).sum().backward()
         >>> optimizer.step()
-        >>> table.weight.flatten().tolist()
-        [0.0, -0.5, 0.0]
+        >>> table.weight.detach().flatten()
+        tensor([ 0.0000, -0.5000,  0.0000])
     """
 
     def __init__(
