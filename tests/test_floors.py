@@ -46,10 +46,12 @@ FLOORS = {
     "ranges": 3,
     "sparse": 3,
     "special": 3,
+    "windows": 3,
     # 4: transformations, and what of torch.autograd stands on them
     "func": 4,
     "fft": 4,
     "linalg": 4,
+    "signal": 4,
     "cuda": 4,
     "autograd.differences": 4,
     "autograd.functional": 4,

@@ -26,14 +26,22 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "renorm": ("renorm norm_except_dim", "renorm", "renorm"),
     "segments": ("index_reduce segment_reduce", "index_reduce", "index_reduce"),
+    "spectra": ("stft istft", "stft istft", ""),
     "vandermonde": ("vander", "", ""),
     "ranks": ("mode nanmedian quantile nanquantile", "mode nanmedian quantile nanquantile", ""),
     "normal": ("mvlgamma", "mvlgamma", "mvlgamma"),
+}
+# Modules beside `ops/` -> names of functions.
+_BESIDE: Final = {
+    "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
 }
 _MODULES: Final[dict[str, Any]] = {name: lazy.module(f"cotangent.ops.{name}") for name in _FAMILIES}
 FUNCTIONS: Final[dict[str, Any]] = {
     name: _MODULES[family] for family, (functions, _, _) in _FAMILIES.items() for name in functions.split()
 }
+for _beside, _functions in _BESIDE.items():
+    _module = lazy.module(f"cotangent.{_beside}")
+    FUNCTIONS.update((_name, _module) for _name in _functions.split())
 
 
 def function(name: str) -> Any:

@@ -13,13 +13,16 @@ import numpy as np
 
 from .. import dtypes
 from ..config import settings
-from ..errors import bad_argument, check_dim, check_dims
+from ..errors import bad_argument, check_dims
 from ..kernels import fourier as k
+from .arguments import REQUIRED, integer, missing
 from .complex import real_part
 from .copies import cast
+from .matmul import conj_of
 from .shape import roll
-from .table import constant, is_tensor, linear
+from .table import constant, deliver, is_tensor, linear
 
+_Run = Callable[..., Any]
 _ADJOINT: Final = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 transform: Any = linear(
@@ -75,34 +78,51 @@ mirrored_twice: Any = linear(
 
 
 def _complex(input: Any) -> Any:
+    if input.dtype.is_complex:
+        return input
     d = input.dtype if input.dtype.category >= dtypes.FLOATING else settings.default_dtype
-    return cast(input, d.to_complex().np) if not input.dtype.is_complex else input
+    return cast(input, d.to_complex().np)
 
 
 def _real(function: str, input: Any) -> Any:
     if input.dtype.is_complex:
         raise RuntimeError(
-            f"{function} expects a floating point input tensor, but got {dtypes.SCALAR_NAME[input.dtype]}"
+            f"{function} expects a real input tensor, but got {dtypes.SCALAR_NAME[input.dtype]}"
         )
     return input if input.dtype.category == dtypes.FLOATING else cast(input, settings.default_dtype.np)
+
+
+def _dims(dim: Any, ndim: int) -> tuple[int, ...]:
+    for d in (dim,) if isinstance(dim, int) else dim:
+        if not ndim:
+            raise IndexError(f"Dimension specified as {d} but tensor has no dimensions")
+    return check_dims(dim, ndim)
 
 
 def _plan(
     function: str, input: Any, s: Any, dim: Any, norm: Any
 ) -> tuple[tuple[int, ...], tuple[int, ...], str]:
     """(dims, sizes, norm) of a transform."""
-    if not is_tensor(input):
-        bad_argument(function, "input", 1, "Tensor", input)
     if norm not in (None, "backward", "forward", "ortho"):
         raise RuntimeError(f'Invalid normalization mode: "{norm}"')
+    if input.dtype in (dtypes.float16, dtypes.bfloat16):
+        raise RuntimeError(f"Unsupported dtype {dtypes.SCALAR_NAME[input.dtype]}")
+    if s is not None and dim is not None and len(s) != len(dim):
+        raise RuntimeError("When given, dim and shape arguments must have the same length")
+    if s is not None and len(s) > input.ndim:
+        raise RuntimeError(
+            f"Got shape with {len(s)} values but input tensor only has {input.ndim} dimensions."
+        )
     if dim is None:
         count = input.ndim if s is None else len(s)
         dims = tuple(range(input.ndim - count, input.ndim))
     else:
-        dims = check_dims(dim, input.ndim)
+        dims = _dims(dim, input.ndim)
+        if len(set(dims)) != len(dims):
+            raise RuntimeError("FFT dims must be unique")
     sizes = tuple(input.shape[d] for d in dims)
     if s is not None:
-        sizes = tuple(n if n != -1 else old for n, old in zip(s, sizes, strict=True))
+        sizes = tuple(old if n == -1 else n for n, old in zip(s, sizes, strict=True))
     for n in sizes:
         if n < 1:
             raise RuntimeError(f"Invalid number of data points ({n}) specified")
@@ -113,44 +133,97 @@ def _fit(x: Any, dims: tuple[int, ...], sizes: tuple[int, ...]) -> Any:
     return x if tuple(x.shape[d] for d in dims) == sizes else resized(x, dims, sizes)
 
 
-def _c2c(function: str, input: Any, s: Any, dim: Any, norm: Any, inverse: bool) -> Any:
-    dims, sizes, mode = _plan(function, input, s, dim, norm)
+def _some(function: str, dims: tuple[int, ...]) -> None:
     if not dims:
-        return _complex(input)
-    return transform(_fit(_complex(input), dims, sizes), dims, mode, inverse)
+        raise RuntimeError(f"{function} must transform at least one axis")
 
 
-def _r2c(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
-    dims, sizes, mode = _plan(function, input, s, dim, norm)
-    return half(_fit(_real(function, input), dims, sizes), dims, mode)
+def _c2c(inverse: bool) -> _Run:
+    """Complex to complex."""
+
+    def run(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
+        dims, sizes, mode = _plan(function, input, s, dim, norm)
+        x = _complex(input)
+        return transform(_fit(x, dims, sizes), dims, mode, inverse) if dims else x
+
+    return run
 
 
-def _c2r(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
-    dims, sizes, mode = _plan(function, input, None, dim, norm)
-    last = s[-1] if s is not None and s[-1] is not None else 2 * (sizes[-1] - 1)
-    if last < 1:
-        raise RuntimeError(f"Invalid number of data points ({last}) specified")
-    wanted = (*(s[:-1] if s is not None else sizes[:-1]), last // 2 + 1)
-    return from_half(_fit(_complex(input), dims, tuple(wanted)), dims, last, mode)
+def _r2c(hermitian: bool) -> _Run:
+    """Real to the half of complex; hermitian: of the inverse transform, which is its conjugate."""
+
+    def run(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
+        x = _real(function, input)
+        dims, sizes, mode = _plan(function, x, s, dim, norm)
+        _some(function, dims)
+        if not hermitian:
+            return half(_fit(x, dims, sizes), dims, mode)
+        return conj_of(half(_fit(x, dims, sizes), dims, _ADJOINT[mode]))
+
+    return run
 
 
-def _one(name: str, run: Callable[..., Any], what: str) -> Callable[..., Any]:
+def _c2r(hermitian: bool) -> _Run:
+    """The half of complex to real; hermitian: of the forward transform, that of the conjugate."""
+
+    def run(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
+        last = None if s is None or s[-1] == -1 else s[-1]
+        whole = None if s is None else (*s[:-1], -1)
+        if last is not None and last < 1:
+            raise RuntimeError(f"Invalid number of data points ({last}) specified")
+        dims, sizes, mode = _plan(function, input, whole, dim, norm)
+        _some(function, dims)
+        n = 2 * (sizes[-1] - 1) if last is None else last
+        if n < 1:
+            raise RuntimeError(f"Invalid number of data points ({n}) specified")
+        x = _fit(_complex(input), dims, (*sizes[:-1], n // 2 + 1))
+        return from_half(conj_of(x), dims, n, _ADJOINT[mode]) if hermitian else from_half(x, dims, n, mode)
+
+    return run
+
+
+def _store(name: str, found: Any, out: Any) -> Any:
+    if out is None:
+        return found
+    if out.dtype.is_complex is not found.dtype.is_complex:
+        kind = "complex" if found.dtype.is_complex else "floating point"
+        raise RuntimeError(
+            f"{name} expects a {kind} output tensor, but got {dtypes.SCALAR_NAME[out.dtype]}"
+        )
+    return deliver(f"fft_{name}", found, out)
+
+
+def _one(name: str, run: _Run, what: str) -> Callable[..., Any]:
+    public = f"fft_{name}"
+
     def function(
-        input: Any, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
+        input: Any = REQUIRED, n: Any = None, dim: int = -1, norm: str | None = None, *, out: Any = None
     ) -> Any:
-        check_dim(dim, input.ndim)
-        return run("fft_" + name, input, None if n is None else (n,), (dim,), norm)
+        _check_tensor(public, input)
+        size = None if n is None else (integer(public, "n", 2, n),)
+        return _store(name, run(name, input, size, (dim,), norm), out)
 
     return _named(function, name, what)
 
 
-def _many(name: str, run: Callable[..., Any], default: Any, what: str) -> Callable[..., Any]:
+def _many(name: str, run: _Run, default: Any, what: str) -> Callable[..., Any]:
+    public = f"fft_{name}"
+
     def function(
-        input: Any, s: Any = None, dim: Any = default, norm: str | None = None, *, out: Any = None
+        input: Any = REQUIRED, s: Any = None, dim: Any = default, norm: str | None = None, *, out: Any = None
     ) -> Any:
-        return run("fft_" + name, input, s, dim, norm)
+        _check_tensor(public, input)
+        sizes = (s,) if isinstance(s, int) else s
+        return _store(name, run(name, input, sizes, (dim,) if isinstance(dim, int) else dim, norm), out)
 
     return _named(function, name, what)
+
+
+def _check_tensor(function: str, input: Any) -> None:
+    if input is REQUIRED:
+        missing(function, "input")
+    if not is_tensor(input):
+        bad_argument(function, "input", 1, "Tensor", input)
 
 
 def _named(function: Callable[..., Any], name: str, what: str) -> Callable[..., Any]:
@@ -162,6 +235,7 @@ def _named(function: Callable[..., Any], name: str, what: str) -> Callable[..., 
         n, s: size or sizes to cut or fill up to before the transform; those of `input` if None.
         dim: dimension or dimensions to transform.
         norm: "backward" (the default: the inverse divides by n), "forward" or "ortho".
+        out: tensor to store the result in.
 
     Returns:
         the transform.
@@ -172,26 +246,25 @@ def _named(function: Callable[..., Any], name: str, what: str) -> Callable[..., 
     return function
 
 
-def _forward(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
-    return _c2c(function, input, s, dim, norm, False)
-
-
-def _inverse(function: str, input: Any, s: Any, dim: Any, norm: Any) -> Any:
-    return _c2c(function, input, s, dim, norm, True)
-
-
-fft = _one("fft", _forward, "Discrete Fourier transform along one dimension.")
-ifft = _one("ifft", _inverse, "Inverse discrete Fourier transform along one dimension.")
-fft2 = _many("fft2", _forward, (-2, -1), "Discrete Fourier transform along two dimensions.")
-ifft2 = _many("ifft2", _inverse, (-2, -1), "Inverse discrete Fourier transform along two dimensions.")
-fftn = _many("fftn", _forward, None, "Discrete Fourier transform along several dimensions.")
-ifftn = _many("ifftn", _inverse, None, "Inverse discrete Fourier transform along several dimensions.")
-rfft = _one("rfft", _r2c, "Fourier transform of real input, without the mirrored half.")
-irfft = _one("irfft", _c2r, "Inverse of `rfft`.")
-rfft2 = _many("rfft2", _r2c, (-2, -1), "Fourier transform of real input along two dimensions.")
-irfft2 = _many("irfft2", _c2r, (-2, -1), "Inverse of `rfft2`.")
-rfftn = _many("rfftn", _r2c, None, "Fourier transform of real input along several dimensions.")
-irfftn = _many("irfftn", _c2r, None, "Inverse of `rfftn`.")
+_LAST_TWO: Final = (-2, -1)
+fft = _one("fft", _c2c(False), "Discrete Fourier transform along one dimension.")
+ifft = _one("ifft", _c2c(True), "Inverse discrete Fourier transform along one dimension.")
+fft2 = _many("fft2", _c2c(False), _LAST_TWO, "Discrete Fourier transform along two dimensions.")
+ifft2 = _many("ifft2", _c2c(True), _LAST_TWO, "Inverse discrete Fourier transform along two dimensions.")
+fftn = _many("fftn", _c2c(False), None, "Discrete Fourier transform along several dimensions.")
+ifftn = _many("ifftn", _c2c(True), None, "Inverse discrete Fourier transform along several dimensions.")
+rfft = _one("rfft", _r2c(False), "Fourier transform of real input, without the mirrored half.")
+irfft = _one("irfft", _c2r(False), "Inverse of `rfft`.")
+rfft2 = _many("rfft2", _r2c(False), _LAST_TWO, "Fourier transform of real input along two dimensions.")
+irfft2 = _many("irfft2", _c2r(False), _LAST_TWO, "Inverse of `rfft2`.")
+rfftn = _many("rfftn", _r2c(False), None, "Fourier transform of real input along several dimensions.")
+irfftn = _many("irfftn", _c2r(False), None, "Inverse of `rfftn`.")
+hfft = _one("hfft", _c2r(True), "Fourier transform of half of a signal that is symmetric up to conjugation.")
+ihfft = _one("ihfft", _r2c(True), "Inverse of `hfft`.")
+hfft2 = _many("hfft2", _c2r(True), _LAST_TWO, "`hfft` along the last, `fft` along the other dimension.")
+ihfft2 = _many("ihfft2", _r2c(True), _LAST_TWO, "Inverse of `hfft2`.")
+hfftn = _many("hfftn", _c2r(True), None, "`hfft` along the last, `fft` along the other dimensions given.")
+ihfftn = _many("ihfftn", _r2c(True), None, "Inverse of `hfftn`.")
 
 
 def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, **options: Any) -> Any:
@@ -202,7 +275,7 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, **options: Any) -> Any
         >>> torch.fft.fftfreq(4)
         tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
     """
-    return constant(np.fft.fftfreq(n, d).astype((dtype or settings.default_dtype).np))
+    return _frequencies("fftfreq", np.fft.fftfreq, n, d, dtype, options)
 
 
 def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None, **options: Any) -> Any:
@@ -213,7 +286,24 @@ def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None, **options: Any) -> An
         >>> torch.fft.rfftfreq(4)
         tensor([0.0000, 0.2500, 0.5000])
     """
-    return constant(np.fft.rfftfreq(n, d).astype((dtype or settings.default_dtype).np))
+    return _frequencies("rfftfreq", np.fft.rfftfreq, n, d, dtype, options)
+
+
+def _frequencies(function: str, frequencies: Any, n: int, d: float, dtype: Any, options: Any) -> Any:
+    wanted = dtype or (settings.default_dtype if options.get("out") is None else options["out"].dtype)
+    if wanted.category < dtypes.FLOATING:
+        raise RuntimeError(f"{function} requires a floating point or complex dtype")
+    found = constant(_spaced(frequencies, n, d).astype(wanted.np))
+    found = deliver(f"fft_{function}", found, options.get("out"))
+    return found.requires_grad_() if options.get("requires_grad") else found
+
+
+def _spaced(frequencies: Any, n: int, d: float) -> Any:
+    """NumPy's frequencies, for no points and no distance as well."""
+    if n == 0:
+        return np.zeros(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return frequencies(n, 1.0) / np.float64(d)
 
 
 def _shift(input: Any, dim: Any, sign: int) -> Any:
