@@ -158,7 +158,7 @@ class _Planner:
         blocks = -(-g.m // rows)
         each = _aligned(blocks * rows * g.k * self.size)
         packing = pack.Packing(
-            rows, 0, self.lanes, g.dtype, _along(g.a.rows, g.a.columns), _structure(g.left, g.a)
+            rows, 0, self.lanes, g.dtype, along(g.a.rows, g.a.columns), _structure(g.left, g.a)
         )
         strides = self.pack(0, packing, g.left, g.m, g.a, each)
         numbers[mult.A_OUTER], numbers[mult.A_INNER], numbers[mult.A_PLACE] = strides
@@ -179,7 +179,7 @@ class _Planner:
         turned = g.b.turned
         prologue = g.right.turned() if g.right else None
         packing = pack.Packing(
-            self.width, self.edge * self.lanes, self.lanes, g.dtype, _along(turned.rows, turned.columns),
+            self.width, self.edge * self.lanes, self.lanes, g.dtype, along(turned.rows, turned.columns),
             _structure(prologue, turned),
         )  # fmt: skip
         strides = self.pack(1, packing, prologue, g.n, turned, each)
@@ -260,6 +260,7 @@ class _Planner:
         numbers[mult.C_OUTER], numbers[mult.C_INNER] = g.c.outer * stored, g.c.inner * stored
         numbers[mult.INNER] = g.inner
         numbers[mult.CHUNKS], numbers[mult.CHUNK] = chunks, -(-g.k // chunks)
+        numbers[mult.BEGIN] = numbers[mult.CHUNK]
         numbers[mult.FIRST_PHASE] = RESUME if g.accumulate else 0
         blocks, panels, batches = -(-g.m // rows), -(-g.n // self.width), g.outer * g.inner
         work = g.m * g.n * g.k
@@ -304,12 +305,13 @@ def _normal(g: Gemm) -> tuple[Gemm, Sequence[str]]:
     return replace(g, a=a, b=b), names
 
 
-def _along(outer: int, steps: int) -> str:
+def along(outer: int, steps: int) -> str:
+    """`Packing.along` of an operand with these element strides."""
     return "outer" if outer == 1 else "steps" if steps == 1 else "neither"
 
 
 def _structure(prologue: Fusion | None, layout: Layout) -> str:
-    return prologue.structure(_along(layout.rows, layout.columns) == "outer") if prologue else ""
+    return prologue.structure(along(layout.rows, layout.columns) == "outer") if prologue else ""
 
 
 def _roles(name: str, fusion: Fusion | None) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def arguments(block: Block) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def write_block(name: str, block: Block, result: str, finish: Epilogue | None) -> Text:
+def write_block(name: str, block: Block, result: str, finish: Epilogue | None, late: bool = False) -> Text:
     """The function of one block.
 
     Args:
@@ -108,21 +108,22 @@ def write_block(name: str, block: Block, result: str, finish: Epilogue | None) -
         block: its shape.
         result: type of C in memory.
         finish: what is done with the sums before they are stored, or None.
+        late: that is done to turned vectors, which lie along the rows.
 
     Returns:
         The text.
     """
     listed = ", ".join(f"{kind} %{argument}" for kind, argument in arguments(block))
     text = Text(f"define internal void @{name}({listed}) noinline")
-    writer = _Block(text, block, result, finish)
-    writer.write()
+    _Block(text, block, result, finish, late).write()
     return text
 
 
 class _Block:
     """Writes the parts of a block's function."""
 
-    def __init__(self, text: Text, block: Block, result: str, finish: Epilogue | None) -> None:
+    def __init__(self, text: Text, block: Block, result: str, finish: Epilogue | None, late: bool) -> None:
+        self.late = late
         self.text = text
         self.block = block
         self.result = result
@@ -293,25 +294,34 @@ class _Block:
         whole = low.compare("eq", 0) & high.compare("eq", block.rows)
         for v in range(block.vectors):
             values = [row[v] for row in sums]
-            if self.finish:
+            if self.finish and not self.late:
                 values = [self.finish(text, self.cell(r, v), value) for r, value in enumerate(values)]
             first = text.at("%c", text.argument("crs") * (v * block.lanes)) if v else "%c"
-            store = partial(self.store_columns, turn(text, values), first)
+            store = partial(self.store_columns, turn(text, values), first, v * block.lanes)
             text.either(
                 whole & (columns >= (v + 1) * block.lanes),
                 partial(store, None, None),
                 partial(store, rows, columns - v * block.lanes),
             )
 
-    def store_columns(self, turned: list[Vec], place: str, rows: Vec | None, count: Vec | None) -> None:
-        text = self.text
+    def store_columns(
+        self, turned: list[Vec], place: str, first: int, rows: Vec | None, count: Vec | None
+    ) -> None:
         for x, value in enumerate(turned):
-            place = text.at(place, text.argument("crs")) if x else place
+            place = self.text.at(place, self.text.argument("crs")) if x else place
             if count is None:
-                text.store(value, place, self.result)
+                self.store_column(value, place, first + x, None)
             else:
-                with text.when(count > x):
-                    text.store(value, place, self.result, rows)
+                with self.text.when(count > x):
+                    self.store_column(value, place, first + x, rows)
+
+    def store_column(self, value: Vec, place: str, column: int, mask: Vec | None) -> None:
+        text = self.text
+        if self.finish and self.late:
+            outer, inner = text.argument("outer"), text.argument("inner")
+            cell = Cell(text.argument("row"), text.argument("column") + column, outer, inner, mask)
+            value = self.finish(text, cell, value)
+        text.store(value, place, self.result, mask)
 
 
 def turn(text: Text, rows: list[Vec]) -> list[Vec]:

@@ -38,14 +38,18 @@ from .vectors import ITEMSIZE, Vec
     C_INNER,
     A_PLACE,  # where the operands begin in their buffers
     B_PLACE,
+    C_PLACE,
     CHUNKS,  # parts of the reduction, and their steps
     CHUNK,
+    BEGIN,  # steps between the beginnings of parts, where they follow each other in A and B,
+    A_CHUNK,  # and bytes between those of others
+    B_CHUNK,
     FIRST_PHASE,  # RESUME if C is added to
-) = range(25)
+) = range(29)
 # The epilogue's numbers follow.
-OPERANDS = 25
-# Buffers: A, B, C, then the epilogue's.
-FIRST_OPERAND = 3
+OPERANDS = 29
+# Buffers: A, B, C, the tables of rows and steps if A is reached by tables, then the epilogue's.
+ROW_TABLE, STEP_TABLE = 3, 4
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Multiply:
         padded: A is packed up to whole blocks; otherwise a last block is moved up so that it is inside.
         result: type of C in memory.
         epilogue: structure of what is done with the sums.
+        late: it reads neighbours in columns, after the block is turned.
     """
 
     main: Block
@@ -67,12 +72,18 @@ class Multiply:
     padded: bool
     result: str
     epilogue: str = ""
+    late: bool = False
+
+    @property
+    def first_operand(self) -> int:
+        """The epilogue's first buffer."""
+        return 5 if self.main.a == "table" else 3
 
     @property
     def name(self) -> str:
         m = self.main
-        switches = (m.masked, m.chunked, m.turned, self.edge_masked, self.padded)
-        flags = "".join(letter for letter, on in zip("mctep", switches) if on)
+        switches = (m.masked, m.chunked, m.turned, self.edge_masked, self.padded, self.late)
+        flags = "".join(letter for letter, on in zip("mctepl", switches) if on)
         return (
             f"contract multiply {m.rows}x{m.vectors}+{self.edge} x{m.lanes} {m.dtype} {m.a} {m.b} {flags} "
             f"{self.result} {self.epilogue}"
@@ -93,14 +104,14 @@ def write_multiply(multiply: Multiply, epilogue: Fusion | None) -> str:
     def finish(text: Text, cell: Cell, value: Vec) -> Vec:
         assert epilogue is not None
         place = cell.outer, cell.inner, cell.row, cell.column
-        return epilogue.emit(text, value, place, cell.mask, FIRST_OPERAND, OPERANDS)
+        return epilogue.emit(text, value, place, cell.mask, multiply.first_operand, OPERANDS, multiply.late)
 
     main = multiply.main
     chosen = finish if epilogue else None
-    functions = [write_block("main_block", main, multiply.result, chosen)]
+    functions = [write_block("main_block", main, multiply.result, chosen, multiply.late)]
     if multiply.edge:
         edge = replace(main, vectors=multiply.edge, masked=multiply.edge_masked)
-        functions.append(write_block("edge_block", edge, multiply.result, chosen))
+        functions.append(write_block("edge_block", edge, multiply.result, chosen, multiply.late))
     text = Text(KERNEL)
     _Driver(text, multiply).write()
     return module([*functions, text])
@@ -133,7 +144,10 @@ class _Driver:
         self.n = [text.number(i) for i in range(OPERANDS)]
         self.a = text.at(text.buffer(0), self.n[A_PLACE])
         self.b = text.at(text.buffer(1), self.n[B_PLACE])
-        self.c = text.buffer(2)
+        self.c = text.at(text.buffer(2), self.n[C_PLACE])
+        table = multiply.main.a == "table"
+        self.rows_table = text.buffer(ROW_TABLE) if table else ""
+        self.steps_table = text.buffer(STEP_TABLE) if table else ""
 
     def write(self) -> None:
         text, n, main = self.text, self.n, self.multiply.main
@@ -155,17 +169,20 @@ class _Driver:
             last = text.minimum(first + n[TILE_BLOCKS], blocks)
             last_panel = text.minimum(first_panel + n[TILE_PANELS], panels)
             with text.loop(0, n[CHUNKS]) as chunk:
-                begin = chunk * n[CHUNK]
+                begin = chunk * n[BEGIN]
                 steps = text.minimum(n[STEPS] - begin, n[CHUNK])
                 phase = chunk.compare("eq", 0).select(n[FIRST_PHASE], RESUME)
                 phase = phase | (chunk + 1).compare("eq", n[CHUNKS]).select(text.integer(0), SUSPEND)
-                a_step = text.integer(ITEMSIZE[main.dtype]) if main.a == "rows" else n[A_STEP]
-                a_here = text.at(a, begin * a_step)
+                a_here, b_chunk = text.at(a, chunk * n[A_CHUNK]), text.at(b, chunk * n[B_CHUNK])
+                if main.a != "table":
+                    a_here = text.at(
+                        a_here, begin * (ITEMSIZE[main.dtype] if main.a == "rows" else n[A_STEP])
+                    )
                 with text.loop(first_panel, last_panel) as panel:
                     column = panel * main.width
                     here = _Panel(
-                        outer, inner, phase, a_here, text.at(b, panel * n[B_PANEL]), c, begin, steps, column,
-                        n[COLUMNS] - column, first, last,
+                        outer, inner, phase, a_here, text.at(b_chunk, panel * n[B_PANEL]), c, begin, steps,
+                        column, n[COLUMNS] - column, first, last,
                     )  # fmt: skip
                     if not self.multiply.edge:
                         self.rows("main_block", main.vectors, here)
@@ -191,11 +208,17 @@ class _Driver:
             else:
                 low, high = over, text.integer(main.rows)
                 row = row - over
-                a = text.at(at.a, row * (size if main.a == "columns" else n[A_ROW]))
+                a = at.a
+                if main.a != "table":
+                    a = text.at(a, row * (size if main.a == "columns" else n[A_ROW]))
             across, down = (n[C_ROW], result) if main.turned else (result, n[C_ROW])
             c = text.at(text.at(at.c, row * down), at.column * across)
+            a_row, a_step = n[A_ROW].name, n[A_STEP].name
+            if main.a == "table":
+                a_row = text.at(self.rows_table, row * 8)
+                a_step = text.at(self.steps_table, at.begin * 8)
             values = {
-                "a": a, "ars": n[A_ROW].name, "acs": n[A_STEP].name, "b": b, "bst": b_step.name, "c": c,
+                "a": a, "ars": a_row, "acs": a_step, "b": b, "bst": b_step.name, "c": c,
                 "crs": n[C_ROW].name, "steps": at.steps.name, "low": low.name, "high": high.name,
                 "columns": at.columns.name, "row": row.name, "column": at.column.name, "outer": at.outer.name,
                 "inner": at.inner.name, "phase": at.phase.name, "buffers": "%buffers", "numbers": "%numbers",

@@ -25,8 +25,8 @@ class Packing:
         edge: the same for a last, narrower panel; 0 if all are alike.
         lanes: elements of a vector.
         dtype: of the source.
-        along: "outer" (elements of one step side by side in the source), "steps" (steps side by side) or
-            "neither".
+        along: "outer" (elements of one step side by side in the source), "steps" (steps side by side),
+            "neither", or "table" (as neither; a table says where each step lies).
         prologue: its structure.
     """
 
@@ -58,9 +58,10 @@ class Packing:
     BATCH_INNER,
     TARGET_BATCH,  # between the packed matrices
     TARGET,  # where they begin in the scratch memory
-) = range(12)
-OPERANDS = 12
-# Buffers: the source, the scratch memory, then the prologue's.
+    SOURCE,  # where the operand begins in its buffer
+) = range(13)
+OPERANDS = 13
+# Buffers: the source, the scratch memory, the table if there is one; otherwise the prologue's.
 FIRST_OPERAND = 2
 
 
@@ -76,7 +77,7 @@ def write_pack(packing: Packing, prologue: Fusion | None) -> str:
     """
     text = Text(KERNEL)
     n = [text.number(i) for i in range(OPERANDS)]
-    source, target = text.buffer(0), text.at(text.buffer(1), n[TARGET])
+    source, target = text.at(text.buffer(0), n[SOURCE]), text.at(text.buffer(1), n[TARGET])
     size = ITEMSIZE[compute_type(packing.dtype)]
     with text.loop(text.argument("begin"), text.argument("end")) as index:
         rest, chunk = text.divided(index, n[CHUNKS])
@@ -121,6 +122,8 @@ class _Panel:
             self.copy(width, cut)
         elif self.packing.along == "steps":
             self.turn(width)
+        elif self.packing.along == "table":
+            self.gather_by_table(width, cut)
         else:
             self.gather(width)
 
@@ -204,3 +207,16 @@ class _Panel:
             with text.loop(0, text.minimum(self.valid, width)) as r:
                 value = self.elements(self.first + r, step, text.at(row, r * self.outer_stride), 1, None)
                 text.store(value, text.at(self.place(step, width), r * ITEMSIZE[computed]), computed)
+
+    def gather_by_table(self, width: int, cut: bool) -> None:
+        text, dtype, lanes = self.text, self.packing.dtype, self.packing.lanes
+        computed, size = compute_type(dtype), ITEMSIZE[dtype]
+        table = text.buffer(2)
+        elements, _ = text.divided(self.outer_stride, size)
+        mask_of = {x: text.mask(lanes, self.valid - x) if cut else None for x in range(0, width, lanes)}
+        with text.loop(self.begin, self.end) as step:
+            offset = text.op(f"load i64, ptr {text.at(table, step * 8)}, align 8", "i64", 1)
+            row, there = text.at(self.source, offset), self.place(step, width)
+            for x, mask in mask_of.items():
+                value = text.gather(text.at(row, self.outer_stride * x), elements, dtype, lanes, mask)
+                text.store(value, text.at(there, x * ITEMSIZE[computed]), computed)

@@ -1,16 +1,19 @@
 """Plans of contractions: steps that are not yet bound to memory.
 
-    plan = ...                                        # of contract_gemm or contract_conv
-    scratch = numpy.empty(plan.scratch, numpy.uint8)
-    program = runtime.Program(steps(plan, {"a": a, "b": b, "c": c, "scratch": scratch}))
+plan = ...                                        # of contract_gemm or contract_conv
+scratch = numpy.empty(plan.scratch, numpy.uint8)
+program = runtime.Program(steps(plan, {"a": a, "b": b, "c": c, "scratch": scratch}))
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import jit
 from .runtime import Step
@@ -39,13 +42,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps that compute a contraction, and the bytes of scratch memory they share (role "scratch").
+    """Steps that compute a contraction.
 
-    Scratch memory need not be initialised and holds nothing afterwards; it should begin at a multiple of 64.
+    Attributes:
+        parts: the steps in order.
+        scratch: bytes of memory that the steps share (role "scratch"). It need not be initialised, holds
+            nothing afterwards, and should begin at a multiple of 64.
+        tables: arrays that are the same in every run, by their roles.
     """
 
     parts: tuple[Part, ...]
     scratch: int
+    tables: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 def steps(plan: Plan, buffers: Mapping[str, Any]) -> list[Step]:
@@ -53,14 +61,15 @@ def steps(plan: Plan, buffers: Mapping[str, Any]) -> list[Step]:
 
     Args:
         plan: what to compute.
-        buffers: an array or an address for each role.
+        buffers: an array or an address for each role (not for the plan's own tables).
 
     Returns:
         What `runtime.Program` takes.
     """
+    known = {**buffers, **plan.tables}
     return [
         Step(
-            jit.function(part.name, part.build), [buffers[role] for role in part.roles], part.numbers,
+            jit.function(part.name, part.build), [known[role] for role in part.roles], part.numbers,
             part.count, part.grain, part.barrier,
         )
         for part in plan.parts
