@@ -41,6 +41,7 @@ FLOORS = {
     "toplevel": 3,
     "functions": 3,
     "late": 3,
+    "lowrank": 3,
     "methods": 3,
     "printing": 3,
     "ranges": 3,

@@ -74,3 +74,11 @@ def sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
     if len(args) == 1 and not isinstance(args[0], int) and hasattr(args[0], "__iter__"):
         args = tuple(args[0])
     return tuple(int(n) if type(n) is int else n.__index__() for n in args)
+
+
+class LinAlgError(RuntimeError):
+    """What `torch.linalg` raises when the numbers of a matrix rule out an answer (it is singular, say)."""
+
+
+# PyTorch's tracebacks name its own class by this path.
+LinAlgError.__module__, LinAlgError.__qualname__ = "torch._C", "_LinAlgError"

@@ -15,7 +15,9 @@ from .autograd.inplace import in_place
 from .dtypes import SCALAR_NAME, can_cast
 from .tensor import Tensor
 
-# Module in `ops/` -> names of functions, of methods, of methods that have an in-place twin.
+# Module in `ops/` -> names of functions, of methods, of methods that have an in-place twin. `name:other` says
+# that the method is the function `other`; `name!` that the function is one operation, so that its twin is
+# that operation's write.
 _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "histograms": ("histc histogram histogramdd", "histc histogram", ""),
     "integrals": ("gradient trapezoid trapz cumulative_trapezoid", "", ""),
@@ -24,15 +26,29 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
         "nonzero_static hash_tensor",
         "",
     ),
-    "renorm": ("renorm norm_except_dim", "renorm", "renorm"),
+    "renorm": ("renorm norm_except_dim", "renorm", "renorm!"),
     "segments": ("index_reduce segment_reduce", "index_reduce", "index_reduce"),
     "spectra": ("stft istft", "stft istft", ""),
     "vandermonde": ("vander", "", ""),
     "ranks": ("mode nanmedian quantile nanquantile", "mode nanmedian quantile nanquantile", ""),
     "normal": ("mvlgamma", "mvlgamma", "mvlgamma"),
+    "chains": ("chain_matmul matrix_power", "matrix_power", ""),
+    "cholesky": ("cholesky cholesky_inverse cholesky_solve", "cholesky cholesky_inverse cholesky_solve", ""),
+    "covariance": ("corrcoef cov", "corrcoef cov", ""),
+    "distances": ("cdist pdist", "", ""),
+    "lu": ("lu lu_solve lu_unpack", "lu:lu_method lu_solve", ""),
+    "matrix_exponential": ("matrix_exp", "matrix_exp", ""),
+    "matrix_norms": ("frobenius_norm norm nuclear_norm", "norm", ""),
+    "norms": ("dist", "dist", ""),
+    "pseudoinverse": ("pinverse", "pinverse", ""),
+    "qr": ("geqrf orgqr ormqr qr", "geqrf orgqr ormqr qr", ""),
+    "singular": ("svd", "svd", ""),
+    "systems": ("det inverse logdet slogdet", "det inverse logdet slogdet", ""),
+    "triangular": ("triangular_solve", "triangular_solve", ""),
 }
 # Modules beside `ops/` -> names of functions.
 _BESIDE: Final = {
+    "lowrank": "pca_lowrank svd_lowrank",
     "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
 }
 _MODULES: Final[dict[str, Any]] = {name: lazy.module(f"cotangent.ops.{name}") for name in _FAMILIES}
@@ -70,23 +86,25 @@ def _copying(front: Any) -> Any:
 class _Late:
     """Stands on Tensor for a method until somebody reads it."""
 
-    __slots__ = ("module", "name", "inplace")
+    __slots__ = ("module", "name", "source", "inplace", "single")
 
     def __init__(self, module: Any, name: str, inplace: bool) -> None:
         self.module = module
-        self.name = name
+        self.single = name.endswith("!")
+        self.name, _, source = name.rstrip("!").partition(":")
+        self.source = source or self.name
         self.inplace = inplace
 
     def __get__(self, obj: Any, owner: type) -> Any:
-        found = getattr(self.module, self.name)
+        found = getattr(self.module, self.source)
         if self.inplace:
-            found = in_place(found) if hasattr(found, "op") else _copying(found)
+            found = in_place(found) if self.single or hasattr(found, "op") else _copying(found)
         setattr(Tensor, self.name + "_" * self.inplace, found)
         return found if obj is None else found.__get__(obj, owner)
 
 
 for _family, (_, _methods, _inplace) in _FAMILIES.items():
-    for _name in _methods.split():
-        setattr(Tensor, _name, _Late(_MODULES[_family], _name, False))
-    for _name in _inplace.split():
-        setattr(Tensor, _name + "_", _Late(_MODULES[_family], _name, True))
+    for _text, _writes in ((_methods, False), (_inplace, True)):
+        for _name in _text.split():
+            _late = _Late(_MODULES[_family], _name, _writes)
+            setattr(Tensor, _late.name + "_" * _writes, _late)

@@ -23,7 +23,6 @@ from .ops import (
     activation,
     arithmetic,
     broadcast,
-    chains,
     comparison,
     complex as complex_ops,
     copies,
@@ -72,7 +71,7 @@ FAMILIES: Final[tuple[ModuleType, ...]] = (
     rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
     triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
     extremes, moments, ordering, discrete, embedding, normalize, products, einsum,
-    chains, scatter_reduce, search, sparse,
+    scatter_reduce, search, sparse,
 )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ _WIDER: Final[dict[str, dict[str, tuple[float, float]]]] = {
     # Rational approximations in PyTorch that are good to seven digits: scipy.special.jv(0, x) has sixteen.
     "special.bessel_j0": {"float64": (1e-5, 5e-7)},
     "special.bessel_y1": {"float64": (1e-5, 5e-7)},
+    # In double precision the element where they differ most is 0.148294, ours 0.148295, PyTorch's 0.148645.
+    "matrix_exp": {"float32": (4e-3, 1e-5)},
     # Sums of huge terms of both signs in float32.
     "special.hermite_polynomial_he": {"float32": (1e-4, 1e-4)},
 }
@@ -434,6 +436,6 @@ def _with_out(library: Any, function: Callable[..., Any]) -> Callable[..., Any]:
         given = places[0] if isinstance(first, library.Tensor) else tuple(places)
         library.manual_seed(0)
         function(*args, **kwargs, out=given)
-        return places
+        return given
 
     return call

@@ -44,6 +44,10 @@ def add_product(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
 
 def add_sum_of_products(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
     """`beta * c + alpha * (a @ b).sum(0)`: the batches side by side make it one product."""
+    if a.dtype.itemsize == 2 and a.dtype.kind not in "iu" and len(a):
+        for left, right in zip(a, b, strict=True):  # PyTorch rounds 16-bit floats after every matrix
+            c, beta = add_product(c, left, right, beta, alpha), 1
+        return c
     flat = a.transpose(1, 0, 2).reshape(a.shape[1], -1)
     return add_product(c, flat, b.reshape(-1, b.shape[2]), beta, alpha)
 

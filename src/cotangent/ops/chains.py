@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -13,28 +12,13 @@ from ..errors import check_dim
 from .arguments import REQUIRED, compiler_name, deliver_exact
 from .arithmetic import mul
 from .complex import conj
-from .matmul import adjoint_matrix, bmm_of, matmul, mm_of
+from .indexing import copy_to
+from .matmul import matmul, mm_of
 from .reduce import sum_dims
-from .table import constant, deliver, general
+from .systems import linalg_inv
+from .table import constant, deliver
 from .viewfronts import reshaped
-from .views import dense_clone, expand_to, reshape_any, unsqueeze_at
-
-inverse_of = general(
-    "inverse_of(input)",
-    lambda a: np.linalg.inv(a).astype(a.dtype),
-    node="LinalgInvExBackward0",
-    public="linalg_inv",
-    input=lambda g, out: -_products(adjoint_matrix(out), _products(g, adjoint_matrix(out))),
-)
-
-
-def _products(a: Any, b: Any) -> Any:
-    """`a @ b` of matrices or of batches of the same shape, in both worlds."""
-    shape = tuple(a.shape)
-    if len(shape) == 2:
-        return mm_of(a, b)
-    flat = (math.prod(shape[:-2]), *shape[-2:])
-    return reshape_any(bmm_of(reshape_any(a, flat), reshape_any(b, flat)), shape)
+from .views import dense_clone, expand_to, unsqueeze_at
 
 
 def multi_dot(tensors: Any, *, out: Any = None) -> Any:
@@ -213,9 +197,9 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
 def _power(a: Any, n: int) -> Any:
     if n == 0:
         one = constant(np.eye(a.shape[-1], dtype=a.dtype.np))
-        return dense_clone(expand_to(one, tuple(a.shape)))
+        return copy_to(a, expand_to(one, tuple(a.shape)))
     if n < 0:
-        a, n = inverse_of(a), -n
+        a, n = linalg_inv(a), -n
         if n == 1:
             return a
     if n == 1:
@@ -230,7 +214,3 @@ def _power(a: Any, n: int) -> Any:
         if n:
             square = matmul(square, square)
     return result
-
-
-FUNCTIONS: Final = ("chain_matmul", "matrix_power")
-METHODS: Final = ("matrix_power",)

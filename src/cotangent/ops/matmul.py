@@ -22,9 +22,15 @@ from .viewfronts import reshaped
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
 adjoint_matrix: Any = linear_op(
-    "adjoint_matrix(input)", k.adjoint, node="AdjointBackward0", input=lambda g: adjoint_matrix(g)
+    "adjoint_matrix(input)",
+    k.adjoint,
+    node="AdjointBackward0",
+    batch="axes",
+    input=lambda g: adjoint_matrix(g),
 )
-conj_of: Any = linear_op("conj_of(input)", k.conj, node="ConjBackward0", input=lambda g: conj_of(g))
+conj_of: Any = linear_op(
+    "conj_of(input)", k.conj, node="ConjBackward0", batch="axes", input=lambda g: conj_of(g)
+)
 
 
 def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
@@ -142,9 +148,9 @@ addmm_of = general(
     public="addmm",
     misfit=MISFIT,
     jvp=_jvp_accumulate(mm_of),
-    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
-    mat1=lambda g, mat2, alpha: scale(mm_of(g, adjoint_matrix(mat2)), alpha),
-    mat2=lambda g, mat1, alpha: scale(mm_of(adjoint_matrix(mat1), g), alpha),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
+    mat1=lambda g, mat2, alpha: scale(mm_of(g, adjoint_matrix(mat2)), alpha.conjugate()),
+    mat2=lambda g, mat1, alpha: scale(mm_of(adjoint_matrix(mat1), g), alpha.conjugate()),
 )
 baddbmm_of = general(
     "baddbmm_of(input, batch1, batch2 | beta=1, alpha=1)",
@@ -153,9 +159,9 @@ baddbmm_of = general(
     public="baddbmm",
     misfit=MISFIT,
     jvp=_jvp_accumulate(bmm_of),
-    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
-    batch1=lambda g, batch2, alpha: scale(bmm_of(g, adjoint_matrix(batch2)), alpha),
-    batch2=lambda g, batch1, alpha: scale(bmm_of(adjoint_matrix(batch1), g), alpha),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
+    batch1=lambda g, batch2, alpha: scale(bmm_of(g, adjoint_matrix(batch2)), alpha.conjugate()),
+    batch2=lambda g, batch1, alpha: scale(bmm_of(adjoint_matrix(batch1), g), alpha.conjugate()),
 )
 addmv_of = general(
     "addmv_of(input, mat, vec | beta=1, alpha=1)",
@@ -164,9 +170,9 @@ addmv_of = general(
     public="addmv",
     misfit=MISFIT,
     jvp=_jvp_accumulate(mv_of),
-    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
-    mat=lambda g, vec, alpha: scale(outer_product(g, conj_of(vec)), alpha),
-    vec=lambda g, mat, alpha: scale(mv_of(adjoint_matrix(mat), g), alpha),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
+    mat=lambda g, vec, alpha: scale(outer_product(g, conj_of(vec)), alpha.conjugate()),
+    vec=lambda g, mat, alpha: scale(mv_of(adjoint_matrix(mat), g), alpha.conjugate()),
 )
 scale: Any = linear_op(
     "scale(input | factor)",

@@ -1,4 +1,4 @@
-"""Variances, standard deviations, norms, products, logsumexp."""
+"""Variances, standard deviations, products, logsumexp."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k, reduce as kr
-from .arguments import deliver_exact, no_match
-from .complex import sgn
+from .arguments import no_match
 from .exponential import exp
 from .matmul import conj_of
-from .reduce import accumulating, no_out_without_dim, reduced_dims, spread, sum_dims
+from .reduce import accumulating, all_dims, no_out_without_dim, spread, sum_dims
 from .refusals import unsupported
 from .table import deliver, general, is_tensor, linear
-from .views import reshape_any, slice_of, sum_to_size
+from .views import reshape_any, slice_of
 
 centred: Any = linear(
     "centred(input | dims)",
@@ -57,93 +56,6 @@ std_of: Any = general(
         * (centred(input, dims) * _freedom(input_shape, dims, correction))
     ),
 )
-
-
-def _norm_rule(g: Any, input: Any, out: Any, input_shape: Any, ord: Any, dims: Any, keepdim: Any) -> Any:
-    """Pullback of a vector norm; at zero, where it has no derivative, PyTorch's choice: zero."""
-    whole = spread(out, input_shape, dims, keepdim)
-    g = spread(g, input_shape, dims, keepdim)
-    if ord == 0:
-        return g * 0.0
-    if ord == 1:
-        return sgn(input) * g
-    if ord == 2:
-        return input * zero_safe_ratio(g, whole)
-    if ord in (math.inf, -math.inf):
-        return sgn(input) * (g * norm_ties(input, whole, dims))
-    return norm_power(input, ord) * zero_safe_ratio(g, norm_scale(whole, ord))
-
-
-def _ratio(a: Any, b: Any, out: Any = None) -> Any:
-    zero = b == 0
-    return np.where(zero, np.zeros((), a.dtype), a / np.where(zero, np.ones((), b.dtype), b))
-
-
-def _ties(a: Any, whole: Any, dims: Any) -> Any:
-    mask = np.abs(a) == whole
-    return (mask / np.maximum(mask.sum(axis=dims, keepdims=True), 1)).astype(whole.dtype)
-
-
-zero_safe_ratio: Any = general(
-    "zero_safe_ratio(input, other)",
-    _ratio,
-    node="DivBackward0",
-    public="div",
-    input=lambda g, other: zero_safe_ratio(g, other),
-    other=lambda g, input, other: -g * zero_safe_ratio(zero_safe_ratio(input, other), other),
-)
-norm_ties: Any = general("norm_ties(input, whole | dims)", _ties)
-# x |x|**(p-2), the direction of a norm of order p, and its derivative (p-1) |x|**(p-2)
-norm_power: Any = general(
-    "norm_power(input | ord)",
-    lambda a, ord: np.where(
-        a == 0, np.zeros((), a.dtype), a * np.power(np.abs(a), a.real.dtype.type(ord - 2))
-    ).astype(a.dtype),
-    node="MulBackward0",
-    public="mul",
-    input=lambda g, input, ord: g * abs_power(input, ord - 2) * (ord - 1),
-)
-abs_power: Any = general(
-    "abs_power(input | exponent)",
-    lambda a, exponent: np.where(
-        a == 0, np.zeros((), a.dtype), np.power(np.abs(a), a.real.dtype.type(exponent))
-    ).astype(a.dtype),
-    node="PowBackward0",
-    public="pow",
-    input=lambda g, input, exponent: g * norm_power(input, exponent) * exponent,
-)
-norm_scale: Any = general(
-    "norm_scale(input | ord)",
-    lambda a, ord: np.power(a, a.dtype.type(ord - 1)),
-    node="PowBackward0",
-    public="pow",
-    input=lambda g, input, ord: g * norm_scale(input, ord - 1) * (ord - 1),
-)
-norm_of: Any = general(
-    "norm_of(input | ord, dims, keepdim)",
-    k.vector_norm,
-    node="LinalgVectorNormBackward0",
-    public="linalg_vector_norm",
-    batch="axes",
-    input=_norm_rule,
-)
-# The norm of a difference, recorded as one operation.
-dist_of: Any = general(
-    "dist_of(input, other | p)",
-    lambda a, b, p: k.vector_norm(np.asarray(a - b), p, None, False),
-    node="DistBackward0",
-    public="dist",
-    input=lambda g, input, other, out, input_shape, p: sum_to_size(
-        _norm_rule(g, input - other, out, _common(input - other), p, None, False), input_shape
-    ),
-    other=lambda g, input, other, out, other_shape, p: sum_to_size(
-        -_norm_rule(g, input - other, out, _common(input - other), p, None, False), other_shape
-    ),
-)
-
-
-def _common(t: Any) -> tuple[int, ...]:
-    return tuple(t.shape)
 
 
 prod_dim: Any = general(
@@ -260,11 +172,6 @@ logsumexp_of: Any = general(
 )
 
 
-def _all_dims(input: Any, dim: Any) -> tuple[int, ...]:
-    dims = reduced_dims(input, dim)
-    return tuple(range(input.ndim)) if dims is None else dims
-
-
 def _spread_arguments(
     name: str, input: Any, dim: Any, unbiased: Any, correction: Any, keepdim: bool
 ) -> tuple[tuple[int, ...], Any]:
@@ -286,7 +193,7 @@ def _spread_arguments(
         correction = 1 if unbiased else 0
     elif correction is None:
         correction = 1
-    dims = _all_dims(input, dim)
+    dims = all_dims(input, dim)
     if kr.count(input.shape, dims) <= correction:
         warnings.warn(f"{name}(): {_NO_FREEDOM}", UserWarning, stacklevel=3)
     return dims, correction
@@ -424,73 +331,6 @@ def var_mean(
     return var_mean_of(input, dims, c, keepdim)
 
 
-def norm(
-    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None
-) -> Any:
-    """Vector norm of order `p` of all elements or along dimensions.
-
-    Args:
-        input: floating-point or complex.
-        p: the order: a number, inf, -inf, "fro" (2) or "nuc" (the sum of a matrix's singular values).
-        dim: dimension or dimensions; all if None.
-        keepdim: keep the reduced dimensions with size 1.
-        out: tensor to write the result to.
-        dtype: dtype to convert to first.
-
-    Returns:
-        a real tensor.
-
-    Raises:
-        RuntimeError: for integers.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.norm(torch.tensor([3.0, 4.0]))
-        tensor(5.)
-    """
-    if not is_tensor(input):
-        bad_argument("norm", "input", 1, "Tensor", input)
-    x = input if dtype is None else input.to(dtype)
-    if x.dtype.category < dtypes.FLOATING:
-        raise RuntimeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            f"{dtypes.SCALAR_NAME[x.dtype]}"
-        )
-    order = 2.0 if p in (None, "fro") else p
-    if isinstance(order, str):
-        raise RuntimeError(
-            f"linalg.matrix_norm: Order {'nuclear' if order == 'nuc' else order} not supported."
-        )
-    return deliver_exact("norm", norm_of(x, float(order), _all_dims(x, dim), keepdim), out)
-
-
-def vector_norm(
-    x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
-) -> Any:
-    """Vector norm of order `ord` of all elements or along dimensions.
-
-    Args:
-        x: floating-point or complex.
-        ord: the order: a number, inf or -inf.
-        dim: dimension or dimensions; all if None.
-        keepdim: keep the reduced dimensions with size 1.
-        dtype: dtype to convert to first.
-        out: tensor to write the result to.
-
-    Returns:
-        a real tensor.
-
-    Raises:
-        RuntimeError: for integers.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.linalg.vector_norm(torch.tensor([3.0, 4.0]), 1)
-        tensor(7.)
-    """
-    return norm(x, ord, dim, keepdim, out, dtype)
-
-
 def prod(
     input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:
@@ -544,7 +384,7 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
             "logsumexp(): Expected floating point type for result tensor, but got: "
             f"{dtypes.SCALAR_NAME[out.dtype]}"
         )
-    return deliver("logsumexp", logsumexp_of(x, _all_dims(x, dim), keepdim), out)
+    return deliver("logsumexp", logsumexp_of(x, all_dims(x, dim), keepdim), out)
 
 
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
@@ -561,7 +401,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     if x.dtype.is_complex:
         raise RuntimeError("nansum on CPU does not support complex inputs")
     op = nansum_of if x.dtype.category >= dtypes.FLOATING else sum_dims
-    return deliver("nansum", op(x, _all_dims(x, dim), keepdim), out)
+    return deliver("nansum", op(x, all_dims(x, dim), keepdim), out)
 
 
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
@@ -575,22 +415,11 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     if out is not None and out.dtype.category != dtypes.FLOATING == input.dtype.category:
         raise unsupported("nansum_cpu", out.dtype)
     total = nansum(input, dim, keepdim, dtype=dtype)
-    n = (input == input).sum(_all_dims(input, dim), keepdim)
+    n = (input == input).sum(all_dims(input, dim), keepdim)
     return deliver("nanmean", total / n, out)
 
 
-def dist(input: Any, other: Any, p: Any = 2) -> Any:
-    """The norm of order `p` of the difference of two tensors.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.dist(torch.tensor([3.0, 4.0]), torch.zeros(2))
-        tensor(5.)
-    """
-    return dist_of(input, other, float(p))
-
-
 FUNCTIONS: Final = (
-    "std", "var", "std_mean", "var_mean", "norm", "prod", "logsumexp", "nansum", "nanmean", "dist",
+    "std", "var", "std_mean", "var_mean", "prod", "logsumexp", "nansum", "nanmean",
 )  # fmt: skip
-METHODS: Final = ("std", "var", "norm", "prod", "logsumexp", "nansum", "nanmean", "dist")
+METHODS: Final = ("std", "var", "prod", "logsumexp", "nansum", "nanmean")

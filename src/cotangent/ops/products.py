@@ -39,12 +39,12 @@ addbmm_of = general(
     k.add_sum_of_products,
     node="AddbmmBackward0",
     public="addbmm",
-    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
     batch1=lambda g, batch1_shape, batch2, alpha: scale(
-        bmm_of(expand_to(g, (batch1_shape[0], *g.shape)), adjoint_matrix(batch2)), alpha
+        bmm_of(expand_to(g, (batch1_shape[0], *g.shape)), adjoint_matrix(batch2)), alpha.conjugate()
     ),
     batch2=lambda g, batch1, batch1_shape, alpha: scale(
-        bmm_of(adjoint_matrix(batch1), expand_to(g, (batch1_shape[0], *g.shape))), alpha
+        bmm_of(adjoint_matrix(batch1), expand_to(g, (batch1_shape[0], *g.shape))), alpha.conjugate()
     ),
 )
 addr_of = general(
@@ -53,9 +53,9 @@ addr_of = general(
     node="AddrBackward0",
     public="addr",
     misfit="2D tensor expected, got {ndim}D tensor for input",
-    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta),
-    vec1=lambda g, vec2, alpha: scale(mv_of(g, conj_of(vec2)), alpha),
-    vec2=lambda g, vec1, alpha: scale(mv_of(permute_dims(g, (1, 0)), conj_of(vec1)), alpha),
+    input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
+    vec1=lambda g, vec2, alpha: scale(mv_of(g, conj_of(vec2)), alpha.conjugate()),
+    vec2=lambda g, vec1, alpha: scale(mv_of(permute_dims(g, (1, 0)), conj_of(vec1)), alpha.conjugate()),
 )
 # The cross product is its own transpose up to the order of the factors: d(a x b) . g = da . (b x g).
 cross_of: Any = bilinear(

@@ -77,6 +77,12 @@ def reduced_dims(input: Any, dim: Any) -> tuple[int, ...] | None:
     return dims if dims and input.ndim else None
 
 
+def all_dims(input: Any, dim: Any) -> tuple[int, ...]:
+    """The dims of a reduction, counted from the front; None and empty sequences name all of them."""
+    dims = reduced_dims(input, dim)
+    return tuple(range(input.ndim)) if dims is None else dims
+
+
 def accumulating(input: Any, dtype: Any, out: Any = None) -> Any:
     """`input` in the dtype a sum of it has: as asked for, that of `out=`, or int64 for integers and bool."""
     if dtype is None and out is not None:

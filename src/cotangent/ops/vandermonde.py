@@ -1,13 +1,16 @@
-"""Vandermonde matrices."""
+"""Vandermonde matrices, and diagonals under torch.linalg."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from .. import dtypes
 from .join import cat
+from .matrices import NARROW, tensor
 from .ordering import cumprod
+from .sections import diagonal as any_diagonal
 from .shape import flip
+from .views import unsqueeze_at
 
 
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
@@ -49,4 +52,60 @@ def powers(x: Any, count: int) -> Any:
     return cat([ones, cumprod(wide.unsqueeze(-1).expand([*x.shape, count - 1]), -1)], -1)
 
 
-FUNCTIONS: Final = ("vander",)
+def linalg_vander(x: Any, *, N: int | None = None) -> Any:
+    """The powers 0 to N - 1 of every element.
+
+    Args:
+        x: (..., n).
+        N: how many powers; n if None.
+
+    Returns:
+        (..., n, N); integers become int64.
+
+    Raises:
+        RuntimeError: if N is less than 2, or for bools and 16-bit floats.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.linalg.vander(torch.tensor([2, 3]), N=3)
+        tensor([[1, 2, 4],
+                [1, 3, 9]])
+    """
+    tensor("linalg_vander", "x", x)
+    if N is not None and (isinstance(N, bool) or not hasattr(N, "__index__")):
+        raise TypeError(f"linalg_vander(): argument 'N' must be int, not {type(N).__name__}")
+    if x.dtype in NARROW or x.dtype is dtypes.bool_:
+        raise RuntimeError(
+            "linalg.vander supports floating point, complex, and integer tensors, but got "
+            f"{dtypes.SCALAR_NAME[x.dtype]}"
+        )
+    if not x.ndim:
+        x = unsqueeze_at(x, 0)
+    count = x.shape[-1] if N is None else int(N)
+    if count <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    return powers(x, count)
+
+
+def linalg_diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """The diagonals of matrices; a view.
+
+    Args:
+        A: (..., m, n).
+        offset: which diagonal, counted upwards from the main one.
+        dim1: the dimension of the rows.
+        dim2: the dimension of the columns.
+
+    Returns:
+        the other dimensions, followed by the diagonal.
+
+    Raises:
+        IndexError: if there are no such dimensions.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.linalg.diagonal(torch.tensor([[1, 2], [3, 4]]))
+        tensor([1, 4])
+    """
+    tensor("linalg_diagonal", "A", A)
+    return any_diagonal(A, offset, dim1, dim2)

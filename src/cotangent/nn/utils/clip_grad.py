@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...autograd.modes import no_grad
-from ...functions import clamp, norm, stack, tensor
+from ...functions import clamp, stack, tensor
+from ...ops.matrix_norms import norm
 from ...tensor import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]

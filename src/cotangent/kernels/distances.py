@@ -1,0 +1,64 @@
+"""Distances between all pairs of points."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+# Differences of that many numbers are held at a time.
+_ROOM = 1 << 22
+
+
+def cdist(a: Array, b: Array, p: float, by_products: bool) -> Array:
+    """The distance of order p of every row of `a` to every row of `b`.
+
+    Args:
+        a: (..., n, m).
+        b: (..., k, m), of the same batch shape.
+        p: the order, not negative; 0 counts the coordinates that differ.
+        by_products: whether |x - y|^2 is computed as |x|^2 - 2 x.y + |y|^2, by one product of matrices.
+    """
+    if by_products:
+        squares = _squares(a)[..., :, None] + _squares(b)[..., None, :] - 2 * (a @ b.swapaxes(-1, -2))
+        return np.asarray(np.sqrt(np.maximum(squares, 0)))
+    out = np.empty((*a.shape[:-1], b.shape[-2]), a.dtype)
+    step = max(1, _ROOM // max(1, math.prod(b.shape) * max(1, math.prod(out.shape[:-2]))))
+    for i in range(0, a.shape[-2], step):
+        sizes = np.abs(a[..., i : i + step, None, :] - b[..., None, :, :])
+        out[..., i : i + step, :] = _length(sizes, p)
+    return out
+
+
+def _squares(a: Array) -> Array:
+    return np.asarray(np.einsum("...i,...i->...", a, a))
+
+
+def _length(sizes: Array, p: float) -> Array:
+    if not sizes.shape[-1]:
+        return np.zeros(sizes.shape[:-1], sizes.dtype)
+    if p == 0:
+        return np.asarray((sizes != 0).sum(-1))
+    if p == 1:
+        return np.asarray(sizes.sum(-1))
+    if p == 2:
+        return np.asarray(np.sqrt((sizes * sizes).sum(-1)))
+    if p == math.inf:
+        return np.asarray(sizes.max(-1))
+    return np.asarray(np.power(np.power(sizes, sizes.dtype.type(p)).sum(-1), sizes.dtype.type(1 / p)))
+
+
+def pairs(square: Array) -> Array:
+    """The elements above the diagonals, row by row."""
+    i, j = np.triu_indices(square.shape[-1], 1)
+    return np.ascontiguousarray(square[..., i, j])
+
+
+def square(found: Array, n: int) -> Array:
+    """Zeros with these elements above the diagonals: the transpose of `pairs`."""
+    out = np.zeros((*found.shape[:-1], n, n), found.dtype)
+    i, j = np.triu_indices(n, 1)
+    out[..., i, j] = found
+    return out
