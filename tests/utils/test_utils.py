@@ -24,7 +24,3 @@ def test_says_what_pytorch_says(name: str) -> None:
     found = difference(recorded(AREA)[name], told(PROGRAMS[name], cotangent))
     assert found is None, found
 
-
-def test_worker_processes_are_refused_by_name() -> None:
-    with pytest.raises(NotImplementedError, match=r"num_workers=2.*num_workers=0"):
-        cotangent.utils.data.DataLoader([1, 2], num_workers=2)

@@ -1,34 +1,26 @@
-"""`DataLoader`: batches from a dataset, in this process."""
+"""`DataLoader`: batches from a dataset, made in this process or by workers."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from ... import lazy
 from ...dtypes import int64
 from ...functions import empty
 from .collate import default_collate, default_convert
-from .dataset import IterableDataset, Subset, TensorDataset
+from .dataset import IterableDataset
+from .fetch import Fetcher
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
-__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+__all__ = ["DataLoader", "default_collate", "default_convert"]
 
 _T_co = TypeVar("_T_co", covariant=True)
-
-
-def get_worker_info() -> None:
-    """What is known about the worker process this runs in: nothing, as this is none.
-
-    Returns:
-        None.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.utils.data.get_worker_info() is None
-        True
-    """
-    return None
+# Only loaders with workers need these.
+multiprocessing: Any = lazy.module("multiprocessing")
+multiprocess: Any = lazy.module("cotangent.utils.data.multiprocess")
 
 
 class _NoIndices(Sampler[None]):
@@ -48,21 +40,23 @@ class DataLoader(Generic[_T_co]):
         shuffle: whether to draw a new random order in each pass.
         sampler: gives the indices, instead of `shuffle`.
         batch_sampler: gives lists of indices, instead of `batch_size`, `shuffle`, `sampler`, `drop_last`.
-        num_workers: 0, as batches are loaded in this process.
+        num_workers: how many processes load batches; 0 loads them in this one.
         collate_fn: makes a batch of a list of samples.
         pin_memory: without effect, there is no accelerator.
         drop_last: whether to leave out a last, smaller batch.
-        timeout: seconds to wait for a worker; without effect.
-        worker_init_fn: called in each worker; without effect.
-        multiprocessing_context: how to start workers; none can be started.
+        timeout: seconds to wait for a batch of the workers; 0 waits as long as they live.
+        worker_init_fn: called in each worker, with its number, before it loads anything.
+        multiprocessing_context: how to start workers: "fork", "spawn", "forkserver" or a context.
         generator: source of random numbers.
-        prefetch_factor: batches that workers load ahead; needs workers.
+        prefetch_factor: batches that each worker loads ahead; 2 by default, with workers.
         persistent_workers: whether workers outlive a pass; needs workers.
         pin_memory_device: without effect.
-        in_order: whether batches come in the sampler's order; they do.
+        in_order: whether batches come in the sampler's order, or as workers finish them.
 
     Raises:
         ValueError: if options contradict each other or are out of range.
+        RuntimeError: while iterating: if a worker is killed or takes longer than `timeout`. What a worker
+            raises is raised here, with its traceback in the message.
 
     Example:
         >>> import cotangent as torch
@@ -96,7 +90,9 @@ class DataLoader(Generic[_T_co]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context)
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        if num_workers > 0 and prefetch_factor is None:
+            prefetch_factor = 2
         is_stream = isinstance(dataset, IterableDataset)
         if is_stream:
             _check_stream(shuffle, sampler, batch_sampler)
@@ -131,7 +127,7 @@ class DataLoader(Generic[_T_co]):
         self.pin_memory_device = pin_memory_device
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
-        self.multiprocessing_context = multiprocessing_context
+        self.multiprocessing_context = _context(num_workers, multiprocessing_context)
         self.in_order = in_order
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -145,7 +141,10 @@ class DataLoader(Generic[_T_co]):
         self._is_stream = is_stream
         # The length a stream was asked for, against which its samples are counted.
         self._promised: int | None = None
+        self._kept: _Pass | None = None
         self._complete = True
+        if num_workers > 0:
+            _warn_of_many(num_workers)
 
     def __setattr__(self, attr: str, val: Any) -> None:
         if self._complete and attr in self._FIXED:
@@ -161,7 +160,13 @@ class DataLoader(Generic[_T_co]):
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def __iter__(self) -> _Pass:
-        return _Pass(self)
+        if not (self.persistent_workers and self.num_workers):
+            return _Pass(self)
+        if self._kept is None or not self._kept.alive():
+            self._kept = _Pass(self)
+        else:
+            self._kept.again()
+        return self._kept
 
     def __len__(self) -> int:
         if not self._is_stream:
@@ -184,8 +189,8 @@ class _Pass:
                     stacklevel=3,
                 )
             warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
-                "won't be used.",
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned"
+                " memory won't be used.",
                 stacklevel=3,
             )
         self._loader = loader
@@ -194,10 +199,33 @@ class _Pass:
         # The seed that workers would get. It is drawn before the sampler is asked for the first index, and
         # has to be drawn for the sampler to see the same numbers as in PyTorch.
         self._base_seed = empty((), dtype=int64).random_(generator=loader.generator).item()
-        self._stream = iter(loader.dataset) if loader._is_stream else None
-        self._stream_ended = False
+        self._workers: Any = None
+        if loader.num_workers:
+            context = loader.multiprocessing_context or multiprocessing.get_context()
+            self._workers = multiprocess.Workers(loader, context, self._base_seed)
+            self._workers.begin(self._indices)
+        else:
+            self._fetcher = Fetcher(
+                loader.dataset,
+                loader._auto_collation,
+                loader.collate_fn,
+                loader.drop_last,
+                loader._is_stream,
+            )
         self._promised = loader._promised
         self._yielded = 0
+
+    def alive(self) -> bool:
+        """Whether its workers are still there."""
+        return bool(self._workers.close.alive)
+
+    def again(self) -> None:
+        """Begin another pass with the same workers."""
+        self._indices = iter(self._index_sampler)
+        self._promised = self._loader._promised
+        self._yielded = 0
+        self._workers.resume()
+        self._workers.begin(self._indices)
 
     def __iter__(self) -> _Pass:
         return self
@@ -206,67 +234,33 @@ class _Pass:
         return len(self._index_sampler)
 
     def __next__(self) -> Any:
-        indices = next(self._indices)
         loader = self._loader
-        if self._stream is None:
-            return self._fetch(indices)
-        batch = self._fetch_from_stream(self._stream, indices)
+        if self._workers is None:
+            batch = self._fetcher.fetch(next(self._indices))
+        else:
+            try:
+                batch = self._workers.next()
+            except StopIteration:
+                if not loader.persistent_workers:
+                    self._workers.close()
+                raise
         self._yielded += 1
-        if self._promised is not None and self._yielded > self._promised:
+        if loader._is_stream and self._promised is not None and self._yielded > self._promised:
+            several = (
+                "For multiprocessing data-loading, this could be caused by not properly configuring the "
+                "IterableDataset replica at each worker. Please see "
+                "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for examples."
+            )
             warnings.warn(
                 f"Length of IterableDataset {loader.dataset} was reported to be {self._promised}(when "
-                f"accessing len(dataloader)), but {self._yielded} samples have been fetched. ",
+                f"accessing len(dataloader)), but {self._yielded} samples have been fetched. "
+                + (several if loader.num_workers else ""),
                 stacklevel=2,
             )
         return batch
 
-    def _fetch(self, indices: Any) -> Any:
-        loader = self._loader
-        dataset = loader.dataset
-        if not loader._auto_collation:
-            return loader.collate_fn(dataset[indices])
-        if loader.collate_fn is default_collate:
-            batch = _rows(dataset, indices)
-            if batch is not None:
-                return batch
-        several = getattr(dataset, "__getitems__", None)
-        if several:
-            return loader.collate_fn(several(indices))
-        return loader.collate_fn([dataset[index] for index in indices])
-
-    def _fetch_from_stream(self, stream: Iterator[Any], indices: Any) -> Any:
-        loader = self._loader
-        if self._stream_ended:
-            raise StopIteration
-        if not loader._auto_collation:
-            return loader.collate_fn(next(stream))
-        samples = []
-        for _ in indices:
-            try:
-                samples.append(next(stream))
-            except StopIteration:
-                self._stream_ended = True
-                break
-        if not samples or (loader.drop_last and len(samples) < len(indices)):
-            raise StopIteration
-        return loader.collate_fn(samples)
-
     def __getstate__(self) -> Any:
         raise NotImplementedError("{} cannot be pickled", type(self).__name__)
-
-
-def _rows(dataset: Any, indices: list[Any]) -> list[Any] | None:
-    """A batch of a plain TensorDataset, or of a Subset of one, taken out of each tensor at once.
-
-    What the default collation makes of single samples, at a fraction of the time.
-    """
-    while type(dataset) is Subset:
-        chosen = dataset.indices
-        indices = [chosen[i] for i in indices]
-        dataset = dataset.dataset
-    if type(dataset) is not TensorDataset or any(t.requires_grad for t in dataset.tensors):
-        return None
-    return [t[indices] for t in dataset.tensors]
 
 
 def _check_workers(
@@ -274,7 +268,6 @@ def _check_workers(
     timeout: float,
     prefetch_factor: int | None,
     persistent_workers: bool,
-    multiprocessing_context: Any,
 ) -> None:
     if num_workers < 0:
         raise ValueError(
@@ -282,22 +275,53 @@ def _check_workers(
         )
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
-    if num_workers > 0:
-        raise NotImplementedError(
-            f"DataLoader(num_workers={num_workers}): worker processes are not available yet; "
-            "num_workers=0, which loads in this process, is the only value accepted."
-        )
-    if prefetch_factor is not None:
+    if num_workers == 0 and prefetch_factor is not None:
         raise ValueError(
-            "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to enable "
-            "multiprocessing, otherwise set prefetch_factor to None."
+            "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to"
+            " enable multiprocessing, otherwise set prefetch_factor to None."
         )
-    if persistent_workers:
+    if prefetch_factor is not None and prefetch_factor < 0:
+        raise ValueError("prefetch_factor option should be non-negative")
+    if persistent_workers and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
-    if multiprocessing_context is not None:
+
+
+def _context(num_workers: int, given: Any) -> Any:
+    """The multiprocessing context that a loader is given, by its object or its name."""
+    if given is None:
+        return None
+    if num_workers == 0:
         raise ValueError(
             "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
             f"but got num_workers={num_workers}"
+        )
+    if isinstance(given, str):
+        valid = multiprocessing.get_all_start_methods()
+        if given not in valid:
+            raise ValueError(
+                "multiprocessing_context option should specify a valid start method in "
+                f"{valid!r}, but got multiprocessing_context={given!r}"
+            )
+        return multiprocessing.get_context(given)
+    if not isinstance(given, multiprocessing.context.BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the "
+            f"start method, but got multiprocessing_context={given}"
+        )
+    return given
+
+
+def _warn_of_many(num_workers: int) -> None:
+    """Warn, as PyTorch does, of more workers than processors."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if processors is not None and num_workers > processors:
+        warnings.warn(
+            f"This DataLoader will create {num_workers} worker processes in total. Our suggested max number"
+            f" of worker in current system is {processors}, which is smaller than what this DataLoader is"
+            " going to create. Please be aware that excessive worker creation might get DataLoader running"
+            " slow or even freeze, lower the worker number to avoid potential slowness/freeze if"
+            " necessary.",
+            stacklevel=3,
         )
 
 
