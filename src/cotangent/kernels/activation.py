@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from . import activation_forms as forms
+from .eager import LIGHT, sized
 from .erf import erf
 from .halves import in_float
 
@@ -46,6 +48,7 @@ def without(g: Any, mask: Any, out: Any = ...) -> Any:
     return out
 
 
+@sized(forms.sigmoid)
 @in_float
 def sigmoid(a: Any, out: Any = ...) -> Any:
     """1 / (1 + exp(-a))."""
@@ -55,6 +58,7 @@ def sigmoid(a: Any, out: Any = ...) -> Any:
     return np.reciprocal(t, out=t)
 
 
+@sized(forms.sigmoid_backward)
 @in_float
 def sigmoid_backward(g: Any, y: Any, out: Any = ...) -> Any:
     """g * y * (1 - y); for complex y its conjugate is the caller's matter."""
@@ -63,11 +67,13 @@ def sigmoid_backward(g: Any, y: Any, out: Any = ...) -> Any:
     return np.multiply(g, t, out=out)
 
 
+@sized(forms.relu, LIGHT)
 def relu(a: Any, out: Any = ...) -> Any:
     """max(a, 0)."""
     return np.maximum(a, _ZERO.get(a.dtype, 0), out=out)
 
 
+@sized(forms.threshold_backward, LIGHT)
 @in_float
 def threshold_backward(g: Any, a: Any, threshold: float, out: Any = ...) -> Any:
     """`g` where a > threshold (or a is nan), else zero."""
@@ -90,6 +96,7 @@ def threshold(a: Any, threshold: float, value: float, out: Any = ...) -> Any:
     return out
 
 
+@sized(forms.hardtanh)
 @in_float
 def hardtanh(a: Any, low: float, high: float, out: Any = ...) -> Any:
     """`a` cut off at both bounds."""
@@ -99,6 +106,7 @@ def hardtanh(a: Any, low: float, high: float, out: Any = ...) -> Any:
     return np.minimum(t, high, out=t)
 
 
+@sized(forms.hardtanh_backward)
 @in_float
 def hardtanh_backward(g: Any, a: Any, low: float, high: float, out: Any = ...) -> Any:
     """`g` where low < a < high, else zero."""
@@ -107,6 +115,7 @@ def hardtanh_backward(g: Any, a: Any, low: float, high: float, out: Any = ...) -
     return without(g, mask, out)
 
 
+@sized(forms.leaky_relu)
 def leaky_relu(a: Any, slope: float, out: Any = ...) -> Any:
     """`a` where positive, slope * a elsewhere."""
     t = np.multiply(a, slope, out=...)
@@ -119,6 +128,7 @@ def leaky_relu(a: Any, slope: float, out: Any = ...) -> Any:
     return out
 
 
+@sized(forms.leaky_relu_backward)
 @in_float
 def leaky_relu_backward(g: Any, a: Any, slope: float, out: Any = ...) -> Any:
     """g where a is positive, slope * g elsewhere."""
@@ -131,6 +141,7 @@ def leaky_relu_backward(g: Any, a: Any, slope: float, out: Any = ...) -> Any:
     return np.multiply(g, factor, out=out)
 
 
+@sized(forms.elu)
 def elu(a: Any, alpha: float, scale: float, input_scale: float, out: Any = ...) -> Any:
     """scale * a where positive, scale * alpha * (exp(input_scale * a) - 1) elsewhere."""
     low = np.minimum(a, _ZERO.get(a.dtype, 0), out=...)
@@ -149,6 +160,7 @@ def celu(a: Any, alpha: float, out: Any = ...) -> Any:
     return elu(a, alpha, 1.0, 1.0 / alpha, out=out)
 
 
+@sized(forms.elu_backward)
 @in_float
 def elu_backward(g: Any, a: Any, alpha: float, scale: float, input_scale: float, out: Any = ...) -> Any:
     """g times the derivative of `elu`."""
@@ -164,6 +176,7 @@ def elu_backward(g: Any, a: Any, alpha: float, scale: float, input_scale: float,
     return np.multiply(g, t, out=out)
 
 
+@sized(forms.gelu)
 def gelu(a: Any, approximate: str, out: Any = ...) -> Any:
     """a times the normal distribution function at a, exactly or by its tanh form."""
     t = erf(np.multiply(a, _HALF_ROOT, out=...)) if approximate == "none" else _tanh_inner(a)
@@ -181,6 +194,7 @@ def _tanh_inner(a: Any) -> Any:
     return np.tanh(t, out=t)
 
 
+@sized(forms.gelu_backward)
 @in_float
 def gelu_backward(g: Any, a: Any, approximate: str, out: Any = ...) -> Any:
     """g times the derivative of `gelu`."""
@@ -206,6 +220,7 @@ def gelu_backward(g: Any, a: Any, approximate: str, out: Any = ...) -> Any:
     return np.multiply(t, g, out=out)
 
 
+@sized(forms.silu)
 def silu(a: Any, out: Any = ...) -> Any:
     """a * sigmoid(a)."""
     t = np.negative(a, out=...)
@@ -214,6 +229,7 @@ def silu(a: Any, out: Any = ...) -> Any:
     return np.divide(a, t, out=out)
 
 
+@sized(forms.silu_backward)
 @in_float
 def silu_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g times the derivative of `silu`: s * (1 + a * (1 - s))."""
@@ -235,6 +251,7 @@ def _softplus(a: Any) -> Any:
     return t
 
 
+@sized(forms.mish)
 def mish(a: Any, out: Any = ...) -> Any:
     """a * tanh(softplus(a))."""
     t = _softplus(a)
@@ -242,6 +259,7 @@ def mish(a: Any, out: Any = ...) -> Any:
     return np.multiply(t, a, out=out)
 
 
+@sized(forms.mish_backward)
 @in_float
 def mish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g times the derivative of `mish`: t + a * s * (1 - t^2)."""
@@ -254,6 +272,7 @@ def mish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     return np.multiply(g, t, out=out)
 
 
+@sized(forms.softplus)
 def softplus(a: Any, beta: float, threshold: float, out: Any = ...) -> Any:
     """log(1 + exp(beta * a)) / beta, and `a` itself where beta * a exceeds the threshold."""
     t = np.multiply(a, beta, out=...)
@@ -268,6 +287,7 @@ def softplus(a: Any, beta: float, threshold: float, out: Any = ...) -> Any:
     return out
 
 
+@sized(forms.softplus_backward)
 @in_float
 def softplus_backward(g: Any, a: Any, beta: float, threshold: float, out: Any = ...) -> Any:
     """g times the derivative of `softplus`."""
@@ -278,6 +298,7 @@ def softplus_backward(g: Any, a: Any, beta: float, threshold: float, out: Any = 
     return np.multiply(g, t, out=out)
 
 
+@sized(forms.log_sigmoid)
 @in_float
 def log_sigmoid(a: Any, out: Any = ...) -> Any:
     """log(sigmoid(a))."""
@@ -288,6 +309,7 @@ def log_sigmoid(a: Any, out: Any = ...) -> Any:
     return np.subtract(np.minimum(a, _ZERO.get(a.dtype, 0)), t, out=out)
 
 
+@sized(forms.log_sigmoid_backward)
 @in_float
 def log_sigmoid_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g * sigmoid(-a)."""
@@ -296,6 +318,7 @@ def log_sigmoid_backward(g: Any, a: Any, out: Any = ...) -> Any:
     return np.divide(g, t, out=out)
 
 
+@sized(forms.hardswish)
 def hardswish(a: Any, out: Any = ...) -> Any:
     """a * relu6(a + 3) / 6."""
     t = hardtanh(np.add(a, 3.0, out=...), 0.0, 6.0)
@@ -303,6 +326,7 @@ def hardswish(a: Any, out: Any = ...) -> Any:
     return np.divide(t, 6.0, out=out)
 
 
+@sized(forms.hardswish_backward)
 @in_float
 def hardswish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g times the derivative of `hardswish`."""
@@ -313,6 +337,7 @@ def hardswish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     return np.multiply(g, t, out=out)
 
 
+@sized(forms.hardsigmoid)
 def hardsigmoid(a: Any, out: Any = ...) -> Any:
     """relu6(a + 3) / 6."""
     t = np.add(a, 3.0, out=out)

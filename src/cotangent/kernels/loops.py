@@ -35,7 +35,7 @@ The `Plan` is a list of `Call`s, to be run in order with barriers in between, an
     call.numbers   int64 array, ready but for the body's numbers:
     call.scalars   {i: slot}: number i of the body belongs into numbers[slot] (a float into
                    numbers.view(float64)[slot]); given in `scalars=` of `lower` they are filled in
-    call.count, call.grain   the index space
+    call.count, call.grain   the index space; call.cost the time for an element, about
 
 `steps(plan, addresses)` makes `runtime.Step`s of it; `run(plan, arrays, scalars)` runs it at once. Kernels
 are named by structure (types, classes of strides, the expression), never by sizes, so that new shapes reuse
@@ -125,6 +125,7 @@ class Call:
     scalars: dict[int, int]
     count: int
     grain: int
+    cost: int = 1
 
 
 @dataclass(slots=True)
@@ -148,6 +149,8 @@ def lower(loop: Loop, scalars: Sequence[float] | Mapping[int, float] = ()) -> Pl
     Raises:
         RuntimeError: if there is no machine code here.
     """
+    if not runtime.ready():
+        raise RuntimeError("no machine code can be generated: llvmlite is not usable here")
     plan = Plan()
     if not loop.axes:
         if all(loop.shape):
@@ -156,25 +159,26 @@ def lower(loop: Loop, scalars: Sequence[float] | Mapping[int, float] = ()) -> Pl
         _reduction(loop, plan)
     known = scalars if isinstance(scalars, Mapping) else dict(enumerate(scalars))
     for call in plan.calls:
-        fill(call, known)
+        put(call.numbers, call.scalars, known)
     return plan
 
 
-def fill(call: Call, scalars: Mapping[int, float]) -> None:
-    """Put the values of a body's numbers into a call.
+def put(numbers: NDArray[np.int64], slots: Mapping[int, int], scalars: Mapping[int, float]) -> None:
+    """Put the values of a body's numbers where a kernel reads them.
 
     Args:
-        call: the call.
-        scalars: value by number.
+        numbers: of a call.
+        slots: its `scalars`.
+        scalars: value by number; those that are missing are left as they are.
     """
-    floats = call.numbers.view(np.float64)
-    for i, slot in call.scalars.items():
+    floats = numbers.view(np.float64)
+    for i, slot in slots.items():
         if i in scalars:
             value = scalars[i]
             if isinstance(value, float):
                 floats[slot] = value
             else:
-                call.numbers[slot] = value
+                numbers[slot] = value
 
 
 def steps(plan: Plan, addresses: Sequence[int]) -> list[runtime.Step]:
@@ -203,10 +207,14 @@ def run(plan: Plan, arrays: Sequence[Any], scalars: Mapping[int, float] | None =
     """
     buffers = [*arrays, *(np.empty(size, np.uint8) for size in plan.scratch)]
     for call in plan.calls:
-        if scalars:
-            fill(call, scalars)
-        chosen = [buffers[b] for b in call.buffers]
-        runtime.launch_packed(call.kernel, call.count, call.grain, chosen, call.numbers)
+        numbers = call.numbers
+        if scalars and call.scalars:
+            # A plan may be run by several threads at once, with other values.
+            numbers = numbers.copy()
+            put(numbers, call.scalars, scalars)
+        runtime.launch_packed(
+            call.kernel, call.count, call.grain, numbers, [buffers[b] for b in call.buffers]
+        )
 
 
 def collapsed(
@@ -503,23 +511,22 @@ def call(structure: Nest, buffers: tuple[int, ...], numbers: list[int], count: i
         slots[i] = len(numbers)
         numbers.append(0)
     kernel = jit.function(structure.name(), lambda: nest_ir.module(structure))
-    return Call(
-        kernel, buffers, np.array(numbers, np.int64), slots, count, grain(count, each, structure.body)
-    )
+    cost = 1 + 4 * sum(node[0] in _HEAVY for node in structure.body.nodes)
+    return Call(kernel, buffers, np.array(numbers, np.int64), slots, count, grain(count, each, cost), cost)
 
 
-def grain(count: int, each: int, body: Body) -> int:
+def grain(count: int, each: int, cost: int = 1) -> int:
     """How many indices make a chunk.
 
     Args:
         count: indices.
         each: elements per index.
-        body: what is computed of an element.
+        cost: time for an element, about; 1 for cheap operations.
 
     Returns:
         The grain.
     """
-    chunk = max(_CHUNK // max(each, 1), -(-count // _CHUNKS), 1)
+    chunk = max(_CHUNK // (each * cost or 1), -(-count // _CHUNKS), 1)
     if each == 1:
         # Whole vectors and cache lines.
         chunk = -(-chunk // 1024) * 1024

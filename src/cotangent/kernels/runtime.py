@@ -89,6 +89,7 @@ class _Native:
         self.methods: list[Any] = []
         self.run: Callable[..., None]
         self.launch: Callable[..., None]
+        self.launch_packed: Callable[..., None]
         self.address: Callable[[Any], int]
 
 
@@ -153,7 +154,7 @@ def launch(kernel: int, count: int, grain: int, buffers: int, ints: int, *operan
 
 
 def launch_packed(
-    kernel: int, count: int, grain: int, buffers: Sequence[Any], numbers: NDArray[np.int64]
+    kernel: int, count: int, grain: int, numbers: NDArray[np.int64], buffers: Sequence[Any]
 ) -> None:
     """Run one step whose numbers are in an array.
 
@@ -161,10 +162,14 @@ def launch_packed(
         kernel: address of the kernel.
         count: indices [0, count).
         grain: indices per chunk.
-        buffers: ndarrays.
         numbers: as the kernel reads them.
+        buffers: ndarrays, at most 64.
     """
-    Program([Step(kernel, buffers, numbers, count, grain)]).run()
+    if count > grain:
+        pool = _native.pool or _workers()
+        _native.launch_packed(pool, kernel, count, max(grain, count // _LONGEST + 1), numbers, *buffers)
+    else:
+        _native.launch_packed(0, kernel, count, count, numbers, *buffers)
 
 
 class Program:
@@ -267,6 +272,7 @@ def _start() -> bool:
         _native.table = {name: int(word or 0) for name, word in zip(runtime_ir.EXPORTS, words)}
         _native.run = _builtin("run", _native.table["py_run"])
         _native.launch = _builtin("launch", _native.table["py_launch"])
+        _native.launch_packed = _builtin("launch_packed", _native.table["py_launch_packed"])
         _native.address = _builtin("address", _native.table["py_address"])
         spin = ctypes.CFUNCTYPE(None, ctypes.c_int64)(_native.table["spin"])
         fastest = min(_timed(spin, 500) for _ in range(5))

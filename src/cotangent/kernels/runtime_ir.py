@@ -36,6 +36,7 @@ STAGES_LEFT: Final = 49
 CHUNKS: Final = 50
 FIRST_STEP: Final = 51
 SEQUENCE: Final = 52
+STEPS: Final = 53
 FINISHED: Final = 64
 BUSY: Final = 80
 SHUTDOWN: Final = 96
@@ -46,7 +47,10 @@ POOL_BYTES: Final = 144 * 8
 
 CHUNK_BITS: Final = 24
 
-EXPORTS: Final = ("pool_init", "pool_shutdown", "worker", "spin", "py_run", "py_launch", "py_address", "run")
+EXPORTS: Final = (
+    "pool_init", "pool_shutdown", "worker", "spin", "run",
+    "py_run", "py_launch", "py_launch_packed", "py_address",
+)  # fmt: skip
 
 _PAUSE: Final = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
@@ -148,23 +152,31 @@ define void @pool_shutdown(ptr %pool) nounwind {
   ret void
 }
 
-; Runs chunk `index` of the stage whose first step is given.
-define internal void @run_chunk(ptr %first, i64 %index) nounwind {
+; Runs chunk `index` of a stage: of the last of its steps that has no more chunks before it than that.
+define internal void @run_chunk(ptr %first, i64 %steps, i64 %index) nounwind {
 entry:
   br label %find
 find:
-  %step = phi ptr [%first, %entry], [%after, %next]
-  %p5 = getelementptr i64, ptr %step, i64 5
-  %before = load i64, ptr %p5
-  %p6 = getelementptr i64, ptr %step, i64 6
-  %chunks = load i64, ptr %p6
-  %k = sub i64 %index, %before
-  %here = icmp slt i64 %k, %chunks
-  br i1 %here, label %call, label %next
-next:
-  %after = getelementptr i64, ptr %step, i64 8
+  %low = phi i64 [0, %entry], [%low1, %cut]
+  %high = phi i64 [%steps, %entry], [%high1, %cut]
+  %width = sub i64 %high, %low
+  %wide = icmp sgt i64 %width, 1
+  br i1 %wide, label %cut, label %call
+cut:
+  %half = lshr i64 %width, 1
+  %middle = add i64 %low, %half
+  %pm = getelementptr [8 x i64], ptr %first, i64 %middle
+  %pm5 = getelementptr i64, ptr %pm, i64 5
+  %beforem = load i64, ptr %pm5
+  %below = icmp sle i64 %beforem, %index
+  %low1 = select i1 %below, i64 %middle, i64 %low
+  %high1 = select i1 %below, i64 %high, i64 %middle
   br label %find
 call:
+  %step = getelementptr [8 x i64], ptr %first, i64 %low
+  %p5 = getelementptr i64, ptr %step, i64 5
+  %before = load i64, ptr %p5
+  %k = sub i64 %index, %before
   %kernel = load ptr, ptr %step
   %p1 = getelementptr i64, ptr %step, i64 1
   %buffers = load ptr, ptr %p1
@@ -193,6 +205,8 @@ stage:
 begin:
   %p0 = getelementptr [4 x i64], ptr %stages, i64 %s
   %first = load ptr, ptr %p0
+  %p1 = getelementptr i64, ptr %p0, i64 1
+  %steps = load i64, ptr %p1
   %p2 = getelementptr i64, ptr %p0, i64 2
   %chunks = load i64, ptr %p2
   br label %chunk
@@ -201,7 +215,7 @@ chunk:
   %more = icmp slt i64 %i, %chunks
   br i1 %more, label %work, label %stage_end
 work:
-  call void @run_chunk(ptr %first, i64 %i)
+  call void @run_chunk(ptr %first, i64 %steps, i64 %i)
   %i1 = add i64 %i, 1
   br label %chunk
 stage_end:
@@ -237,6 +251,8 @@ take:
   %n1 = sub i64 %n, 1
   store i64 %n1, ptr %pleft
   %first = load ptr, ptr %stage
+  %p1 = getelementptr i64, ptr %stage, i64 1
+  %steps = load i64, ptr %p1
   %p2 = getelementptr i64, ptr %stage, i64 2
   %chunks = load i64, ptr %p2
   %many = icmp sgt i64 %chunks, 1
@@ -245,11 +261,13 @@ few:
   %one = icmp eq i64 %chunks, 1
   br i1 %one, label %alone, label %next
 alone:
-  call void @run_chunk(ptr %first, i64 0)
+  call void @run_chunk(ptr %first, i64 %steps, i64 0)
   br label %next
 publish:
   store i64 %chunks, ptr %pchunks
   store ptr %first, ptr %pfirst
+  %psteps = getelementptr i8, ptr %pool, i64 $STEPS
+  store i64 %steps, ptr %psteps
   %punfinished = getelementptr i8, ptr %pool, i64 $LEFT
   store atomic i64 %chunks, ptr %punfinished monotonic, align 8
   %seq = load i64, ptr %pseq
@@ -268,6 +286,7 @@ entry:
   %punfinished = getelementptr i8, ptr %pool, i64 $LEFT
   %pchunks = getelementptr i8, ptr %pool, i64 $CHUNKS
   %pfirst = getelementptr i8, ptr %pool, i64 $FIRST_STEP
+  %psteps = getelementptr i8, ptr %pool, i64 $STEPS
   %pfinished = getelementptr i8, ptr %pool, i64 $FINISHED
   %pshutdown = getelementptr i8, ptr %pool, i64 $SHUTDOWN
   %psignal = getelementptr i8, ptr %pool, i64 $SIGNAL
@@ -292,8 +311,9 @@ take:
 work:
   %chunks = load i64, ptr %pchunks
   %first = load ptr, ptr %pfirst
+  %steps = load i64, ptr %psteps
   %index = sub i64 %chunks, %remaining
-  call void @run_chunk(ptr %first, i64 %index)
+  call void @run_chunk(ptr %first, i64 %steps, i64 %index)
   %before = atomicrmw sub ptr %punfinished, i64 1 acq_rel, align 8
   %last = icmp eq i64 %before, 1
   br i1 %last, label %onward, label %worked
@@ -409,13 +429,10 @@ define ptr @py_address(ptr %self, ptr %args, i64 %nargs) nounwind {
 }
 
 ; launch(pool, kernel, count, grain, nbuffers, nints, *arrays, *ints, *floats): one step, at most 64 operands.
-; A step of one chunk is run with the interpreter lock held, as it is short.
 define ptr @py_launch(ptr %self, ptr %args, i64 %nargs) nounwind {
 entry:
   %buffers = alloca [64 x ptr], align 16
   %numbers = alloca [64 x i64], align 16
-  %step = alloca [8 x i64], align 16
-  %stage = alloca [4 x i64], align 16
   %few = icmp sle i64 %nargs, 70
   br i1 %few, label %heads, label %error
 heads:
@@ -484,12 +501,77 @@ checked:
   %bad = icmp ne ptr %failed, null
   br i1 %bad, label %error, label %go
 go:
+  call void @launch(i64 %pool, i64 %kernel, i64 %count, i64 %grain, ptr %buffers, ptr %numbers)
+  call void @Py_IncRef(ptr %self)
+  ret ptr %self
+error:
+  call void @complain()
+  ret ptr null
+}
+
+; launch_packed(pool, kernel, count, grain, numbers, *arrays): the same with the numbers in an array.
+define ptr @py_launch_packed(ptr %self, ptr %args, i64 %nargs) nounwind {
+entry:
+  %buffers = alloca [64 x ptr], align 16
+  %few = icmp sle i64 %nargs, 69
+  br i1 %few, label %heads, label %error
+heads:
+  %a0 = load ptr, ptr %args
+  %pool = call i64 @PyLong_AsLongLong(ptr %a0)
+  %p1 = getelementptr ptr, ptr %args, i64 1
+  %a1 = load ptr, ptr %p1
+  %kernel = call i64 @PyLong_AsLongLong(ptr %a1)
+  %p2 = getelementptr ptr, ptr %args, i64 2
+  %a2 = load ptr, ptr %p2
+  %count = call i64 @PyLong_AsLongLong(ptr %a2)
+  %p3 = getelementptr ptr, ptr %args, i64 3
+  %a3 = load ptr, ptr %p3
+  %grain = call i64 @PyLong_AsLongLong(ptr %a3)
+  %p4 = getelementptr ptr, ptr %args, i64 4
+  %a4 = load ptr, ptr %p4
+  %pn = getelementptr i8, ptr %a4, i64 %DATA_OFFSET
+  %numbers = load ptr, ptr %pn
+  %rest = getelementptr ptr, ptr %args, i64 5
+  %nrest = sub i64 %nargs, 5
+  br label %arrays
+arrays:
+  %i = phi i64 [0, %heads], [%i1, %array]
+  %more = icmp slt i64 %i, %nrest
+  br i1 %more, label %array, label %checked
+array:
+  %pa = getelementptr ptr, ptr %rest, i64 %i
+  %aa = load ptr, ptr %pa
+  %pd = getelementptr i8, ptr %aa, i64 %DATA_OFFSET
+  %data = load ptr, ptr %pd
+  %slot = getelementptr ptr, ptr %buffers, i64 %i
+  store ptr %data, ptr %slot
+  %i1 = add i64 %i, 1
+  br label %arrays
+checked:
+  %failed = call ptr @PyErr_Occurred()
+  %bad = icmp ne ptr %failed, null
+  br i1 %bad, label %error, label %go
+go:
+  call void @launch(i64 %pool, i64 %kernel, i64 %count, i64 %grain, ptr %buffers, ptr %numbers)
+  call void @Py_IncRef(ptr %self)
+  ret ptr %self
+error:
+  call void @complain()
+  ret ptr null
+}
+
+; Runs one step: of one chunk with the interpreter lock held, as it is short; of several without.
+define internal void @launch(i64 %pool, i64 %kernel, i64 %count, i64 %grain, ptr %buffers, ptr %numbers)
+    nounwind {
+entry:
+  %step = alloca [8 x i64], align 16
+  %stage = alloca [4 x i64], align 16
   %fn = inttoptr i64 %kernel to ptr
   %single = icmp sge i64 %grain, %count
   br i1 %single, label %direct, label %shared
 direct:
   call void %fn(ptr %buffers, ptr %numbers, i64 0, i64 %count)
-  br label %done
+  ret void
 shared:
   %up = add i64 %count, %grain
   %up1 = sub i64 %up, 1
@@ -516,19 +598,20 @@ shared:
   %state = call ptr @PyEval_SaveThread()
   call void @run(ptr %ppool, ptr %stage, i64 1)
   call void @PyEval_RestoreThread(ptr %state)
-  br label %done
-done:
-  call void @Py_IncRef(ptr %self)
-  ret ptr %self
-error:
+  ret void
+}
+
+; Sets an error if none is set.
+define internal void @complain() nounwind {
+entry:
   %pending = call ptr @PyErr_Occurred()
   %silent = icmp eq ptr %pending, null
-  br i1 %silent, label %raise, label %raised
+  br i1 %silent, label %raise, label %out
 raise:
   call void @PyErr_BadInternalCall()
-  br label %raised
-raised:
-  ret ptr null
+  br label %out
+out:
+  ret void
 }
 declare void @PyErr_BadInternalCall()
 """

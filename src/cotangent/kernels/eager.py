@@ -1,0 +1,269 @@
+"""Generated kernels in eager mode: which operation of which size uses one, and how it is called.
+
+`Fused(formula)` is an elementwise computation over arrays by a generated kernel. `sized(formula)` decorates a
+NumPy kernel: small arrays take the NumPy code (bit for bit what they always gave), large ones the generated
+kernel, which passes over memory once, on all cores. Both agree to a few units in the last place.
+
+The first large operations of a program stay with NumPy, until so many elements have been computed (`WARM_UP`)
+that loading the compiler has paid; this depends on the program alone, not on the time. From then on a kernel
+is compiled (or found on disk) when it is first needed. `settings.kernels` (or COTANGENT_KERNELS) set to 0
+keeps to NumPy, 1 does without the warm-up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from . import loops, runtime
+from .loops import Body, Loop, Operand, Pass, kind_of
+from .symbolic import Form, Sym, has_form
+from .vectors import compute_type
+
+__all__ = ["HEAVY", "LIGHT", "Fused", "sized", "worthwhile"]
+
+# Elements from which a generated kernel is faster, as benchmarks/eager_kernels.py measures it: for
+# expressions of several operations or a transcendental one, and for a single cheap one (which NumPy does at
+# the speed of memory).
+HEAVY: Final = 4096
+LIGHT: Final = 65536
+WARM_UP: Final = 1 << 21
+
+_PLANS: Final = 4096
+
+
+class _State:
+    """Whether generated kernels are in use."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.off = False
+        self.credit = 0
+
+
+_state: Final = _State()
+
+
+def worthwhile(size: int) -> bool:
+    """Whether an operation on that many elements uses a generated kernel; counts them.
+
+    Args:
+        size: of the operation, above its threshold.
+
+    Returns:
+        True if it does.
+    """
+    return _state.on or _warm(size)
+
+
+def _warm(size: int) -> bool:
+    if _state.off:
+        return False
+    _state.credit += size
+    wanted = os.environ.get("COTANGENT_KERNELS", "")
+    if wanted == "0":
+        _state.off = True
+        return False
+    if wanted != "1" and _state.credit < WARM_UP:
+        return False
+    _state.on = runtime.ready()
+    _state.off = not _state.on
+    return _state.on
+
+
+class Fused:
+    """An elementwise computation over arrays.
+
+    Args:
+        form: the formula (see `symbolic`): takes a symbol for each array, a symbol for each number, and other
+            arguments as they are; gives a symbol or a tuple of symbols.
+    """
+
+    __slots__ = ("form", "flat", "plans")
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        # (types, other arguments) -> kernel over contiguous arrays; and layouts -> plan.
+        self.flat: dict[Any, Any] = {}
+        self.plans: dict[Any, Any] = {}
+
+    def __call__(self, args: tuple[Any, ...], out: Any = None) -> Any:
+        """Compute.
+
+        Args:
+            args: arrays, numbers and others, in the formula's order. Arrays are of types that kernels know.
+            out: where to, if not a new array: of the right shape and type, and either one of the arrays or
+                apart
+                from them.
+
+        Returns:
+            The result (a tuple if the formula gives one).
+        """
+        arrays = []
+        numbers = []
+        key: list[Any] = []
+        shape: Any = None
+        flat = out is None or out.flags.c_contiguous
+        for a in args:
+            if a.__class__ is np.ndarray:
+                arrays.append(a)
+                if not a.ndim:
+                    key.append((a.dtype, 0))
+                    continue
+                key.append(a.dtype)
+                if shape is None:
+                    shape = a.shape
+                elif a.shape != shape:
+                    flat = False
+                if flat and not a.flags.c_contiguous:
+                    flat = False
+            elif a.__class__ is float or a.__class__ is int:
+                numbers.append(float(a))
+                key.append(float)
+            else:
+                key.append(a)
+        if not flat or shape is None:
+            return self._laid_out(args, arrays, numbers, tuple(key), out)
+        name = tuple(key)
+        made = self.flat.get(name)
+        if made is None:
+            made = self.flat[name] = self._compile(args, None, None)
+        plan, types = made
+        results = [np.empty(shape, d) for d in types] if out is None else [out]
+        call = plan.calls[0]
+        count = arrays[0].size if arrays[0].ndim else prod(shape)
+        runtime.launch(
+            call.kernel, count, loops.grain(count, 1, call.cost), len(arrays) + len(results), 1,
+            *arrays, *results, count, *numbers,
+        )  # fmt: skip
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _laid_out(
+        self, args: tuple[Any, ...], arrays: list[Any], numbers: list[float], key: tuple[Any, ...], out: Any
+    ) -> Any:
+        """Operands of any layout, through a plan that is kept for that layout."""
+        layout = (key, tuple((a.shape, a.strides) for a in arrays), None if out is None else out.strides)
+        made = self.plans.get(layout)
+        if made is None:
+            if len(self.plans) >= _PLANS:
+                self.plans.clear()
+            shape = np.broadcast_shapes(*(a.shape for a in arrays))
+            made = self.plans[layout] = (*self._compile(args, shape, out), shape)
+        plan, types, shape = made
+        results = [_empty(shape, d, arrays) for d in types] if out is None else [out]
+        loops.run(plan, [*arrays, *results], dict(enumerate(numbers)))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _compile(
+        self, args: tuple[Any, ...], given: tuple[int, ...] | None, out: Any
+    ) -> tuple[Any, list[Any]]:
+        """The plan for arguments like these, and the types of the results; no shape: contiguous ones."""
+        body = Body()
+        operands: list[Operand] = []
+        symbols: list[Any] = []
+        numbers = 0
+        flat = given is None
+        shape = (1 << 20,) if given is None else given
+        arrays = [a for a in args if a.__class__ is np.ndarray]
+        kind = compute_type(kind_of(np.result_type(*(a.dtype for a in arrays if a.dtype.kind != "b"))) or "")
+        for a in args:
+            if a.__class__ is np.ndarray:
+                own = kind_of(a.dtype) or ""
+                symbols.append(Sym(body, body.input(len(operands), compute_type(own))))
+                operands.append(_operand(a, own, shape, flat))
+            elif a.__class__ is float or a.__class__ is int:
+                symbols.append(Sym(body, body.number(numbers, kind)))
+                numbers += 1
+            else:
+                symbols.append(a)
+        results = self.form(*symbols)
+        if not isinstance(results, tuple):
+            results = (results,)
+        half = next((a.dtype for a in arrays if kind_of(a.dtype) in ("f16", "bf16")), None)
+        types = [half if half is not None and r.kind == "f32" else _NUMPY[r.kind] for r in results]
+        stores = []
+        for r, d in zip(results, types):
+            stores.append((len(operands), r.ref))
+            if out is not None:
+                operands.append(_operand(out, kind_of(out.dtype) or "", shape, flat))
+            else:
+                model = None if flat else _empty(shape, d, arrays)
+                operands.append(_operand(model, kind_of(d) or "", shape, flat))
+        loop = Loop(shape, tuple(operands), body, (Pass(stores=tuple(stores)),))
+        return loops.lower(loop), types
+
+
+_NUMPY: Final[dict[str, Any]] = {
+    "f32": np.dtype(np.float32), "f64": np.dtype(np.float64), "b1": np.dtype(np.bool_),
+    "i64": np.dtype(np.int64), "i32": np.dtype(np.int32), "u8": np.dtype(np.uint8),
+    "i16": np.dtype(np.int16), "i8": np.dtype(np.int8),
+}  # fmt: skip
+
+
+def _operand(array: Any, kind: str, shape: tuple[int, ...], flat: bool) -> Operand:
+    if flat:
+        return Operand(kind, (0 if array is not None and not array.ndim else 1,))
+    missing = len(shape) - array.ndim
+    strides = [0 if n == 1 else s // array.itemsize for n, s in zip(array.shape, array.strides)]
+    return Operand(kind, (*([0] * missing), *strides))
+
+
+def _empty(shape: tuple[int, ...], dtype: Any, arrays: list[Any]) -> Any:
+    """A new array, in the order in memory of the first array that has this shape."""
+    for a in arrays:
+        if a.shape == shape and not a.flags.c_contiguous:
+            return np.empty_like(a, dtype)
+    return np.empty(shape, dtype)
+
+
+def sized(form: Form, threshold: int = HEAVY) -> Callable[[Any], Any]:
+    """A decorator of elementwise NumPy kernels: large arrays are computed by a generated kernel.
+
+    Args:
+        form: the kernel's formula over symbols.
+        threshold: elements from which that is faster.
+
+    Returns:
+        The decorator. The kernel takes arrays, then statics, then `out=`.
+    """
+
+    def decorate(kernel: Any) -> Any:
+        fused = Fused(form)
+
+        @wraps(kernel)
+        def run(a: Any, *rest: Any, out: Any = ...) -> Any:
+            if a.size < threshold or not worthwhile(a.size) or not _fits(a, rest, out):
+                return kernel(a, *rest, out=out)
+            return fused((a, *rest), None if out is ... else out)
+
+        return has_form(form)(run)
+
+    return decorate
+
+
+_KNOWN: Final = frozenset(d for d in _NUMPY.values() if d.kind == "f")
+
+
+def _fits(a: Any, rest: tuple[Any, ...], out: Any) -> bool:
+    """Whether these operands are for a kernel: arrays of one float type, and no writing into what is read."""
+    d = a.dtype
+    if a.__class__ is not np.ndarray or (d not in _KNOWN and kind_of(d) not in ("f16", "bf16")):
+        return False
+    for other in rest:
+        if other.__class__ is np.ndarray:
+            if other.dtype is not d and (other.dtype != d or other.dtype.kind == "b"):
+                return False
+            if other.ndim and other.shape != a.shape and np.broadcast_shapes(a.shape, other.shape) != a.shape:
+                return False
+    if out is ... or out is None:
+        return True
+    if out.__class__ is not np.ndarray or out.dtype != d or out.shape != a.shape:
+        return False
+    return not any(
+        x is not out and np.may_share_memory(x, out) for x in (a, *rest) if x.__class__ is np.ndarray
+    )

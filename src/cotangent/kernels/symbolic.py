@@ -1,0 +1,222 @@
+"""Formulas over symbols: the form in which an elementwise kernel is given to the code generator.
+
+A `Sym` is a value of a `Body` with operators. `form_of(kernel)` gives, for an elementwise kernel (a ufunc, or
+a function that was declared with `@has_form(formula)`), the same computation over symbols: called with a Sym
+for each array and Syms, numbers or whatever else for the other arguments, it gives a Sym. So
+
+    body = Body()
+    x = Sym(body, body.input(0, "f32"))
+    y = form_of(np.exp)(x) * 2.0 + 1.0
+
+makes the expression exp(x) * 2 + 1. All operands of an operation have the type of the first Sym among them;
+numbers become constants (of that type), so what should be known only when the kernel runs is given as
+`body.number`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from .scalar import Body
+
+__all__ = ["Sym", "call", "form_of", "has_form", "where"]
+
+Form = Callable[..., Any]
+
+
+class Sym:
+    """A value of a body; see the module's text."""
+
+    __slots__ = ("body", "ref")
+    # Arrays leave operators to this class.
+    __array_ufunc__ = None
+
+    def __init__(self, body: Body, ref: int) -> None:
+        self.body = body
+        self.ref = ref
+
+    @property
+    def kind(self) -> str:
+        """Its type ("f32", "b1", ...)."""
+        return self.body.kind(self.ref)
+
+    def like(self, value: Any) -> Sym:
+        """`value` as a symbol; a number becomes a constant of this type."""
+        return value if isinstance(value, Sym) else Sym(self.body, self.body.const(value, self.kind))
+
+    def cast(self, kind: str) -> Sym:
+        """This value in another type."""
+        return Sym(self.body, self.body.cast(self.ref, kind))
+
+    def _with(self, name: str, other: Any) -> Sym:
+        return Sym(self.body, self.body.op(name, self.ref, self.like(other).ref))
+
+    def _after(self, name: str, other: Any) -> Sym:
+        return Sym(self.body, self.body.op(name, self.like(other).ref, self.ref))
+
+    def __add__(self, other: Any) -> Sym:
+        return self._with("add", other)
+
+    def __radd__(self, other: Any) -> Sym:
+        return self._after("add", other)
+
+    def __sub__(self, other: Any) -> Sym:
+        return self._with("sub", other)
+
+    def __rsub__(self, other: Any) -> Sym:
+        return self._after("sub", other)
+
+    def __mul__(self, other: Any) -> Sym:
+        return self._with("mul", other)
+
+    def __rmul__(self, other: Any) -> Sym:
+        return self._after("mul", other)
+
+    def __truediv__(self, other: Any) -> Sym:
+        return self._with("div", other)
+
+    def __rtruediv__(self, other: Any) -> Sym:
+        return self._after("div", other)
+
+    def __neg__(self) -> Sym:
+        return call("neg", self)
+
+    def __invert__(self) -> Sym:
+        return call("not", self)
+
+    def __and__(self, other: Any) -> Sym:
+        return self._with("and", other)
+
+    def __or__(self, other: Any) -> Sym:
+        return self._with("or", other)
+
+    def __lt__(self, other: Any) -> Sym:
+        return self._with("lt", other)
+
+    def __le__(self, other: Any) -> Sym:
+        return self._with("le", other)
+
+    def __gt__(self, other: Any) -> Sym:
+        return self._with("gt", other)
+
+    def __ge__(self, other: Any) -> Sym:
+        return self._with("ge", other)
+
+    def equals(self, other: Any) -> Sym:
+        """Whether the values are equal (`==` is left to Python, as objects need it)."""
+        return self._with("eq", other)
+
+    def differs(self, other: Any) -> Sym:
+        """Whether they are not; true for nan."""
+        return self._with("ne", other)
+
+    def is_nan(self) -> Sym:
+        """Whether this is nan."""
+        return self.differs(self)
+
+
+def call(name: str, *operands: Any) -> Sym:
+    """An operation of `scalar`'s vocabulary.
+
+    Args:
+        name: of the vocabulary.
+        *operands: symbols and numbers, at least one symbol.
+
+    Returns:
+        The result.
+    """
+    model = next(o for o in operands if isinstance(o, Sym))
+    return Sym(model.body, model.body.op(name, *(model.like(o).ref for o in operands)))
+
+
+def where(condition: Sym, yes: Any, no: Any) -> Sym:
+    """`yes` where the condition holds, else `no`; one of them is a symbol.
+
+    Args:
+        condition: a symbol of type "b1".
+        yes: symbol or number.
+        no: symbol or number.
+
+    Returns:
+        The result.
+    """
+    model = yes if isinstance(yes, Sym) else no
+    refs = (condition.ref, model.like(yes).ref, model.like(no).ref)
+    return Sym(condition.body, condition.body.op("where", *refs))
+
+
+def _named(name: str) -> Form:
+    def form(*operands: Any) -> Sym:
+        return call(name, *operands)
+
+    return form
+
+
+_UFUNCS: Final[dict[Any, Form]] = {
+    np.add: _named("add"),
+    np.subtract: _named("sub"),
+    np.multiply: _named("mul"),
+    np.true_divide: _named("div"),
+    np.negative: _named("neg"),
+    np.absolute: _named("abs"),
+    np.square: _named("square"),
+    np.sqrt: _named("sqrt"),
+    np.exp: _named("exp"),
+    np.exp2: _named("exp2"),
+    np.expm1: _named("expm1"),
+    np.log: _named("log"),
+    np.log1p: _named("log1p"),
+    np.log2: _named("log2"),
+    np.log10: _named("log10"),
+    np.sin: _named("sin"),
+    np.cos: _named("cos"),
+    np.tan: _named("tan"),
+    np.tanh: _named("tanh"),
+    np.floor: _named("floor"),
+    np.ceil: _named("ceil"),
+    np.trunc: _named("trunc"),
+    np.rint: _named("round"),
+    np.reciprocal: _named("reciprocal"),
+    np.maximum: _named("maximum"),
+    np.minimum: _named("minimum"),
+    np.copysign: _named("copysign"),
+    np.less: _named("lt"),
+    np.less_equal: _named("le"),
+    np.greater: _named("gt"),
+    np.greater_equal: _named("ge"),
+    np.equal: _named("eq"),
+    np.not_equal: _named("ne"),
+}
+_FORMS: Final[dict[Any, Form]] = {}
+
+
+def has_form(form: Form) -> Callable[[Any], Any]:
+    """A decorator that declares a kernel's formula.
+
+    Args:
+        form: takes the kernel's arguments (without `out`), symbols for arrays.
+
+    Returns:
+        The decorator, which gives the kernel itself back.
+    """
+
+    def declare(kernel: Any) -> Any:
+        _FORMS[kernel] = form
+        return kernel
+
+    return declare
+
+
+def form_of(kernel: Any) -> Form | None:
+    """An elementwise kernel's computation over symbols, if it has that form.
+
+    Args:
+        kernel: a ufunc or a function over arrays.
+
+    Returns:
+        The formula, or None.
+    """
+    return _FORMS.get(kernel) or _UFUNCS.get(kernel)

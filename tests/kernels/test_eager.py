@@ -1,0 +1,128 @@
+"""Generated kernels in eager mode agree with the NumPy kernels they stand in for."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from running import RunPython
+
+from cotangent.kernels import activation, eager, runtime
+from cotangent.kernels.symbolic import form_of
+
+# Statics of kernels that have some.
+STATICS: dict[str, tuple[Any, ...]] = {
+    "elu": (1.3, 1.1, 0.9), "elu_backward": (1.3, 1.1, 0.9), "gelu": ("none",), "gelu_backward": ("tanh",),
+    "leaky_relu": (0.1,), "leaky_relu_backward": (0.1,), "hardtanh": (-1.0, 1.0),
+    "hardtanh_backward": (-1.0, 1.0), "softplus": (2.0, 3.0), "softplus_backward": (2.0, 3.0),
+    "threshold_backward": (0.5,),
+}  # fmt: skip
+KERNELS = {
+    name: k for name, k in vars(activation).items() if hasattr(k, "__wrapped__") and form_of(k) is not None
+}
+
+
+@pytest.fixture
+def generated(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runtime.ready()
+    monkeypatch.setattr(eager._state, "on", True)
+
+
+def operands(name: str, shape: tuple[int, ...], dtype: Any) -> list[Any]:
+    rng = np.random.default_rng(len(name))
+    arrays = [(rng.standard_normal(shape) * 2).astype(dtype) for _ in range(1 + name.endswith("backward"))]
+    if name == "sigmoid_backward":
+        arrays[1] = rng.random(shape).astype(dtype)
+    for a in arrays:
+        a[0, :6] = 0.0, -0.0, np.inf, -np.inf, np.nan, 30.0
+    return arrays
+
+
+def close(found: Any, expected: Any, dtype: Any, name: str = "") -> None:
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    scale = float(np.finfo(dtype).eps)
+    # NumPy's gelu cancels: 1 + erf and 1 - tanh ** 2, times up to x ** 3.
+    error = 512 * scale if name.startswith("gelu") else 4 * scale
+    np.testing.assert_allclose(
+        found.astype(np.float64), expected.astype(np.float64), rtol=8 * scale, atol=error
+    )
+
+
+def test_the_kernels_are_those_there_should_be() -> None:
+    assert len(KERNELS) == 23
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_large_arrays(generated: None, name: str, dtype: Any) -> None:
+    kernel, statics = KERNELS[name], STATICS.get(name, ())
+    arrays = operands(name, (300, 301), dtype)
+    expected = kernel.__wrapped__(*arrays, *statics)
+    if name == "mish_backward":  # inf * 0 in NumPy's order of operations
+        arrays = [np.nan_to_num(a, posinf=9.0, neginf=-9.0) for a in arrays]
+        expected = kernel.__wrapped__(*arrays, *statics)
+    close(kernel(*arrays, *statics), expected, dtype, name)
+    into = np.empty_like(arrays[0])
+    assert kernel(*arrays, *statics, out=into) is into
+    close(into, expected, dtype, name)
+    turned = [np.asfortranarray(a) for a in arrays]
+    result = kernel(*turned, *statics)
+    close(result, expected, dtype, name)
+    assert result.flags.f_contiguous
+    every_second = [np.repeat(a, 2, axis=1)[:, ::2] for a in arrays]
+    close(kernel(*every_second, *statics), expected, dtype, name)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("name", ["sigmoid", "sigmoid_backward", "silu_backward", "hardswish"])
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_16_bit_floats_are_rounded_once(generated: None, name: str, dtype: Any) -> None:
+    arrays = [np.clip(a, -8, 8) for a in operands(name, (100, 100), np.float32)]
+    arrays = [a.astype(dtype) for a in arrays]
+    statics = STATICS.get(name, ())
+    found = KERNELS[name](*arrays, *statics)
+    expected = KERNELS[name].__wrapped__(*arrays, *statics)
+    assert found.dtype == expected.dtype == dtype
+    wide = [x.astype(np.float64) for x in (found, expected)]
+    np.testing.assert_allclose(*wide, rtol=float(ml_dtypes.finfo(dtype).eps), atol=1e-4)
+    assert (wide[0] == wide[1])[~np.isnan(wide[1])].mean() > 0.99
+
+
+def test_small_arrays_keep_to_numpy_bit_for_bit(generated: None) -> None:
+    x = np.linspace(-4, 4, 63, dtype=np.float32)
+    for name in ("gelu", "sigmoid", "mish"):
+        statics = STATICS.get(name, ())
+        same = KERNELS[name](x, *statics) == KERNELS[name].__wrapped__(x, *statics)
+        assert same.all()
+
+
+def test_results_that_overlap_operands(generated: None) -> None:
+    x = np.linspace(-4, 4, 100_001, dtype=np.float32)
+    expected = activation.sigmoid(x[:-1].copy())
+    activation.sigmoid(x[:-1], out=x[1:])
+    close(x[1:], expected, np.float32)
+
+
+def test_broadcasting_and_numbers(generated: None) -> None:
+    axpy = eager.Fused(lambda x, y, a: x * a + y)
+    x = np.arange(60_000, dtype=np.float64).reshape(200, 300)
+    row, column, one = x[0].copy(), x[:, :1].copy(), np.array(3.0)
+    for y in (row, column, one):
+        assert (axpy((x, y, 2.0)) == x * 2.0 + y).all()
+    assert (axpy((x.T, row[:, None], 0.5)) == x.T * 0.5 + row[:, None]).all()
+
+
+def test_the_first_large_operations_stay_with_numpy(run_python: RunPython) -> None:
+    code = """
+import sys
+import numpy as np
+from cotangent.kernels import activation
+x = np.zeros(500_000, np.float32)
+for i in range(6):
+    activation.sigmoid(x)
+    print("llvmlite" in sys.modules, end=" ")
+"""
+    for setting, expected in (("", "F F F F T T"), ("1", "T T T T T T"), ("0", "F F F F F F")):
+        result = run_python("-c", code, env={"COTANGENT_KERNELS": setting})
+        assert "".join(word[0] + " " for word in result.stdout.split()).strip() == expected
