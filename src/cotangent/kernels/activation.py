@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import activation_forms as forms
-from .eager import LIGHT, sized
 from .erf import erf
 from .halves import in_float
+from .sized import LIGHT, sized
 
 _HALF_ROOT: Final = math.sqrt(0.5)
 _BELL: Final = 1.0 / math.sqrt(2.0 * math.pi)
@@ -48,7 +47,7 @@ def without(g: Any, mask: Any, out: Any = ...) -> Any:
     return out
 
 
-@sized(forms.sigmoid)
+@sized("sigmoid")
 @in_float
 def sigmoid(a: Any, out: Any = ...) -> Any:
     """1 / (1 + exp(-a))."""
@@ -58,7 +57,7 @@ def sigmoid(a: Any, out: Any = ...) -> Any:
     return np.reciprocal(t, out=t)
 
 
-@sized(forms.sigmoid_backward)
+@sized("sigmoid_backward")
 @in_float
 def sigmoid_backward(g: Any, y: Any, out: Any = ...) -> Any:
     """g * y * (1 - y); for complex y its conjugate is the caller's matter."""
@@ -67,13 +66,13 @@ def sigmoid_backward(g: Any, y: Any, out: Any = ...) -> Any:
     return np.multiply(g, t, out=out)
 
 
-@sized(forms.relu, LIGHT)
+@sized("relu", LIGHT)
 def relu(a: Any, out: Any = ...) -> Any:
     """max(a, 0)."""
     return np.maximum(a, _ZERO.get(a.dtype, 0), out=out)
 
 
-@sized(forms.threshold_backward, LIGHT)
+@sized("threshold_backward", LIGHT)
 @in_float
 def threshold_backward(g: Any, a: Any, threshold: float, out: Any = ...) -> Any:
     """`g` where a > threshold (or a is nan), else zero."""
@@ -96,7 +95,7 @@ def threshold(a: Any, threshold: float, value: float, out: Any = ...) -> Any:
     return out
 
 
-@sized(forms.hardtanh)
+@sized("hardtanh")
 @in_float
 def hardtanh(a: Any, low: float, high: float, out: Any = ...) -> Any:
     """`a` cut off at both bounds."""
@@ -106,7 +105,7 @@ def hardtanh(a: Any, low: float, high: float, out: Any = ...) -> Any:
     return np.minimum(t, high, out=t)
 
 
-@sized(forms.hardtanh_backward)
+@sized("hardtanh_backward")
 @in_float
 def hardtanh_backward(g: Any, a: Any, low: float, high: float, out: Any = ...) -> Any:
     """`g` where low < a < high, else zero."""
@@ -115,7 +114,7 @@ def hardtanh_backward(g: Any, a: Any, low: float, high: float, out: Any = ...) -
     return without(g, mask, out)
 
 
-@sized(forms.leaky_relu)
+@sized("leaky_relu")
 def leaky_relu(a: Any, slope: float, out: Any = ...) -> Any:
     """`a` where positive, slope * a elsewhere."""
     t = np.multiply(a, slope, out=...)
@@ -128,7 +127,7 @@ def leaky_relu(a: Any, slope: float, out: Any = ...) -> Any:
     return out
 
 
-@sized(forms.leaky_relu_backward)
+@sized("leaky_relu_backward")
 @in_float
 def leaky_relu_backward(g: Any, a: Any, slope: float, out: Any = ...) -> Any:
     """g where a is positive, slope * g elsewhere."""
@@ -141,7 +140,7 @@ def leaky_relu_backward(g: Any, a: Any, slope: float, out: Any = ...) -> Any:
     return np.multiply(g, factor, out=out)
 
 
-@sized(forms.elu)
+@sized("elu")
 def elu(a: Any, alpha: float, scale: float, input_scale: float, out: Any = ...) -> Any:
     """scale * a where positive, scale * alpha * (exp(input_scale * a) - 1) elsewhere."""
     low = np.minimum(a, _ZERO.get(a.dtype, 0), out=...)
@@ -160,7 +159,7 @@ def celu(a: Any, alpha: float, out: Any = ...) -> Any:
     return elu(a, alpha, 1.0, 1.0 / alpha, out=out)
 
 
-@sized(forms.elu_backward)
+@sized("elu_backward")
 @in_float
 def elu_backward(g: Any, a: Any, alpha: float, scale: float, input_scale: float, out: Any = ...) -> Any:
     """g times the derivative of `elu`."""
@@ -176,7 +175,7 @@ def elu_backward(g: Any, a: Any, alpha: float, scale: float, input_scale: float,
     return np.multiply(g, t, out=out)
 
 
-@sized(forms.gelu)
+@sized("gelu")
 def gelu(a: Any, approximate: str, out: Any = ...) -> Any:
     """a times the normal distribution function at a, exactly or by its tanh form."""
     t = erf(np.multiply(a, _HALF_ROOT, out=...)) if approximate == "none" else _tanh_inner(a)
@@ -194,7 +193,7 @@ def _tanh_inner(a: Any) -> Any:
     return np.tanh(t, out=t)
 
 
-@sized(forms.gelu_backward)
+@sized("gelu_backward")
 @in_float
 def gelu_backward(g: Any, a: Any, approximate: str, out: Any = ...) -> Any:
     """g times the derivative of `gelu`."""
@@ -220,7 +219,7 @@ def gelu_backward(g: Any, a: Any, approximate: str, out: Any = ...) -> Any:
     return np.multiply(t, g, out=out)
 
 
-@sized(forms.silu)
+@sized("silu")
 def silu(a: Any, out: Any = ...) -> Any:
     """a * sigmoid(a)."""
     t = np.negative(a, out=...)
@@ -229,7 +228,7 @@ def silu(a: Any, out: Any = ...) -> Any:
     return np.divide(a, t, out=out)
 
 
-@sized(forms.silu_backward)
+@sized("silu_backward")
 @in_float
 def silu_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g times the derivative of `silu`: s * (1 + a * (1 - s))."""
@@ -251,7 +250,7 @@ def _softplus(a: Any) -> Any:
     return t
 
 
-@sized(forms.mish)
+@sized("mish")
 def mish(a: Any, out: Any = ...) -> Any:
     """a * tanh(softplus(a))."""
     t = _softplus(a)
@@ -259,7 +258,7 @@ def mish(a: Any, out: Any = ...) -> Any:
     return np.multiply(t, a, out=out)
 
 
-@sized(forms.mish_backward)
+@sized("mish_backward")
 @in_float
 def mish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g times the derivative of `mish`: t + a * s * (1 - t^2)."""
@@ -272,7 +271,7 @@ def mish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     return np.multiply(g, t, out=out)
 
 
-@sized(forms.softplus)
+@sized("softplus")
 def softplus(a: Any, beta: float, threshold: float, out: Any = ...) -> Any:
     """log(1 + exp(beta * a)) / beta, and `a` itself where beta * a exceeds the threshold."""
     t = np.multiply(a, beta, out=...)
@@ -287,7 +286,7 @@ def softplus(a: Any, beta: float, threshold: float, out: Any = ...) -> Any:
     return out
 
 
-@sized(forms.softplus_backward)
+@sized("softplus_backward")
 @in_float
 def softplus_backward(g: Any, a: Any, beta: float, threshold: float, out: Any = ...) -> Any:
     """g times the derivative of `softplus`."""
@@ -298,7 +297,7 @@ def softplus_backward(g: Any, a: Any, beta: float, threshold: float, out: Any = 
     return np.multiply(g, t, out=out)
 
 
-@sized(forms.log_sigmoid)
+@sized("log_sigmoid")
 @in_float
 def log_sigmoid(a: Any, out: Any = ...) -> Any:
     """log(sigmoid(a))."""
@@ -309,7 +308,7 @@ def log_sigmoid(a: Any, out: Any = ...) -> Any:
     return np.subtract(np.minimum(a, _ZERO.get(a.dtype, 0)), t, out=out)
 
 
-@sized(forms.log_sigmoid_backward)
+@sized("log_sigmoid_backward")
 @in_float
 def log_sigmoid_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g * sigmoid(-a)."""
@@ -318,7 +317,7 @@ def log_sigmoid_backward(g: Any, a: Any, out: Any = ...) -> Any:
     return np.divide(g, t, out=out)
 
 
-@sized(forms.hardswish)
+@sized("hardswish")
 def hardswish(a: Any, out: Any = ...) -> Any:
     """a * relu6(a + 3) / 6."""
     t = hardtanh(np.add(a, 3.0, out=...), 0.0, 6.0)
@@ -326,7 +325,7 @@ def hardswish(a: Any, out: Any = ...) -> Any:
     return np.divide(t, 6.0, out=out)
 
 
-@sized(forms.hardswish_backward)
+@sized("hardswish_backward")
 @in_float
 def hardswish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g times the derivative of `hardswish`."""
@@ -337,7 +336,7 @@ def hardswish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     return np.multiply(g, t, out=out)
 
 
-@sized(forms.hardsigmoid)
+@sized("hardsigmoid")
 def hardsigmoid(a: Any, out: Any = ...) -> Any:
     """relu6(a + 3) / 6."""
     t = np.add(a, 3.0, out=out)

@@ -1,20 +1,7 @@
-"""Generated kernels in eager mode: which operation of which size uses one, and how it is called.
-
-`Fused(formula)` is an elementwise computation over arrays by a generated kernel. `sized(formula)` decorates a
-NumPy kernel: small arrays take the NumPy code (bit for bit what they always gave), large ones the generated
-kernel, which passes over memory once, on all cores. Both agree to a few units in the last place.
-
-The first large operations of a program stay with NumPy, until so many elements have been computed (`WARM_UP`)
-that loading the compiler has paid; this depends on the program alone, not on the time. From then on a kernel
-is compiled (or found on disk) when it is first needed. `settings.kernels` (or COTANGENT_KERNELS) set to 0
-keeps to NumPy, 1 does without the warm-up.
-"""
+"""Elementwise computations over arrays by generated kernels: layouts, results, kept plans."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from functools import wraps
 from math import prod
 from typing import Any, Final
 
@@ -22,58 +9,12 @@ import numpy as np
 
 from . import loops, runtime
 from .loops import Body, Loop, Operand, Pass, kind_of
-from .symbolic import Form, Sym, has_form
+from .symbolic import Form, Sym
 from .vectors import compute_type
 
-__all__ = ["HEAVY", "LIGHT", "Fused", "sized", "worthwhile"]
-
-# Elements from which a generated kernel is faster, as benchmarks/eager_kernels.py measures it: for
-# expressions of several operations or a transcendental one, and for a single cheap one (which NumPy does at
-# the speed of memory).
-HEAVY: Final = 4096
-LIGHT: Final = 65536
-WARM_UP: Final = 1 << 21
+__all__ = ["Fused"]
 
 _PLANS: Final = 4096
-
-
-class _State:
-    """Whether generated kernels are in use."""
-
-    def __init__(self) -> None:
-        self.on = False
-        self.off = False
-        self.credit = 0
-
-
-_state: Final = _State()
-
-
-def worthwhile(size: int) -> bool:
-    """Whether an operation on that many elements uses a generated kernel; counts them.
-
-    Args:
-        size: of the operation, above its threshold.
-
-    Returns:
-        True if it does.
-    """
-    return _state.on or _warm(size)
-
-
-def _warm(size: int) -> bool:
-    if _state.off:
-        return False
-    _state.credit += size
-    wanted = os.environ.get("COTANGENT_KERNELS", "")
-    if wanted == "0":
-        _state.off = True
-        return False
-    if wanted != "1" and _state.credit < WARM_UP:
-        return False
-    _state.on = runtime.ready()
-    _state.off = not _state.on
-    return _state.on
 
 
 class Fused:
@@ -219,51 +160,3 @@ def _empty(shape: tuple[int, ...], dtype: Any, arrays: list[Any]) -> Any:
         if a.shape == shape and not a.flags.c_contiguous:
             return np.empty_like(a, dtype)
     return np.empty(shape, dtype)
-
-
-def sized(form: Form, threshold: int = HEAVY) -> Callable[[Any], Any]:
-    """A decorator of elementwise NumPy kernels: large arrays are computed by a generated kernel.
-
-    Args:
-        form: the kernel's formula over symbols.
-        threshold: elements from which that is faster.
-
-    Returns:
-        The decorator. The kernel takes arrays, then statics, then `out=`.
-    """
-
-    def decorate(kernel: Any) -> Any:
-        fused = Fused(form)
-
-        @wraps(kernel)
-        def run(a: Any, *rest: Any, out: Any = ...) -> Any:
-            if a.size < threshold or not worthwhile(a.size) or not _fits(a, rest, out):
-                return kernel(a, *rest, out=out)
-            return fused((a, *rest), None if out is ... else out)
-
-        return has_form(form)(run)
-
-    return decorate
-
-
-_KNOWN: Final = frozenset(d for d in _NUMPY.values() if d.kind == "f")
-
-
-def _fits(a: Any, rest: tuple[Any, ...], out: Any) -> bool:
-    """Whether these operands are for a kernel: arrays of one float type, and no writing into what is read."""
-    d = a.dtype
-    if a.__class__ is not np.ndarray or (d not in _KNOWN and kind_of(d) not in ("f16", "bf16")):
-        return False
-    for other in rest:
-        if other.__class__ is np.ndarray:
-            if other.dtype is not d and (other.dtype != d or other.dtype.kind == "b"):
-                return False
-            if other.ndim and other.shape != a.shape and np.broadcast_shapes(a.shape, other.shape) != a.shape:
-                return False
-    if out is ... or out is None:
-        return True
-    if out.__class__ is not np.ndarray or out.dtype != d or out.shape != a.shape:
-        return False
-    return not any(
-        x is not out and np.may_share_memory(x, out) for x in (a, *rest) if x.__class__ is np.ndarray
-    )

@@ -16,13 +16,11 @@ numbers become constants (of that type), so what should be known only when the k
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from .scalar import Body
 
-__all__ = ["Sym", "call", "form_of", "has_form", "where"]
+__all__ = ["Form", "Sym", "call", "where"]
 
 Form = Callable[..., Any]
 
@@ -146,77 +144,3 @@ def where(condition: Sym, yes: Any, no: Any) -> Sym:
     model = yes if isinstance(yes, Sym) else no
     refs = (condition.ref, model.like(yes).ref, model.like(no).ref)
     return Sym(condition.body, condition.body.op("where", *refs))
-
-
-def _named(name: str) -> Form:
-    def form(*operands: Any) -> Sym:
-        return call(name, *operands)
-
-    return form
-
-
-_UFUNCS: Final[dict[Any, Form]] = {
-    np.add: _named("add"),
-    np.subtract: _named("sub"),
-    np.multiply: _named("mul"),
-    np.true_divide: _named("div"),
-    np.negative: _named("neg"),
-    np.absolute: _named("abs"),
-    np.square: _named("square"),
-    np.sqrt: _named("sqrt"),
-    np.exp: _named("exp"),
-    np.exp2: _named("exp2"),
-    np.expm1: _named("expm1"),
-    np.log: _named("log"),
-    np.log1p: _named("log1p"),
-    np.log2: _named("log2"),
-    np.log10: _named("log10"),
-    np.sin: _named("sin"),
-    np.cos: _named("cos"),
-    np.tan: _named("tan"),
-    np.tanh: _named("tanh"),
-    np.floor: _named("floor"),
-    np.ceil: _named("ceil"),
-    np.trunc: _named("trunc"),
-    np.rint: _named("round"),
-    np.reciprocal: _named("reciprocal"),
-    np.maximum: _named("maximum"),
-    np.minimum: _named("minimum"),
-    np.copysign: _named("copysign"),
-    np.less: _named("lt"),
-    np.less_equal: _named("le"),
-    np.greater: _named("gt"),
-    np.greater_equal: _named("ge"),
-    np.equal: _named("eq"),
-    np.not_equal: _named("ne"),
-}
-_FORMS: Final[dict[Any, Form]] = {}
-
-
-def has_form(form: Form) -> Callable[[Any], Any]:
-    """A decorator that declares a kernel's formula.
-
-    Args:
-        form: takes the kernel's arguments (without `out`), symbols for arrays.
-
-    Returns:
-        The decorator, which gives the kernel itself back.
-    """
-
-    def declare(kernel: Any) -> Any:
-        _FORMS[kernel] = form
-        return kernel
-
-    return declare
-
-
-def form_of(kernel: Any) -> Form | None:
-    """An elementwise kernel's computation over symbols, if it has that form.
-
-    Args:
-        kernel: a ufunc or a function over arrays.
-
-    Returns:
-        The formula, or None.
-    """
-    return _FORMS.get(kernel) or _UFUNCS.get(kernel)
