@@ -1,6 +1,7 @@
 """Every module of PyTorch's `module_db` computes and trains as PyTorch's, on PyTorch's own inputs.
 
-`python tools/check_module_db.py` prints the same, module by module.
+Of a module with hundreds of inputs a hundred are looked at; `python tools/check_module_db.py` takes all, and
+prints what it finds module by module.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def test_a_module_agrees_with_pytorch(info: ModuleInfo) -> None:
         pytest.skip("there is no such module yet; the share of those is tested below")
     told: list[str] = []
     for dtype in dtypes(info)[:1]:
-        failures(info, dtype, told.append)
+        failures(info, dtype, told.append, most=100)
     assert not told, "\n".join(told[:5])
 
 
@@ -29,4 +30,4 @@ def test_nearly_all_modules_are_there_and_few_are_excused() -> None:
 
 
 # Lowered as modules arrive: convolutions, pooling, norms and padding are being written.
-MISSING = 54
+MISSING = 52

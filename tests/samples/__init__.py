@@ -8,6 +8,7 @@ from __future__ import annotations
 from . import (
     activation,
     attention,
+    bags,
     binary,
     creation,
     index,
@@ -16,6 +17,7 @@ from . import (
     recurrent,
     reduce,
     scan,
+    sequence_loss,
     shape,
     ternary,
     unary,
@@ -25,7 +27,7 @@ from .case import OpCase
 
 FAMILIES = (
     unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation, writing,
-    recurrent, attention,
+    recurrent, attention, bags, sequence_loss,
 )  # fmt: skip
 
 TABLE: tuple[OpCase, ...] = tuple(case for family in FAMILIES for case in family.CASES)

@@ -10,13 +10,26 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...methods import public
-from . import _activation, _attention, _classes, _distance, _dropout, _embedding, _loss, _margin, _triplet
+from . import (
+    _activation,
+    _attention,
+    _classes,
+    _distance,
+    _dropout,
+    _embedding,
+    _embedding_bag,
+    _linear_loss,
+    _loss,
+    _margin,
+    _sequence_loss,
+    _triplet,
+)
 
 __all__: list[str] = []
 _scope: Final = globals()
 _DEFINED_HERE: Final[tuple[ModuleType, ...]] = (
     _activation, _distance, _dropout, _embedding, _loss, _classes, _margin, _triplet,
-    _attention,
+    _attention, _embedding_bag, _linear_loss, _sequence_loss,
 )  # fmt: skip
 
 

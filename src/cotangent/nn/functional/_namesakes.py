@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from . import _activation, _distance, _dropout, _embedding, _loss, _margin, _recurrent, _triplet
+from ...ops.embedding_bag import embedding_bag
+from . import (
+    _activation,
+    _distance,
+    _dropout,
+    _embedding,
+    _loss,
+    _margin,
+    _recurrent,
+    _sequence_loss,
+    _triplet,
+)
 
 _REDUCTIONS: Final = ("none", "mean", "sum")
 
@@ -154,6 +165,27 @@ def triplet_margin_loss(
     )
 
 
+def ctc_loss(
+    log_probs: Any,
+    targets: Any,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: int = 1,
+    zero_infinity: bool = False,
+) -> Any:
+    """Loss of labels without an alignment; the reduction is a number.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ctc_loss(torch.full((2, 1, 2), 0.5).log(), torch.tensor([[1]]), [2], [1], reduction=0)
+        tensor([0.2877])
+    """
+    return _sequence_loss.ctc_loss(
+        log_probs, targets, input_lengths, target_lengths, blank, _reduction(reduction), zero_infinity
+    )
+
+
 NAMES: Final[dict[str, Any]] = {
     **_recurrent.NAMES,
     **{
@@ -165,7 +197,9 @@ NAMES: Final[dict[str, Any]] = {
         )
         for inplace in (False, True)
     },
+    "ctc_loss": ctc_loss,
     "embedding": embedding,
+    "embedding_bag": embedding_bag,
     "kl_div": kl_div,
     "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
     "poisson_nll_loss": poisson_nll_loss,

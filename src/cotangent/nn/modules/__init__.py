@@ -1,5 +1,6 @@
 """Modules by family: `torch.nn.modules`."""
 
+from ._sequence_losses import CTCLoss, LinearCrossEntropyLoss, LinearCrossEntropyOptions
 from .activation import (
     CELU,
     ELU,
@@ -30,6 +31,7 @@ from .activation import (
     Tanhshrink,
     Threshold,
 )
+from .adaptive import AdaptiveLogSoftmaxWithLoss
 from .attention import MultiheadAttention
 from .container import Container, ModuleDict, ModuleList, Sequential
 from .distance import CosineSimilarity, PairwiseDistance
@@ -63,7 +65,7 @@ from .module import Module
 from .normalization import LayerNorm, RMSNorm
 from .parameter_container import ParameterDict, ParameterList
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from .sparse import Embedding
+from .sparse import Embedding, EmbeddingBag
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -73,11 +75,13 @@ from .transformer import (
 )
 
 __all__ = [
+    "AdaptiveLogSoftmaxWithLoss",
     "AlphaDropout",
     "BCELoss",
     "BCEWithLogitsLoss",
     "Bilinear",
     "CELU",
+    "CTCLoss",
     "Container",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
@@ -88,6 +92,7 @@ __all__ = [
     "Dropout3d",
     "ELU",
     "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
     "GELU",
@@ -109,6 +114,8 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
