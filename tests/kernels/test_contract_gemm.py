@@ -74,9 +74,11 @@ def test_layouts_and_sizes(seed: int) -> None:
         if adds:
             c[...] = rng.standard_normal((m, n))
         expected = a.astype(np.float64) @ b.astype(np.float64) + c * adds
-        pack_a, pack_b = ([None, True, False][i] for i in rng.integers(3, size=2))
+        pack_a, pack_b, turned = ([None, True, False][i] for i in rng.integers(3, size=3))
         on = MACHINES[rng.integers(3)]
-        multiply(a, b, c, on, int(rng.integers(1, 5)), Choice(None, pack_a, pack_b), accumulate=adds)
+        multiply(
+            a, b, c, on, int(rng.integers(1, 5)), Choice(None, pack_a, pack_b, None, turned), accumulate=adds
+        )
         close(c, expected, k, dtype)
 
 
@@ -174,15 +176,17 @@ def epilogue_of_everything(n: int, residual: Array) -> tuple[Fusion, Body]:
 
 
 @pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("in_registers", [False, True])
 @pytest.mark.parametrize("k", [9, 2000])
-def test_epilogue(turned: bool, k: int) -> None:
+def test_epilogue(turned: bool, in_registers: bool, k: int) -> None:
     rng = np.random.default_rng(9)
     m, n = 29, 37
     a, b = rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
     bias, residual = rng.standard_normal(n, np.float32), rng.standard_normal((n, m), np.float32).T
     c = np.zeros((n, m), np.float32).T if turned else np.zeros((m, n), np.float32)
     fusion, _ = epilogue_of_everything(n, residual)
-    multiply(a, b, c, epilogue=fusion, arrays={"c.0": bias, "c.1": residual})
+    choice = Choice(turned=in_registers)
+    multiply(a, b, c, choice=choice, epilogue=fusion, arrays={"c.0": bias, "c.1": residual})
     close(c, np.maximum(0.5 * (a.astype(np.float64) @ b) + bias, 0) + residual, k, np.float32)
 
 

@@ -59,6 +59,11 @@ class Fusion:
     sources: tuple[Source, ...] = ()
     scalars: tuple[float, ...] = ()
 
+    @property
+    def reads_columns(self) -> bool:
+        """Whether some source is better read along columns than along rows."""
+        return any(s.columns not in (0, 1) for s in self.sources)
+
     def turned(self) -> Fusion:
         """The same for the transposed matrix."""
         return replace(self, sources=tuple(replace(s, rows=s.columns, columns=s.rows) for s in self.sources))

@@ -23,7 +23,7 @@ from typing import Final
 from . import contract_multiply as mult, contract_pack as pack
 from .contract_fusion import Fusion
 from .contract_micro import RESUME, Block
-from .contract_plan import TILE_WORK, Machine, Part, Plan, choose_block, choose_tiles, grain
+from .contract_plan import TILE_WORK, Machine, Part, Plan, block_cost, choose_block, choose_tiles, grain
 from .vectors import ITEMSIZE, compute_type
 
 
@@ -87,11 +87,18 @@ class Choice:
     pack_a: bool | None = None
     pack_b: bool | None = None
     tiles: tuple[int, int] | None = None
+    turned: bool | None = None
 
+
+Blocks = tuple[tuple[int, int], ...]
 
 # Reductions longer than this are cut into chunks, so that a panel of B stays in the second cache.
 _LONGEST: Final = 1536
 _CHUNK: Final = 1024
+# Bytes that stay in a core's second cache, about.
+_SECOND_CACHE: Final = 1 << 20
+# Longest reduction of a product that is turned: its sums cannot wait in C.
+_LONGEST_TURNED: Final = 4096
 # Elements worth a chunk of a packing step.
 _PACK_WORK: Final = 8192
 
@@ -129,7 +136,16 @@ class _Planner:
         if g.accumulate and self.result != self.computed:
             raise ValueError(f"sums in {self.computed} cannot be added to {self.result}")
         self.lanes, self.size = machine.lanes(g.dtype), ITEMSIZE[self.computed]
-        self.rows, vectors = choice.block or choose_block(g.m, g.n, g.k, self.lanes, machine.blocks())
+        blocks = machine.blocks()
+        # Blocks are turned in registers: they have no more rows than lanes.
+        turnable = tuple(s for s in blocks if s[0] <= self.lanes)
+        self.turned = _can_turn(g) and (
+            self._turning_gains(blocks, turnable) if choice.turned is None else choice.turned
+        )
+        if self.turned:
+            self.g, self.names = _swapped(g, self.names)
+            g, blocks = self.g, turnable
+        self.rows, vectors = choice.block or choose_block(g.m, g.n, g.k, self.lanes, blocks)
         self.vectors = min(vectors, -(-g.n // self.lanes))
         self.width = self.vectors * self.lanes
         self.whole, self.rest = divmod(g.n, self.width)
@@ -187,11 +203,29 @@ class _Planner:
         numbers[mult.B_PANEL] = self.width * g.k * self.size
         return True
 
+    def _turning_gains(self, blocks: Blocks, turnable: Blocks) -> bool:
+        """Whether it is quicker to compute the transposed product, whose right operand need not be turned."""
+        g = self.g
+        if self.computed != g.dtype or g.b.columns == 1 or g.b.rows != 1:
+            return False
+
+        def cycles(m: int, n: int, shapes: Blocks, packs: bool) -> float:
+            block = choose_block(m, n, g.k, self.lanes, shapes)
+            elements = n * g.k
+            packing = elements * (1.0 if elements * self.size > _SECOND_CACHE else 0.4) if packs else 0.0
+            return block_cost(m, n, g.k, self.lanes, block) + packing
+
+        return cycles(g.n, g.m, turnable, g.a.rows != 1) < cycles(g.m, g.n, blocks, True)
+
     def _a_gains(self) -> bool:
-        return False
+        """Whether columns a multiple of the page apart are worth a copy: they share few lines of a cache."""
+        g = self.g
+        return g.a.rows == 1 and g.a.columns * self.size % 4096 == 0 and g.n >= 512 and g.k >= 256
 
     def _b_gains(self) -> bool:
-        return True
+        """Whether rows of B are read often enough, and are so much that they leave the caches in between."""
+        g = self.g
+        return g.m > 96 and g.k * g.n * self.size > _SECOND_CACHE // 3
 
     def pack(
         self,
@@ -238,25 +272,27 @@ class _Planner:
     def multiply(self, a_mode: str, a_packed: bool, b_mode: str) -> None:
         """Adds the step that multiplies."""
         g, numbers, rows = self.g, self.numbers, self.rows
-        cut = g.k > _LONGEST and self.result == self.computed and not g.reads_c
+        cut = g.k > _LONGEST and self.result == self.computed and not g.reads_c and not self.turned
         chunks = -(-g.k // _CHUNK) if cut else 1
         odd = self.rest % self.lanes > 0
         block = Block(
             rows, self.vectors, self.lanes, self.computed, a_mode, b_mode, odd and not self.whole,
-            chunks > 1 or g.accumulate,
+            chunks > 1 or g.accumulate, self.turned,
         )  # fmt: skip
         epilogue = g.epilogue
+        late = self.turned and epilogue is not None and epilogue.reads_columns
         multiply = mult.Multiply(
             block,
             self.edge,
             odd and self.edge > 0,
             a_packed,
             self.result,
-            epilogue.structure() if epilogue else "",
+            epilogue.structure(late) if epilogue else "",
+            late,
         )
         stored = ITEMSIZE[self.result]
         numbers[mult.ROWS], numbers[mult.COLUMNS], numbers[mult.STEPS] = g.m, g.n, g.k
-        numbers[mult.C_ROW] = g.c.rows * stored
+        numbers[mult.C_ROW] = (g.c.columns if self.turned else g.c.rows) * stored
         numbers[mult.C_OUTER], numbers[mult.C_INNER] = g.c.outer * stored, g.c.inner * stored
         numbers[mult.INNER] = g.inner
         numbers[mult.CHUNKS], numbers[mult.CHUNK] = chunks, -(-g.k // chunks)
@@ -285,16 +321,11 @@ def _normal(g: Gemm) -> tuple[Gemm, Sequence[str]]:
 
     Strides that no element takes become those of the simplest layout.
     """
-    names = ["a", "b"]
+    names: Sequence[str] = ("a", "b")
     if g.c.columns != 1 and g.n > 1:
         if g.c.rows != 1 and g.m > 1:
             raise ValueError("one of the strides of c must be 1")
-        g = replace(
-            g, m=g.n, n=g.m, a=g.b.turned, b=g.a.turned, c=g.c.turned,
-            epilogue=g.epilogue and g.epilogue.turned(), left=g.right and g.right.turned(),
-            right=g.left and g.left.turned(),
-        )  # fmt: skip
-        names.reverse()
+        g, names = _swapped(g, names)
     a, b = g.a, g.b
     if g.k <= 1:
         a, b = replace(a, columns=1), replace(b, rows=1)
@@ -303,6 +334,20 @@ def _normal(g: Gemm) -> tuple[Gemm, Sequence[str]]:
     if g.n == 1:
         b = replace(b, columns=1)
     return replace(g, a=a, b=b), names
+
+
+def _swapped(g: Gemm, names: Sequence[str]) -> tuple[Gemm, Sequence[str]]:
+    """The product of the transposed matrices in reverse order."""
+    swapped = replace(
+        g, m=g.n, n=g.m, a=g.b.turned, b=g.a.turned, c=g.c.turned,
+        epilogue=g.epilogue and g.epilogue.turned(), left=g.right and g.right.turned(),
+        right=g.left and g.left.turned(),
+    )  # fmt: skip
+    return swapped, names[::-1]
+
+
+def _can_turn(g: Gemm) -> bool:
+    return not g.accumulate and g.k <= _LONGEST_TURNED
 
 
 def along(outer: int, steps: int) -> str:

@@ -103,8 +103,28 @@ def machine() -> Machine:
     return Machine(host.vector_bytes, host.registers)
 
 
+def block_cost(m: int, n: int, k: int, lanes: int, shape: tuple[int, int]) -> float:
+    """Cycles that a product takes with a block, by the count of multiply-adds and of loads.
+
+    Args:
+        m, n, k: sizes of the product.
+        lanes: elements of a vector.
+        shape: rows and vectors of the block.
+
+    Returns:
+        The estimate.
+    """
+
+    def panel(rows: int, vectors: int) -> float:
+        return k * max(rows * vectors, 4, (rows + vectors) / 2) + 20 + rows * vectors if vectors else 0.0
+
+    rows, vectors = shape
+    whole, rest = divmod(-(-n // lanes), vectors)
+    return -(-m // rows) * (whole * panel(rows, vectors) + panel(rows, rest))
+
+
 def choose_block(m: int, n: int, k: int, lanes: int, shapes: tuple[tuple[int, int], ...]) -> tuple[int, int]:
-    """The block that wastes least, by the count of multiply-adds and of loads.
+    """The block that takes least time.
 
     Args:
         m, n, k: sizes of the product.
@@ -114,20 +134,9 @@ def choose_block(m: int, n: int, k: int, lanes: int, shapes: tuple[tuple[int, in
     Returns:
         Rows (at most `m`) and vectors (at most as many as `n` needs).
     """
-
-    def step(rows: int, vectors: int) -> float:
-        return max(rows * vectors, 4, (rows + vectors) / 2) if vectors else 0.0
-
-    def cost(shape: tuple[int, int]) -> float:
-        rows, vectors = shape
-        whole, rest = divmod(-(-n // lanes), vectors)
-        once = 20 + rows * vectors
-        panels = whole * (k * step(rows, vectors) + once) + (k * step(rows, rest) + once if rest else 0)
-        return -(-m // rows) * panels
-
     needed = -(-n // lanes)
     fitting = [s for s in shapes if s[0] <= m and s[1] <= needed] or [(1, 1)]
-    return min(fitting, key=cost)
+    return min(fitting, key=lambda shape: block_cost(m, n, k, lanes, shape))
 
 
 # Multiply-adds worth a tile of their own, and how many tiles a thread gets of a large product.

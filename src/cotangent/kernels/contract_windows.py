@@ -238,7 +238,7 @@ class Planner:
         odd = rest % lanes > 0
         shape = Block(*block, lanes, self.computed, "table", "packed", odd and not whole, chunks > 1, turned)
         epilogue = conv.epilogue if turned else None
-        late = epilogue is not None and any(s.columns not in (0, 1) for s in epilogue.sources)
+        late = epilogue is not None and epilogue.reads_columns
         structure = epilogue.structure(late) if epilogue else ""
         multiply = mult.Multiply(shape, edge, odd and edge > 0, False, result, structure, late)
         values = [0] * mult.OPERANDS
