@@ -55,6 +55,8 @@ _UFUNCS: Final[dict[Any, Form]] = {
     np.reciprocal: _named("reciprocal"),
     np.maximum: _named("maximum"),
     np.minimum: _named("minimum"),
+    np.sign: _named("sign"),
+    np.abs: _named("abs"),
     np.copysign: _named("copysign"),
     np.less: _named("lt"),
     np.less_equal: _named("le"),

@@ -172,6 +172,26 @@ def launch_packed(
         _native.launch_packed(0, kernel, count, count, numbers, *buffers)
 
 
+def run_beside(steps: Sequence[tuple[int, Sequence[int], NDArray[np.int64], int]], grain: int) -> None:
+    """Run steps that do not depend on each other.
+
+    Args:
+        steps: for each its kernel, addresses of buffers, numbers and count.
+        grain: indices per chunk.
+    """
+    table = np.zeros((len(steps), 8), np.int64)
+    pointers = [np.array(step[1], np.int64) for step in steps]
+    chunks = 0
+    for row, (kernel, _, numbers, count), own in zip(table, steps, pointers):
+        size = max(grain, count // _LONGEST + 1)
+        parts = -(-count // size)
+        row[:7] = kernel, _native.address(own), _native.address(numbers), count, size, chunks, parts
+        chunks += parts
+    stage = np.array([_native.address(table), len(steps), chunks, 0], np.int64)
+    pool = (_native.pool or _workers()) if chunks > 1 else 0
+    _native.run(pool, _native.address(stage), 1)
+
+
 class Program:
     """A table of steps that threads run together.
 

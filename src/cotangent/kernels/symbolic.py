@@ -41,6 +41,9 @@ class Sym:
         """Its type ("f32", "b1", ...)."""
         return self.body.kind(self.ref)
 
+    def __bool__(self) -> bool:
+        raise TypeError("a symbol has no truth value")
+
     def like(self, value: Any) -> Sym:
         """`value` as a symbol; a number becomes a constant of this type."""
         return value if isinstance(value, Sym) else Sym(self.body, self.body.const(value, self.kind))

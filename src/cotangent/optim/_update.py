@@ -19,16 +19,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import functions
+from .. import functions, lazy
 from ..autograd.base import bump
 from ..autograd.where import here
+from ..kernels.sized import worthwhile
 from ..tensor import Tensor
+
+groups: Any = lazy.module("cotangent.kernels.groups")
 
 Rule = Callable[..., Any]
 
 # Elements per pass over a large array. What a rule touches at once should stay in the cache; blocks smaller
 # than this cost more in calls than they save.
 _BLOCK: Final = 262144
+# Elements of a group from which one generated kernel for all of it is faster.
+_TOGETHER: Final = 16384
 # Temporaries kept for small arrays; a model has few shapes, and one that has many starts over.
 _KEPT: Final = 512
 
@@ -95,12 +100,19 @@ def update(
         recorded: whether to run over tensors in any case.
         as_real: whether the rule takes complex values as pairs of real ones.
     """
+    work = list(work)
+    # The user's line, which errors about stale values name as the one that wrote.
+    code, lasti = here()
+    if not recorded and _update_together(rule, work, tuple(options), as_real):
+        for tensors, _ in work:
+            for place, x in enumerate(tensors):
+                if x is not None and place != 1:
+                    bump(x, code, lasti)
+        return
     known_numbers: Any = None
     known_dtype: Any = None
     values: list[Any] = []
     temporaries = _temporaries.made
-    # The user's line, which errors about stale values name as the one that wrote.
-    code, lasti = here()
     for tensors, numbers in work:
         p = tensors[0]._data
         if recorded or p.__class__ is not np.ndarray:
@@ -128,6 +140,36 @@ def update(
         for x in tensors:
             if x is not None and x is not gradient:
                 bump(x, code, lasti)
+
+
+def _update_together(rule: Rule, work: Sequence[Any], options: tuple[Any, ...], as_real: bool) -> bool:
+    """All parameters by one generated kernel, if they are plain arrays of many elements; whether it was done.
+
+    The arithmetic is the same operation for operation, and so are the results.
+    """
+    rows: list[list[Any]] = []
+    size = 0
+    for tensors, _ in work:
+        row: list[Any] = [None if x is None else x._data for x in tensors]
+        p = row[0]
+        if any(a is not None and a.__class__ is not np.ndarray for a in row):
+            return False
+        if as_real and p.dtype.kind == "c":
+            if not all(a is None or a.flags.c_contiguous for a in row):
+                return False
+            row = [None if a is None else _as_real(a) for a in row]
+            p = row[0]
+        d, shape = p.dtype, p.shape
+        for a in row:
+            if a is not None and (a.dtype != d or a.shape != shape or not a.flags.c_contiguous):
+                return False
+        rows.append(row)
+        size += p.size
+    if size < _TOGETHER or not worthwhile(size):
+        return False
+    seen: dict[int, list[Any]] = {}
+    numbers = [seen.setdefault(id(values), [number(n) for n in values]) for _, values in work]
+    return bool(groups.update(rule, rows, numbers, options))
 
 
 def _as_real(array: Any) -> Any:
