@@ -13,8 +13,6 @@ from torch.testing._internal.common_optimizers import OptimizerInfo, optim_db
 
 import cotangent
 
-# These do not exist yet.
-MISSING = {"SparseAdam", "Adafactor", "Muon"}
 INFOS = {info.optim_cls.__name__: info for info in optim_db}
 LIMITS = {"float64": (1e-9, 1e-11), "float32": (1e-4, 1e-6)}
 
@@ -33,6 +31,8 @@ def trained(xp: Any, info: OptimizerInfo, kwargs: dict[str, Any], dtype: str) ->
         optimizer.zero_grad()
         loss = sum(((p - goal) ** 2).sum() + p.cos().sum() for p, goal in zip(parameters, goals, strict=True))
         loss.backward()
+        for parameter in parameters if info.only_supports_sparse_grads else ():
+            parameter.grad = parameter.grad.to_sparse(1)
         return loss
 
     # LBFGS takes twenty steps in one, after which float32 leaves it nothing to find.
@@ -52,7 +52,7 @@ def trained(xp: Any, info: OptimizerInfo, kwargs: dict[str, Any], dtype: str) ->
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
-@pytest.mark.parametrize("name", sorted(INFOS.keys() - MISSING))
+@pytest.mark.parametrize("name", sorted(INFOS))
 def test_an_optimizer_agrees_with_pytorch(name: str, dtype: str) -> None:
     info = INFOS[name]
     flags: list[dict[str, Any]] = [{}, *({flag: True} for flag in info.supported_impls if flag == "foreach")]
@@ -66,9 +66,11 @@ def test_an_optimizer_agrees_with_pytorch(name: str, dtype: str) -> None:
             for (key, one), (_, other) in zip(ours, theirs, strict=True):
                 # ASGD keeps the step length in float32 whatever the dtype, and PyTorch rounds it in two ways.
                 limits = LIMITS["float32" if name == "ASGD" or other.dtype == np.float32 else dtype]
+                if name == "Muon" and key == "parameter":
+                    limits = (2e-3, 2e-3)  # its step is computed in bfloat16
                 np.testing.assert_allclose(one, other, *limits, err_msg=f"{key}, {given.desc} {flag}")
                 assert one.dtype == other.dtype or key == "t", (key, given.desc)
 
 
-def test_the_optimizers_that_are_missing_are_known() -> None:
-    assert {name for name in INFOS if not hasattr(cotangent.optim, name)} == MISSING
+def test_no_optimizer_is_missing() -> None:
+    assert [name for name in INFOS if not hasattr(cotangent.optim, name)] == []

@@ -114,6 +114,7 @@ class SparseAdam(Optimizer):
             state[name].add_(with_values_of(g, change))
             moments.append(old + change)
         corrections = [1 - beta ** state["step"] for beta in group["betas"]]
-        length = number(group["lr"]) * math.sqrt(corrections[1]) / corrections[0]
+        # A learning rate that is a tensor is multiplied in its own dtype.
+        length = number(group["lr"] * math.sqrt(corrections[1]) / corrections[0])
         root = moments[1].sqrt_().add_(group["eps"])
         parameter.add_(with_values_of(g, moments[0].div_(root)), alpha=-length)
