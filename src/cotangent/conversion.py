@@ -192,6 +192,14 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         )
     if self.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
+    if self.is_conj() or self.is_neg():
+        kind, verb = ("conjugate", "conj") if self.is_conj() else ("negative", "neg")
+        if not force:
+            raise RuntimeError(
+                f"Can't call numpy() on Tensor that has {kind} bit set. Use tensor.resolve_{verb}().numpy() "
+                "instead."
+            )
+        return self._data.resolved()  # type: ignore[no-any-return]
     if self._owner is not None:
         return self._owner.below(self).numpy()  # type: ignore[no-any-return]
     if self._data.__class__ is not np.ndarray:

@@ -27,7 +27,8 @@ from .autograd.views import edge_of, inherit
 from .config import settings, warn_once
 from .dtypes import FLOATING, dtype
 from .errors import bad_argument, check_dim
-from .kernels.shape import dense_strides, element_strides, storage_offset
+from .kernels.deferred import Deferred, layout as lying
+from .kernels.shape import address, dense_strides, element_strides, storage_offset
 from .kernels.sparse import Coo
 from .ops.table import TABLE
 from .printing import sparse_text, tensor_text
@@ -126,7 +127,7 @@ class Tensor(TensorBase):
 
     def storage_offset(self) -> int:
         """Elements between the start of the underlying memory and the first element."""
-        return storage_offset(self._data)
+        return storage_offset(lying(self._data))
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -149,7 +150,7 @@ class Tensor(TensorBase):
 
     def data_ptr(self) -> int:
         """Address of the first element."""
-        return int(self._data.__array_interface__["data"][0]) if self.numel() else 0
+        return address(lying(self._data)) if self.numel() else 0
 
     def is_floating_point(self) -> bool:
         """Whether the elements are real floating-point numbers."""
@@ -168,10 +169,14 @@ class Tensor(TensorBase):
         return isinstance(self._vc, InferenceCell)
 
     def is_conj(self) -> bool:
-        """Whether the tensor is a lazy conjugate: never here, conjugation is done at once."""
-        return False
+        """Whether the tensor is a view that conjugates what it shows."""
+        data = self._data
+        return data.__class__ is Deferred and data.change is np.conjugate
 
-    is_neg = is_conj
+    def is_neg(self) -> bool:
+        """Whether the tensor is a view that negates what it shows."""
+        data = self._data
+        return data.__class__ is Deferred and data.change is np.negative
 
     is_cpu = True
     is_cuda = is_sparse_csr = is_quantized = is_meta = is_mkldnn = is_mps = is_xpu = False
@@ -499,6 +504,7 @@ class Tensor(TensorBase):
     def _text(self, prefix: str) -> str:
         if self._owner is not None:
             return self._owner.text(self)  # type: ignore[no-any-return]
+        data = self._data.resolved() if self._data.__class__ is Deferred else self._data
         try:
             grad_fn: Any = self.grad_fn
             name = None if grad_fn is None else type(grad_fn).__name__

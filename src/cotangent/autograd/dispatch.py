@@ -15,6 +15,7 @@ from .. import dtypes
 from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
 from ..errors import bad_argument, check_broadcast, type_name
+from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, missing, no_match
@@ -41,15 +42,46 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
         if op.is_view:
             _link(op, tensors[0], statics, (result,) if op.nout == 1 else result)
         return result
-    if op.kind == "elementwise":
-        return _elementwise(op, tensors, statics)
-    if op.sparse_form is not None and any(isinstance(getattr(t, "_data", None), Coo) for t in tensors):
-        return op.sparse_form(*tensors, *statics)
-    for name, value in zip(op.tensors, tensors, strict=True):
-        _check_tensor(op, name, value)
-    payloads = tuple(payload(value) for value in tensors)
-    result = run_kernel(op, payloads, statics)
+    if op.kind != "elementwise" and op.sparse_form is not None:
+        if any(isinstance(getattr(t, "_data", None), Coo) for t in tensors):
+            return op.sparse_form(*tensors, *statics)
+    try:
+        if op.kind == "elementwise":
+            return _elementwise(op, tensors, statics)
+        for name, value in zip(op.tensors, tensors, strict=True):
+            _check_tensor(op, name, value)
+        payloads = tuple(payload(value) for value in tensors)
+        result = run_kernel(op, payloads, statics)
+    except (RuntimeError, IndexError):
+        refuse_history(op, tensors, 0)
+        raise
     return finish(op, tensors, statics, result, None)
+
+
+def refuse_history(op: Primitive, tensors: tuple[Any, ...], level: int) -> None:
+    """Raise what PyTorch raises before it computes anything, where the computation has failed.
+
+    It makes the node first: views may have no history, and tensors of inference mode cannot be kept.
+    """
+    if modes.grad is None or not op.rules or not requires(op, tensors, level):
+        return
+    if op.node_class is None:
+        op.entry.__globals__["_emitter"].emit(op)
+    wanted = set()
+    for name, value in zip(op.tensors, tensors, strict=True):
+        for t in value if isinstance(value, (list, tuple)) else (value,):
+            if name in op.rules and isinstance(t, TensorBase) and t._req and t._level == level:
+                edge_of(t)
+                wanted.add(name)
+    if from_inference(tensors):
+        return
+    for field in op.saved:
+        kept = served_by(op, field)
+        if field in op.tensors and (kept is None or kept in wanted):
+            value = tensors[op.tensors.index(field)]
+            for t in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(t, TensorBase):
+                    version_of(t)  # raises
 
 
 def _link(op: Primitive, viewed: Any, statics: tuple[Any, ...], made: Any) -> None:
@@ -89,13 +121,38 @@ def run_kernel(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...
     """The kernel on arrays; on traced values, their record of it."""
     for value in payloads:
         for item in value if isinstance(value, list) else (value,):
-            if item is not None and item.__class__ is not np.ndarray and hasattr(item, "apply_op"):
-                return item.apply_op(op, payloads, statics)
+            if item is not None and item.__class__ is not np.ndarray:
+                if item.__class__ is Deferred:
+                    return _deferred(op, payloads, statics)
+                if hasattr(item, "apply_op"):
+                    return item.apply_op(op, payloads, statics)
+    if op.lens is not None:
+        return op.lens(*payloads, *statics)
     token = set_errors(QUIET)
     try:
         return op.kernel(*payloads, *statics)
     finally:
         reset_errors(token)
+
+
+def _deferred(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """An operation on conjugates or negatives yet to be computed: views put them off further."""
+    first = payloads[0]
+    if op.lens is not None:
+        return op.lens(*payloads, *statics)
+    if op.is_view and op.rules and first.__class__ is Deferred:
+        seen = op.kernel(first.array, *statics)
+        if op.nout == 1:
+            return Deferred(seen, first.change)
+        return tuple(Deferred(part, first.change) for part in seen)
+    plain = [
+        [_plain(item) for item in value] if isinstance(value, list) else _plain(value) for value in payloads
+    ]
+    return run_kernel(op, tuple(plain), statics)
+
+
+def _plain(data: Any) -> Any:
+    return data.resolved() if data.__class__ is Deferred else data
 
 
 def _check_tensor(op: Primitive, name: str, value: Any) -> None:

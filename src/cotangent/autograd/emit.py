@@ -335,7 +335,9 @@ class Writer:
             self.add(1, "try:", f"    if not {first}.dtype.is_complex:", f"        return {first}")
             self.add(1, "except AttributeError:", f"    {self.fallback}")
         changes_dtype = "dtype" in op.statics  # the result may be integers, which carry no gradient
-        if (op.lists and not self.only_a_list()) or changes_dtype or (self.elementwise and op.fast is None):
+        if op.lists and not self.only_a_list():
+            changes_dtype = True
+        if op.lens is not None or changes_dtype or (self.elementwise and op.fast is None):
             self.add(1, self.fallback)
             return
         if op.lists:

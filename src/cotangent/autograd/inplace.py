@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from types import FunctionType
@@ -11,6 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import check_broadcast
+from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..ops.arguments import REQUIRED
@@ -24,6 +26,7 @@ from .dispatch import (
     payload,
     promoted,
     record,
+    refuse_history,
     requires,
     run_kernel,
 )  # fmt: skip
@@ -53,7 +56,11 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
     if recording:
         check_writable(x)
-        recording = not (active.ever and from_inference(tensors)) and x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
+        recording = not (active.ever and from_inference(tensors))
+        if op.public == "copy":  # the only one that looks at the dtype
+            recording = recording and x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
+    if x._data.__class__ is Deferred and not op.is_view:
+        return _write_deferred(op, x, tensors, statics)
     if level or x._data.__class__ is not np.ndarray:
         return _write_functional(op, x, tensors, statics, recording)
     if op.is_view:
@@ -66,15 +73,19 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             op.entry.__globals__["_emitter"].emit(op)
             saved = op.saved
         before = _before_image(op, tensors, saved)
-    if op.kind == "elementwise":
-        compute, wrapped = _write_elementwise(op, x, tensors, statics)
-    else:
-        wrapped = tensors
-        arrays = tuple(payload(t) for t in tensors)
-        if op.public in _APART:
-            _check_inputs_apart(x, tensors, op.public != "copy")
-        if op.store is None or not _stored(op, x, arrays, statics):
-            _store(op, x, np.asarray(run_kernel(op, arrays, statics)))
+    try:
+        if op.kind == "elementwise":
+            compute, wrapped = _write_elementwise(op, x, tensors, statics)
+        else:
+            wrapped = tensors
+            arrays = tuple(payload(t) for t in tensors)
+            if op.public in _APART:
+                _check_inputs_apart(x, tensors, op.public != "copy")
+            if op.store is None or not _stored(op, x, arrays, statics):
+                _store(op, x, np.asarray(run_kernel(op, arrays, statics)))
+    except (RuntimeError, IndexError):
+        refuse_history(op, tensors, level)
+        raise
     bump(x, *here())
     if x._vc.__class__ is InferenceCell and not modes.inference:
         inference_write()  # PyTorch notices when it counts the write, too
@@ -85,6 +96,17 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     elif list.__getitem__(cell_of(x), 1) is not None:
         mark_stale(x if x._view is None else x._view.base, x)
     return x
+
+
+def _write_deferred(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+    """A write through a view that conjugates or negates: of its values first, then of the memory."""
+    view = x._data
+    x._data = view.resolved()
+    try:
+        return write(op, tensors, statics)
+    finally:
+        view.put(x._data)
+        x._data = view
 
 
 def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, ...]) -> bool:
@@ -368,9 +390,19 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
             scope[name] = _writer(inner)
     made = FunctionType(front.__code__, scope, front.__name__ + "_", front.__defaults__, front.__closure__)
     made.__kwdefaults__ = front.__kwdefaults__
-    made.__doc__ = f"In-place form of `{front.__name__}`."
-    made.__module__ = front.__module__
-    return made
+
+    @functools.wraps(front)
+    def written(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return made(*args, **kwargs)
+        except (RuntimeError, IndexError):  # PyTorch looks first whether the tensor may be written at all
+            if any(isinstance(value, TensorBase) and value._req for value in (*args, *kwargs.values())):
+                check_writable(args[0])
+            raise
+
+    written.__name__ = written.__qualname__ = front.__name__ + "_"
+    written.__doc__ = f"In-place form of `{front.__name__}`."
+    return written
 
 
 def operator(front: Callable[..., Any], operands: tuple[type, ...] = OPERAND) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..kernels.shape import element_strides, storage_offset
 from ..ops.table import TABLE, Primitive, emitter
 from .base import InferenceCell, cell_of, count
-from .dispatch import record
+from .dispatch import record, run_kernel
 from .modes import modes
 from .recorded import alias
 from .views import DEFAULT, View, edge_of, inference_write, mark_stale, succeed, views_of
@@ -31,7 +31,7 @@ def look_anew(op: Primitive, x: Any, statics: tuple[Any, ...], recording: bool) 
     """Make `x` the view that `op` gives of it, in place."""
     before = alias(x, edge_of(x) if recording else None)
     view = x._view
-    data = op.kernel(x._data, *statics)
+    data = run_kernel(op, (x._data,), statics)
     if view is None:
         _lead_back(x, data)
         x._data = data

@@ -303,7 +303,7 @@ def conjugate(value: Any, tensors: bool) -> Any:
     """Complex conjugate in either world."""
     if value is None:
         return None
-    return TABLE["conj"].entry(value) if tensors else np.conjugate(value)
+    return TABLE["conjugated"].entry(value) if tensors else np.conjugate(value)
 
 
 def plus(held: Any, d: Any) -> Any:

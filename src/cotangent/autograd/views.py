@@ -9,7 +9,7 @@ views of that base become stale: their node is made anew, from the base's new hi
 from __future__ import annotations
 
 import weakref
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 import numpy as np
 
@@ -28,6 +28,9 @@ DEFAULT, NO_GRAD, MULTI, INFERENCE, CUSTOM = (
     "inference",
     "custom_function",
 )
+
+# Views that are more than another way through the same elements.
+_CHANGING: Final = frozenset(("conj_view", "neg_view", "view_as_real_of", "view_as_complex_of"))
 
 
 class View:
@@ -88,7 +91,9 @@ class View:
     def pull(self, g: Any, base_shape: tuple[int, ...], tensors: bool) -> Any:
         """Pullback of the view: a cotangent of the base's shape from one of the view's shape."""
         links = self.chain()
-        dummy: Any = np.broadcast_to(np.empty((), bool), base_shape)
+        changing = next((link.op.name for link in links if link.op.name in _CHANGING), "")
+        kind = np.complex64 if changing in ("conj_view", "view_as_real_of") else np.float32
+        dummy: Any = np.broadcast_to(np.empty((), kind), base_shape)
         shapes = []
         for link in links:
             shapes.append(dummy.shape)
@@ -178,11 +183,25 @@ def edge_of(t: Any) -> Any:
             _refuse_view(view, "its base or another view of its base has been")
         view.stale = view.inherited = False
         view.version = t._vc[0]
-        node = t._node = AsStridedBackward0(view, t)
+        node = t._node = _anew(view, t)
         if t._retains:
             node._hooks().retain[0] = weakref.ref(t)
         return node
     return None if view is not None and view.inherited else accumulator_of(t)
+
+
+def _anew(view: View, t: Any) -> Node:
+    """The history of a view made anew: its own operation if that changes what the elements are."""
+    if view.op.name not in _CHANGING or not view.base._req:
+        return AsStridedBackward0(view, t)
+    base = wrap(view.base._data)
+    base._req, base._node = True, edge_of(view.base)
+    before = modes.grad
+    modes.grad = True
+    try:
+        return view.replay(base, False)._node  # type: ignore[no-any-return]
+    finally:
+        modes.grad = before
 
 
 def inherit(x: Any, value: bool) -> bool:

@@ -11,7 +11,7 @@ from .. import dtypes
 from ..errors import check_dim
 from .arguments import REQUIRED, compiler_name, deliver_exact
 from .arithmetic import mul
-from .complex import conj
+from .complex import conjugated
 from .indexing import copy_to
 from .matmul import matmul, mm_of
 from .reduce import sum_dims
@@ -149,7 +149,7 @@ def vecdot(x: Any, y: Any = REQUIRED, *, dim: int = -1, out: Any = None) -> Any:
         >>> torch.linalg.vecdot(torch.ones(2, 3), torch.arange(3.0))
         tensor([3., 3.])
     """
-    products = mul(conj(x) if x.dtype.is_complex else x, y)
+    products = mul(conjugated(x) if x.dtype.is_complex else x, y)
     return deliver_exact(
         "vecdot",
         sum_dims(products, (check_dim(dim, products.ndim),), False),

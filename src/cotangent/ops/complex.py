@@ -7,24 +7,45 @@ from typing import Any, Final
 import numpy as np
 
 from ..dtypes import BOOL, COMPLEX as COMPLEX_CATEGORY, SCALAR_NAME, float32, float64
-from ..kernels import elementwise as k
-from .copies import along, zeros_like
+from ..kernels import deferred, elementwise as k
+from .copies import along, clone_of, zeros_like
 from .describe import of_one, of_two
 from .refusals import exact_out, out_must_be, refuse, refuse_with
 from .select import choose
 from .table import COMPLEX, FLOAT, REAL, elementwise, is_tensor, linear
 from .views import select_at
 
-conj: Any = elementwise(
-    "conj(input)",
+# The conjugate at once: what rules use.
+conjugated: Any = elementwise(
+    "conjugated(input)",
     k.conj,
+    node="ConjBackward0",
+    public="conj",
     analytic=False,
     real_is_same=True,
-    input=lambda g: conj(g),
-    jvp=lambda tangents, args, out: conj(tangents[0]),
-    doc=of_one(
-        "Complex conjugates; real tensors are returned as they are.", "conj", "1 + 2j", "tensor([1.-2.j])"
-    ),
+    input=lambda g: conjugated(g),
+    jvp=lambda tangents, args, out: conjugated(tangents[0]),
+)
+# What users get is a view; only its entry puts the work off, rules on arrays do it.
+conj_view: Any = linear(
+    "conj_view(input)",
+    k.conj,
+    node="ConjBackward0",
+    public="conj",
+    view=True,
+    lens=deferred.conjugated,
+    batch=along,
+    input=lambda g: conjugated(g),
+)
+neg_view: Any = linear(
+    "neg_view(input)",
+    np.negative,
+    node="NegViewBackward0",
+    public="_neg_view",
+    view=True,
+    lens=deferred.negated,
+    batch=along,
+    input=lambda g: -g,
 )
 conj_written = elementwise(
     "conj_written(input)",
@@ -32,8 +53,8 @@ conj_written = elementwise(
     node="ConjPhysicalBackward1",
     public="conj_physical",
     analytic=False,
-    input=lambda g: conj(g),
-    jvp=lambda tangents, args, out: conj(tangents[0]),
+    input=lambda g: conjugated(g),
+    jvp=lambda tangents, args, out: conjugated(tangents[0]),
 )
 conj_physical = elementwise(
     "conj_physical(input)",
@@ -41,8 +62,8 @@ conj_physical = elementwise(
     out_check=exact_out,
     analytic=False,
     real_is_same=True,
-    input=lambda g: conj(g),
-    jvp=lambda tangents, args, out: conj(tangents[0]),
+    input=lambda g: conjugated(g),
+    jvp=lambda tangents, args, out: conjugated(tangents[0]),
     doc=of_one("Complex conjugates, computed at once.", "conj_physical", "1 + 2j", "tensor([1.-2.j])"),
 )
 # Real and imaginary parts inside rules: plain arrays, not views.
@@ -111,7 +132,7 @@ parted: Any = linear(
 
 
 def _abs_tangent(tangents: Any, args: Any, out: Any) -> Any:
-    return real_part(conj(tangents[0]) * sgn_complex(args[0]))
+    return real_part(conjugated(tangents[0]) * sgn_complex(args[0]))
 
 
 def _sgn_back(g: Any, input: Any, out: Any) -> Any:
@@ -211,7 +232,7 @@ def _angle_back(g: Any, input: Any) -> Any:
 
 def _angle_tangent(tangents: Any, args: Any, out: Any) -> Any:
     (t,), (input,) = tangents, args
-    return real_part(conj(t) * _angle_back(1.0, input))
+    return real_part(conjugated(t) * _angle_back(1.0, input))
 
 
 angle_complex = elementwise(
@@ -307,8 +328,8 @@ polar = elementwise(
     strict=("abs", "angle"),
     guard=_parts_match("polar_cpu"),
     out_check=_OUT,
-    abs=lambda g, out: real_part(conj(g) * sgn_complex(out)),
-    angle=lambda g, out: real_part(conj(g) * (out * 1j)),
+    abs=lambda g, out: real_part(conjugated(g) * sgn_complex(out)),
+    angle=lambda g, out: real_part(conjugated(g) * (out * 1j)),
     jvp=_polar_tangent,
     doc=of_two(
         "Complex numbers from absolute values and angles.", "polar", "torch.tensor([1.0])",
@@ -340,6 +361,12 @@ def view_as_real(input: Any) -> Any:
     """
     if not input.dtype.is_complex:
         raise RuntimeError("view_as_real is only supported for complex tensors")
+    if input.is_conj():
+        raise RuntimeError(
+            "view_as_real doesn't work on unresolved conjugated tensors.  To resolve the conjugate tensor so "
+            "you can view it as real, use self.resolve_conj(); however, be warned that the resulting tensor "
+            "will NOT alias the original."
+        )
     return view_as_real_of(input)
 
 
@@ -395,7 +422,7 @@ def real(input: Any) -> Any:
     """
     if not input.dtype.is_complex:
         return input
-    return select_at(view_as_real_of(input), input.ndim, 0)
+    return select_at(view_as_real_of(conj_view(input) if input.is_conj() else input), input.ndim, 0)
 
 
 def imag(input: Any) -> Any:
@@ -417,41 +444,60 @@ def imag(input: Any) -> Any:
     """
     if not input.dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    if input.is_conj():
+        return select_at(neg_view(view_as_real_of(conj_view(input))), input.ndim, 1)
     return select_at(view_as_real_of(input), input.ndim, 1)
 
 
-def resolve_conj(input: Any) -> Any:
-    """The tensor itself: conjugation is never put off.
+def conj(input: Any) -> Any:
+    """Complex conjugates, as a view; real tensors are returned as they are.
 
     Args:
         input: tensor of any shape.
 
     Returns:
-        `input`.
+        a view of the same shape, whose elements are conjugated when they are read.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.conj(torch.tensor([1 + 2j]))
+        tensor([1.-2.j])
+    """
+    return conj_view(input) if input.dtype.is_complex else input
+
+
+def resolve_conj(input: Any) -> Any:
+    """A tensor whose conjugation is done.
+
+    Args:
+        input: tensor of any shape.
+
+    Returns:
+        `input`, or a copy if it is the view that `conj` makes.
 
     Example:
         >>> import cotangent as torch
         >>> torch.resolve_conj(torch.tensor([1 + 2j]).conj())
         tensor([1.-2.j])
     """
-    return input
+    return clone_of(input) if input.is_conj() else input
 
 
 def resolve_neg(input: Any) -> Any:
-    """The tensor itself: negation is never put off.
+    """A tensor whose negation is done.
 
     Args:
         input: tensor of any shape.
 
     Returns:
-        `input`.
+        `input`, or a copy if it is a view that negates: the imaginary part of a conjugate.
 
     Example:
         >>> import cotangent as torch
         >>> torch.resolve_neg(torch.tensor([1.0]))
         tensor([1.])
     """
-    return input
+    return clone_of(input) if input.is_neg() else input
 
 
 FUNCTIONS: Final = (

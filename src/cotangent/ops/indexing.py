@@ -346,7 +346,7 @@ def check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
             "shape mismatch: indexing tensors could not be broadcast together with shapes "
             + ", ".join(str(list(s)) for s in shapes)
         ) from None
-    for t, d in zip(indices, dims, strict=True):
+    for number, (t, d) in enumerate(zip(indices, dims, strict=True)):
         data = t._data
         if not is_array(data) or not data.size:
             continue
@@ -354,7 +354,7 @@ def check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
         low, high = int(data.min()), int(data.max())
         if low < -n or high >= n:
             raise IndexError(
-                f"index {low if low < -n else high} is out of bounds for dimension {d} with size {n}"
+                f"index {low if low < -n else high} is out of bounds for dimension {number} with size {n}"
             )
 
 

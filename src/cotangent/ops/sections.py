@@ -7,6 +7,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import check_dim
 from ..kernels import shape as k
+from ..kernels.deferred import layout
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank, whole
 from .table import is_array, is_tensor
 from .views import as_strided_of, diagonal_of, select_at, slice_of, windows_of
@@ -185,7 +186,7 @@ def as_strided(
     if absent:
         missing("as_strided", *absent)
     shape, steps = integers("as_strided", "size", (size,)), integers("as_strided", "stride", (stride,), 2)
-    data = input._data
+    data = layout(input._data)
     plain = is_array(data)
     here = k.storage_offset(data) if plain else 0
     offset = here if storage_offset is None else storage_offset

@@ -51,7 +51,7 @@ class Primitive:
         "entry", "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view",
         "check", "fixed", "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
         "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
-        "out_check", "cast_error", "writer", "misfit", "store", "sparse_form",
+        "out_check", "cast_error", "writer", "misfit", "store", "sparse_form", "lens",
     )  # fmt: skip
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
@@ -97,6 +97,7 @@ class Primitive:
         self.sparse_form: Callable[..., Any] | None = None
         self.operator: Callable[..., Any] | None = None
         self.misfit: str | None = None
+        self.lens: Callable[..., Any] | None = None
         self.rounds_in_float = True
         self.entry: Callable[..., Any]
         self.node_class: Any = None
@@ -262,6 +263,7 @@ def declare(
     infer: Callable[..., Any] | None = None,
     store: Callable[..., None] | None = None,
     misfit: str | None = None,
+    lens: Callable[..., Any] | None = None,
     doc: str | None = None,
 ) -> Any:
     """Enter `op` in the table and return its entry function.
@@ -285,9 +287,11 @@ def declare(
         store: the kernel of the in-place form: `store(*arrays, *statics)` writes into the first array.
         misfit: text of the error where the result of an in-place form has another shape than the tensor; may
             name {have}, {wanted} and {ndim}.
+        lens: what the entry does to the array in place of the kernel: for views that put their work off.
         doc: docstring of the entry.
     """
     op.misfit = misfit
+    op.lens = lens
     op.public = public or op.name
     op.node_name = node or "".join(p.capitalize() for p in op.public.strip("_").split("_")) + "Backward0"
     op.result = result
@@ -418,6 +422,7 @@ _OPTIONS: Final = frozenset(
         "infer",
         "store",
         "misfit",
+        "lens",
         "doc",
     )
 )

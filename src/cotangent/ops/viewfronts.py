@@ -8,6 +8,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
+from ..kernels.deferred import layout
 from ..kernels.sparse import Coo
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank
 from .table import has_layout, is_array, is_tensor
@@ -91,7 +92,7 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
         args = (size,)
     elif args[0].__class__ is str:
         no_match("view", args, "torch.dtype dtype", "tuple of ints size")
-    data = input._data
+    data = layout(input._data)
     wanted = resolve_sizes(integers("view", "size", args), math.prod(data.shape))
     if not has_layout(data):  # inside a transform a tensor has no strides of its own
         return reshape_any(input, wanted)
@@ -109,6 +110,12 @@ def _view_dtype(input: Any, dtype: Any) -> Any:
     have = input.dtype
     if dtype is have:
         return input
+    if input.is_conj() or input.is_neg():
+        kind = "conjugate" if input.is_conj() else "negative"
+        raise RuntimeError(
+            f"torch.Tensor.view is not supported for {kind} view tensors when converting to a different "
+            "dtype."
+        )
     if dtype.itemsize != have.itemsize:
         names = f"view {dtypes.SCALAR_NAME[have]} as {dtypes.SCALAR_NAME[dtype]} (different element sizes)"
         shape = input._data.shape
@@ -175,7 +182,7 @@ def reshape(input: Any, *args: Any, shape: Any = REQUIRED) -> Any:
 
 def reshaped(input: Any, shape: tuple[int, ...]) -> Any:
     """`input` in a shape that fits: a view if its layout allows one."""
-    data = input._data
+    data = layout(input._data)
     if has_layout(data):
         if data.flags.c_contiguous:
             return view_as_shape(input, shape)
@@ -312,7 +319,7 @@ def is_contiguous(input: Any, *, memory_format: Any = None) -> bool:
         >>> torch.ones(2, 3).t().is_contiguous()
         False
     """
-    data = input._data
+    data = layout(input._data)
     if not has_layout(data):
         return not isinstance(data, Coo)
     name = repr(memory_format)
@@ -334,7 +341,7 @@ def contiguous(input: Any, *, memory_format: Any = None) -> Any:
         >>> torch.ones(2, 3).t().contiguous().stride()
         (2, 1)
     """
-    data = input._data
+    data = layout(input._data)
     if memory_format is not None:
         _channels_order(memory_format, data.ndim)
         return input if is_contiguous(input, memory_format=memory_format) else laid_out(input, memory_format)
