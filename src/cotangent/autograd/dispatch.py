@@ -42,9 +42,8 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
         if op.is_view:
             _link(op, tensors[0], statics, (result,) if op.nout == 1 else result)
         return result
-    if op.kind != "elementwise" and op.sparse_form is not None:
-        if any(isinstance(getattr(t, "_data", None), Coo) for t in tensors):
-            return op.sparse_form(*tensors, *statics)
+    if op.sparse_form is not None and any(isinstance(getattr(t, "_data", None), Coo) for t in tensors):
+        return op.sparse_form(*tensors, *statics)
     try:
         if op.kind == "elementwise":
             return _elementwise(op, tensors, statics)

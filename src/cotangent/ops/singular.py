@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ..kernels import spectral as k
 from .arguments import deliver_exact
-from .complex import conj
+from .complex import conjugated
 from .eigen import check_phase
 from .join import zeros_of
 from .matmul import adjoint_matrix
@@ -193,4 +193,4 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
 
 def _transposed(vh: Any) -> Any:
     v = transpose_dims(vh, vh.ndim - 2, vh.ndim - 1)
-    return conj(v) if v.dtype.is_complex else v
+    return conjugated(v) if v.dtype.is_complex else v
