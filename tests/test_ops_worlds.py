@@ -20,7 +20,10 @@ from samples.worlds import Function, gradient_samples, rolled, spread, squared
 
 NUMERIC = ("float64", "complex128")
 # What PyTorch says, too, about the mean of this loss.
-pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning"),
+]
 
 
 def over_table(suits: Callable[[OpCase], bool], *dtypes: str) -> pytest.MarkDecorator:

@@ -10,7 +10,9 @@ from . import (
     attention,
     bags,
     binary,
+    conv,
     creation,
+    image,
     index,
     linalg,
     loss,
@@ -27,7 +29,7 @@ from .case import OpCase
 
 FAMILIES = (
     unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation, writing,
-    recurrent, attention, bags, sequence_loss,
+    recurrent, attention, bags, sequence_loss, conv, image,
 )  # fmt: skip
 
 TABLE: tuple[OpCase, ...] = tuple(case for family in FAMILIES for case in family.CASES)

@@ -148,11 +148,12 @@ def pad_constant(a: Array, widths: Widths, value: Any) -> Array:
 
 def border_index(n: int, low: int, high: int, mode: str) -> Array:
     """Which element each place of a padded dimension of `n` elements takes."""
+    if mode == "circular":  # negative widths cut off first
+        start, left = max(-low, 0), n + min(low, 0) + min(high, 0)
+        return start + np.arange(-max(low, 0), left + max(high, 0)) % max(left, 1)
     at = np.arange(-low, n + high)
     if mode == "replicate":
         return np.clip(at, 0, n - 1)
-    if mode == "circular":
-        return at % max(n, 1)
     return np.where(at < 0, -at, np.where(at >= n, 2 * (n - 1) - at, at))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .join import stack_of
-from .views import expand_to, permute_dims, select_at, unsqueeze_at
+from .views import expand_to, permute_dims, reshape_any, select_at, unsqueeze_at
 
 
 def in_front(t: Any, bdim: int | None, size: int) -> Any:
@@ -24,3 +24,30 @@ def one_by_one(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> tup
         op.entry(*[t if d is None else select_at(t, d, i) for t, d in pairs], *statics) for i in range(size)
     ]
     return stack_of(found, 0), 0
+
+
+def leading(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> tuple[Any, int]:
+    """Batching of what works on the last dimensions and takes any number before them: one more in front."""
+    values = [None if t is None else in_front(t, d, size) for t, d in zip(tensors, dims, strict=True)]
+    return op.entry(*values, *statics), 0
+
+
+def joined(t: Any, bdim: int | None, size: int, at: int) -> Any:
+    """`t` with its batch dimension (made by repetition if it has none) joined to dimension `at`, in front."""
+    t = in_front(t, bdim, size)
+    if at:
+        t = permute_dims(t, (*range(1, at + 1), 0, *range(at + 1, t.ndim)))
+    shape = tuple(t.shape)
+    return reshape_any(t, (*shape[:at], shape[at] * shape[at + 1], *shape[at + 2 :]))
+
+
+def parted(t: Any, size: int, at: int) -> tuple[Any, int]:
+    """A result with dimension `at` split into the batch and the rest, and where the batch now is."""
+    shape = tuple(t.shape)
+    return reshape_any(t, (*shape[:at], size, shape[at] // max(size, 1), *shape[at + 1 :])), at
+
+
+def with_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> tuple[Any, int]:
+    """Batching of what works on examples (N, ...) one by one: the batch joins them."""
+    values = [None if t is None else joined(t, d, size, 0) for t, d in zip(tensors, dims, strict=True)]
+    return parted(op.entry(*values, *statics), size, 0)

@@ -1,5 +1,8 @@
 """Layer normalisation and the primitives it is differentiated with.
 
+The mean and the scale that `standard` takes are results of an earlier run on the same input, so that they
+need not be computed again; they are no further arguments of the function and have no derivative of their own.
+
 With h = standard(x), r = inverse_spread(x) and n elements to a row, the Jacobian of `standard` is
 J = r (I - 11'/n - hh'/n), which is symmetric, and the gradient of r is -r^2 h / n. The three primitives
 are therefore closed under differentiation.
@@ -10,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
+from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, float32
 from ..errors import bad_argument, type_name
 from ..kernels import norm as k
 from .arguments import integers
@@ -21,53 +24,45 @@ from .refusals import refuse
 from .table import general, is_tensor
 from .views import reshape_any
 
-
-def _leading(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
-    """Batching: the normalised dimensions are the last ones, so a leading one changes nothing."""
-    values = [in_front(t, d, size) for t, d in zip(tensors, dims, strict=True)]
-    return op.entry(*values, *statics), 0
-
-
-def _last(ndim: int, count: int) -> tuple[int, ...]:
-    return tuple(range(ndim - count, ndim))
-
-
 standard: Any = general(
-    "standard(input | count, eps)",
+    "standard(input, mean?, scale? | dims, eps)",
     k.standard,
     node="NativeLayerNormBackward0",
     public="layer_norm",
-    batch=_leading,
-    input=lambda g, input, count, eps: standard_backward(g, input, count, eps),
+    batch="aligned",
+    input=lambda g, input, mean, scale, dims, eps: standard_backward(g, input, mean, scale, dims, eps),
 )
 inverse_spread: Any = general(
-    "inverse_spread(input | count, eps)",
+    "inverse_spread(input | dims, eps)",
     k.inverse_spread,
     node="RsqrtBackward0",
-    batch=_leading,
-    input=lambda g, input, out, count, eps: (
-        standard(input, count, eps) * (g * out * out * (-1.0 / math.prod(input.shape[input.ndim - count :])))
+    batch="axes",
+    input=lambda g, input, out, dims, eps: (
+        standard(input, None, None, dims, eps) * (g * out * out * (-1.0 / _count(input.shape, dims)))
     ),
 )
 
 
-def _second(c: Any, g: Any, input: Any, count: int, eps: float) -> Any:
+def _count(shape: Any, dims: Any) -> int:
+    return math.prod([shape[d] for d in dims])
+
+
+def _second(c: Any, g: Any, input: Any, mean: Any, scale: Any, dims: Any, eps: float) -> Any:
     """Gradient of <c, J g> in the input of J."""
-    axes = _last(input.ndim, count)
-    h = standard(input, count, eps)
-    r = inverse_spread(input, count, eps)
-    a = mean_dims(c * h, axes, True)
-    b = mean_dims(g * h, axes, True)
-    total = mean_dims(c * g, axes, True) - mean_dims(c, axes, True) * mean_dims(g, axes, True) - a * b
-    return r * standard_backward(-(c * b + g * a), input, count, eps) - h * (r * r * total)
+    h = standard(input, mean, scale, dims, eps)
+    r = inverse_spread(input, dims, eps)
+    a = mean_dims(c * h, dims, True)
+    b = mean_dims(g * h, dims, True)
+    total = mean_dims(c * g, dims, True) - mean_dims(c, dims, True) * mean_dims(g, dims, True) - a * b
+    return r * standard_backward(-(c * b + g * a), input, mean, scale, dims, eps) - h * (r * r * total)
 
 
 standard_backward: Any = general(
-    "standard_backward(g, input | count, eps)",
+    "standard_backward(g, input, mean?, scale? | dims, eps)",
     k.standard_backward,
     node="NativeLayerNormBackwardBackward0",
-    batch=_leading,
-    g=lambda c, input, count, eps: standard_backward(c, input, count, eps),
+    batch="aligned",
+    g=lambda c, input, mean, scale, dims, eps: standard_backward(c, input, mean, scale, dims, eps),
     input=_second,
 )
 
@@ -78,7 +73,8 @@ def _layer_norm_examples(op: Any, size: int, tensors: Any, dims: Any, statics: A
     x = in_front(input, dims[0], size)
     if dims[1] is None and dims[2] is None:
         return op.entry(x, weight, bias, *statics), 0
-    found = standard(x, *statics)
+    count, eps = statics
+    found = standard(x, None, None, k.last(x.ndim, count), eps)
     for t, d, scale in ((weight, dims[1], True), (bias, dims[2], False)):
         if t is None:
             continue
@@ -97,13 +93,31 @@ layer_norm_of: Any = general(
     public="layer_norm",
     batch=_layer_norm_examples,
     input=lambda g, input, weight, count, eps: standard_backward(
-        g if weight is None else g * weight, input, count, eps
+        g if weight is None else g * weight, input, None, None, k.last(input.ndim, count), eps
     ),
     weight=lambda g, input, count, eps: sum_dims(
-        g * standard(input, count, eps), tuple(range(input.ndim - count)), False
+        g * standard(input, None, None, k.last(input.ndim, count), eps),
+        tuple(range(input.ndim - count)),
+        False,
     ),
     bias=lambda g, count: sum_dims(g, tuple(range(g.ndim - count)), False),
 )
+
+
+def one_dtype(input: Any, *parameters: Any) -> bool:
+    """Whether the parameters have the input's dtype; float32 ones go with 16-bit inputs, too.
+
+    Raises:
+        RuntimeError: for other mixtures.
+    """
+    given = [value for value in parameters if value is not None]
+    if all(value.dtype is input.dtype for value in given):
+        return True
+    if any(value.dtype is not float32 for value in given):
+        raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+    if input.dtype.itemsize != 2:
+        raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+    return False
 
 
 def row_shape(function: str, input: Any, normalized_shape: Any, **parameters: Any) -> tuple[int, ...]:
@@ -173,11 +187,9 @@ def layer_norm(
     rows = row_shape("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     if input.dtype.category != FLOATING:
         refuse("LayerNormKernelImpl", BOOL, INTEGRAL, COMPLEX)(None, input.dtype)
-    for value in (weight, bias):
-        if value is not None and value.dtype is not input.dtype:
-            raise RuntimeError(
-                f"mixed dtype (CPU): expect parameter to have scalar type of {SCALAR_NAME[input.dtype]}"
-            )
+    if not one_dtype(input, weight, bias):
+        wide = layer_norm_of(input.to(float32), weight, bias, len(rows), float(eps))
+        return wide.to(input.dtype)
     return layer_norm_of(input, weight, bias, len(rows), float(eps))
 
 

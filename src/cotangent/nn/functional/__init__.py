@@ -12,24 +12,33 @@ from typing import Any, Final
 from ...methods import public
 from . import (
     _activation,
+    _adaptive,
     _attention,
+    _averages,
     _classes,
+    _conv,
     _distance,
     _dropout,
     _embedding,
     _embedding_bag,
+    _interpolate,
     _linear_loss,
     _loss,
     _margin,
+    _norm,
+    _pooling,
     _sequence_loss,
     _triplet,
+    _unpooling,
+    _vision,
 )
 
 __all__: list[str] = []
 _scope: Final = globals()
 _DEFINED_HERE: Final[tuple[ModuleType, ...]] = (
-    _activation, _distance, _dropout, _embedding, _loss, _classes, _margin, _triplet,
-    _attention, _embedding_bag, _linear_loss, _sequence_loss,
+    _activation, _adaptive, _attention, _averages, _classes, _conv, _distance, _dropout, _embedding,
+    _embedding_bag, _interpolate, _linear_loss, _loss, _margin, _norm, _pooling, _sequence_loss,
+    _triplet, _unpooling, _vision,
 )  # fmt: skip
 
 

@@ -1,0 +1,298 @@
+"""Pooling of arrays: the last dimensions are spatial, any others come before them."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from .halves import in_float
+
+Array = Any  # numpy.ndarray, whose stubs know no computed indices
+Sizes = tuple[int, ...]
+Pair = tuple[Array, Array]
+
+
+def pooled_sizes(
+    sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil: bool
+) -> Sizes:
+    """How many windows there are along each dimension."""
+    found = []
+    for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True):
+        out = (n + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil else 0)) // s + 1
+        if ceil and (out - 1) * s >= n + p:
+            out -= 1  # the last window would begin in the padding
+        found.append(out)
+    return tuple(found)
+
+
+def _lowest(d: Any) -> Any:
+    """What no element is below."""
+    return np.iinfo(d).min if d.kind in "iu" else -np.inf
+
+
+def _reach(n: int, k: int, s: int, p: int, d: int, out: int) -> int:
+    """How far windows reach beyond the end of a dimension."""
+    return max((out - 1) * s + d * (k - 1) + 1 - n - p, 0)
+
+
+def _framed(
+    a: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes, fill: Any
+) -> Array:
+    """`a` with borders of `fill` as wide as windows need them; itself if they need none."""
+    sizes = a.shape[a.ndim - len(kernel) :]
+    high = [_reach(*row) for row in zip(sizes, kernel, stride, padding, dilation, out, strict=True)]
+    if not any(padding) and not any(high):
+        return a
+    lead = a.shape[: a.ndim - len(kernel)]
+    whole = tuple(n + p + h for n, p, h in zip(sizes, padding, high, strict=True))
+    frame: Array = np.full((*lead, *whole), fill, a.dtype)
+    frame[(..., *[slice(p, p + n) for n, p in zip(sizes, padding, strict=True)])] = a
+    return frame
+
+
+def _at(place: Sizes, stride: Sizes, dilation: Sizes, out: Sizes) -> Any:
+    """Where the elements at one place of all windows are."""
+    return (
+        ...,
+        *[
+            slice(i * d, i * d + (o - 1) * s + 1, s)
+            for i, s, d, o in zip(place, stride, dilation, out, strict=True)
+        ],
+    )
+
+
+def _outer_sum(parts: list[Array]) -> Array:
+    """The sum of one vector for each dimension, over all combinations."""
+    total = np.zeros((), np.int64)
+    for part in parts:
+        total = total[..., None] + part
+    return total
+
+
+def _steps(sizes: Sizes) -> Sizes:
+    """By how much a flat position grows along each dimension."""
+    return tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
+
+
+@in_float
+def max_pool(
+    a: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil: bool
+) -> Pair:
+    """(largest element of each window, its flat position among the spatial dimensions)."""
+    sizes = a.shape[a.ndim - len(kernel) :]
+    out = pooled_sizes(sizes, kernel, stride, padding, dilation, ceil)
+    frame = _framed(a, kernel, stride, padding, dilation, out, _lowest(a.dtype))
+    steps = _steps(sizes)
+    starts, firsts = [], []
+    for o, s, p, d, step in zip(out, stride, padding, dilation, steps, strict=True):
+        start = np.arange(o) * s - p
+        starts.append(start * step)
+        firsts.append((start + np.maximum(-(start // d), 0) * d) * step)
+    origin = _outer_sum(starts)
+    best = np.empty((*a.shape[: a.ndim - len(kernel)], *out), a.dtype)
+    index = np.empty(best.shape, np.int64)
+    index[...] = _outer_sum(firsts)
+    places = list(product(*map(range, kernel)))
+    best[...] = frame[_at(places[0], stride, dilation, out)]
+    above = np.empty(best.shape, bool)
+    for place in places[1:]:
+        values = frame[_at(place, stride, dilation, out)]
+        np.greater(values, best, out=above)
+        offset = sum(i * d * step for i, d, step in zip(place, dilation, steps, strict=True))
+        np.copyto(index, origin + offset, where=above)
+        np.maximum(best, values, out=best)
+    if a.dtype.kind == "f" and not (best == best).all():
+        for place in places:  # the last nan of a window is the one that counts
+            offset = sum(i * d * step for i, d, step in zip(place, dilation, steps, strict=True))
+            values = frame[_at(place, stride, dilation, out)]
+            np.copyto(index, origin + offset, where=values != values)
+    return best, index
+
+
+def _rows(index: Array, spatial: int) -> tuple[int, Array]:
+    rows = math.prod(index.shape[: index.ndim - spatial])
+    return rows, index.reshape(rows, math.prod(index.shape[index.ndim - spatial :]))
+
+
+@in_float
+def scatter_windows(g: Array, index: Array, sizes: Sizes, adds: bool) -> Array:
+    """Zeros with g at flat positions of the spatial dimensions; what meets adds up, or the last one stays."""
+    rows, flat = _rows(index, len(sizes))
+    volume = math.prod(sizes)
+    out = np.zeros((*g.shape[: g.ndim - len(sizes)], *sizes), g.dtype)
+    places = (flat + np.arange(rows)[:, None] * volume).reshape(-1)
+    if adds:
+        np.add.at(out.reshape(-1), places, g.reshape(-1))
+    else:
+        out.reshape(-1)[places] = g.reshape(-1)
+    return out
+
+
+def gather_windows(a: Array, index: Array, spatial: int) -> Array:
+    """The elements at flat positions of the spatial dimensions: the transpose of `scatter_windows`."""
+    rows, flat = _rows(index, spatial)
+    volume = math.prod(a.shape[a.ndim - spatial :])
+    places = (flat + np.arange(rows)[:, None] * volume).reshape(-1)
+    return a.reshape(-1)[places].reshape(index.shape)
+
+
+# -- averages --------------------------------------------------------------------------------------------
+
+
+def _counts(n: int, k: int, s: int, p: int, out: int, include: bool) -> Array:
+    """How many elements each window of a dimension counts."""
+    start = np.arange(out) * s - p
+    stop = np.minimum(start + k, n + p)
+    if include:
+        return stop - start
+    return np.minimum(stop, n) - np.maximum(start, 0)
+
+
+def _divisor(
+    sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, out: Sizes, include: bool, override: Any
+) -> Any:
+    """What sums over windows are divided by: a number or an array over windows."""
+    if override is not None:
+        return override
+    if not any(padding) and all(
+        (o - 1) * s + k <= n for n, k, s, o in zip(sizes, kernel, stride, out, strict=True)
+    ):
+        return math.prod(kernel)
+    total: Array = np.ones((), np.int64)
+    for row in zip(sizes, kernel, stride, padding, out, strict=True):
+        total = total[..., None] * _counts(*row, include)
+    return total
+
+
+def _divided(a: Array, by: Any) -> Array:
+    if a.dtype.kind in "iu":
+        return np.asarray(np.sign(a) * np.sign(by) * (np.abs(a) // np.abs(by)), a.dtype)
+    return np.divide(a, np.asarray(by, a.dtype), out=a)
+
+
+@in_float
+def avg_pool(
+    a: Array, kernel: Sizes, stride: Sizes, padding: Sizes, ceil: bool, include: bool, override: Any
+) -> Array:
+    """The mean of each window."""
+    d = len(kernel)
+    one = (1,) * d
+    sizes = a.shape[a.ndim - d :]
+    out = pooled_sizes(sizes, kernel, stride, padding, one, ceil)
+    sums = _framed(a, kernel, stride, padding, one, out, 0)
+    for axis in range(d):  # sums over a box are sums over its edges in turn
+        sums = _edge_sums(sums, a.ndim - d + axis, kernel[axis], stride[axis], out[axis])
+    if sums is a:
+        sums = a.copy()
+    return _divided(sums, _divisor(sizes, kernel, stride, padding, out, include, override))
+
+
+def _edge_sums(a: Array, axis: int, k: int, s: int, out: int) -> Array:
+    """Sums of k neighbours along one dimension, every s-th of them."""
+    if k == 1 and s == 1 and out == a.shape[axis]:
+        return a
+    lead = (slice(None),) * axis
+    if out == 1:
+        return np.asarray(np.add.reduce(a[(*lead, slice(0, k))], axis, a.dtype, None, True))
+    total = a[(*lead, slice(0, (out - 1) * s + 1, s))].copy()
+    for i in range(1, k):
+        total += a[(*lead, slice(i, i + (out - 1) * s + 1, s))]
+    return total
+
+
+@in_float
+def avg_pool_backward(
+    g: Array, sizes: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, ceil: bool, include: bool,
+    override: Any,
+) -> Array:  # fmt: skip
+    """Transpose of `avg_pool`."""
+    d = len(kernel)
+    lead = g.ndim - d
+    out = g.shape[lead:]
+    shares = g / np.asarray(_divisor(sizes, kernel, stride, padding, out, include, override), g.dtype)
+    for axis in range(d - 1, -1, -1):
+        n, k, s, p, o = sizes[axis], kernel[axis], stride[axis], padding[axis], out[axis]
+        before = (slice(None),) * (lead + axis)
+        length = n + p + _reach(n, k, s, p, 1, o)
+        shape = shares.shape
+        whole = np.zeros((*shape[: lead + axis], length, *shape[lead + axis + 1 :]), g.dtype)
+        for i in range(k):
+            whole[(*before, slice(i, i + (o - 1) * s + 1, s))] += shares
+        shares = whole[(*before, slice(p, p + n))]
+    return np.ascontiguousarray(shares)
+
+
+# -- windows of changing size ----------------------------------------------------------------------------
+
+
+def adaptive_bounds(n: int, out: int) -> tuple[list[int], list[int]]:
+    """(starts, stops) of `out` windows that cover n elements evenly."""
+    return [i * n // out for i in range(out)], [-(-(i + 1) * n // out) for i in range(out)]
+
+
+@in_float
+def adaptive_max_pool(a: Array, out: Sizes) -> Pair:
+    """`max_pool` with windows that cover the spatial dimensions evenly."""
+    d = len(out)
+    sizes = a.shape[a.ndim - d :]
+    if all(o and n % o == 0 and n for n, o in zip(sizes, out, strict=True)):
+        kernel = tuple(n // o for n, o in zip(sizes, out, strict=True))
+        found: Pair = max_pool(a, kernel, kernel, (0,) * d, (1,) * d, False)
+        return found
+    lead = a.shape[: a.ndim - d]
+    best: Array = np.empty((*lead, *out), a.dtype)
+    index: Array = np.empty(best.shape, np.int64)
+    flat = np.arange(math.prod(sizes)).reshape(sizes)
+    bounds = [adaptive_bounds(n, o) for n, o in zip(sizes, out, strict=True)]
+    for place in product(*map(range, out)):
+        window = tuple(slice(b[0][i], b[1][i]) for b, i in zip(bounds, place, strict=True))
+        values = a[(..., *window)].reshape(*lead, -1)
+        at = values.argmax(-1)
+        index[(..., *place)] = flat[window].reshape(-1)[at]
+        best[(..., *place)] = np.take_along_axis(values, at[..., None], -1)[..., 0]
+    return best, index
+
+
+def fractional_starts(samples: Array, n: int, out: int, k: int) -> Array:
+    """Where windows of k elements begin: `out` of them spread over n elements, at random distances.
+
+    Source: https://arxiv.org/abs/1412.6071
+    """
+    starts = np.empty((*samples.shape, out), np.int64)
+    starts[..., out - 1] = n - k
+    if out > 1:
+        kind = samples.dtype.type
+        alpha = kind(kind(n - k) / kind(out - 1))
+        steps = np.arange(out - 1).astype(samples.dtype)
+        u = samples[..., None]
+        starts[..., :-1] = ((steps + u) * alpha).astype(np.int64) - (u * alpha).astype(np.int64)
+    return starts
+
+
+def fractional_max_pool(a: Array, samples: Array, kernel: Sizes, out: Sizes) -> Pair:
+    """`max_pool` with windows at pseudo-random places: samples (..., D) has a number for each dimension."""
+    d = len(kernel)
+    sizes = a.shape[a.ndim - d :]
+    steps = _steps(sizes)
+    lead = a.shape[: a.ndim - d]
+    u = samples.reshape(*lead, d)
+    order = range(d) if d == 3 else range(d - 1, -1, -1)  # PyTorch takes the width's first in two dimensions
+    origin = np.zeros((*lead, *(1,) * d), np.int64)
+    for axis, (n, o, k, step) in enumerate(zip(sizes, out, kernel, steps, strict=True)):
+        start = fractional_starts(u[..., order[axis]], n, o, k) * step
+        origin = origin + start.reshape(*lead, *[o if i == axis else 1 for i in range(d)])
+    best: Any = None
+    index: Any = None
+    for place in product(*map(range, kernel)):
+        at = origin + sum(i * step for i, step in zip(place, steps, strict=True))
+        values = gather_windows(a, at, d)
+        if best is None:
+            best, index = values, at
+            continue
+        above = (values > best) | (values != values)
+        best = np.where(above, values, best)
+        index = np.where(above, at, index)
+    return best, index
