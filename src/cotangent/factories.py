@@ -214,10 +214,12 @@ def number(value: Any, d: _dtype) -> Any:
     """A Python number checked to fit dtype `d`."""
     if d.category == dtypes.INTEGRAL and not isinstance(value, bool):
         limits = np.iinfo(d.np)
-        if value != value or not limits.min <= value.real <= limits.max:
+        # Negative numbers that fit the unsigned dtype when they wrap around are let through, as in C.
+        low = limits.min or -limits.max
+        if value != value or not low <= value.real <= limits.max or (value < limits.min and value % 1):
             name = dtypes.CPP_NAME[d] if d is dtypes.int64 else f"{d.name}_t"
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
-        return int(value)
+        return int(value) if value >= limits.min else int(value) + limits.max + 1
     if d.category == dtypes.FLOATING and isinstance(value, complex):
         raise RuntimeError(f"value cannot be converted to type {dtypes.CPP_NAME[d]} without overflow")
     return value

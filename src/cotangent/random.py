@@ -16,6 +16,7 @@ from .errors import bad_argument, type_name
 from .kernels import counts, discrete, sampling
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
+from .ops.noise import bernoulli_around, normal_around, normal_around_both
 from .size import check_device, device
 from .tensor import Tensor
 
@@ -443,7 +444,9 @@ def normal(
         first, second = (v if isinstance(v, (int, float)) else next(feed) for v in (centre, spread))
         return sampling.normal_around(request.stream, first, second, d)
 
-    return request.finish(around, *arrays)
+    both = isinstance(mean, Tensor) and isinstance(std, Tensor)
+    found = request.finish(around, *arrays)
+    return _depending(normal_around_both if both else normal_around, found, mean, std)
 
 
 def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = None) -> Any:
@@ -470,12 +473,21 @@ def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = No
     data, d = input._data, input.dtype.np
     if p is not None:
         return request.finish(lambda shape: discrete.bernoulli(request.stream, (*shape, *data.shape), d, p))
-    return request.finish(
+    found = request.finish(
         lambda shape, chances: discrete.bernoulli_around(
             request.stream, np.broadcast_to(chances, (*shape, *chances.shape)), d
         ),
         data,
     )
+    return _depending(bernoulli_around, found, input)
+
+
+def _depending(around: Any, made: Any, *parameters: Any) -> Any:
+    """Random numbers as results of those parameters that are tensors, where gradients are asked for."""
+    given = [p for p in parameters if isinstance(p, Tensor)]
+    if modes.grad is None or not any(p.requires_grad for p in given):
+        return made
+    return around(made, *given)
 
 
 def multinomial(

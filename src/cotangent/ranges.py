@@ -56,9 +56,12 @@ def arange(*args: Any, **options: Any) -> Any:
     dtype, requires_grad, out = taken("arange", options)
     start, end, step = (_plain(given.get(k, v)) for k, v in (("start", 0), ("end", None), ("step", 1)))
     _check_step(start, end, step)
+    if not all(math.isfinite(v) for v in (start, end)):
+        raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
     exact = all(isinstance(v, int) for v in (start, end, step))
     d = dtype or (out.dtype if out is not None else dtypes.int64 if exact else settings.default_dtype)
-    if exact and d.category == dtypes.INTEGRAL:
+    if d.category == dtypes.INTEGRAL and (exact or int(step)):
+        start, end, step = int(start), int(end), int(step)
         array: Any = np.arange(start, end, step, dtype=np.int64).astype(d.np)
     else:
         count = math.ceil((end - start) / step)
@@ -127,6 +130,16 @@ def _spaced(
     function: str, start: Any, end: Any, steps: Any, options: dict[str, Any], base: float | None
 ) -> Any:
     dtype, requires_grad, out = taken(function, options)
+    if any(isinstance(v, Tensor) and v.ndim for v in (start, end)) and whole(steps):
+        raise RuntimeError(
+            f"{function} only supports 0-dimensional start and end tensors, but got "
+            + " and ".join(
+                f"{name} with {v.ndim} dimension(s)"
+                for name, v in (("start", start), ("end", end))
+                if isinstance(v, Tensor)
+            )
+            + "."
+        )
     if not (_numeric(start) and _numeric(end) and whole(steps)):
         given = tuple(v for v in (start, end, steps) if v is not REQUIRED)
         more = "" if base is None else "float base = 10.0, "
@@ -146,6 +159,8 @@ def _spaced(
         work = d.np
     else:
         work = np.dtype(np.float64 if d.category < dtypes.FLOATING else np.float32)
+    if d.category < dtypes.FLOATING:
+        start, end = int(start), int(end)
     first, last = work.type(start), work.type(end)
     if steps == 1:
         array = np.array([first], work)

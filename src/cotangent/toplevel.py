@@ -346,6 +346,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     mine = self.shape[len(self.shape) - len(shape) :]
     if len(shape) > self.ndim or any(n not in (1, m) for n, m in zip(shape, mine, strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(self.shape)}}}.")
+    if shape != tuple(self.shape) or not shape:
+        self = self.to(dtypes.int64) if self.dtype.category < dtypes.FLOATING else self
     return TABLE["sum_to_size"].entry(self, shape)  # type: ignore[no-any-return]
 
 

@@ -116,13 +116,20 @@ def lifted(library: Any, value: Any, made: dict[int, Any], *, grad: bool) -> Any
 def array_of(value: Carried) -> np.ndarray[Any, Any]:
     """A new array with the tensor's values and strides."""
     storage = value.storage.copy()
-    steps = tuple(step * storage.itemsize for step in value.strides)
-    return np.lib.stride_tricks.as_strided(storage[value.offset :], value.shape, steps)
+    size = storage.itemsize
+    if 0 in value.shape:
+        return np.empty(value.shape, storage.dtype)
+    steps = tuple(step * size for step in value.strides)
+    return np.ndarray(value.shape, storage.dtype, storage, value.offset * size, steps)
 
 
 def _made(library: Any, value: Carried, grad: bool) -> Any:
     array = array_of(value)
-    if library is torch and value.dtype == "bfloat16":
+    if library is torch and value.offset:
+        flat = value.storage.view(np.int16) if value.dtype == "bfloat16" else value.storage
+        whole = torch.from_numpy(flat.copy()).view(getattr(torch, value.dtype))
+        tensor = whole.as_strided(value.shape, value.strides, value.offset)
+    elif library is torch and value.dtype == "bfloat16":
         tensor = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     else:
         tensor = library.from_numpy(array)

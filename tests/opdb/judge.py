@@ -38,6 +38,8 @@ _WIDER: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "special.bessel_y1": {"float64": (1e-5, 5e-7)},
     # In double precision the element where they differ most is 0.148294, ours 0.148295, PyTorch's 0.148645.
     "matrix_exp": {"float32": (4e-3, 1e-5)},
+    # PyTorch goes through logarithms of the cotangents; in float64 both agree.
+    "logcumsumexp": {"float32": (5e-4, 1e-4), "complex64": (5e-4, 1e-4)},
     # Sums of huge terms of both signs in float32.
     "special.hermite_polynomial_he": {"float32": (1e-4, 1e-4)},
 }
@@ -182,6 +184,10 @@ def same(
             raise Differs(f"{what}: {type(actual).__name__} where PyTorch gives a tensor")
         if dtype_name(actual) != dtype_name(expected):
             raise Differs(f"{what}: {actual.dtype}, PyTorch {expected.dtype}")
+        if str(actual.layout) != str(expected.layout):
+            raise Differs(f"{what}: {actual.layout}, PyTorch {expected.layout}")
+        if expected.layout != torch.strided:
+            actual, expected = actual.to_dense(), expected.to_dense()
         if tuple(actual.shape) != tuple(expected.shape):
             raise Differs(f"{what}: shape {list(actual.shape)}, PyTorch {list(expected.shape)}")
         if actual.requires_grad != expected.requires_grad:
@@ -262,6 +268,8 @@ def among_equals(actual: Any, expected: Any, sample: Sample) -> Any:
 def strides_differ(actual: Any, expected: Any) -> str:
     """The first difference in strides, where these mean anything."""
     for one, other in zip(tensors(xp, actual), tensors(torch, expected), strict=False):
+        if other.layout != torch.strided:
+            continue
         mine, theirs = one.stride(), other.stride()
         if other.numel() and any(
             n > 1 and a != b for n, a, b in zip(other.shape, mine, theirs, strict=False)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy._core import umath
 
 from .. import lazy
+from .halves import is_half
 
 special = lazy.module("scipy.special")
 
@@ -57,7 +58,10 @@ def trunc_div(a: Any, b: Any, out: Any = None) -> Any:
     if a.dtype.kind in "iu":
         no_zeros(b)
         return np.floor_divide(a - np.fmod(a, b), b, out=out)
-    return np.trunc(a / b, out=out)
+    quotient = a / b
+    if is_half(np.result_type(a)):
+        quotient = quotient.astype(a.dtype)  # PyTorch rounds it before it cuts it off
+    return np.trunc(quotient, out=out)
 
 
 def remainder(a: Any, b: Any, out: Any = None) -> Any:

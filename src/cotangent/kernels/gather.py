@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .halves import is_half
 from .index import add_rows, open_grid
 
 Array = np.ndarray[Any, Any]
@@ -73,8 +74,9 @@ def index_add(a: Array, index: Array, source: Array, dim: int, alpha: Any) -> Ar
     """A copy of `a` with `alpha * source` added to its slices at `index`."""
     out = np.array(a)
     if not out.ndim:
-        return np.asarray(out + source.sum() * alpha, a.dtype)
-    scaled = source if alpha == 1 else source * np.asarray(alpha).astype(source.dtype)
+        total = source.sum(dtype=np.float32 if is_half(a.dtype) else a.dtype)
+        return np.asarray((out + total * np.asarray(alpha).astype(total.dtype)).astype(a.dtype))
+    scaled = source if alpha == 1 else source * np.asarray(alpha).astype(source.dtype, casting="unsafe")
     moved = np.moveaxis(out, dim, 0)
     values = np.moveaxis(scaled, dim, 0) if scaled.ndim else scaled.reshape(1)
     if moved.ndim > 1 and moved.flags.c_contiguous:

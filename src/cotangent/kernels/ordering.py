@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .elementwise import logaddexp
+from .halves import in_float
 from .reduce import wide
 
 Array = np.ndarray[Any, Any]
@@ -70,8 +72,48 @@ def cumulative_extreme(a: Array, dim: int, largest: bool) -> tuple[Array, Array]
     return values.astype(a.dtype, copy=False), indices
 
 
+def _decay(rows: Array) -> Array:
+    """exp(a_i - a_{i+1}) along the first dimension; 1 between equal elements, infinite ones among them."""
+    same = rows[:-1] == rows[1:]
+    return np.asarray(np.exp(np.where(same, 0, rows[:-1] - rows[1:])))
+
+
+@in_float
+def later_sums(g: Array, a: Array, dim: int) -> Array:
+    """Sums of g_j exp(a_i - a_j) over j >= i along `dim`."""
+    if not a.ndim or not g.size:
+        return g.copy()
+    out = np.array(g)
+    rows, decay = np.moveaxis(out, dim, 0), _decay(np.moveaxis(a, dim, 0))
+    for i in range(len(rows) - 2, -1, -1):
+        rows[i] += decay[i] * rows[i + 1]
+    return out
+
+
+@in_float
+def earlier_sums(h: Array, a: Array, dim: int) -> Array:
+    """Sums of h_i exp(a_i - a_j) over i <= j along `dim`."""
+    if not a.ndim or not h.size:
+        return h.copy()
+    out = np.array(h)
+    rows, decay = np.moveaxis(out, dim, 0), _decay(np.moveaxis(a, dim, 0))
+    for j in range(1, len(rows)):
+        rows[j] += decay[j - 1] * rows[j - 1]
+    return out
+
+
+def _complex_logcumsumexp(a: Array, dim: int) -> Array:
+    out = a.copy()
+    rows = np.moveaxis(out, dim, 0)
+    for i in range(1, len(rows)):
+        rows[i] = logaddexp(rows[i - 1], rows[i])
+    return out
+
+
 def logcumsumexp(a: Array, dim: int) -> Array:
     """log of the running sums of exponentials along `dim`."""
     if not a.ndim:
         return a.copy()
+    if a.dtype.kind == "c":
+        return _complex_logcumsumexp(a, dim)
     return np.logaddexp.accumulate(a.astype(wide(a), copy=False), axis=dim).astype(a.dtype, copy=False)

@@ -174,7 +174,7 @@ def diagonal(a: Array, offset: int, dim1: int, dim2: int) -> Array:
 def windows(a: Array, dim: int, size: int, step: int) -> Array:
     """Windows of `size` along `dim`, one every `step`, as a last dimension."""
     if a.ndim == 0:
-        a = a.reshape(1)
+        return a.reshape(1)[:size]
     shape, strides = list(a.shape), list(a.strides)
     stride = strides[dim]
     shape[dim] = (shape[dim] - size) // step + 1
@@ -250,6 +250,8 @@ def windows_backward(g: Array, shape: Shape, dim: int, size: int, step: int) -> 
     """Zeros of `shape` with every window of `g` added where `windows` took it."""
     wide = np.float32 if g.itemsize == 2 and g.dtype.kind in "fV" else g.dtype
     out = np.zeros(shape or (1,), wide)
+    if not shape:
+        return np.asarray(g.sum(dtype=g.dtype))
     count = g.shape[dim]
     lead = (_ALL,) * dim
     for k in range(size):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .halves import in_float
+from .halves import in_float, is_half
 
 
 @in_float
@@ -20,15 +20,19 @@ def softmax(a: Any, dim: int) -> Any:
     return np.divide(t, np.add.reduce(t, axis, None, None, True), t)
 
 
-@in_float
 def log_softmax(a: Any, dim: int) -> Any:
-    """The logarithm of `softmax`."""
+    """The logarithm of `softmax`; along the last dimension PyTorch keeps sums of 16-bit floats in 16 bits."""
     if not a.size:
         return a.copy()
+    given = a.dtype
     axis = dim if a.ndim else None
+    if is_half(given):
+        a = a.astype(np.float32)
     t = np.subtract(a, np.maximum.reduce(a, axis, None, None, True), out=...)
     total = np.add.reduce(np.exp(t), axis, None, None, True)
-    return np.subtract(t, np.log(total), t)
+    if is_half(given) and dim == a.ndim - 1:
+        total = total.astype(given).astype(np.float32)
+    return np.subtract(t, np.log(total), t).astype(given, copy=False)
 
 
 @in_float

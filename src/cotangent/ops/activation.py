@@ -18,7 +18,7 @@ from .describe import of_one
 from .exponential import exp
 from .piecewise import threshold_backward
 from .refusals import refuse
-from .table import FLOAT, elementwise, general
+from .table import FLOAT, deliver, elementwise, general
 from .trigonometric import tanh
 from .views import slice_backward, slice_of
 
@@ -266,12 +266,13 @@ def celu(input: Any, alpha: float = 1.0) -> Any:
     return celu_of(input, alpha)
 
 
-def gelu(input: Any, *, approximate: str = "none") -> Any:
+def gelu(input: Any, *, approximate: str = "none", out: Any = None) -> Any:
     """The input times the normal distribution function at it.
 
     Args:
         input: tensor of any shape.
         approximate: "none", or "tanh" for the cheaper form.
+        out: tensor to store the result in.
 
     Raises:
         RuntimeError: for another `approximate`.
@@ -285,23 +286,24 @@ def gelu(input: Any, *, approximate: str = "none") -> Any:
     """
     if approximate != "none" and approximate != "tanh":
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return gelu_of(input, approximate)
+    return deliver("gelu", gelu_of(input, approximate), out)
 
 
-def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
+def softplus(input: Any, beta: float = 1, threshold: float = 20, *, out: Any = None) -> Any:
     """log(1 + exp(beta * x)) / beta, a smooth relu.
 
     Args:
         input: tensor of any shape.
         beta: sharpness.
         threshold: where beta * x exceeds it the input itself is returned.
+        out: tensor to store the result in.
 
     Example:
         >>> import cotangent as torch
         >>> torch.nn.functional.softplus(torch.tensor([0.0, 30.0]))
         tensor([ 0.6931, 30.0000])
     """
-    return softplus_of(input, beta, threshold)
+    return deliver("softplus", softplus_of(input, beta, threshold), out)
 
 
 def glu(input: Any, dim: int = -1) -> Any:

@@ -26,7 +26,11 @@ def weighted(b: Any, alpha: Any) -> Any:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, complex) and kind != "c":
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
-    return b if alpha == 1 else np.multiply(b, bool(alpha) if kind == "b" else alpha, dtype=b.dtype)
+    if alpha == 1:
+        return b
+    # Integers wrap around, as in C.
+    factor = np.asarray(alpha).astype(b.dtype) if kind in "iu" else bool(alpha) if kind == "b" else alpha
+    return np.multiply(b, factor, dtype=b.dtype)
 
 
 def _add(a: Any, b: Any, alpha: Any = 1, out: Any = None) -> Any:
@@ -109,6 +113,7 @@ rsub_number = elementwise(
     public="rsub",
     guard=_no_bools,
     input=lambda g, alpha: -scaled(g, alpha),
+    other=lambda g: g,  # as `Tensor.__rsub__` takes tensors, too
 )
 rsub_tensor = elementwise(
     "rsub_tensor(input, other | alpha=1)",
@@ -157,6 +162,7 @@ div_floor = elementwise(
 div_trunc = elementwise(
     "div_trunc(input, other)",
     k.trunc_div,
+    wide=False,
     keeps_scalar="other",
     node="DivBackward2",
     public="div",
@@ -514,7 +520,7 @@ def floor_over(input: Any, other: Any) -> Any:
 
 def remainder_of(input: Any, other: Any) -> Any:
     """`other % input` for Python's operator."""
-    return remainder_of_number(other, input)
+    return remainder_tensor(other, input) if is_tensor(other) else remainder_of_number(other, input)
 
 
 FUNCTIONS: Final = (

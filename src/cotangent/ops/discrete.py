@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -69,7 +70,7 @@ def unique_consecutive(
     data = np.asarray(input._data)
     rows = data.reshape(-1) if dim is None else np.moveaxis(data, dim, 0)
     n = len(rows)
-    flat = rows.reshape(n, -1)
+    flat = rows.reshape(n, math.prod(rows.shape[1:]))
     fresh = np.ones(n, bool)
     if n > 1:
         fresh[1:] = (flat[1:] != flat[:-1]).any(axis=1)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import chain
 from typing import Any, Final, NoReturn
 
-from ..dtypes import SCALAR_NAME
+from ..dtypes import FLOATING, SCALAR_NAME
 from ..errors import type_name
 from .arithmetic import mul
 from .matmul import bmm_of
@@ -193,6 +194,10 @@ def _expanded(names: list[str], covered: int) -> list[Any]:
 
 def _evaluated(operands: list[Any], inputs: list[list[Any]], output: list[Any]) -> Any:
     order = list(output)
+    alone = any(sum(n in names for names in inputs) == 1 for n in {*chain(*inputs)} - {*output})
+    if alone and operands[0].dtype.category < FLOATING:
+        # PyTorch sums such a dimension first, which makes int64 of integers.
+        operands = [accumulating(operand, None) for operand in operands]
     for names in inputs:
         order.extend(name for name in names if name not in order)
     sizes: dict[Any, int] = {}

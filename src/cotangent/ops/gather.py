@@ -10,12 +10,13 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_broadcast, check_dim
 from ..kernels import gather as k
+from ..kernels.scatter_reduce import reduce_at
 from .arguments import REQUIRED, deliver_exact, missing
 from .arithmetic import remainder_number
 from .fitting import gather_fits
 from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
-from .table import constant, general, is_array, is_tensor, linear
+from .table import constant, deliver, general, is_array, is_tensor, linear
 from .views import reshape_any
 
 gather_along = linear(
@@ -74,6 +75,11 @@ scatter_along = linear(
     input=lambda g, index, dim: scatter_number(g, index, dim, 0),
     src=lambda g, index, src_shape, dim: pad_to(gather_along(g, index, dim), src_shape),
 )
+scatter_factors = general(
+    "scatter_factors(src, index | shape, dim)",
+    lambda src, index, shape, dim: reduce_at(np.ones(shape, src.dtype), src, index, dim, "prod", True),
+    public="scatter",
+)
 scatter_number: Any = general(
     "scatter_number(input, index | dim, value)",
     k.scatter_value,
@@ -129,7 +135,8 @@ fill_rows_with = linear(
     node="IndexFillBackward1",
     public="index_fill",
     input=lambda g, index, dim: fill_rows(g, index, dim, 0),
-    value=lambda g, index, dim: sum_all(select_rows(g, index, dim)),
+    # What was filled, each element once however often the index names it.
+    value=lambda g, index, dim: sum_all(g - fill_rows(g, index, dim, 0)),
 )
 
 
@@ -194,7 +201,11 @@ def gather(
     _tensors("gather", input=input, dim=dim, index=index)
     d = check_dim(dim, input.ndim)
     if not index.numel():
-        index = constant(np.zeros(index._data.shape, np.int64))  # of any dtype, as there is nothing to read
+        # of any dtype and rank, as there is nothing to read
+        nothing = reshape_any(
+            select_rows(reshape_any(input, (-1,)), constant(np.zeros(0, np.int64)), 0), tuple(index.shape)
+        )
+        return deliver_exact("gather", nothing, out)
     else:
         _check_index("gather", index)
         _gather_shapes(input, index, d, "input")
@@ -213,6 +224,8 @@ def check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
     if src is not None and src.dtype is not input.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     _gather_shapes(input, index, d, "self")
+    if src is not None:
+        _gather_shapes(src, index, d, "src")
     if src is not None and index.numel():
         fits = all(n <= m for n, m in zip(index.shape, src.shape, strict=False))
         inside = all(i == d or n <= m for i, (n, m) in enumerate(zip(index.shape, input.shape, strict=False)))
@@ -225,7 +238,14 @@ def check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
 
 
 def scatter(
-    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Any,
+    dim: int,
+    index: Any,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
+    out: Any = None,
 ) -> Any:
     """A copy of `input` with `src` written at `index` along one dimension.
 
@@ -236,6 +256,7 @@ def scatter(
         src: tensor of the dtype of `input`, at least as large as `index`, or a number.
         value: the number, by keyword.
         reduce: None, "add" or "multiply" (deprecated by PyTorch).
+        out: tensor to write the result to.
 
     Returns:
         a tensor like `input`.
@@ -251,12 +272,14 @@ def scatter(
     d = check_dim(dim, input.ndim)
     src = value if src is None else src
     if reduce is not None:
-        return _scatter_reduced(input, d, index, src, reduce)
-    if not is_tensor(src):
+        found = _scatter_reduced(input, d, index, src, reduce)
+    elif not is_tensor(src):
         check_scatter(input, d, index, None)
-        return scatter_number(input, index, d, src)
-    check_scatter(input, d, index, src)
-    return scatter_along(input, src, index, d)
+        found = scatter_number(input, index, d, src)
+    else:
+        check_scatter(input, d, index, src)
+        found = scatter_along(input, src, index, d)
+    return deliver_exact("scatter", found, out)
 
 
 def _scatter_reduced(input: Any, d: int, index: Any, src: Any, reduce: str) -> Any:
@@ -272,13 +295,13 @@ def _scatter_reduced(input: Any, d: int, index: Any, src: Any, reduce: str) -> A
     source = src if is_tensor(src) else constant(np.full(tuple(index.shape), src, input.dtype.np))
     if reduce == "add":
         return scatter_add(input, d, index, source)
-    ones = scatter_number(input * 0 + 1, index, d, 1)
-    data = np.array(ones._data)
-    np.multiply.at(data, k.places(index._data, d), source._data[tuple(slice(n) for n in index.shape)])
-    return input * constant(data)
+    check_scatter(input, d, index, source)
+    return input * scatter_factors(source, index, tuple(input.shape), d)
 
 
-def scatter_add(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, src: Any = REQUIRED) -> Any:
+def scatter_add(
+    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, src: Any = REQUIRED, *, out: Any = None
+) -> Any:
     """A copy of `input` with `src` added at `index` along one dimension.
 
     Args:
@@ -286,6 +309,7 @@ def scatter_add(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, src: Any
         dim: the dimension.
         index: int64 or int32, of the rank of `input`.
         src: tensor of the dtype of `input`, at least as large as `index`.
+        out: tensor to write the result to.
 
     Returns:
         a tensor like `input`; what falls on one place adds up.
@@ -301,7 +325,7 @@ def scatter_add(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, src: Any
     _tensors("scatter_add", input=input, dim=dim, index=index, src=src)
     d = check_dim(dim, input.ndim)
     check_scatter(input, d, index, src)
-    return scatter_add_along(input, src, index, d)
+    return deliver_exact("scatter_add", scatter_add_along(input, src, index, d), out)
 
 
 def _check_rows(input: Any, d: int, index: Any) -> None:
@@ -346,7 +370,13 @@ def index_select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out:
 
 
 def index_add(
-    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: Any = REQUIRED, *, alpha: Any = 1
+    input: Any,
+    dim: Any = REQUIRED,
+    index: Any = REQUIRED,
+    source: Any = REQUIRED,
+    *,
+    alpha: Any = 1,
+    out: Any = None,
 ) -> Any:
     """A copy of `input` with `alpha * source` added to its slices at `index`.
 
@@ -356,6 +386,7 @@ def index_add(
         index: 1-d, int64 or int32.
         source: like `input`, with `len(index)` slices.
         alpha: factor.
+        out: tensor to write the result to.
 
     Returns:
         a tensor like `input`.
@@ -385,11 +416,22 @@ def index_add(
             f"index_add_(): Number of indices ({index.numel()}) should be equal to source.size(dim): "
             f"({source.shape[d]}), for dim: {d}"
         )
+    if input.ndim and (
+        source.ndim != input.ndim
+        or any(i != d and n != m for i, (n, m) in enumerate(zip(input.shape, source.shape, strict=True)))
+    ):
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+            "self.shape "
+            f"= {list(input.shape)} source.shape = {list(source.shape)}"
+        )
     _check_rows(input, d, index)
-    return add_rows(input, source, index, d, alpha)
+    return deliver_exact("index_add", add_rows(input, source, index, d, alpha), out)
 
 
-def index_copy(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: Any = REQUIRED) -> Any:
+def index_copy(
+    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: Any = REQUIRED, *, out: Any = None
+) -> Any:
     """A copy of `input` with its slices at `index` replaced by those of `source`.
 
     Args:
@@ -397,6 +439,7 @@ def index_copy(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: A
         dim: the dimension.
         index: 1-d, int64.
         source: like `input`, with `len(index)` slices.
+        out: tensor to write the result to.
 
     Returns:
         a tensor like `input`.
@@ -409,10 +452,10 @@ def index_copy(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, source: A
     _tensors("index_copy", input=input, dim=dim, index=index, source=source)
     d = check_dim(dim, input.ndim)
     _check_rows(input, d, index)
-    return copy_rows(input, source, index, d)
+    return deliver_exact("index_copy", copy_rows(input, source, index, d), out)
 
 
-def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+def index_fill(input: Any, dim: int, index: Any, value: Any, *, out: Any = None) -> Any:
     """A copy of `input` with its slices at `index` set to one value.
 
     Args:
@@ -420,6 +463,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
         dim: the dimension.
         index: 1-d, int64.
         value: number or 0-d tensor.
+        out: tensor to write the result to.
 
     Returns:
         a tensor like `input`.
@@ -440,9 +484,9 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
                 "dimension(s)."
             )
         _check_rows(input, d, index)
-        return fill_rows_with(input, value.to(input.dtype), index, d)
+        return deliver("index_fill", fill_rows_with(input, value.to(input.dtype), index, d), out)
     _check_rows(input, d, index)
-    return fill_rows(input, index, d, value)
+    return deliver("index_fill", fill_rows(input, index, d, value), out)
 
 
 def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any = None) -> Any:

@@ -258,12 +258,13 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     return put_masked(input, source, mask)
 
 
-def take(input: Any, index: Any) -> Any:
+def take(input: Any, index: Any, *, out: Any = None) -> Any:
     """Elements at positions of the flattened input.
 
     Args:
         input: any shape.
         index: int64, any shape.
+        out: tensor to write the result to.
 
     Returns:
         a tensor of the shape of `index`.
@@ -281,7 +282,7 @@ def take(input: Any, index: Any) -> Any:
     if is_array(data) and data.size and (int(data.min()) < -n or int(data.max()) >= n):
         bad = next(int(i) for i in data.reshape(-1) if not -n <= i < n)
         raise IndexError(f"out of range: tried to access index {bad} on a tensor of {n} elements.")
-    return take_flat(input, index)
+    return deliver_exact("take", take_flat(input, index), out)
 
 
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:

@@ -17,7 +17,7 @@ from ..kernels.shape import sum_to_size as fold
 from . import views as v
 from .arguments import REQUIRED, deliver_exact
 from .fitting import product_fits, tensor_operands
-from .table import bilinear, general, is_array, is_tensor, linear as linear_op
+from .table import bilinear, deliver, general, is_array, is_tensor, linear as linear_op
 from .viewfronts import reshaped
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
@@ -551,13 +551,14 @@ def check_expands(t: Any, shape: tuple[int, ...]) -> None:
             )
 
 
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
     """`input @ weight.T + bias`, on the last dimension.
 
     Args:
         input: (..., in_features).
         weight: (out_features, in_features), or (in_features,).
         bias: (out_features,) or None.
+        out: tensor to store the result in.
 
     Returns:
         (..., out_features).
@@ -571,6 +572,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         tensor([[4.],
                 [4.]])
     """
+    if out is not None:
+        return deliver("linear", linear(input, weight, bias), out)
     if not is_tensor(input) or not is_tensor(weight):
         tensor_operands("linear", input=input, weight=weight)
     if weight.ndim == 1:

@@ -17,6 +17,7 @@ from .matmul import conj_of
 from .reduce import accumulating
 from .refusals import unsupported
 from .results import namedtuple_of
+from .select import choose
 from .table import deliver, general, is_tensor, linear
 
 
@@ -196,7 +197,35 @@ logcumsumexp_of = general(
     node="LogcumsumexpBackward0",
     public="logcumsumexp",
     batch="axes",
-    input=lambda g, input, out, dim: reverse_cumsum(g * exp(-out), dim) * exp(input),
+    input=lambda g, input, out, dim: (
+        later_sums(g, conj_of(out), dim) * exp(choose(input == out, 0.0, conj_of(input - out)))
+    ),
+)
+# Two scans along a dimension, each the other's transpose: of cotangents g into sums of g_j exp(a_i - a_j)
+# over
+# j >= i, and of those h_i into sums of h_i exp(a_i - a_j) over i <= j. The exponents are never positive for
+# running sums, so nothing overflows, as it would in exp(a_i) times a sum of g_j exp(-a_j).
+later_sums: Any = general(
+    "later_sums(input, a | dim)",
+    k.later_sums,
+    node="LogcumsumexpBackward0",
+    public="logcumsumexp",
+    batch="aligned",
+    input=lambda g, a, dim: earlier_sums(g, conj_of(a), dim),
+    a=lambda g, input, a, out, dim: (
+        g * conj_of(out) - earlier_sums(g, conj_of(a), dim) * conj_of(input)
+    ),
+)
+earlier_sums: Any = general(
+    "earlier_sums(input, a | dim)",
+    k.earlier_sums,
+    node="LogcumsumexpBackward0",
+    public="logcumsumexp",
+    batch="aligned",
+    input=lambda g, a, dim: later_sums(g, conj_of(a), dim),
+    a=lambda g, input, a, out, dim: (
+        conj_of(input) * later_sums(g, conj_of(a), dim) - conj_of(out) * g
+    ),
 )
 
 
@@ -452,7 +481,15 @@ def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
     return deliver_exact("logcumsumexp", found, out, _OTHER_DTYPE)
 
 
-def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def diff(
+    input: Any,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Any = None,
+    append: Any = None,
+    *,
+    out: Any = None,
+) -> Any:
     """Differences of neighbouring elements along a dimension.
 
     Args:
@@ -461,6 +498,7 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         dim: the dimension.
         prepend: tensor to put before.
         append: tensor to put after.
+        out: tensor to write the result to.
 
     Returns:
         a tensor shorter by n along `dim`.
@@ -471,12 +509,17 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         tensor([3, 5])
     """
     d = _dim("diff", input, dim)
+    if not input.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
     if prepend is not None or append is not None:
         input = cat([t for t in (prepend, input, append) if t is not None], d)
     for _ in range(n):
-        size = input.shape[d]
-        input = input.narrow(d, 1, size - 1) - input.narrow(d, 0, size - 1)
-    return input
+        size = max(input.shape[d], 1)
+        after, before = input.narrow(d, min(1, input.shape[d]), size - 1), input.narrow(d, 0, size - 1)
+        input = after.logical_xor(before) if input.dtype is dtypes.bool_ else after - before
+    return deliver("diff", input, out)
 
 
 FUNCTIONS: Final = (

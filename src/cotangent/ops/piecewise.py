@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, COMPLEX, CPP_NAME, INTEGRAL, dtype
+from ..dtypes import BOOL, COMPLEX, CPP_NAME, INTEGRAL, SCALAR_NAME, dtype
 from ..errors import bad_argument
 from ..kernels import activation as k
 from .copies import zeros_like
 from .describe import of_one
 from .refusals import refuse
-from .table import elementwise, is_tensor
+from .table import deliver, elementwise, is_tensor
 from .views import reshape_any, view_as_shape
 
 _FLOATS_ONLY: Final = (BOOL, INTEGRAL, COMPLEX)
@@ -207,27 +207,29 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
     return threshold_of(input, threshold, value)
 
 
-def hardshrink(input: Any, lambd: float = 0.5) -> Any:
+def hardshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """Zero between -lambd and lambd, the input elsewhere.
 
     Args:
         input: tensor of any shape.
         lambd: half the width of the gap.
+        out: tensor to store the result in.
 
     Example:
         >>> import cotangent as torch
         >>> torch.hardshrink(torch.tensor([-1.0, 0.3]))
         tensor([-1.,  0.])
     """
-    return hardshrink_of(input, lambd)
+    return deliver("hardshrink", hardshrink_of(input, lambd), out)
 
 
-def softshrink(input: Any, lambd: float = 0.5) -> Any:
+def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """The input moved towards zero by lambd.
 
     Args:
         input: tensor of any shape.
         lambd: how far, not negative.
+        out: tensor to store the result in.
 
     Raises:
         RuntimeError: if lambd is negative.
@@ -238,8 +240,12 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
         tensor([-0.5000,  0.0000])
     """
     if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
-    return softshrink_of(input, lambd)
+        largest = float(np.finfo(np.float32 if input.dtype.itemsize < 8 else np.float64).max)
+        raise RuntimeError(
+            f"lambda must be in range [0, {largest:g}] for input dtype {SCALAR_NAME[input.dtype]}, but found "
+            f"{lambd:g}"
+        )
+    return deliver("softshrink", softshrink_of(input, lambd), out)
 
 
 def prelu(input: Any, weight: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ..errors import check_dim
 from ..kernels import scatter_reduce as k
+from .arguments import deliver_exact
 from .gather import check_scatter, gather_along, pad_to
 from .table import general
 
@@ -50,7 +51,14 @@ scatter_reduce_of = general(
 
 
 def scatter_reduce(
-    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+    input: Any,
+    dim: int,
+    index: Any,
+    src: Any,
+    reduce: str,
+    *,
+    include_self: bool = True,
+    out: Any = None,
 ) -> Any:
     """A copy of `input` with `src` reduced into it at `index` along one dimension.
 
@@ -61,6 +69,7 @@ def scatter_reduce(
         src: tensor of the dtype of `input`, at least as large as `index`.
         reduce: "sum", "prod", "mean", "amax" or "amin".
         include_self: whether the elements of `input` take part.
+        out: tensor to write the result to.
 
     Returns:
         a tensor like `input`.
@@ -77,7 +86,8 @@ def scatter_reduce(
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     d = check_dim(dim, input.ndim)
     check_scatter(input, d, index, src)
-    return scatter_reduce_of(input, src, index, d, reduce, include_self)
+    found = scatter_reduce_of(input, src, index, d, reduce, include_self)
+    return deliver_exact("scatter_reduce", found, out)
 
 
 FUNCTIONS: Final = ("scatter_reduce",)

@@ -8,7 +8,7 @@ from ..errors import check_dim
 from ..kernels import rearrange as k, shape as view_kernels
 from .arguments import rank
 from .join import zeros_of
-from .table import is_array, linear
+from .table import deliver, is_array, linear
 from .views import as_strided_of, diagonal_of, select_at, slice_of
 
 select_scatter_of: Any = linear(
@@ -66,7 +66,7 @@ def _like(input: Any, src: Any) -> Any:
     return src if src.dtype is input.dtype else src.to(input.dtype)
 
 
-def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
+def select_scatter(input: Any, src: Any, dim: int, index: int, *, out: Any = None) -> Any:
     """A copy of `input` with `src` at `index` of `dim`.
 
     Args:
@@ -88,11 +88,18 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     d = check_dim(dim, input.ndim)
     _check_source(src, shape)
     at = index + input._data.shape[d] if index < 0 else index
-    return select_scatter_of(input, _like(input, src), d, at)
+    return deliver("select_scatter", select_scatter_of(input, _like(input, src), d, at), out)
 
 
 def slice_scatter(
-    input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+    input: Any,
+    src: Any,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+    *,
+    out: Any = None,
 ) -> Any:
     """A copy of `input` with `src` at a slice of `dim`.
 
@@ -116,10 +123,12 @@ def slice_scatter(
     shape = tuple(input._data.shape)
     first, last, every = slice(start, end, step).indices(shape[d])
     _check_source(src, (*shape[:d], len(range(first, last, every)), *shape[d + 1 :]))
-    return slice_scatter_of(input, _like(input, src), d, first, last, every)
+    return deliver("slice_scatter", slice_scatter_of(input, _like(input, src), d, first, last, every), out)
 
 
-def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+def diagonal_scatter(
+    input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: Any = None
+) -> Any:
     """A copy of `input` with `src` on diagonals.
 
     Args:
@@ -140,11 +149,15 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     """
     n = rank("diagonal_scatter", input)
     _check_source(src, tuple(input.diagonal(offset, dim1, dim2)._data.shape))
-    return diagonal_scatter_of(input, _like(input, src), offset, check_dim(dim1, n), check_dim(dim2, n))
+    return deliver(
+        "diagonal_scatter",
+        diagonal_scatter_of(input, _like(input, src), offset, check_dim(dim1, n), check_dim(dim2, n)),
+        out,
+    )
 
 
 def as_strided_scatter(
-    input: Any, src: Any, size: Any, stride: Any, storage_offset: int | None = None
+    input: Any, src: Any, size: Any, stride: Any, storage_offset: int | None = None, *, out: Any = None
 ) -> Any:
     """A copy of `input` with `src` where `input.as_strided(size, stride, storage_offset)` looks.
 
@@ -170,7 +183,11 @@ def as_strided_scatter(
     have = view_kernels.element_strides(data) if plain else view_kernels.dense_strides(tuple(data.shape))
     here = view_kernels.storage_offset(data) if plain else 0
     start = 0 if storage_offset is None else storage_offset - here
-    return as_strided_scatter_of(input, _like(input, src), tuple(size), tuple(stride), start, have)
+    return deliver(
+        "as_strided_scatter",
+        as_strided_scatter_of(input, _like(input, src), tuple(size), tuple(stride), start, have),
+        out,
+    )
 
 
 METHODS: Final = ("select_scatter", "slice_scatter", "diagonal_scatter", "as_strided_scatter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -22,8 +23,9 @@ def _search(edges: Any, values: Any, right: bool, out_int32: bool) -> Any:
     if edges.ndim == 1:
         found = np.asarray(np.searchsorted(edges, values, side))
     else:
-        rows = edges.reshape(-1, edges.shape[-1])
-        wanted = values.reshape(len(rows), -1)
+        count = math.prod(edges.shape[:-1])
+        rows = edges.reshape(count, edges.shape[-1])
+        wanted = values.reshape(count, values.shape[-1])
         found = np.empty(wanted.shape, np.int64)
         for row, (e, v) in enumerate(zip(rows, wanted, strict=True)):
             found[row] = np.searchsorted(e, v, side)

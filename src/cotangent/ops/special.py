@@ -140,7 +140,7 @@ nextafter = elementwise(
     np.nextafter,
     strict=("input", "other"),
     check=refuse("nextafter_cpu", BOOL, INTEGRAL, COMPLEX),
-    input=lambda g: zeros_like(g),
+    input=lambda g, input, other: choose(input == other, 0.0, g),
     other=lambda g: zeros_like(g),
     doc=of_two(
         "The next representable number after `input` towards `other`.", "nextafter", "torch.tensor([1.0])",
