@@ -45,23 +45,11 @@ def add_product(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
 
 
 def add_sum_of_products(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
-<<<<<<< HEAD
     """`beta * c + alpha * (a @ b).sum(0)`: the batches side by side make it one product."""
-    if a.dtype.itemsize == 2 and a.dtype.kind not in "iu" and len(a):
+    if is_half(a.dtype) and len(a):
         for left, right in zip(a, b, strict=True):  # PyTorch rounds 16-bit floats after every matrix
             c, beta = add_product(c, left, right, beta, alpha), 1
         return c
-=======
-    """`beta * c + alpha * (a @ b).sum(0)`: the batches side by side make it one product.
-
-    PyTorch adds 16-bit floats batch by batch, rounding every time.
-    """
-    if is_half(a.dtype):
-        for i in range(len(a)):
-            c = add_product(c, a[i], b[i], beta if i == 0 else 1, alpha)
-        if len(a):
-            return c
->>>>>>> 29a7dab (Differences from PyTorch's samples: integer factors wrap, complex factors of products, out= of scatters and takes, stable gradient of logcumsumexp, 16-bit rounding)
     flat = a.transpose(1, 0, 2).reshape(a.shape[1], -1)
     return add_product(c, flat, b.reshape(-1, b.shape[2]), beta, alpha)
 
