@@ -12,6 +12,7 @@ from . import (
     binary,
     conv,
     creation,
+    decompositions,
     image,
     index,
     linalg,
@@ -29,7 +30,7 @@ from .case import OpCase
 
 FAMILIES = (
     unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation, writing,
-    recurrent, attention, bags, sequence_loss, conv, image,
+    recurrent, attention, bags, sequence_loss, conv, image, decompositions,
 )  # fmt: skip
 
 TABLE: tuple[OpCase, ...] = tuple(case for family in FAMILIES for case in family.CASES)

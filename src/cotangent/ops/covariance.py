@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
 from .complex import complex as complex_of
 from .matmul import mm
@@ -82,7 +84,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
     else:
         total = weights.sum()
         values = concrete(total)
-        if count and values is not None and values == 0:
+        if count and values is not None and (values == 0).any():
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
         mean = (data * weights).sum(1, keepdim=True) / total
     if aweights is not None and correction != 0:
@@ -90,14 +92,14 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
     else:
         freedom = total - correction
     known = freedom if weights is None else concrete(freedom)
-    if known is not None and known <= 0:
+    if known is not None and np.any(np.asarray(known) <= 0):
         warnings.warn(
             "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
             "observations.",
             UserWarning,
             stacklevel=2,
         )
-        freedom = 0 if weights is None else freedom * 0
+        freedom = 0 if weights is None else clamp(freedom, min=0)
     centred = data - mean
     other = centred if weights is None else centred * weights
     if other.dtype is not centred.dtype:

@@ -26,7 +26,7 @@ from .views import diagonal_backward, diagonal_of, expand_to, reshape_any, unsqu
 def batch_rule(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     """vmap of operations on the last dimensions: the batch in front of all tensors."""
     ready = [None if t is None else in_front(t, d, size) for t, d in zip(tensors, dims, strict=True)]
-    return op.entry(*ready, *statics), (0 if op.nout == 1 else (0,) * op.nout)
+    return op.entry(*ready, *statics), 0
 
 
 def probe(kernel: Any) -> Any:

@@ -19,6 +19,7 @@ from .matrices import (
     broadcast_lead,
     columns,
     factorisation,
+    probe,
     product,
     same_dtype,
     square,
@@ -251,7 +252,7 @@ def _matrix(t: Any, vector: bool) -> Any:
 
 def _misfit(g: Any, a: Any, b: Any, x: Any) -> Any:
     """The cotangent of A X - B from that of its squared columns; None where there are no residuals."""
-    if g is None or (g.ndim == 1 and g.shape[0] == 0):
+    if g is None or 0 in tuple(g.shape):
         return None
     return (product(a, x) - b) * (columns(g) * 2.0)
 
@@ -284,11 +285,18 @@ def _least_squares(a: Any, b: Any, vector: bool, rcond: float, driver: str) -> A
     return (x[..., 0] if vector else x), rest, ranks, values
 
 
-lstsq_of: Any = factorisation(
+def _batch_lstsq(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """One call; what is not computed is empty for every example."""
+    found, _ = batch_rule(op, size, tensors, dims, statics)
+    return tuple(expand_to(unsqueeze_at(t, 0), (size, 0)) if tuple(t.shape) == (0,) else t for t in found), 0
+
+
+lstsq_of: Any = general(
     "lstsq_of(input, other | vector, rcond, driver)",
     _least_squares,
-    2,
-    3,
+    nondiff_outputs=(2, 3),
+    batch=_batch_lstsq,
+    infer=probe(_least_squares),
     node="LinalgLstsqBackward0",
     public="linalg_lstsq",
     nout=4,

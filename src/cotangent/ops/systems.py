@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import check_dims
 from ..kernels import lapack as k
+from ..kernels.lapack import SINGULAR
 from .arguments import REQUIRED, deliver_exact, integers
 from .exponential import log
 from .matmul import adjoint_matrix, conj_of
@@ -18,6 +19,7 @@ from .matrices import (
     factorisation,
     inexact,
     product,
+    raise_for,
     same_dtype,
     square,
     supported,
@@ -30,7 +32,7 @@ from .results import named_result
 from .select import where
 from .triangular import check_equation
 from .viewfronts import reshaped
-from .views import permute_dims, unsqueeze_at
+from .views import permute_dims, reshape_any, slice_of, unsqueeze_at
 
 
 def _solved(a: Any, b: Any, left: bool, vector: bool, caller: str) -> Any:
@@ -170,8 +172,19 @@ def _solution(function: str, a: Any, b: Any, left: bool, caller: str) -> Any:
     vector = b.ndim == 1 or (a.ndim - 1 == b.ndim and a.shape[:-1] == b.shape)
     check_equation("linalg.solve", a, unsqueeze_at(b, b.ndim) if vector else b, left)
     inner = 1 if vector else 2
-    lead = broadcast_lead(a, b, inner)
-    return solve_of(with_lead(a, lead), with_lead(b, lead, inner), left, vector, caller)
+    lead, own = broadcast_lead(a, b, inner), tuple(a.shape[:-2])
+    found, info = solve_of(
+        with_lead(a, lead), with_lead(b, lead, inner), left, vector, caller if lead == own else ""
+    )
+    if lead != own:
+        # Errors and info count the matrices that were given.
+        for d in range(len(lead)):
+            if d < len(lead) - len(own) or own[d - len(lead)] != lead[d]:
+                info = slice_of(info, d, 0, 1, 1)
+        info = reshape_any(info, own)
+        if caller:
+            raise_for(info, caller, SINGULAR)
+    return found, info
 
 
 def linalg_solve(A: Any, B: Any = REQUIRED, *, left: bool = True, out: Any = None) -> Any:

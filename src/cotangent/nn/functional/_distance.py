@@ -6,11 +6,12 @@ from typing import Any
 
 from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, finfo, float32
 from ...ops.broadcast import expanded
+from ...ops.distances import pdist
 from ...ops.normalize import row_shape
 from ...ops.refusals import unsupported
 from ._loss import broadcast
 
-__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "rms_norm"]
+__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist", "rms_norm"]
 
 
 def normalize(
