@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
 from .halves import is_half
+from .sized import worthwhile
+
+generated: Any = lazy.module("cotangent.kernels.contract_eager")
 
 Array = np.ndarray[Any, Any]
+
+# Multiply-adds from which the generated kernels serve; also where OpenBLAS begins to use several threads.
+LEAST: Final = 64**3
+# Multiply-adds that count as one element does for `worthwhile`.
+_AN_ELEMENT: Final = 32
 
 
 def matmul(a: Array, b: Array) -> Array:
     """`a @ b`, always an array."""
     d = a.dtype
+    if a.ndim > 1 and b.ndim > 1 and a.size * b.shape[-1] >= LEAST and d.kind in "fV":
+        product = _generated(a, b)
+        if product is not None:
+            return product
     if d.itemsize == 2 and d.kind not in "iu":
         return np.asarray(np.matmul(a.astype(np.float32), b.astype(np.float32))).astype(d)
     return _matmul(a, b)
@@ -26,9 +39,21 @@ def _matmul(a: Array, b: Array) -> Array:
     return np.asarray(np.matmul(a, b))
 
 
+def _generated(a: Array, b: Array, *rest: Any) -> Array | None:
+    """A large product by generated kernels; None where they are not in use yet, or NumPy is faster."""
+    if not worthwhile(a.size * b.shape[-1] // _AN_ELEMENT):
+        return None
+    product: Array | None = generated.product(a, b, *rest)
+    return product
+
+
 def add_product(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:
     """`beta * c + alpha * (a @ b)`; `beta == 0` ignores `c`, nan and all."""
     d = a.dtype
+    if a.ndim > 1 and b.ndim > 1 and a.size * b.shape[-1] >= LEAST and d.kind in "fV" and beta != 0:
+        product = _generated(a, b, c, beta, alpha)
+        if product is not None:
+            return product
     if d.itemsize == 2 and d.kind not in "iu":
         wide = np.float32
         return add_product(c.astype(wide), a.astype(wide), b.astype(wide), beta, alpha).astype(d)
