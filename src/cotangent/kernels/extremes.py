@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import lazy
 from .index import open_grid
+from .sized import LIGHT, generated
+
+rowwise: Any = lazy.module("cotangent.kernels.rowwise")
 
 Array = np.ndarray[Any, Any]
 
@@ -18,11 +22,15 @@ def _float_view(a: Array) -> Array:
 
 def amax(a: Array, dims: tuple[int, ...] | None, keepdim: bool) -> Array:
     """Largest elements over `dims` (all if None)."""
+    if generated(a, LIGHT):
+        return np.asarray(rowwise.reduced(a, dims, keepdim, "max"))
     return np.asarray(np.maximum.reduce(_float_view(a), axis=dims, keepdims=keepdim), a.dtype)
 
 
 def amin(a: Array, dims: tuple[int, ...] | None, keepdim: bool) -> Array:
     """Smallest elements over `dims` (all if None)."""
+    if generated(a, LIGHT):
+        return np.asarray(rowwise.reduced(a, dims, keepdim, "min"))
     return np.asarray(np.minimum.reduce(_float_view(a), axis=dims, keepdims=keepdim), a.dtype)
 
 

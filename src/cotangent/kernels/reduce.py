@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import lazy
+from .sized import LIGHT, generated
+
+rowwise: Any = lazy.module("cotangent.kernels.rowwise")
+
 Array = np.ndarray[Any, Any]
 Dims = tuple[int, ...] | None
 
@@ -19,6 +24,8 @@ def wide(a: Array) -> Any:
 
 def sum_(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Sum over `dims` (all if None)."""
+    if generated(a, LIGHT):
+        return np.asarray(rowwise.reduced(a, dims, keepdim, "sum"))
     out = np.add.reduce(a, axis=dims, dtype=wide(a), keepdims=keepdim)
     return np.asarray(out, a.dtype)
 
@@ -26,6 +33,8 @@ def sum_(a: Array, dims: Dims, keepdim: bool) -> Array:
 def mean(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Mean over `dims` (all if None); nan of nothing."""
     n = a.size if dims is None else math.prod(a.shape[d] for d in dims)
+    if n and generated(a, LIGHT):
+        return np.asarray(rowwise.reduced(a, dims, keepdim, "sum", 1.0 / n))
     out = np.asarray(np.add.reduce(a, axis=dims, dtype=wide(a), keepdims=keepdim))
     factor = out.dtype.type(n)
     if out.ndim:

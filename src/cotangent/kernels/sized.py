@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
 
@@ -23,11 +24,12 @@ import numpy as np
 
 from .. import lazy
 
-__all__ = ["HEAVY", "LIGHT", "sized", "worthwhile"]
+__all__ = ["HEAVY", "LIGHT", "generated", "sized", "worthwhile"]
 
 runtime: Any = lazy.module("cotangent.kernels.runtime")
 eager: Any = lazy.module("cotangent.kernels.eager")
 forms: Any = lazy.module("cotangent.kernels.forms")
+pool: Any = lazy.module("cotangent.kernels.pool")
 
 # Elements from which a generated kernel is faster, as benchmarks/eager_kernels.py measures it: for
 # expressions of several operations or a transcendental one, and for a single cheap one (which NumPy does at
@@ -47,6 +49,7 @@ class _State:
 
 
 _state: Final = _State()
+_here: Final[ContextVar[bool]] = ContextVar("large arrays come from the pool", default=False)
 
 
 def worthwhile(size: int) -> bool:
@@ -58,7 +61,13 @@ def worthwhile(size: int) -> bool:
     Returns:
         True if it does.
     """
-    return _state.on or _warm(size)
+    if not _state.on and not _warm(size):
+        return False
+    if not _here.get():
+        # Large results come from recycled memory, which NumPy sets up for each context (thread, task).
+        _here.set(True)
+        pool.install()
+    return True
 
 
 def _warm(size: int) -> bool:
@@ -74,6 +83,28 @@ def _warm(size: int) -> bool:
     _state.on = runtime.ready()
     _state.off = not _state.on
     return _state.on
+
+
+def generated(a: Any, threshold: int = HEAVY, *others: Any) -> bool:
+    """Whether an operation on an array uses a generated kernel: it is large, and of a type kernels know.
+
+    Args:
+        a: the array that is worked through.
+        threshold: elements from which a kernel is faster.
+        *others: arrays that must have the same type (None is no array).
+
+    Returns:
+        True if it does.
+    """
+    if a.__class__ is not np.ndarray or a.size < threshold:
+        return False
+    d = a.dtype
+    if d is not _F32 and d is not _F64 and d.name not in _NAMES:
+        return False
+    for other in others:
+        if other is not None and (other.__class__ is not np.ndarray or other.dtype != d):
+            return False
+    return worthwhile(a.size)
 
 
 def sized(form: str, threshold: int = HEAVY) -> Callable[[Any], Any]:
@@ -107,6 +138,7 @@ def sized(form: str, threshold: int = HEAVY) -> Callable[[Any], Any]:
 
 _F32: Final = np.dtype(np.float32)
 _F64: Final = np.dtype(np.float64)
+_NAMES: Final = ("float32", "float64", "float16", "bfloat16")
 
 
 def _fits(a: Any, rest: tuple[Any, ...], out: Any) -> bool:
@@ -114,7 +146,7 @@ def _fits(a: Any, rest: tuple[Any, ...], out: Any) -> bool:
     if a.__class__ is not np.ndarray:
         return False
     d = a.dtype
-    if d is not _F32 and d is not _F64 and d.name not in ("float32", "float64", "float16", "bfloat16"):
+    if d is not _F32 and d is not _F64 and d.name not in _NAMES:
         return False
     for other in rest:
         if other.__class__ is np.ndarray:

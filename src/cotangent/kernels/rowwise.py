@@ -1,0 +1,252 @@
+"""Softmax, normalisation and reductions of large arrays by generated kernels: several passes over a row in
+cache.
+
+The callers (`softmax`, `norm`, `reduce`) have the NumPy code for small arrays and say what each function
+means. All arrays of a call have one float type; 16-bit ones are computed in float32 and rounded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+
+from . import loops
+from .loops import Body, Loop, Operand, Pass, kind_of
+from .symbolic import Sym, call
+from .vectors import compute_type
+
+__all__ = [
+    "layer_norm", "log_softmax", "log_softmax_backward", "reduced", "softmax", "softmax_backward", "standard",
+    "standard_backward",
+]  # fmt: skip
+
+# A description for given operands: called with symbols of all operands and a maker of row symbols.
+Build = Callable[..., tuple[tuple[Pass, ...], tuple[tuple[int, int], ...]]]
+
+_plans: Final[dict[Any, loops.Plan]] = {}
+_PLANS: Final = 4096
+
+
+class _Context:
+    """The body under construction, and makers of its leaves."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self.body = Body()
+        self.kind = compute_type(kinds[0])
+        self.inputs = [Sym(self.body, self.body.input(i, compute_type(k))) for i, k in enumerate(kinds)]
+
+    def row(self, i: int) -> Sym:
+        """Row value i."""
+        return Sym(self.body, self.body.row(i, self.kind))
+
+    def number(self, i: int) -> Sym:
+        """Number i."""
+        return Sym(self.body, self.body.number(i, self.kind))
+
+
+def _run(name: Any, build: Build, arrays: list[Any], axes: tuple[int, ...], numbers: Sequence[float]) -> None:
+    """Run what `build` describes over arrays that broadcast to the shape of the first."""
+    layout = (name, axes, *[(a.dtype, a.shape, a.strides) for a in arrays])
+    plan = _plans.get(layout)
+    if plan is None:
+        if len(_plans) >= _PLANS:
+            _plans.clear()
+        shape = arrays[0].shape
+        kinds = [kind_of(a.dtype) or "" for a in arrays]
+        context = _Context(kinds)
+        passes, finish = build(context, *context.inputs)
+        operands = tuple(Operand(k, _strides(a, len(shape))) for k, a in zip(kinds, arrays))
+        plan = _plans[layout] = loops.lower(Loop(shape, operands, context.body, passes, axes, finish))
+    loops.run(plan, arrays, dict(enumerate(numbers)))
+
+
+def _strides(array: Any, ndim: int) -> tuple[int, ...]:
+    """Strides in elements, for an array that is broadcast to `ndim` dimensions."""
+    own = [0 if n == 1 else s // array.itemsize for n, s in zip(array.shape, array.strides)]
+    return (*([0] * (ndim - array.ndim)), *own)
+
+
+# -- softmax --------------------------------------------------------------------------------------------
+
+
+def _softmax(c: _Context, x: Sym, y: Sym) -> Any:
+    e = call("exp", x - c.row(0))
+    return (
+        Pass(reductions=(("max", x.ref),)),
+        Pass(stores=((1, e.ref),), reductions=(("sum", e.ref),)),
+        Pass(stores=((1, (y * (1.0 / c.row(1))).ref),)),
+    ), ()
+
+
+def _softmax_half(c: _Context, x: Sym, y: Sym) -> Any:
+    """Without the sums' terms in memory, where they would be rounded to 16 bits."""
+    e = call("exp", x - c.row(0))
+    return (
+        Pass(reductions=(("max", x.ref),)),
+        Pass(reductions=(("sum", e.ref),)),
+        Pass(stores=((1, (e * (1.0 / c.row(1))).ref),)),
+    ), ()
+
+
+def _log_softmax(c: _Context, x: Sym, y: Sym) -> Any:
+    t = x - c.row(0)
+    return (
+        Pass(reductions=(("max", x.ref),)),
+        Pass(reductions=(("sum", call("exp", t).ref),)),
+        Pass(stores=((1, (t - call("log", c.row(1))).ref),)),
+    ), ()
+
+
+def _softmax_backward(c: _Context, g: Sym, y: Sym, out: Sym) -> Any:
+    return (
+        Pass(reductions=(("sum", (g * y).ref),)),
+        Pass(stores=((2, ((g - c.row(0)) * y).ref),)),
+    ), ()
+
+
+def _log_softmax_backward(c: _Context, g: Sym, y: Sym, out: Sym) -> Any:
+    return (
+        Pass(reductions=(("sum", g.ref),)),
+        Pass(stores=((2, (g - call("exp", y) * c.row(0)).ref),)),
+    ), ()
+
+
+def softmax(a: Any, dim: int) -> Any:
+    """exp(a) over its sum along `dim`."""
+    out = np.empty_like(a)
+    build = _softmax if a.itemsize > 2 else _softmax_half
+    _run(build, build, [a, out], (dim,), ())
+    return out
+
+
+def log_softmax(a: Any, dim: int) -> Any:
+    """The logarithm of `softmax`."""
+    out = np.empty_like(a)
+    _run(_log_softmax, _log_softmax, [a, out], (dim,), ())
+    return out
+
+
+def softmax_backward(g: Any, y: Any, dim: int) -> Any:
+    """y * (g - sum(g * y)), where y = softmax(a)."""
+    out = np.empty_like(y)
+    _run(_softmax_backward, _softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
+    return out
+
+
+def log_softmax_backward(g: Any, y: Any, dim: int) -> Any:
+    """g - exp(y) * sum(g), where y = log_softmax(a)."""
+    out = np.empty_like(y)
+    _run(_log_softmax_backward, _log_softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
+    return out
+
+
+# -- normalisation --------------------------------------------------------------------------------------
+#
+# Numbers: 1 / (elements of a row), eps.
+
+
+def _moments(c: _Context, x: Sym) -> tuple[tuple[Pass, ...], Sym, Sym, Sym]:
+    """Two passes, then x minus the mean, 1 / sqrt(variance + eps), and the variance."""
+    t = x - c.row(0) * c.number(0)
+    passes = (Pass(reductions=(("sum", x.ref),)), Pass(reductions=(("sum", (t * t).ref),)))
+    variance = c.row(1) * c.number(0)
+    return passes, t, call("rsqrt", variance + c.number(1)), variance
+
+
+def _scaled(value: Sym, scale: Sym | None, shift: Sym | None) -> Sym:
+    if scale is not None:
+        value = value * scale
+    return value if shift is None else value + shift
+
+
+def standard(
+    a: Any, weight: Any, bias: Any, axes: tuple[int, ...], eps: float, *, statistics: bool = False
+) -> tuple[Any, ...]:
+    """(a - mean) / sqrt(variance + eps) over `axes`, scaled and shifted.
+
+    Args:
+        a: the array.
+        weight: broadcasts to it, or None.
+        bias: broadcasts to it, or None.
+        axes: the dimensions of a row, counted from the front.
+        eps: added to the variance.
+        statistics: whether to give mean, 1 / sqrt(variance + eps) and variance as well.
+
+    Returns:
+        The result; then the statistics if asked for, with size 1 along `axes`.
+    """
+    out = np.empty_like(a)
+    arrays = [a, out]
+    if weight is not None:
+        arrays.append(weight)
+    if bias is not None:
+        arrays.append(bias)
+    first = len(arrays)
+    if statistics:
+        kept = tuple([1 if d in axes else n for d, n in enumerate(a.shape)])
+        arrays += [np.empty(kept, a.dtype) for _ in range(3)]
+
+    def build(c: _Context, x: Sym, y: Sym, *others: Sym) -> Any:
+        passes, t, scale, variance = _moments(c, x)
+        given = list(others)
+        value = _scaled(
+            t * scale,
+            given.pop(0) if weight is not None else None,
+            given.pop(0) if bias is not None else None,
+        )
+        finish = [c.row(0) * c.number(0), scale, variance] if statistics else []
+        stores = tuple((first + i, s.ref) for i, s in enumerate(finish))
+        return (*passes, Pass(stores=((1, value.ref),))), stores
+
+    name = ("standard", weight is None, bias is None, statistics)
+    _run(name, build, arrays, axes, _row_numbers(a, axes, eps))
+    return (out, *arrays[first:])
+
+
+def layer_norm(a: Any, weight: Any, bias: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """`standard` without statistics."""
+    return standard(a, weight, bias, axes, eps)[0]
+
+
+def standard_backward(g: Any, a: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """The Jacobian of `standard` at `a` applied to g: r * (g - mean(g) - h * mean(g * h))."""
+    out = np.empty_like(a)
+
+    def build(c: _Context, x: Sym, g: Sym, y: Sym) -> Any:
+        passes, t, scale, _ = _moments(c, x)
+        h = t * scale
+        value = (g - c.row(2) * c.number(0) - h * (c.row(3) * c.number(0))) * scale
+        sums = Pass(reductions=(("sum", g.ref), ("sum", (g * h).ref)))
+        return (*passes, sums, Pass(stores=((2, value.ref),))), ()
+
+    arrays = [a, np.broadcast_to(g, a.shape), out]
+    _run("standard_backward", build, arrays, axes, _row_numbers(a, axes, eps))
+    return out
+
+
+def _row_numbers(a: Any, axes: tuple[int, ...], eps: float) -> tuple[float, float]:
+    return 1.0 / prod([a.shape[d] for d in axes]), float(eps)
+
+
+# -- reductions -----------------------------------------------------------------------------------------
+
+
+def reduced(
+    a: Any, dims: tuple[int, ...] | None, keepdim: bool, how: str, factor: float | None = None
+) -> Any:
+    """The sum, max or min over `dims` (all if None), times a factor if one is given."""
+    axes = tuple(range(a.ndim)) if dims is None else dims
+    if not axes:
+        return np.array(a)
+    kept = tuple([1 if d in axes else n for d, n in enumerate(a.shape)])
+    out = np.empty(kept, a.dtype)
+
+    def build(c: _Context, x: Sym, y: Sym) -> Any:
+        total = c.row(0) if factor is None else c.row(0) * c.number(0)
+        return (Pass(reductions=((how, x.ref),)),), ((1, total.ref),)
+
+    _run((how, factor is None), build, [a, out], axes, () if factor is None else (factor,))
+    return out if keepdim else out.reshape([n for d, n in enumerate(a.shape) if d not in axes])
