@@ -167,6 +167,46 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
     return born(array, options.get("requires_grad", False))
 
 
+def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Any:
+    """An unfilled tensor that lies dense in memory with its dimensions in a given order.
+
+    Args:
+        size: sizes.
+        physical_layout: the dimensions, from the widest step in memory to the narrowest.
+        options: dtype, device, requires_grad as in PyTorch.
+
+    Returns:
+        a new leaf tensor.
+
+    Raises:
+        RuntimeError: if the layout is no permutation of the dimensions.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.empty_permuted((2, 3), (1, 0)).stride()
+        (1, 2)
+    """
+    if len(size) != len(physical_layout):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = "
+            f"{len(size)} is not equal to len(physical_layout) = {len(physical_layout)}"
+        )
+    stride = [0] * len(size)
+    step = 1
+    for k, d in enumerate(physical_layout):
+        if not 0 <= d < len(size):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {d} at index "
+                f"{k}).  NB: negative dims not currently supported; file an issue if you want it."
+            )
+        if d in physical_layout[:k]:
+            raise RuntimeError("Duplicate dim not allowed")
+    for d in reversed(physical_layout):
+        stride[d] = step
+        step *= max(size[d], 1)
+    return empty_strided(size, stride, **options)
+
+
 def full(size: Any = REQUIRED, fill_value: Any = REQUIRED, **options: Any) -> Any:
     """A tensor filled with one value.
 
@@ -421,6 +461,13 @@ def new_empty(self: Any, *size: Any, **options: Any) -> Any:
     return _new("new_empty", self, size, None, options)
 
 
+def new_empty_strided(self: Any, size: Any, stride: Any, **options: Any) -> Any:
+    """An unfilled tensor of the tensor's dtype, of given sizes and strides."""
+    if options.get("dtype") is None:
+        options["dtype"] = self.dtype
+    return empty_strided(size, stride, **options)
+
+
 def new_full(self: Any, size: Any, fill_value: Any, **options: Any) -> Any:
     """A filled tensor of the tensor's dtype."""
     if options.get("dtype") is None:
@@ -440,8 +487,9 @@ def new_tensor(
     return born(np.array(source).astype((dtype or self.dtype).np), requires_grad)
 
 
-METHODS = ("new_tensor", "new_zeros", "new_ones", "new_empty", "new_full")
+METHODS = ("new_empty_strided", "new_tensor", "new_zeros", "new_ones", "new_empty", "new_full")
 __all__ = [
-    "empty", "empty_like", "empty_strided", "eye", "full", "full_like", "ones", "ones_like", "tril_indices",
+    "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "full", "full_like", "ones",
+    "ones_like", "tril_indices",
     "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip

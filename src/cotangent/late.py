@@ -29,6 +29,12 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "renorm": ("renorm norm_except_dim", "renorm", "renorm!"),
     "segments": ("index_reduce segment_reduce", "index_reduce", "index_reduce"),
     "spectra": ("stft istft", "stft istft", ""),
+    "aten": ("_chunk_cat _unsafe_masked_index _unsafe_masked_index_put_accumulate", "", ""),
+    "unsafe": (
+        "unsafe_chunk unsafe_split unsafe_split_with_sizes",
+        "unsafe_chunk unsafe_split unsafe_split_with_sizes",
+        "",
+    ),
     "vandermonde": ("vander", "", ""),
     "ranks": ("mode nanmedian quantile nanquantile", "mode nanmedian quantile nanquantile", ""),
     "normal": ("mvlgamma", "mvlgamma", "mvlgamma"),

@@ -112,7 +112,7 @@ def translated(value: Any) -> Any:
     if isinstance(value, torch.nn.Module):
         return find("nn." + type(value).__name__)()
     if isinstance(value, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
-        return find("ops." + str(value).removesuffix(".default"))
+        return find("ops." + ".".join(str(value).split(".")[:2]))
     if isinstance(value, types.FunctionType):
         return _rewired(value)
     if (

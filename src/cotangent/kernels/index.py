@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .halves import is_half
+
 Array = np.ndarray[Any, Any]
 
 
@@ -97,7 +99,9 @@ def index_put(
 def put_at(out: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool) -> None:
     """Write (or add) `values` at the indexed places of `out`."""
     key = key_of(indices, dims)
-    if accumulate:
+    if accumulate and is_half(out.dtype):
+        np.add.at(out, key, values)  # PyTorch rounds sums of 16-bit floats at each step
+    elif accumulate:
         add_at(out, indices, dims, np.broadcast_to(values, out[key].shape))
     else:
         out[key] = values

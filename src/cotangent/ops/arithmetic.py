@@ -537,7 +537,8 @@ ALIASES: Final = {
 DUNDERS: Final = {
     "__add__": "add", "__radd__": "add", "__iadd__": "add_", "__sub__": "sub", "__rsub__": "rsub_number",
     "__isub__": "sub_", "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul_", "__truediv__": "div_true",
-    "__rtruediv__": "over", "__itruediv__": "div_", "__floordiv__": "floor_divide",
+    "__rtruediv__": "over", "__rdiv__": "over", "__div__": "div_true", "__idiv__": "div_", "__itruediv__":
+    "div_", "__floordiv__": "floor_divide",
     "__rfloordiv__": "floor_over",
     "__ifloordiv__": "floor_divide_", "__mod__": "remainder", "__rmod__": "remainder_of",
     "__imod__": "remainder_",

@@ -588,8 +588,13 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
     return reshape_any(addmm(bias, flat, transposed), (*shape[:-1], weight.shape[0]))
 
 
+def matmul_of(input: Any, other: Any) -> Any:
+    """`other @ input` for Python's operator."""
+    return matmul(other, input)
+
+
 FUNCTIONS: Final = ("mm", "bmm", "mv", "dot", "matmul", "addmm")
 METHODS: Final = FUNCTIONS
 INPLACE: Final = ("addmm",)
 FUNCTIONAL: Final = ("linear",)
-DUNDERS: Final = {"__matmul__": "matmul"}
+DUNDERS: Final = {"__matmul__": "matmul", "__rmatmul__": "matmul_of"}

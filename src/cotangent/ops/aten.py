@@ -1,0 +1,179 @@
+"""torch.ops.aten: entries of PyTorch's dispatcher that programs call by these names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ..errors import check_dim
+from .copies import cast
+from .join import cat
+from .masks import masked_fill
+from .padding import constant_pad_nd
+from .pooling import scatter_windows
+from .softmax import softmax_backward
+from .table import deliver, general
+from .views import slice_of
+
+
+def slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    """A part of a dimension, as a view.
+
+    Args:
+        input: any shape.
+        dim: the dimension.
+        start, end: first place, and the place after the last; negative ones count from the end.
+        step: from one place to the next; positive.
+
+    Returns:
+        a view.
+
+    Raises:
+        RuntimeError: if the step is not positive.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ops.aten.slice(torch.arange(5), 0, 1, 4, 2)
+        tensor([1, 3])
+    """
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    d = check_dim(dim, input.ndim)
+    n = input.shape[d]
+    first, last = (n if v is None else v + n if v < 0 else v for v in (0 if start is None else start, end))
+    first = min(max(first, 0), n)
+    return slice_of(input, d, first, min(max(last, first), n), step)
+
+
+def _softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    """The cotangent of softmax's input from that of its output.
+
+    Args:
+        grad_output, output: of one shape.
+        dim: the dimension.
+        input_dtype: dtype of the result.
+    """
+    found = softmax_backward(grad_output, output, check_dim(dim, output.ndim))
+    return found if found.dtype is input_dtype else cast(found, input_dtype.np)
+
+
+def native_dropout_backward(grad_output: Any, mask: Any, scale: float) -> Any:
+    """The cotangent of dropout's input: scaled, and zero where elements were dropped.
+
+    Args:
+        grad_output: any shape.
+        mask: bool, which elements were kept.
+        scale: their factor.
+    """
+    return grad_output * (mask.to(grad_output.dtype) * scale)
+
+
+# A tensor as a result of another one, too, on which it does not depend smoothly: that one's gradient is zero.
+beside: Any = general(
+    "beside(input, other)",
+    lambda a, other: a,
+    node="MaxPool2DWithIndicesBackwardBackward0",
+    public="max_pool2d_with_indices_backward",
+    input=lambda g: g,
+    other=lambda g: g * 0.0,
+)
+
+
+def max_pool2d_with_indices_backward(
+    grad_output: Any,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    indices: Any,
+) -> Any:
+    """The cotangent of max_pool2d's input: that of each result at the place where it was found.
+
+    Args:
+        grad_output, indices: of the shape of the result.
+        input: (..., height, width).
+        kernel_size, stride, padding, dilation, ceil_mode: of the pooling; the indices say all there is to
+        say.
+    """
+    return beside(scatter_windows(grad_output, indices, tuple(input.shape[-2:]), True), input)
+
+
+def _chunk_cat(tensors: Sequence[Any], dim: int, num_chunks: int, *, out: Any = None) -> Any:
+    """Tensors cut into as many chunks each, filled up with zeros, side by side chunk for chunk.
+
+    Args:
+        tensors: of any shapes that are equal before `dim`.
+        dim: the dimension to cut.
+        num_chunks: number of chunks.
+        out: tensor to store the result in.
+
+    Returns:
+        (sizes before dim, num_chunks, elements of a chunk of every tensor).
+
+    Raises:
+        RuntimeError: if the shapes do not fit.
+    """
+    name = "_chunk_cat expects"
+    if num_chunks < 1:
+        raise RuntimeError(f"{name} positive num_chunks")
+    if not tensors:
+        raise RuntimeError(f"{name} a non-empty input tensor list")
+    first = tensors[0]
+    if dim < 0:
+        if any(t.ndim != first.ndim for t in tensors):
+            raise RuntimeError(f"{name} non-negative dim when input tensors have different ndims")
+        dim = check_dim(dim, first.ndim)
+    if any(dim >= t.ndim for t in tensors):
+        raise RuntimeError(f"{name} dim < ndim for all input tensors")
+    if any(not t.numel() for t in tensors):
+        raise RuntimeError(f"{name} non-empty tensor")
+    lead = tuple(first.shape[:dim])
+    if any(tuple(t.shape[:dim]) != lead for t in tensors):
+        raise RuntimeError(f"{name} same sizes of 0,...,dim-1 dimensions for all tensors")
+    parts = []
+    for t in tensors:
+        missing = -t.shape[dim] % num_chunks
+        filled = constant_pad_nd(t, (0, 0) * (t.ndim - dim - 1) + (0, missing)) if missing else t
+        parts.append(filled.reshape([*lead, num_chunks, math.prod(filled.shape[dim:]) // num_chunks]))
+    return deliver("_chunk_cat", cat(parts, dim + 1), out)
+
+
+def _within(input: Any, indices: Sequence[Any]) -> tuple[Any, ...]:
+    """Indices moved to the nearest place there is."""
+    return tuple(
+        None if index is None else index.clamp(0, n - 1)
+        for index, n in zip(indices, input.shape, strict=False)
+    )
+
+
+def _unsafe_masked_index(input: Any, mask: Any, indices: Sequence[Any], fill: Any) -> Any:
+    """`input[indices]` where the mask holds, elsewhere a number; there the indices may lie outside.
+
+    Args:
+        input: any shape.
+        mask: bool, of the shape of the result.
+        indices: index tensors, one for each leading dimension.
+        fill: the number.
+    """
+    return masked_fill(input[_within(input, indices)], ~mask, fill)
+
+
+def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Sequence[Any], values: Any) -> Any:
+    """A copy of `input` with values added at the indices, where the mask holds.
+
+    Args:
+        input: any shape.
+        mask: bool, of the shape of the values.
+        indices: index tensors, one for each leading dimension.
+        values: what to add.
+    """
+    return input.index_put(_within(input, indices), masked_fill(values, ~mask, 0), True)
+
+
+for _entry in (slice, _softmax_backward_data, native_dropout_backward, max_pool2d_with_indices_backward):
+    _entry.default = _entry  # type: ignore[union-attr]  # PyTorch's name of an operator's only overload
+
+FUNCTIONS: Final = ("_chunk_cat", "_unsafe_masked_index", "_unsafe_masked_index_put_accumulate")
