@@ -123,9 +123,10 @@ class Muon(Optimizer):
         kept = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
         along = gradient.lerp(kept, group["momentum"]) if group["nesterov"] else kept
         step = _orthogonalised(along, group["ns_coefficients"], group["ns_steps"], group["eps"])
-        lr = number(group["lr"])
-        parameter.mul_(1 - lr * group["weight_decay"])
-        parameter.add_(step, alpha=-lr * _adjustment(group["adjust_lr_fn"], parameter.shape))
+        # A learning rate that is a tensor is multiplied in its own dtype.
+        parameter.mul_(number(1 - group["lr"] * group["weight_decay"]))
+        length = group["lr"] * _adjustment(group["adjust_lr_fn"], parameter.shape)
+        parameter.add_(step, alpha=-number(length))
 
 
 def _orthogonalised(matrix: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
