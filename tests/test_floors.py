@@ -53,7 +53,6 @@ FLOORS = {
     "fft": 4,
     "linalg": 4,
     "signal": 4,
-    "cuda": 4,
     "autograd.differences": 4,
     "autograd.functional": 4,
     "autograd.profiler": 4,
@@ -68,6 +67,9 @@ FLOORS = {
     "namespaces": 5,
     "profiler": 5,
     "serialization": 5,
+    "amp": 5,
+    "cpu": 5,
+    "cuda": 5,
     "__init__": 5,
     # 6: the command
     "torch_alias": 6,

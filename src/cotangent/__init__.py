@@ -51,6 +51,8 @@ for _name in _toplevel.__all__:
     globals()[_name] = getattr(_toplevel, _name)
 _fill_autograd()
 # Modules that much of a short program never touches: run when an attribute of theirs is first read.
+amp = _deferred("cotangent.amp")
+cpu = _deferred("cotangent.cpu")
 cuda = _deferred("cotangent.cuda")
 compile = _callable_module("cotangent.compile")
 fft = _deferred("cotangent.fft")
@@ -66,20 +68,32 @@ signal = _deferred("cotangent.signal")
 special = _deferred("cotangent.special")
 utils = _deferred("cotangent.utils")
 _namesakes = _module("cotangent.nn.functional._namesakes")
+# Functions and classes of such modules that PyTorch offers here, too.
+_ELSEWHERE: dict[str, _Any] = {
+    "vmap": func,
+    "sparse_coo_tensor": sparse,
+    "save": serialization,
+    "load": serialization,
+}
+_AUTOCAST = frozenset(
+    (
+        "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+        "get_autocast_cpu_dtype", "get_autocast_dtype", "is_autocast_cache_enabled",
+        "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
+    )
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
     """What PyTorch offers here too but a short program never touches; found when first asked for."""
     if name in _late.FUNCTIONS:
         return _late.function(name)
-    if name == "vmap":
-        return func.vmap
-    if not name.startswith("_") and name in _namesakes.NAMES:
-        return _namesakes.NAMES[name]
-    if name == "sparse_coo_tensor":
-        return sparse.sparse_coo_tensor
-    if name in ("save", "load"):
-        return getattr(serialization, name)
+    if name in _ELSEWHERE:
+        return getattr(_ELSEWHERE[name], name)
+    if name in _AUTOCAST:
+        return getattr(amp.autocast_mode, name)
     if name.endswith("Storage"):
         return storage.CLASSES[name] if name in storage.CLASSES else getattr(storage, name)
+    if not name.startswith("_") and name in _namesakes.NAMES:
+        return _namesakes.NAMES[name]
     raise AttributeError(f"module 'cotangent' has no attribute {name!r}")

@@ -8,7 +8,6 @@ without autocast never pays for it.
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 import warnings
 import weakref
@@ -26,20 +25,23 @@ __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 
 # PyTorch's lists for the CPU, https://pytorch.org/docs/stable/amp.html.
 _LOWER: Final = (
-    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc bmm mm baddbmm addmm addbmm "
-    "linear matmul scaled_dot_product_attention prelu linalg.vecdot"
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc bmm mm baddbmm addmm"
+    " addbmm linear matmul einsum tensordot corrcoef cov chain_matmul linalg.multi_dot linalg.matrix_power"
+    " scaled_dot_product_attention prelu linalg.vecdot"
 )
 _FULL: Final = (
-    "avg_pool3d binary_cross_entropy grid_sample grid_sampler_2d grid_sampler_3d polar prod quantile nanquantile stft "
-    "cdist trace view_as_complex cholesky cholesky_inverse cholesky_solve inverse lu_solve orgqr ormqr pinverse "
-    "max_pool3d max_unpool1d max_unpool2d max_unpool3d adaptive_avg_pool3d mse_loss cosine_embedding_loss nll_loss "
-    "hinge_embedding_loss poisson_nll_loss smooth_l1_loss cross_entropy l1_loss huber_loss margin_ranking_loss "
-    "soft_margin_loss triplet_margin_loss multi_margin_loss ctc_loss kl_div multilabel_margin_loss "
-    "binary_cross_entropy_with_logits fractional_max_pool2d fractional_max_pool3d adaptive_max_pool3d geqrf qr svd "
-    "triangular_solve fft.fft fft.ifft fft.fft2 fft.ifft2 fft.fftn fft.ifftn fft.rfft fft.irfft fft.rfft2 fft.irfft2 "
-    "fft.rfftn fft.irfftn fft.hfft fft.ihfft linalg.cond linalg.matrix_rank linalg.solve linalg.cholesky "
-    "linalg.svdvals linalg.eigvals linalg.eigvalsh linalg.inv linalg.householder_product linalg.tensorinv "
-    "linalg.tensorsolve linalg.qr linalg.cholesky_ex linalg.svd linalg.eig linalg.eigh linalg.lstsq linalg.inv_ex"
+    "avg_pool3d binary_cross_entropy grid_sample grid_sampler_2d grid_sampler_3d polar prod quantile"
+    " nanquantile stft cdist trace view_as_complex cholesky cholesky_inverse cholesky_solve inverse"
+    " lu_solve orgqr ormqr pinverse max_pool3d max_unpool1d max_unpool2d max_unpool3d adaptive_avg_pool3d"
+    " mse_loss cosine_embedding_loss nll_loss hinge_embedding_loss poisson_nll_loss smooth_l1_loss"
+    " cross_entropy l1_loss huber_loss margin_ranking_loss soft_margin_loss triplet_margin_loss"
+    " multi_margin_loss ctc_loss kl_div multilabel_margin_loss binary_cross_entropy_with_logits"
+    " fractional_max_pool2d fractional_max_pool3d adaptive_max_pool3d geqrf qr svd triangular_solve fft.fft"
+    " fft.ifft fft.fft2 fft.ifft2 fft.fftn fft.ifftn fft.rfft fft.irfft fft.rfft2 fft.irfft2 fft.rfftn"
+    " fft.irfftn fft.hfft fft.ihfft linalg.cond linalg.matrix_rank linalg.solve linalg.cholesky"
+    " linalg.svdvals linalg.eigvals linalg.eigvalsh linalg.inv linalg.householder_product linalg.tensorinv"
+    " linalg.tensorsolve linalg.qr linalg.cholesky_ex linalg.svd linalg.eig linalg.eigh linalg.lstsq"
+    " linalg.inv_ex"
 )
 _WIDEST: Final = "stack cat index_copy"
 _16_BITS: Final = (bfloat16, float16)
@@ -88,19 +90,28 @@ def _guard(function: Any, policy: str) -> None:
     if op is not None and op.node_class is None:
         emitter.emit(op)  # else its first call would replace the code that is put here
     inner = FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
     )
     inner.__kwdefaults__ = function.__kwdefaults__
-    name = f"_before_autocast_{function.__name__}"
-    if function.__closure__ or not function.__name__.isidentifier():
-        raise TypeError(f"autocast cannot stand in front of {function!r}")
+    name = f"_before_autocast_{id(function)}"
+    free = ", ".join(function.__code__.co_freevars)  # the new code must close over the same names
+    lines = [
+        f"def outer({free}):",
+        f"    def {function.__name__}(*args, **kwargs):",
+        f"        {free or 'pass'}",
+        f"        return _run_cast({name}, {policy!r}, args, kwargs)",
+        f"    return {function.__name__}",
+    ]
     scope: dict[str, Any] = {}
-    text = f"def {function.__name__}(*args, **kwargs):\n    return _run_cast({name}, {policy!r}, args, kwargs)\n"
-    exec(compile(text, f"<cotangent autocast {function.__name__}>", "exec"), scope)
+    exec(compile("\n".join(lines), f"<cotangent autocast {function.__name__}>", "exec"), scope)
     function.__globals__[name] = inner
     function.__globals__["_run_cast"] = run
     function.__wrapped__ = inner  # where `inspect.signature` looks
-    function.__code__ = scope[function.__name__].__code__
+    function.__code__ = scope["outer"](*function.__code__.co_freevars).__code__
 
 
 def run(inner: Callable[..., Any], policy: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -179,9 +190,7 @@ class autocast:
     ) -> None:
         self.device = _check_type(device_type)
         if self.device != "cpu" and _device(self.device).type != "cpu" and enabled:
-            warnings.warn(
-                "CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2
-            )
+            warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2)
             enabled = False
         self.fast_dtype = get_autocast_dtype(self.device) if dtype is None else dtype
         if self.device == "cpu" and enabled and self.fast_dtype not in _16_BITS:
@@ -198,14 +207,16 @@ class autocast:
     def __enter__(self) -> autocast:
         if self._enabled:
             install()
-        self._before.append((state.enabled.get(self.device, False), state.dtypes.get(self.device), state.caching))
+        self._before.append(
+            (state.enabled.get(self.device, False), state.dtypes.get(self.device), state.caching)
+        )
         state.enabled[self.device] = self._enabled
         state.dtypes[self.device] = self.fast_dtype
         state.caching = self._cache_enabled
         state.nesting += 1
         return self
 
-    def __exit__(self, *_: object) -> bool:
+    def __exit__(self, *_: object) -> None:
         state.nesting -= 1
         if not state.nesting:
             state.cache.clear()
@@ -215,7 +226,6 @@ class autocast:
             state.dtypes.pop(self.device, None)
         else:
             state.dtypes[self.device] = fast
-        return False
 
     def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(func)
@@ -357,7 +367,9 @@ def autocast_decrement_nesting() -> int:
 
 
 def _deprecated(old: str, new: str) -> None:
-    warnings.warn(f"torch.{old}() is deprecated. Please use torch.{new} instead.", DeprecationWarning, stacklevel=3)
+    warnings.warn(
+        f"torch.{old}() is deprecated. Please use torch.{new} instead.", DeprecationWarning, stacklevel=3
+    )
 
 
 def is_autocast_cpu_enabled() -> bool:
@@ -442,12 +454,3 @@ def custom_bwd(bwd: Any = None, *, device_type: str) -> Any:
             return bwd(*args, **kwargs)
 
     return decorated
-
-
-# What `torch` itself offers of this module.
-TORCH: Final = (
-    "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
-    "get_autocast_cpu_dtype", "get_autocast_dtype", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
-    "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype", "set_autocast_enabled",
-)  # fmt: skip
-assert all(hasattr(sys.modules[__name__], name) for name in TORCH)

@@ -15,8 +15,8 @@ from ..tensor import Tensor
 __all__ = ["GradScaler"]
 
 _NOT_SCALED = (
-    "Attempted {} but _scale is None.  This may indicate your script did not use scaler.scale(loss or outputs) "
-    "earlier in the iteration."
+    "Attempted {} but _scale is None.  This may indicate your script did not use scaler.scale(loss or"
+    " outputs) earlier in the iteration."
 )
 
 
@@ -114,7 +114,7 @@ class GradScaler:
         return scaled if isinstance(outputs, list) else tuple(scaled)
 
     def _unscale(self, optimizer: Any, allow_fp16: bool) -> bool | None:
-        """Divide the gradients by the factor; whether one is inf or nan, None where there are no gradients."""
+        """Divide the gradients by the factor; whether one is inf or nan, None if there are none."""
         inverse = 1.0 / self._scale.double().item()
         found: bool | None = None
         for group in optimizer.param_groups:
@@ -151,7 +151,9 @@ class GradScaler:
         self._need_scale("unscale_")
         own = self._of(optimizer)
         if own[0] is _Stage.UNSCALED:
-            raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
+            raise RuntimeError(
+                "unscale_() has already been called on this optimizer since the last update()."
+            )
         if own[0] is _Stage.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
         own[1] = self._unscale(optimizer, False)
@@ -218,7 +220,7 @@ class GradScaler:
         """The factor; 1 where nothing is done."""
         if not self._enabled:
             return 1.0
-        return self._init_scale if self._scale is None else self._scale.item()  # type: ignore[no-any-return]
+        return self._init_scale if self._scale is None else self._scale.item()
 
     def get_growth_factor(self) -> float:
         """What the factor grows by."""
@@ -276,7 +278,8 @@ class GradScaler:
             return
         if not state_dict:
             raise RuntimeError(
-                "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
+                "The source state dict is empty, possibly because it was saved from a disabled instance of"
+                " GradScaler."
             )
         self._init_scale = state_dict["scale"]
         if self._scale is not None:

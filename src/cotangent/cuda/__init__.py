@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import lazy
+
+amp: Any = lazy.deferred("cotangent.cuda.amp")
+
 
 def is_available() -> bool:
     """Whether there is a CUDA device: no.
