@@ -17,6 +17,8 @@ from ..autograd.node import FREED_TEXT, Node, next_seq
 from ..autograd.recorded import port_of
 from ..autograd.views import edge_of
 from ..autograd.where import here
+from ..kernels import runtime
+from . import program as native
 from .execute import Writer
 from .graph import Graph
 from .guards import Finder, names_in
@@ -28,7 +30,7 @@ from .tracing import Made, Outcome, Outer, Told, Traced, tensor_like
 class CompiledFunctionBackward(Node):
     """History of a compiled function's results: runs the traced backward."""
 
-    __slots__ = ("program", "saved", "outputs", "given")
+    __slots__ = ("program", "saved", "versions", "outputs", "given")
     __module__ = "builtins"
 
     nout = 0  # several, through ports
@@ -45,6 +47,12 @@ class CompiledFunctionBackward(Node):
     def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
         if self.saved is None:
             raise RuntimeError(FREED_TEXT)
+        for cell, version in self.versions:
+            if cell[0] != version:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace "
+                    f"operation: it is at version {cell[0]}; expected version {version} instead."
+                )
         if tensors:
             raise RuntimeError("torch.compile with aot_autograd does not currently support double backward")
         return self.program.backward(self.saved, self.given, grads)
@@ -97,25 +105,52 @@ class Program:
             used.update(step.reads())
         self.sources = [k for k, source in enumerate(recorder.sources) if source.number in used]
         forward.inputs = [recorder.sources[k].number for k in self.sources]
+        # Inputs that the backward reads are kept as they are, unless the forward writes them.
+        written = {index for index, _ in outcome.writes}
+        position = {recorder.sources[k].number: at for at, k in enumerate(self.sources)}
+        self.kept: list[tuple[bool, int]] = []  # per value kept for backward: (is an input, position)
+        count = len(wanted)
+        for n in forward.wanted[count:]:
+            at = forward.of(n)
+            if at in position and at not in written:
+                self.kept.append((True, position[at]))
+            else:
+                self.kept.append((False, len(wanted)))
+                wanted.append(n)
+        self.saved_layouts = {
+            n: recorder.sources[self.sources[at]].array.strides
+            for n, (is_input, at) in zip(forward.wanted[count:], self.kept)
+            if is_input
+        }
+        forward.wanted = wanted
         self.forward = forward
         self.backward_graph = None if backward is None else prune(backward)
-        self.run = Writer(self.forward, self.streams).run()
+        self.layouts = {recorder.sources[k].number: recorder.sources[k].array.strides for k in self.sources}
+        self.native: Any = None
+        if runtime.ready():
+            pairs = [(index, at) for at, (index, _) in enumerate(outcome.writes)]
+            self.native = native.Program(forward, self.streams, self.layouts, pairs)
+            self.run = self.native.build()
+        else:
+            self.run = Writer(forward, self.streams).run()
         self.backward_run: Any = None
         # Per wanted value: where it is in the output of the run.
         count = len(outcome.writes)
-        self.writes = [(at, index) for at, (index, _) in enumerate(outcome.writes)]
+        placed = [False] * count if self.native is None else self.native.placed
+        self.writes = [(at, index) for at, (index, _) in enumerate(outcome.writes) if not placed[at]]
         self.at: dict[int, int] = {}
         for m in self.mades:
             if m.source is None:
                 self.at[id(m)] = count
                 count += 1
         self.first_saved = count
-        self.saved = forward.wanted[count:]
         self.careful = self._careful(count)
 
     def _careful(self, count: int) -> list[bool]:
         """Which outputs of the run must be copied because they are somebody else's memory."""
         forward = self.forward
+        if self.native is not None:
+            return [v.base.role == "call" for v in self.native.results]
         fixed = {*forward.inputs, *forward.constants}
         written = {index for index, _ in self.outcome.writes}
         seen: dict[int, int] = {}
@@ -125,7 +160,7 @@ class Program:
             taken = seen.setdefault(at, n)
             if k >= count:
                 out.append(at in written)
-            elif k < len(self.writes):
+            elif k < len(self.outcome.writes):
                 out.append(at in fixed)
             else:
                 out.append(at in fixed or taken != n)
@@ -142,7 +177,8 @@ class Program:
         found = list(out[0])
         for k, must in enumerate(self.careful):
             array = found[k]
-            if must or (array.base is not None and (k < self.first_saved or self.writes)):
+            shared = self.native is None and array.base is not None and (k < self.first_saved or self.writes)
+            if must or shared:
                 found[k] = array.copy()
         return found, out[1]
 
@@ -151,11 +187,14 @@ class Program:
         graph = self.backward_graph
         assert graph is not None and self.outcome.history is not None
         if self.backward_run is None:
-            self.backward_run = Writer(graph, self.streams).run()
+            if self.native is not None:
+                self.backward_run = native.Program(graph, self.streams, self.saved_layouts, []).build()
+            else:
+                self.backward_run = Writer(graph, self.streams).run()
         cotangents = []
         for n, g in zip(self.outcome.history.cotangents, grads, strict=True):
             shape, d = graph.types[n]
-            cotangents.append(np.zeros(shape, d) if g is None else g)
+            cotangents.append(np.zeros(shape, d) if g is None else np.ascontiguousarray(g).reshape(shape))
         out = iter(self.backward_run([*saved, *cotangents], given)[0])
         return tuple(None if n is None else next(out) for n in self.outcome.history.results)
 
@@ -188,15 +227,21 @@ def _split(graph: Graph, history: Any, count: int, cotangents: list[int]) -> tup
     saved: dict[int, None] = {}
     wanted = [graph.of(n) for n in graph.wanted[count:]]
     late = prune(graph.but(steps=late, wanted=wanted, guards=[], told=[])).steps
+    views = {s.results[0]: s for s in early if s.op.is_view and not s.many}
     needed = [n for s in late for n in s.reads()] + wanted
     for s in late:
         for static in s.statics:
             needed += graph.items(static)
+    again: dict[int, Any] = {}  # views cost nothing: they are taken again, and their bases kept
     for n in needed:
         if n in graph.scalars:
             needed += graph.items(graph.scalars[n][0])
+        elif n in views:
+            again[n] = views[n]
+            needed += views[n].reads()
         elif n not in made and n not in graph.constants and n not in cotangents:
             saved[n] = None
+    late = [again[n] for n in sorted(again)] + late
     forward = graph.but(
         steps=early, inputs=[n for n in graph.inputs if n not in cotangents],
         wanted=[*graph.wanted[:count], *saved],
@@ -289,9 +334,10 @@ class Entry:
         """Run for the call that was traced."""
         found = self.program.arrays([s.array for s in self.inputs], [value for _, value in self.traced.given])
         assert found is not None, "a guard failed on the numbers it was made from"
-        result = self.settle(self.tensors, [value for _, value in self.traced.given], *found)
+        arrays = [s.array for s in self.inputs]
+        result = self.settle(self.tensors, arrays, [value for _, value in self.traced.given], *found)
         self.settle_escaped(found[0])
-        self.traced.recorder.forget()
+        self.traced.forget()
         return result
 
     def settle_escaped(self, out: list[Any]) -> None:
@@ -301,7 +347,14 @@ class Entry:
             array = arrays[made.source] if made.source is not None else out[self.program.at[id(made)]]
             put(t, _seen(array, made))
 
-    def settle(self, tensors: list[Any], given: list[float], out: list[Any], told: tuple[float, ...]) -> Any:
+    def settle(
+        self,
+        tensors: list[Any],
+        arrays: list[Any],
+        given: list[float],
+        out: list[Any],
+        told: tuple[float, ...],
+    ) -> Any:
         """Set what the function sets, and give back what it gives back."""
         program, outcome = self.program, self.traced.outcome
         payloads = {source.number: tensors[self.place[id(source.tensor)]]._data for source in self.touched}
@@ -311,7 +364,7 @@ class Entry:
             cell = cell_of(tensors[self.place[id(source.tensor)]])
             if cell.__class__ is list:
                 cell[0] += 1
-        node = self._node(tensors, given, out)
+        node = self._node(tensors, arrays, given, out)
         made: dict[int, Any] = {}
         numbers = iter(told)
 
@@ -348,7 +401,7 @@ class Entry:
             _put_back(spot, kind, key, tensor(value))
         return tree.unflatten(outcome.result, leaves)
 
-    def _node(self, tensors: list[Any], given: list[float], out: list[Any]) -> Any:
+    def _node(self, tensors: list[Any], arrays: list[Any], given: list[float], out: list[Any]) -> Any:
         history = self.traced.outcome.history
         if history is None:
             return None
@@ -358,7 +411,14 @@ class Entry:
         node.code, node.lasti = here()
         node.hooks = node.fit = None
         node.program, node.given = self.program, given
-        node.saved = None if history.freed else out[self.program.first_saved :]
+        node.saved, node.versions = None, []
+        if not history.freed:
+            node.saved = [arrays[at] if is_input else out[at] for is_input, at in self.program.kept]
+            for is_input, at in self.program.kept:
+                if is_input:
+                    cell = cell_of(tensors[self.place[id(self.inputs[at].tensor)]])
+                    if cell.__class__ is list:
+                        node.versions.append((cell, cell[0]))
         node.start(len(history.ports))
         return node
 

@@ -68,7 +68,7 @@ class Compiled:
                 if out is None:
                     why = "a number in a tensor that Python code looked at has another value"
                     continue
-                return entry.settle(tensors, given, *out)
+                return entry.settle(tensors, arrays, given, *out)
             return self._trace(key, why, args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

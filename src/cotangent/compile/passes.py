@@ -79,7 +79,7 @@ def _permuted(state: _State, step: Instruction) -> int | None:
 RULES: Final[dict[str, Callable[[_State, Instruction], int | None]]] = {
     "clone_of": _first, "clone_for_grad": _first, "cast": _first, "cast_back": _first, "alias": _first,
     "view_as_shape": _first, "reshape_any": _first, "reshape_alias": _first, "unsafe_view": _first,
-    "expand_to": _first, "sum_to_size": _first, "dense_clone": _first, "positive": _first,
+    "expand_to": _first, "sum_to_size": _first, "positive": _first,
     "copy_to": _second, "mul": _mul, "div": _div, "permute_dims": _permuted,
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from . import number
 from .tape import Instruction, Tape, execute
 from .value import Value, draw
+from .walk import SKIPPED
 
 _slot: Final[Any] = TensorBase.__dict__["_data"]
 # Reading numbers one by one is guarded up to this many.
@@ -258,11 +259,17 @@ class Recorder(Tape):
             name = getattr(arg, "__name__", "")
             if module == "math":
                 self.math_called = self.math_called or _may_hold_numbers(frame)
-            elif (module, name) in _IMPURE:
+            elif (module, name) in _IMPURE and _of_user(frame):
                 self.impure = f"it calls {name}() at {frame.f_code.co_filename}:{frame.f_lineno}"
                 raise Untraceable(self.impure)
 
     math_called = False
+
+
+def _of_user(frame: Any) -> bool:
+    """Whether a frame's code is the user's, not a library's."""
+    name = frame.f_globals.get("__name__") or "cotangent"
+    return name.partition(".")[0] not in SKIPPED
 
 
 def _may_hold_numbers(frame: Any) -> bool:

@@ -95,6 +95,11 @@ class Traced:
         self.outcome = outcome
         self.given = given
 
+    def forget(self) -> None:
+        """Let go of what only the first run needed."""
+        self.recorder.forget()
+        self.walk.forget()
+
 
 def trace_call(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], fixed_numbers: bool = False

@@ -20,7 +20,7 @@ from ..dtypes import dtype
 
 LIMIT: Final = 400_000
 PLAIN: Final = (int, float, bool, str, bytes, complex, type(None), dtype)
-_SKIPPED: Final = frozenset((*sys.stdlib_module_names, "cotangent", "torch", "numpy", "scipy", "ml_dtypes"))
+SKIPPED: Final = frozenset((*sys.stdlib_module_names, "cotangent", "torch", "numpy", "scipy", "ml_dtypes"))
 
 
 class Spot:
@@ -78,6 +78,11 @@ class Walk:
                 self.complete = False
                 break
             self._visit(todo.popleft(), todo)
+
+    def forget(self) -> None:
+        """Let go of everything found; spots that others hold stay good."""
+        for held in (self.spots, self.contents, self.scalars, self.functions, self.arrays, self.optimizers):
+            held.clear()
 
     def _meet(self, value: Any, above: Spot | None, kind: str, key: Any, todo: deque[Spot]) -> None:
         if isinstance(value, PLAIN):
@@ -139,7 +144,7 @@ class Walk:
                 self.optimizers.append(spot)
             yield from (("attr", k, v) for k, v in held.items())
         for cls in kind.__mro__:
-            if cls.__module__.partition(".")[0] in _SKIPPED:
+            if cls.__module__.partition(".")[0] in SKIPPED:
                 continue
             for name, member in vars(cls).items():
                 if isinstance(member, FunctionType):
@@ -156,7 +161,7 @@ def _slots(cls: type) -> tuple[str, ...]:
 
 
 def _of_function(f: FunctionType) -> Iterator[tuple[str, Any, Any]]:
-    if f.__module__ is not None and f.__module__.partition(".")[0] in _SKIPPED:
+    if f.__module__ is not None and f.__module__.partition(".")[0] in SKIPPED:
         for k, cell in enumerate(f.__closure__ or ()):
             yield from _cell(k, cell)
         return
@@ -185,7 +190,7 @@ def _cell(k: int, cell: Any, name: str | None = None) -> Iterator[tuple[str, Any
 
 
 def _of_module(value: Any, names: set[str]) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in _SKIPPED:
+    if isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in SKIPPED:
         for name in names:
             if name in vars(value):
                 yield "module", (value, name), vars(value)[name]

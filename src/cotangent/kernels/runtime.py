@@ -199,7 +199,7 @@ class Program:
         steps: the steps, in order. Whatever arrays they name must stay alive; arrays given as such do.
     """
 
-    __slots__ = ("steps", "buffers", "numbers", "_table", "_stages", "_arguments", "_chunks")
+    __slots__ = ("steps", "pointers", "buffers", "numbers", "_table", "_stages", "_arguments", "_chunks")
 
     def __init__(self, steps: Sequence[Step]) -> None:
         if not ready():
@@ -210,8 +210,13 @@ class Program:
         self._table = np.zeros((max(len(steps), 1), 8), np.int64)
         stages: list[list[int]] = []
         base = address(self._table)
+        # All addresses in one array, so that a caller can replace many at once; `buffers` are its parts.
+        self.pointers = np.zeros(sum(len(step.buffers) for step in steps), np.int64)
+        start = 0
         for i, step in enumerate(self.steps):
-            pointers = np.array([b if isinstance(b, int) else address(b) for b in step.buffers], np.int64)
+            pointers = self.pointers[start : start + len(step.buffers)]
+            start += len(pointers)
+            pointers[:] = [b if isinstance(b, int) else address(b) for b in step.buffers]
             values = packed(step.numbers)
             self.buffers.append(pointers)
             self.numbers.append(values)

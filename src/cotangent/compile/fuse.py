@@ -1,0 +1,310 @@
+"""Fusion: nodes into units, each of which becomes one loop nest, one product, or one call.
+
+A `LoopUnit` is an index space with the scalar operations over it, and reductions over some of its
+dimensions; what is computed from the reduced values may go on in the same unit, in a later pass over the
+same rows (softmax, normalisation). A node joins the latest unit it fits into; a unit stands in the order
+where its first node stood, so all a node reads besides the unit's own values must come from units before.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from .ir import Base, Call, Const, Product, Reduce, Val, array_like, dense
+
+# How far back a node looks for a unit to join, and how much a unit may hold (registers, compile time).
+_BACK: Final = 96
+_MOST: Final = 72
+_OPERANDS: Final = 24
+
+
+@dataclass(eq=False)
+class LoopUnit:
+    """A fused loop nest.
+
+    Attributes:
+        shape: of the index space.
+        axes: dimensions that are reduced; None while there is no reduction.
+        nodes: in order.
+        level: per base made here: "full" (one value for each index) or "row" (one for each kept index).
+        turn: per base: in which pass it is there (a row value: after which).
+    """
+
+    order: int
+    shape: tuple[int, ...]
+    axes: tuple[int, ...] | None = None
+    nodes: list[Any] = field(default_factory=list)
+    level: dict[int, str] = field(default_factory=dict)
+    turn: dict[int, int] = field(default_factory=dict)
+    reads: set[int] = field(default_factory=set)
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The shape of row values."""
+        gone = self.axes or ()
+        return tuple(1 if d in gone else n for d, n in enumerate(self.shape))
+
+    @property
+    def several(self) -> bool:
+        """Whether later passes over the same rows are possible: the reduced dimensions are the last."""
+        axes = self.axes or ()
+        return axes == tuple(range(len(self.shape) - len(axes), len(self.shape)))
+
+
+@dataclass(eq=False)
+class ProductUnit:
+    """A matrix product, with the loop that is fused behind it."""
+
+    order: int
+    node: Product
+    epilogue: LoopUnit | None = None
+
+
+@dataclass(eq=False)
+class CallUnit:
+    """A call of a NumPy kernel."""
+
+    order: int
+    node: Call
+
+
+def restrided(val: Any, over: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Strides over `shape` of a value broadcast to `over`, of as many elements; None if there are none."""
+    strides = val.over(over)
+    if over == shape:
+        return tuple(strides)
+    if math.prod(over) != math.prod(shape):
+        return None
+    if all(s == 0 for s in strides):
+        return (0,) * len(shape)
+    probe = array_like(Val(val.base, over, tuple(strides)))
+    try:
+        shown = np.reshape(probe, shape, copy=False)
+    except ValueError:
+        return None
+    return tuple(s // probe.itemsize for s in shown.strides)
+
+
+class Fuser:
+    """Puts nodes into units."""
+
+    def __init__(self) -> None:
+        self.units: list[Any] = []
+        self.home: dict[int, Any] = {}  # base -> unit
+
+    def run(self, nodes: list[Any]) -> list[Any]:
+        """The units of some nodes."""
+        for node in nodes:
+            if isinstance(node, Call):
+                unit: Any = CallUnit(len(self.units), node)
+                for base in node.outs:
+                    self.home[id(base)] = unit
+                self.units.append(unit)
+            elif isinstance(node, Product):
+                unit = ProductUnit(len(self.units), node)
+                self.home[id(node.out)] = unit
+                self.units.append(unit)
+            else:
+                self.place(node)
+        return self.units
+
+    def place(self, node: Any) -> None:
+        """Let a node join a unit, or begin one."""
+        over = node.args[0].shape if isinstance(node, Reduce) else node.out.shape
+        latest = max((u.order for u in map(self._maker, node.args) if u is not None), default=-1)
+        for unit in reversed(self.units[max(0, len(self.units) - _BACK) :]):
+            if unit.order < latest:
+                break
+            if isinstance(unit, LoopUnit) and self.join(unit, node, over):
+                return
+        unit = LoopUnit(len(self.units), over)
+        self.units.append(unit)
+        joined = self.join(unit, node, over)
+        assert joined, "a node fits a unit of its own"
+
+    def _maker(self, arg: Any) -> Any:
+        return None if isinstance(arg, Const) else self.home.get(id(arg.base))
+
+    def join(self, unit: LoopUnit, node: Any, over: tuple[int, ...]) -> bool:
+        """Enter a node into a unit if it fits."""
+        if len(unit.nodes) >= _MOST:
+            return False
+        if isinstance(node, Reduce):
+            return self._join_reduce(unit, node, over)
+        if math.prod(over) == math.prod(unit.shape):
+            turn = self._turn(unit, node, over, unit.shape)
+            if turn is not None and (turn == 0 or unit.several):
+                return self._enter(unit, node, "full", turn)
+        if unit.axes and unit.several and math.prod(over) == math.prod(unit.rows):
+            turn = self._row_turn(unit, node, over)
+            if turn is not None:
+                return self._enter(unit, node, "row", turn)
+        return False
+
+    def _enter(self, unit: LoopUnit, node: Any, level: str, turn: int) -> bool:
+        reads = {id(a.base) for a in node.args if not isinstance(a, Const)} - unit.level.keys()
+        if len(unit.reads | reads) > _OPERANDS and unit.nodes:
+            return False
+        unit.reads |= reads
+        unit.nodes.append(node)
+        unit.level[id(node.out)] = level
+        unit.turn[id(node.out)] = turn
+        self.home[id(node.out)] = unit
+        return True
+
+    def _turn(self, unit: LoopUnit, node: Any, over: tuple[int, ...], shape: tuple[int, ...]) -> int | None:
+        """In which pass a node could be computed for each index; None if it cannot."""
+        turn = 0
+        for arg in node.args:
+            if isinstance(arg, Const):
+                continue
+            strides = restrided(arg, over, shape)
+            if strides is None:
+                return None
+            level = unit.level.get(id(arg.base))
+            if level is None:
+                maker = self.home.get(id(arg.base))
+                if maker is not None and maker.order >= unit.order:
+                    return None
+                continue
+            if arg.offset:
+                return None
+            if level == "full":
+                if not same(strides, dense(shape), shape):
+                    return None
+                turn = max(turn, unit.turn[id(arg.base)])
+            else:
+                rows = unit.rows
+                want = tuple(0 if n == 1 else s for n, s in zip(rows, dense(rows)))
+                if not same(strides, want, shape):
+                    return None
+                turn = max(turn, unit.turn[id(arg.base)] + 1)
+        return turn
+
+    def _row_turn(self, unit: LoopUnit, node: Any, over: tuple[int, ...]) -> int | None:
+        """After which pass a node could be computed for each row; None if it cannot."""
+        rows = unit.rows
+        turn = -1
+        for arg in node.args:
+            if isinstance(arg, Const):
+                continue
+            strides = restrided(arg, over, rows)
+            if strides is None:
+                return None
+            level = unit.level.get(id(arg.base))
+            if level is None:
+                maker = self.home.get(id(arg.base))
+                if maker is not None and maker.order >= unit.order:
+                    return None
+                continue
+            if level == "full" or arg.offset or not same(strides, dense(rows), rows):
+                return None
+            turn = max(turn, unit.turn[id(arg.base)])
+        return None if turn < 0 else turn
+
+    def _join_reduce(self, unit: LoopUnit, node: Reduce, over: tuple[int, ...]) -> bool:
+        if over != unit.shape or (unit.axes is not None and unit.axes != node.axes):
+            return False
+        turn = self._turn(unit, node, over, unit.shape)
+        if turn is None:
+            return False
+        before, unit.axes = unit.axes, node.axes
+        if turn and not unit.several:
+            unit.axes = before
+            return False
+        if not self._enter(unit, node, "row", turn):
+            unit.axes = before
+            return False
+        return True
+
+
+def same(a: tuple[int, ...], b: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether strides lead to the same elements."""
+    return all(x == y or n == 1 for x, y, n in zip(a, b, shape))
+
+
+def fuse(nodes: list[Any], wanted: set[int]) -> list[Any]:
+    """Units for nodes.
+
+    Args:
+        nodes: in order.
+        wanted: ids of the bases that must exist in memory at the end.
+
+    Returns:
+        The units in order; loops that begin with a product are part of its unit.
+    """
+    units = Fuser().run(nodes)
+    users: dict[int, set[int]] = {}
+    for k, unit in enumerate(units):
+        for base in reads_of(unit):
+            users.setdefault(id(base), set()).add(k)
+    place = {id(unit): k for k, unit in enumerate(units)}
+    gone: set[int] = set()
+    for unit in units:
+        if not isinstance(unit, ProductUnit) or id(unit.node.out) in wanted:
+            continue
+        using = users.get(id(unit.node.out), set())
+        if len(using) != 1:
+            continue
+        loop = units[next(iter(using))]
+        if isinstance(loop, LoopUnit) and _is_epilogue(loop, unit.node.out, users, place[id(loop)], wanted):
+            unit.epilogue = loop
+            gone.add(id(loop))
+            place[id(unit)] = place[id(loop)]
+    # A product with an epilogue stands where the loop stood.
+    left = [u for u in units if id(u) not in gone]
+    left.sort(key=lambda u: place[id(u)])
+    return left
+
+
+def reads_of(unit: Any) -> list[Base]:
+    """The bases a unit reads that it does not make."""
+    if isinstance(unit, CallUnit):
+        found = []
+        for arg in unit.node.args:
+            for a in arg if isinstance(arg, tuple) else (arg,):
+                if isinstance(a, Val):
+                    found.append(a.base)
+        return found
+    if isinstance(unit, ProductUnit):
+        found = [a.base for a in unit.node.args]
+        if unit.epilogue is not None:
+            found += [b for b in reads_of(unit.epilogue) if b is not unit.node.out]
+        return found
+    return list(
+        {
+            id(a.base): a.base
+            for node in unit.nodes
+            for a in node.args
+            if isinstance(a, Val) and id(a.base) not in unit.level
+        }.values()
+    )
+
+
+def outputs_of(loop: LoopUnit, users: dict[int, set[int]], place: int, wanted: set[int]) -> list[Base]:
+    """The bases of a loop that others need."""
+    return [
+        node.out for node in loop.nodes if id(node.out) in wanted or users.get(id(node.out), set()) - {place}
+    ]
+
+
+def _is_epilogue(loop: LoopUnit, out: Base, users: dict[int, set[int]], place: int, wanted: set[int]) -> bool:
+    """Whether a loop can be done on the elements of a product as they come."""
+    if loop.axes is not None or len(loop.shape) < 2 or len(out.shape) > 4:
+        return False
+    if len(outputs_of(loop, users, place, wanted)) != 1 or math.prod(loop.shape) != math.prod(out.shape):
+        return False
+    for node in loop.nodes:
+        for a in node.args:
+            if isinstance(a, Const):
+                continue
+            strides = restrided(a, node.out.shape, out.shape)
+            if strides is None:
+                return False
+            if a.base is out and (a.offset or not same(strides, dense(out.shape), out.shape)):
+                return False
+    return True

@@ -1,0 +1,263 @@
+"""What a graph is lowered to: single scalar operations over index spaces, reductions, products, calls.
+
+A `Base` is memory that something fills: an input, a constant, a followed number, the result of a node. A
+`Val` is a view of a base: shape, strides and offset in elements. Views cost nothing and are no nodes. Nodes:
+
+    Point    one scalar operation (of `kernels.scalar`) on operands broadcast to its shape
+    Reduce   over some dimensions, which stay as 1
+    Product  of matrices, with up to two batch dimensions
+    Call     a NumPy kernel, for what has no lowering
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from ..kernels import loops, scalar
+from ..kernels.vectors import ITEMSIZE
+from .tape import Instruction
+
+NUMPY: Final[dict[str, Any]] = {
+    "f32": np.dtype(np.float32), "f64": np.dtype(np.float64), "i64": np.dtype(np.int64),
+    "i32": np.dtype(np.int32), "b1": np.dtype(np.bool_), "u8": np.dtype(np.uint8),
+}  # fmt: skip
+
+
+def kind_of(d: Any) -> str | None:
+    """The name kernels have for a dtype we lower; None for others."""
+    found = loops.kind_of(d)
+    return found if found in NUMPY else None
+
+
+def dense(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides of a contiguous array, in elements."""
+    out, step = [], 1
+    for n in reversed(shape):
+        out.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(out))
+
+
+@dataclass(eq=False, slots=True)
+class Base:
+    """Memory that something fills.
+
+    Attributes:
+        shape, kind: of the array.
+        strides: its layout; contiguous but for inputs.
+        role: "input", "const", "number", "node" or "call".
+        value: the number of the graph's value, the array of a constant, or None.
+        node: what fills it.
+    """
+
+    shape: tuple[int, ...]
+    kind: str
+    strides: tuple[int, ...]
+    role: str
+    value: Any = None
+    node: Any = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes it needs."""
+        return math.prod(self.shape) * ITEMSIZE[self.kind]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Val:
+    """A view of a base."""
+
+    base: Base
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The element type."""
+        return self.base.kind
+
+    def over(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Strides of the value broadcast to a shape."""
+        lead = len(shape) - len(self.shape)
+        own = [0 if n == 1 and m != 1 else s for n, m, s in zip(self.shape, shape[lead:], self.strides)]
+        return (*([0] * lead), *own)
+
+    def viewed(self, look: Callable[[Any], Any]) -> Val | None:
+        """The view that a NumPy function gives of it; None if that would be a copy."""
+        probe = array_like(self)
+        try:
+            shown = look(probe)
+        except ValueError:  # views that this layout does not have
+            return None
+        if not math.prod(shown.shape):
+            return Val(self.base, shown.shape, dense(shown.shape), 0)
+        if not np.may_share_memory(probe, shown):
+            return None
+        start = shown.__array_interface__["data"][0] - probe.__array_interface__["data"][0]
+        strides = tuple(s // probe.itemsize for s in shown.strides)
+        return Val(self.base, shown.shape, strides, self.offset + start // probe.itemsize)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the base as it is."""
+        return self.offset == 0 and self.shape == self.base.shape and self.strides == self.base.strides
+
+
+def array_like(val: Val) -> Any:
+    """An array of a value's layout, in memory that nobody touches."""
+    d = NUMPY[val.kind]
+    least = sum((n - 1) * s for n, s in zip(val.shape, val.strides) if s < 0)
+    most = sum((n - 1) * s for n, s in zip(val.shape, val.strides) if s > 0)
+    memory = np.empty(max(most - least + 1, 1), d)
+    return np.ndarray(val.shape, d, memory, -least * d.itemsize, tuple(s * d.itemsize for s in val.strides))
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A constant in an expression."""
+
+    value: float
+    kind: str
+    shape: tuple[int, ...] = ()
+
+    def viewed(self, look: Callable[[Any], Any]) -> Const:
+        """The constant in the shape that a view of it has."""
+        return Const(self.value, self.kind, look(np.broadcast_to(np.zeros((), np.bool_), self.shape)).shape)
+
+
+@dataclass(eq=False, slots=True)
+class Point:
+    """One scalar operation; `name` is "cast" for a change of type and "copy" for none at all."""
+
+    name: str
+    args: tuple[Any, ...]
+    out: Base
+
+
+@dataclass(eq=False, slots=True)
+class Reduce:
+    """A reduction over `axes`, which are 1 in the result."""
+
+    how: str
+    args: tuple[Any, ...]
+    axes: tuple[int, ...]
+    out: Base
+
+
+@dataclass(eq=False, slots=True)
+class Product:
+    """c = a @ b, the last two dimensions of each; batch dimensions are equal or broadcast."""
+
+    args: tuple[Any, ...]
+    out: Base
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """An instruction through its NumPy kernel."""
+
+    step: Instruction
+    args: tuple[Any, ...]
+    outs: list[Base] = field(default_factory=list)
+
+
+class Builder:
+    """Makes nodes."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.numbers: dict[Any, Base] = {}
+        self.ranges: dict[int, tuple[Val, int, int]] = {}
+        self._positions: dict[int, Base] = {}
+        self._known: dict[Any, Base] = {}
+
+    def made(self, node: Any) -> Val:
+        """Enter a node with one result."""
+        node.out.node = node
+        self.nodes.append(node)
+        return whole(node.out)
+
+    def point(self, name: str, *args: Any, kind: str | None = None) -> Val:
+        """A scalar operation on values and constants, broadcast."""
+        shape = np.broadcast_shapes(*[a.shape for a in args])
+        if kind is None:
+            first = args[1] if name == "where" else args[0]
+            kind = "b1" if name in scalar.COMPARISONS else first.kind
+        key = (name, kind, *[_key(a) for a in args])
+        found = self._known.get(key)
+        if found is not None:
+            return whole(found)
+        base = Base(shape, kind, dense(shape), "node")
+        self._known[key] = base
+        return self.made(Point(name, args, base))
+
+    def cast(self, x: Any, kind: str) -> Any:
+        """A value in another type."""
+        if x.kind == kind:
+            return x
+        if isinstance(x, Const):
+            return Const(x.value, kind)
+        return self.point("cast", x, kind=kind)
+
+    def reduce(self, how: str, x: Val, axes: Sequence[int]) -> Val:
+        """A reduction; the dimensions stay as 1."""
+        if isinstance(x, Const):
+            x = self.copy(x)
+        axes = tuple(sorted(a % len(x.shape) for a in axes)) if x.shape else ()
+        axes = tuple(a for a in axes if x.shape[a] != 1)
+        if not axes:
+            return x
+        shape = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
+        return self.made(Reduce(how, (x,), axes, Base(shape, x.kind, dense(shape), "node")))
+
+    def product(self, a: Val, b: Val) -> Val:
+        """A matrix product."""
+        a, b = (self.copy(x) if isinstance(x, Const) else x for x in (a, b))
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        shape = (*batch, a.shape[-2], b.shape[-1])
+        return self.made(Product((a, b), Base(shape, a.kind, dense(shape), "node")))
+
+    def number(self, held: Any, kind: str) -> Val:
+        """A followed number as a 0-d value."""
+        base = self.numbers.get((id(held), kind))
+        if base is None:
+            base = self.numbers[id(held), kind] = Base((), kind, (), "number", held)
+        return whole(base)
+
+    def positions(self, n: int) -> Val:
+        """0 .. n-1."""
+        base = self._positions.get(n)
+        if base is None:
+            base = self._positions[n] = Base((n,), "i64", (1,), "const", np.arange(n))
+        return whole(base)
+
+    def check_range(self, x: Any, n: int, but: int) -> None:
+        """Ask for a check, before the run, that integers are below `n` (or equal `but`)."""
+        if isinstance(x, Val):
+            self.ranges[id(x.base)] = (x, n, but)
+
+    def kind_of(self, dtype: Any) -> str | None:
+        """The name kernels have for a dtype we lower."""
+        return kind_of(np.dtype(dtype))
+
+    def copy(self, x: Any) -> Val:
+        """The value in memory of its own, contiguous."""
+        base = Base(x.shape, x.kind, dense(x.shape), "node")
+        return self.made(Point("copy", (x,), base))
+
+
+def whole(base: Base) -> Val:
+    """A base as a value."""
+    return Val(base, base.shape, base.strides)
+
+
+def _key(a: Any) -> Any:
+    if isinstance(a, Const):
+        return a.kind, repr(a.value), a.shape
+    return id(a.base), a.shape, a.strides, a.offset
