@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..kernels import loops, runtime
+from ..kernels import loops, rows, runtime
 from ..kernels.contract_fusion import Fusion, Source
 from ..kernels.contract_gemm import Gemm, Layout, plan_gemm
 from ..kernels.contract_plan import machine, steps as contract_steps
 from ..kernels.scalar import Body
 from ..kernels.vectors import ITEMSIZE
-from .fuse import LoopUnit, ProductUnit, restrided
-from .ir import Base, Const, Reduce, Val, dense
+from .fuse import LoopUnit, ProductUnit, SpecialUnit, restrided
+from .ir import Base, Const, Reduce, Special, Val, dense
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -98,7 +98,7 @@ def emit_loop(unit: LoopUnit, stored: list[Base]) -> Emitted:
     count = max(count, 1 + max([unit.turn[id(n.out)] for n in reductions], default=0))
     passes = [([], []) for _ in range(count)]
     finish: list[tuple[int, int]] = []
-    rows = unit.rows or (1,)
+    kept = unit.rows or (1,)
     need = {id(b) for b in stored}
 
     def value(node: Any, over: tuple[int, ...], row: bool) -> Any:
@@ -135,7 +135,7 @@ def emit_loop(unit: LoopUnit, stored: list[Base]) -> Emitted:
             at = operand(base, dense(unit.shape), 0)
             passes[unit.turn[id(base)]][0].append((at, ref))
         else:
-            strides = tuple(0 if n == 1 else s for n, s in zip(rows, dense(rows)))
+            strides = tuple(0 if n == 1 else s for n, s in zip(kept, dense(kept)))
             finish.append((operand(base, strides, 0), ref))
     made = tuple(loops.Pass(tuple(stores), tuple(reduced)) for stores, reduced in passes)
     loop = loops.Loop(shape, tuple(operands), body, made, unit.axes or (), tuple(finish))
@@ -262,3 +262,51 @@ def fits_product(unit: ProductUnit, over: tuple[int, ...]) -> bool:
                 if strides is None or restrided(Val(a.base, shape, strides, a.offset), shape, over) is None:
                     return False
     return True
+
+
+def emit_special(unit: SpecialUnit) -> Emitted:
+    """The steps of a kernel of its own."""
+    node = unit.node
+    out = node.out
+    moved = float(2 * out.nbytes)
+    if node.name == "cat":
+        return Emitted(_cat(node), 0, 0.0, moved)
+    first, index = node.args
+    spots = [
+        Spot(first.base, first.offset * ITEMSIZE[first.kind]),
+        Spot(index.base, index.offset * ITEMSIZE[index.kind]),
+        Spot(out, 0),
+    ]
+    count, width = math.prod(index.shape), out.shape[-1]
+    if node.name == "gather":
+        made = rows.gather(out.kind, count, width)
+    else:
+        made = rows.scatter(out.kind, count, width, out.shape[0], *node.statics)
+    step = runtime.Step(made.kernel, [0, 0, 0], made.numbers, made.extent, made.grain)
+    return Emitted([(step, spots)], 0, 0.0, moved)
+
+
+def _cat(node: Special) -> list[tuple[runtime.Step, list[Spot]]]:
+    """A copy for each part."""
+    out, dim = node.out, node.statics[0]
+    found: list[tuple[runtime.Step, list[Spot]]] = []
+    at = 0
+    for part in node.args:
+        body = Body()
+        if isinstance(part, Const):
+            ref, operands, spots = body.const(part.value, part.kind), [], []
+        else:
+            ref = body.input(0, part.kind)
+            operands = [loops.Operand(part.kind, part.strides)]
+            spots = [Spot(part.base, part.offset * ITEMSIZE[part.kind])]
+        operands.append(loops.Operand(out.kind, out.strides))
+        spots.append(Spot(out, at * out.strides[dim] * ITEMSIZE[out.kind]))
+        at += part.shape[dim]
+        passes = (loops.Pass(((len(operands) - 1, ref),)),)
+        for call in loops.lower(loops.Loop(part.shape, tuple(operands), body, passes)).calls:
+            where = [spots[b] for b in call.buffers]
+            step = runtime.Step(
+                call.kernel, [0] * len(where), call.numbers, call.count, call.grain, not found
+            )
+            found.append((step, where))
+    return found

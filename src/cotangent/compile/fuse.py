@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .ir import Base, Call, Const, Product, Reduce, Val, array_like, dense
+from .ir import Base, Call, Const, Product, Reduce, Special, Val, array_like, dense
 
 # How far back a node looks for a unit to join, and how much a unit may hold (registers, compile time).
 _BACK: Final = 96
@@ -72,6 +72,14 @@ class CallUnit:
     node: Call
 
 
+@dataclass(eq=False)
+class SpecialUnit:
+    """A kernel of its own."""
+
+    order: int
+    node: Special
+
+
 def restrided(val: Any, over: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """Strides over `shape` of a value broadcast to `over`, of as many elements; None if there are none."""
     strides = val.over(over)
@@ -104,8 +112,9 @@ class Fuser:
                 for base in node.outs:
                     self.home[id(base)] = unit
                 self.units.append(unit)
-            elif isinstance(node, Product):
-                unit = ProductUnit(len(self.units), node)
+            elif isinstance(node, (Product, Special)):
+                kind: Any = ProductUnit if isinstance(node, Product) else SpecialUnit
+                unit = kind(len(self.units), node)
                 self.home[id(node.out)] = unit
                 self.units.append(unit)
             else:
@@ -263,6 +272,8 @@ def fuse(nodes: list[Any], wanted: set[int]) -> list[Any]:
 
 def reads_of(unit: Any) -> list[Base]:
     """The bases a unit reads that it does not make."""
+    if isinstance(unit, SpecialUnit):
+        return [a.base for a in unit.node.args if isinstance(a, Val)]
     if isinstance(unit, CallUnit):
         found = []
         for arg in unit.node.args:

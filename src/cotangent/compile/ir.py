@@ -159,6 +159,16 @@ class Product:
 
 
 @dataclass(eq=False, slots=True)
+class Special:
+    """What a kernel of its own computes: "gather", "scatter" or "cat"."""
+
+    name: str
+    args: tuple[Any, ...]
+    statics: tuple[Any, ...]
+    out: Base
+
+
+@dataclass(eq=False, slots=True)
 class Call:
     """An instruction through its NumPy kernel."""
 
@@ -173,7 +183,7 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.numbers: dict[Any, Base] = {}
-        self.ranges: dict[int, tuple[Val, int, int]] = {}
+        self.ranges: dict[Any, tuple[Val, int, int | None]] = {}
         self._positions: dict[int, Base] = {}
         self._known: dict[Any, Base] = {}
 
@@ -237,14 +247,26 @@ class Builder:
             base = self._positions[n] = Base((n,), "i64", (1,), "const", np.arange(n))
         return whole(base)
 
-    def check_range(self, x: Any, n: int, but: int) -> None:
+    def check_range(self, x: Any, n: int, but: int | None) -> None:
         """Ask for a check, before the run, that integers are below `n` (or equal `but`)."""
         if isinstance(x, Val):
-            self.ranges[id(x.base)] = (x, n, but)
+            self.ranges[id(x.base), n] = (x, n, but)
 
     def kind_of(self, dtype: Any) -> str | None:
         """The name kernels have for a dtype we lower."""
         return kind_of(np.dtype(dtype))
+
+    def special(
+        self, name: str, args: Sequence[Any], statics: tuple[Any, ...], shape: tuple[int, ...], kind: str
+    ) -> Val:
+        """A node of a kernel of its own."""
+        return self.made(Special(name, tuple(args), statics, Base(shape, kind, dense(shape), "node")))
+
+    def dense(self, x: Any) -> Val:
+        """The value contiguous, as it is or copied."""
+        if isinstance(x, Val) and (x.strides == dense(x.shape) or not x.shape):
+            return x
+        return self.copy(x)
 
     def copy(self, x: Any) -> Val:
         """The value in memory of its own, contiguous."""

@@ -60,10 +60,17 @@ class Lowered:
         if step.op.is_view and self._view(step):
             return
         rule = rules.LOWER.get(step.op.name)
-        if rule is None or step.many or any(isinstance(o, tuple) for o in step.operands):
+        if rule is None or step.many:
             self.call(step)
             return
-        operands = [None if o is None else H(self.b, self.of(o)) for o in step.operands]
+        operands = [
+            [H(self.b, self.of(i)) for i in o]
+            if isinstance(o, tuple)
+            else None
+            if o is None
+            else H(self.b, self.of(o))
+            for o in step.operands
+        ]
         statics = [Followed(s) if hasattr(s, "how") else s for s in step.statics]
         count = len(self.b.nodes)
         result = rule(self.b, *operands, *statics)

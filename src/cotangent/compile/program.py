@@ -16,13 +16,13 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..kernels import runtime
-from .emit import Emitted, emit_loop, emit_product
+from .emit import Emitted, emit_loop, emit_product, emit_special
 from .execute import Writer
-from .fuse import CallUnit, LoopUnit, ProductUnit, fuse
+from .fuse import CallUnit, LoopUnit, ProductUnit, SpecialUnit, fuse
 from .graph import Graph
 from .ir import NUMPY, Base, Const, Val, dense
 from .lower import Lowered
-from .schedule import CheckUnit, NumberUnit, Schedule, Scheduler, makes, needs
+from .schedule import NATIVE, CheckUnit, NumberUnit, Schedule, Scheduler, makes, needs
 
 _numbers: Final = itertools.count()
 _ALIGN: Final = 128
@@ -118,6 +118,8 @@ class Program(Writer):
                     self.emitted[id(unit)] = emit_loop(unit, stored)
                 elif isinstance(unit, ProductUnit):
                     self.emitted[id(unit)] = emit_product(unit, stored[0])
+                elif isinstance(unit, SpecialUnit):
+                    self.emitted[id(unit)] = emit_special(unit)
                 else:
                     continue
                 scratch = self.emitted[id(unit)].scratch
@@ -214,7 +216,7 @@ class Program(Writer):
         """Stages put together: runs of native ones, and what Python does in between."""
         found: list[tuple[bool, list[Any]]] = []
         for group in self.schedule.stages:
-            native = isinstance(group[0], (LoopUnit, ProductUnit))
+            native = isinstance(group[0], NATIVE)
             if found and found[-1][0] == native:
                 found[-1][1].append(group) if native else found[-1][1].extend(group)
             else:
@@ -412,9 +414,11 @@ def _window(array: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset
     return as_strided(whole[offset:], shape, strides)
 
 
-def _in_range(targets: Any, classes: int, but: int) -> None:
+def _in_range(targets: Any, classes: int, but: int | None) -> None:
     """Refuse class numbers that do not exist, as the kernel of the loss does."""
     if targets.size and (targets.min() < 0 or targets.max() >= classes):
+        if but is None:
+            raise IndexError("index out of range in self")
         bad = targets[((targets < 0) | (targets >= classes)) & (targets != but)]
         if bad.size:
             raise IndexError(f"Target {bad.flat[0]} is out of bounds.")

@@ -515,6 +515,44 @@ def _standard_backward(b: Any, g: Any, x: Any, count: int, eps: float) -> Any:
     return (g - g.sum(axes) / n - h * ((g * h).sum(axes) / n)) * r
 
 
+# -- rows by number ----------------------------------------------------------------------------------------
+
+
+@rule("embedding_of")
+def _embedding(b: Any, table: Any, index: Any, padding: Any, by_frequency: Any) -> Any:
+    if not _floats(table) or index.kind != "i64" or not math.prod((*table.shape, *index.shape)):
+        return None
+    b.check_range(index.v, table.shape[0], None)
+    args = [b.dense(table.v), b.dense(index.v)]
+    return H(b, b.special("gather", args, (), (*index.shape, table.shape[1]), table.kind))
+
+
+@rule("embedding_backward")
+def _embedding_backward(b: Any, g: Any, index: Any, shape: Any, padding: int, by_frequency: bool) -> Any:
+    if by_frequency or not _floats(g) or index.kind != "i64" or not math.prod((*g.shape, *shape)):
+        return None
+    b.check_range(index.v, shape[0], None)
+    args = [b.dense(g.v), b.dense(index.v)]
+    return H(b, b.special("scatter", args, (padding,), tuple(shape), g.kind))
+
+
+@rule("cat")
+def _cat(b: Any, xs: Any, dim: int) -> Any:
+    xs = [x for x in xs if math.prod(x.shape)]
+    if not xs or any(x.kind != xs[0].kind or len(x.shape) != len(xs[0].shape) for x in xs):
+        return None
+    shape = list(xs[0].shape)
+    dim %= len(shape)
+    shape[dim] = sum(x.shape[dim] for x in xs)
+    return H(b, b.special("cat", [x.v for x in xs], (dim,), tuple(shape), xs[0].kind))
+
+
+@rule("stack")
+def _stack(b: Any, xs: Any, dim: int) -> Any:
+    dim %= len(xs[0].shape) + 1
+    return _cat(b, [x.reshape((*x.shape[:dim], 1, *x.shape[dim:])) for x in xs], dim)
+
+
 # -- losses ------------------------------------------------------------------------------------------------
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from .fuse import CallUnit, LoopUnit, ProductUnit, reads_of, restrided, same
+from .fuse import CallUnit, LoopUnit, ProductUnit, SpecialUnit, reads_of, restrided, same
 from .ir import Base, Const, Val, dense
 
 
@@ -38,6 +38,9 @@ class Schedule:
     in_place: dict[int, Base]
 
 
+NATIVE: Final = (LoopUnit, ProductUnit, SpecialUnit)
+
+
 def makes(unit: Any) -> list[Base]:
     """The bases a unit makes."""
     if isinstance(unit, CallUnit):
@@ -46,6 +49,8 @@ def makes(unit: Any) -> list[Base]:
         return [unit.node.out, *(makes(unit.epilogue) if unit.epilogue else [])]
     if isinstance(unit, LoopUnit):
         return [node.out for node in unit.nodes]
+    if isinstance(unit, SpecialUnit):
+        return [unit.node.out]
     return [unit.base] if isinstance(unit, NumberUnit) else []
 
 
@@ -143,7 +148,7 @@ class Scheduler:
         ready = [k for k, n in enumerate(waiting) if not n]
         stages: list[list[Any]] = []
         while ready:
-            native = [k for k in ready if isinstance(self.units[k], (LoopUnit, ProductUnit))]
+            native = [k for k in ready if isinstance(self.units[k], NATIVE)]
             early = [k for k in native if k in urgent]
             python = [k for k in ready if isinstance(self.units[k], (NumberUnit, CheckUnit))]
             if early:
@@ -154,7 +159,7 @@ class Scheduler:
                 chosen = native
             else:
                 chosen = python or [min(ready)]
-            if isinstance(self.units[chosen[0]], (LoopUnit, ProductUnit)):
+            if isinstance(self.units[chosen[0]], NATIVE):
                 stages.append([self.units[k] for k in chosen])
             else:
                 stages.extend([self.units[k]] for k in chosen)
@@ -191,7 +196,7 @@ class Scheduler:
 
 def _elementwise_safe(unit: Any, into: Base) -> bool:
     """Whether a unit may write over the input: it reads each element where it writes it, or none."""
-    if isinstance(unit, ProductUnit):
+    if isinstance(unit, (ProductUnit, SpecialUnit)):
         return all(b is not into for b in reads_of(unit))
     if not isinstance(unit, LoopUnit):
         return False
