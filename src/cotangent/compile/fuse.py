@@ -260,6 +260,8 @@ def fuse(nodes: list[Any], wanted: set[int]) -> list[Any]:
         if len(using) != 1:
             continue
         loop = units[next(iter(using))]
+        if id(loop) in gone:  # another product has it
+            continue
         if isinstance(loop, LoopUnit) and _is_epilogue(loop, unit.node.out, users, place[id(loop)], wanted):
             unit.epilogue = loop
             gone.add(id(loop))

@@ -250,8 +250,8 @@ def _clamp(b: Any, x: Any, low: Any, high: Any) -> Any:
     return x if high is None else (x > high).where(high, x)
 
 
-LOWER["clamp_min_number"] = lambda b, x, low: _clamp(b, x, low, None)
-LOWER["clamp_max_number"] = lambda b, x, high: _clamp(b, x, None, high)
+LOWER["clamp_min_number"] = lambda b, x, low, high: _clamp(b, x, low, None)
+LOWER["clamp_max_number"] = lambda b, x, low, high: _clamp(b, x, None, high)
 
 
 @rule("threshold_backward")

@@ -102,19 +102,21 @@ class Scheduler:
 
     def _topological(self) -> list[int]:
         order: list[int] = []
-        done = [False] * len(self.units)
+        state = [0] * len(self.units)  # 1: on the way, 2: done
         for k in range(len(self.units)):
             todo = [k]
             while todo:
                 at = todo[-1]
-                if done[at]:
+                if state[at] == 2:
                     todo.pop()
                     continue
-                open_ = [d for d in self.before[at] if not done[d]]
+                state[at] = 1
+                open_ = [d for d in self.before[at] if state[d] != 2]
                 if open_:
+                    assert all(state[d] == 0 for d in open_), "units that wait for each other"
                     todo.extend(open_)
                 else:
-                    done[at] = True
+                    state[at] = 2
                     order.append(at)
                     todo.pop()
         return order
