@@ -197,7 +197,7 @@ def emit_product(unit: ProductUnit, out: Base) -> Emitted:
         m, n, k, a_layout, b_layout, Layout(n, 1, c_outer, c_inner), a.kind, out.kind, outer, inner,
         epilogue=epilogue,
     )  # fmt: skip
-    plan = plan_gemm(gemm, machine(), settings.thread_count)
+    plan = plan_gemm(gemm, machine(), settings.thread_count())
     found = []
     for part, step in zip(plan.parts, contract_steps(plan, dict.fromkeys(spots, 0)), strict=True):
         found.append((step, [spots[role] for role in part.roles]))

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..ops.table import TABLE
-from . import rules
+from . import rules, rules_rows  # noqa: F401
 from .graph import Graph
+from .handle import Followed, H
 from .ir import NUMPY, Base, Builder, Call, Const, Val, dense, kind_of, whole
-from .rules import Followed, H
 from .tape import Instruction
+
+_RULES = rules.LOWER  # filled by rules_rows, too
 
 
 class Lowered:
@@ -59,7 +61,7 @@ class Lowered:
             return
         if step.op.is_view and self._view(step):
             return
-        rule = rules.LOWER.get(step.op.name)
+        rule = _RULES.get(step.op.name)
         if rule is None or step.many:
             self.call(step)
             return

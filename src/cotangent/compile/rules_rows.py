@@ -1,0 +1,285 @@
+"""Rules of reductions, of what goes over rows (softmax, normalisation), of losses and of products."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .handle import H
+from .ir import Const
+from .rules import LOWER, floats, rule
+
+# -- reductions --------------------------------------------------------------------------------------------
+
+
+def _dims(x: Any, dims: Any) -> tuple[int, ...]:
+    if dims is None or dims == ():
+        return tuple(range(len(x.shape)))
+    dims = (dims,) if isinstance(dims, int) else dims
+    return tuple(d % max(len(x.shape), 1) for d in dims)
+
+
+def _kept(x: Any, result: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
+    if keepdim:
+        return result
+    return result.reshape(tuple(n for d, n in enumerate(x.shape) if d not in dims))
+
+
+@rule("sum_dims", "sum_back")
+def _sum(b: Any, x: Any, dims: Any, keepdim: bool) -> Any:
+    dims = _dims(x, dims)
+    return _kept(x, x.sum(dims), dims, keepdim) if floats(x) and math.prod(x.shape) else None
+
+
+LOWER["sum_all"] = lambda b, x: _sum(b, x, None, False)
+
+
+@rule("mean_dims")
+def _mean(b: Any, x: Any, dims: Any, keepdim: bool) -> Any:
+    if not floats(x) or not math.prod(x.shape):
+        return None
+    dims = _dims(x, dims)
+    n = math.prod(x.shape[d] for d in dims)
+    return _kept(x, x.sum(dims) / float(n), dims, keepdim)
+
+
+LOWER["mean_all"] = lambda b, x: _mean(b, x, None, False)
+
+
+@rule("amax_dims")
+def _amax(b: Any, x: Any, dims: Any, keepdim: bool) -> Any:
+    dims = _dims(x, dims)
+    return _kept(x, x.reduce("max", dims), dims, keepdim) if floats(x) and math.prod(x.shape) else None
+
+
+@rule("amin_dims")
+def _amin(b: Any, x: Any, dims: Any, keepdim: bool) -> Any:
+    dims = _dims(x, dims)
+    return _kept(x, x.reduce("min", dims), dims, keepdim) if floats(x) and math.prod(x.shape) else None
+
+
+LOWER["max_all"] = lambda b, x: _amax(b, x, None, False)
+LOWER["min_all"] = lambda b, x: _amin(b, x, None, False)
+
+
+@rule("sum_to_size")
+def _sum_to_size(b: Any, x: Any, shape: Any) -> Any:
+    if not floats(x) or not math.prod(x.shape):
+        return None
+    lead = len(x.shape) - len(shape)
+    axes = [d for d in range(len(x.shape)) if d < lead or (shape[d - lead] == 1 and x.shape[d] != 1)]
+    return x.sum(axes).reshape(tuple(shape))
+
+
+@rule("scale")
+def _scale(b: Any, x: Any, factor: Any) -> Any:
+    return (x if factor == 1 else x * factor) if floats(x) else None
+
+
+@rule("scale_sum")
+def _scale_sum(b: Any, x: Any, shape: Any, factor: Any) -> Any:
+    return _sum_to_size(b, x if factor == 1 else x * factor, shape) if floats(x) else None
+
+
+@rule("spread")
+def _spread(b: Any, x: Any, shape: Any, dims: Any, keepdim: bool) -> Any:
+    dims = tuple(range(len(shape))) if dims is None or dims == () else dims
+    gone = {d % max(len(shape), 1) for d in ((dims,) if isinstance(dims, int) else dims)}
+    kept = tuple(1 if d in gone else n for d, n in enumerate(shape))
+    return x.reshape(kept).viewed(lambda a: np.broadcast_to(a, tuple(shape)))
+
+
+@rule("norm_of")
+def _norm(b: Any, x: Any, order: Any, dims: Any, keepdim: bool) -> Any:
+    if order != 2 or not floats(x) or not math.prod(x.shape):
+        return None
+    dims = _dims(x, dims)
+    return _kept(x, (x * x).sum(dims).op("sqrt"), dims, keepdim)
+
+
+# -- rows --------------------------------------------------------------------------------------------------
+
+
+@rule("softmax_of")
+def _softmax(b: Any, x: Any, dim: int) -> Any:
+    if not floats(x) or not math.prod(x.shape) or not x.shape:
+        return None
+    t = (x - x.reduce("max", (dim,))).op("exp")
+    return t / t.sum((dim,))
+
+
+@rule("softmax_backward")
+def _softmax_backward(b: Any, g: Any, y: Any, dim: int) -> Any:
+    if not floats(g, y) or not math.prod(y.shape) or not y.shape:
+        return None
+    return (g - (g * y).sum((dim,))) * y
+
+
+@rule("log_softmax_of")
+def _log_softmax(b: Any, x: Any, dim: int) -> Any:
+    if not floats(x) or not math.prod(x.shape) or not x.shape:
+        return None
+    t = x - x.reduce("max", (dim,))
+    return t - t.op("exp").sum((dim,)).op("log")
+
+
+@rule("log_softmax_backward")
+def _log_softmax_backward(b: Any, g: Any, y: Any, dim: int) -> Any:
+    if not floats(g, y) or not math.prod(y.shape) or not y.shape:
+        return None
+    return g - y.op("exp") * g.sum((dim,))
+
+
+def _standard(x: Any, count: int, eps: float) -> Any:
+    axes = tuple(range(len(x.shape) - count, len(x.shape)))
+    n = float(math.prod(x.shape[-count:]))
+    t = x - x.sum(axes) / n
+    r = 1.0 / ((t * t).sum(axes) / n + eps).op("sqrt")
+    return t, r, axes, n
+
+
+@rule("layer_norm_of")
+def _layer_norm(b: Any, x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
+    if not floats(x, weight, bias) or not math.prod(x.shape):
+        return None
+    t, r, _, _ = _standard(x, count, eps)
+    t = t * r
+    t = t if weight is None else t * weight
+    return t if bias is None else t + bias
+
+
+@rule("standard")
+def _standard_of(b: Any, x: Any, count: int, eps: float) -> Any:
+    if not floats(x) or not math.prod(x.shape):
+        return None
+    t, r, _, _ = _standard(x, count, eps)
+    return t * r
+
+
+@rule("inverse_spread")
+def _inverse_spread(b: Any, x: Any, count: int, eps: float) -> Any:
+    return _standard(x, count, eps)[1] if floats(x) and math.prod(x.shape) else None
+
+
+@rule("standard_backward")
+def _standard_backward(b: Any, g: Any, x: Any, count: int, eps: float) -> Any:
+    if not floats(g, x) or not math.prod(x.shape):
+        return None
+    t, r, axes, n = _standard(x, count, eps)
+    h = t * r
+    return (g - g.sum(axes) / n - h * ((g * h).sum(axes) / n)) * r
+
+
+# -- rows by number ----------------------------------------------------------------------------------------
+
+
+@rule("embedding_of")
+def _embedding(b: Any, table: Any, index: Any, padding: Any, by_frequency: Any) -> Any:
+    if not floats(table) or index.kind != "i64" or not math.prod((*table.shape, *index.shape)):
+        return None
+    b.check_range(index.v, table.shape[0], None)
+    args = [b.dense(table.v), b.dense(index.v)]
+    return H(b, b.special("gather", args, (), (*index.shape, table.shape[1]), table.kind))
+
+
+@rule("embedding_backward")
+def _embedding_backward(b: Any, g: Any, index: Any, shape: Any, padding: int, by_frequency: bool) -> Any:
+    if by_frequency or not floats(g) or index.kind != "i64" or not math.prod((*g.shape, *shape)):
+        return None
+    b.check_range(index.v, shape[0], None)
+    args = [b.dense(g.v), b.dense(index.v)]
+    return H(b, b.special("scatter", args, (padding,), tuple(shape), g.kind))
+
+
+@rule("cat")
+def _cat(b: Any, xs: Any, dim: int) -> Any:
+    xs = [x for x in xs if math.prod(x.shape)]
+    if not xs or any(x.kind != xs[0].kind or len(x.shape) != len(xs[0].shape) for x in xs):
+        return None
+    shape = list(xs[0].shape)
+    dim %= len(shape)
+    shape[dim] = sum(x.shape[dim] for x in xs)
+    return H(b, b.special("cat", [x.v for x in xs], (dim,), tuple(shape), xs[0].kind))
+
+
+@rule("stack")
+def _stack(b: Any, xs: Any, dim: int) -> Any:
+    dim %= len(xs[0].shape) + 1
+    return _cat(b, [x.reshape((*x.shape[:dim], 1, *x.shape[dim:])) for x in xs], dim)
+
+
+# -- losses ------------------------------------------------------------------------------------------------
+
+
+def _hits(b: Any, target: Any, classes: int, ignore: int) -> Any:
+    """Where the class of each row is its target's; targets out of range are refused before the run."""
+    b.check_range(target.v, classes, ignore)
+    return target.reshape((*target.shape, 1)).op("eq", H(b, b.positions(classes)))
+
+
+@rule("nll_of")
+def _nll(b: Any, x: Any, target: Any, weight: Any, reduction: int, ignore: int) -> Any:
+    if weight is not None or len(x.shape) != 2 or not floats(x) or target.kind != "i64" or not reduction:
+        return None
+    classes = x.shape[1]
+    picked = _hits(b, target, classes, ignore).where(x, 0.0).sum((1,)).reshape(target.shape)
+    total = -picked.sum((0,)).reshape(())
+    if reduction == 2:
+        return total
+    counted = target.op("ne", ignore).where(H(b, Const(1.0, x.kind)), H(b, Const(0.0, x.kind)))
+    return total / counted.sum((0,)).reshape(())
+
+
+@rule("nll_backward")
+def _nll_backward(b: Any, g: Any, target: Any, weight: Any, shape: Any, reduction: int, ignore: int) -> Any:
+    if weight is not None or len(shape) != 2 or not floats(g) or target.kind != "i64" or not reduction:
+        return None
+    if reduction == 1:
+        counted = target.op("ne", ignore).where(H(b, Const(1.0, g.kind)), H(b, Const(0.0, g.kind)))
+        g = g / counted.sum((0,)).reshape(())
+    return _hits(b, target, shape[1], ignore).where(-g, 0.0)
+
+
+@rule("mse_of")
+def _mse(b: Any, x: Any, y: Any, reduction: int) -> Any:
+    if not floats(x, y) or not math.prod(x.shape) or x.shape != y.shape:
+        return None
+    d = x - y
+    d = d * d
+    if not reduction:
+        return d
+    total = d.sum(range(len(x.shape))).reshape(())
+    return total / float(math.prod(x.shape)) if reduction == 1 else total
+
+
+# -- products ----------------------------------------------------------------------------------------------
+
+
+def _product(b: Any, x: Any, y: Any) -> Any:
+    if not floats(x, y) or x.kind != y.kind or not math.prod((*x.shape, *y.shape)):
+        return None
+    return H(b, b.product(x.v, y.v))
+
+
+LOWER["mm"] = _product
+LOWER["bmm"] = _product
+
+
+@rule("addmm_of", "baddbmm_of")
+def _addmm(b: Any, x: Any, y: Any, z: Any, beta: Any, alpha: Any) -> Any:
+    if not floats(x) or not isinstance(beta, (int, float)) or not isinstance(alpha, (int, float)):
+        return None
+    product = _product(b, y, z)
+    if product is None:
+        return None
+    product = product if alpha == 1 else product * alpha
+    return product if beta == 0 else product + (x if beta == 1 else x * beta)
+
+
+@rule("mv")
+def _mv(b: Any, x: Any, y: Any) -> Any:
+    if not floats(x, y) or not math.prod(x.shape):
+        return None
+    return (x * y).sum((1,)).reshape((x.shape[0],))
