@@ -25,12 +25,13 @@ from .contract_fusion import Fusion, Source
 from .contract_gemm import Gemm, Layout, plan_gemm
 from .contract_plan import Plan, machine
 from .scalar import Body
+from .vectors import compute_type
 
-__all__ = ["Prepared", "product"]
+__all__ = ["KINDS", "Prepared", "kept", "product"]
 
 Array = np.ndarray[Any, Any]
 
-_KINDS: Final = {"float32": "f32", "float64": "f64", "bfloat16": "bf16", "float16": "f16"}
+KINDS: Final = {"float32": "f32", "float64": "f64", "bfloat16": "bf16", "float16": "f16"}
 # Plans that are kept.
 _MOST: Final = 2048
 # Bytes of scratch memory that a thread keeps.
@@ -130,7 +131,7 @@ def product(
 
 
 def _prepare(a: Array, b: Array, c: Array | None, beta: float, alpha: float) -> Prepared | None:
-    kind = _KINDS.get(a.dtype.name)
+    kind = KINDS.get(a.dtype.name)
     if kind is None or b.dtype != a.dtype or (c is not None and c.dtype != a.dtype):
         return None
     m, k, n = a.shape[-2], a.shape[-1], b.shape[-1]
@@ -165,7 +166,7 @@ def _layout(x: Array, shape: tuple[int, ...]) -> Layout:
 
 def _accumulation(c: Layout, kind: str, beta: float, alpha: float) -> Fusion:
     """`beta * c + alpha * sum`, in that order of rounding; the numbers are not part of the code."""
-    computed = "f64" if kind == "f64" else "f32"
+    computed = compute_type(kind)
     body = Body()
     value, scalars = body.input(0, computed), []
     for factor in (alpha, beta):

@@ -5,26 +5,33 @@ the stride is 1, the matrix is taken from whole rows of the padded image, border
 long runs of memory, at the cost of a few columns that are computed and dropped. Blocks are small enough
 for the matrix to stay in the second-level cache.
 
-`convolve`, `convolve_transposed` and `convolve_weight` are all that other modules call: a faster
-implementation takes their place by having their signatures.
+`convolve`, `convolve_transposed` and `convolve_weight` are all that other modules call. Large ones are
+computed by generated kernels (`contract_eager_conv`), which read the windows where they are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import wraps
 from itertools import product
 from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
 from .halves import in_float
+from .sized import worthwhile
+
+generated: Any = lazy.module("cotangent.kernels.contract_eager_conv")
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Sizes = tuple[int, ...]
 
 # Elements of one block's matrix: a megabyte of float32.
 BLOCK: Final = 1 << 18
+# Elements of the operands from which generated kernels are asked.
+LEAST: Final = 2048
 # How many times the wanted columns may be computed for the sake of long runs.
 _WASTE: Final = 1.34
 
@@ -165,6 +172,22 @@ def _column(bias: Array, spatial: int) -> Array:
     return bias.reshape(-1, *(1,) * spatial)
 
 
+def sized(kernel: Any) -> Any:
+    """A decorator: `kernel`, or the generated kernel of its name where that is in use and faster."""
+
+    @wraps(kernel)
+    def run(a: Array, b: Array, *rest: Any) -> Array:
+        if a.size + b.size >= LEAST and worthwhile(a.size):
+            found: Array | None = getattr(generated, kernel.__name__)(a, b, *rest)
+            if found is not None:
+                return found
+        result: Array = kernel(a, b, *rest)
+        return result
+
+    return run
+
+
+@sized
 @in_float
 def convolve(
     x: Array, w: Array, bias: Array | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
@@ -214,6 +237,7 @@ def _matmul_each(x: Array, flat: Array, bias: Array | None, groups: int, result:
     return result
 
 
+@sized
 @in_float
 def convolve_transposed(
     g: Array, w: Array, bias: Array | None, sizes: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
@@ -288,6 +312,7 @@ def _add_windows(images: Array, columns: Array, plan: Lowering, run: slice, n: i
         windows[at] += values[at]
 
 
+@sized
 @in_float
 def convolve_weight(
     g: Array, x: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
