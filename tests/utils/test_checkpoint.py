@@ -246,3 +246,78 @@ def test_sequential(segments: int, reentrant: bool) -> None:
     checkpoint_sequential(model, segments, x, use_reentrant=reentrant).sum().backward()
     assert torch.equal(x.grad, wanted)
     checkpoint_sequential(list(model), segments, x, use_reentrant=reentrant)
+
+
+def test_a_policy_keeps_results() -> None:
+    """Kept products are not computed again; gradients are the same."""
+    asked: list[tuple[bool, str]] = []
+    products: list[int] = []
+
+    def policy(context: Any, op: Any, *args: Any) -> Any:
+        asked.append((context.is_recompute, str(op)))
+        keep = op == torch.ops.aten.mm.default
+        return module.CheckpointPolicy.MUST_SAVE if keep else module.CheckpointPolicy.PREFER_RECOMPUTE
+
+    w = torch.randn(3, 3, requires_grad=True)
+    x = torch.randn(1, 3, requires_grad=True)
+
+    def block(x: Any) -> Any:
+        y = x @ w
+        products.append(y.data_ptr())
+        return (y.sin() @ w).exp().sum()
+
+    wanted = torch.autograd.grad(block(x), (x, w))
+    for chosen in (
+        policy,
+        [torch.ops.aten.mm.default],
+        lambda context, op, *args: True,
+        lambda *args: False,
+    ):
+        found = torch.autograd.grad(
+            checkpoint(
+                block,
+                x,
+                use_reentrant=False,
+                context_fn=lambda chosen=chosen: module.create_selective_checkpoint_contexts(chosen),
+            ),
+            (x, w),
+        )
+        assert all(torch.equal(a, b) for a, b in zip(found, wanted))
+    assert [name for _, name in asked][:3] == ["aten.mm.default", "aten.sin.default", "aten.mm.default"]
+    assert not any(again for again, _ in asked)
+
+
+def test_what_is_kept_is_not_computed_again() -> None:
+    """The second run gets what the first one kept even where the operands have changed since."""
+    w = torch.ones(2, 2, requires_grad=True)
+    scale = [1.0]
+
+    def block(x: Any) -> Any:
+        return ((x * scale[0]) @ w).sin().sum()
+
+    def gradient(kept: list[Any]) -> list[Any]:
+        scale[0] = 1.0
+        x = torch.ones(1, 2)
+        out = checkpoint(
+            block,
+            x,
+            use_reentrant=False,
+            context_fn=lambda: module.create_selective_checkpoint_contexts(kept),
+        )
+        scale[0] = 3.0
+        found: list[Any] = torch.autograd.grad(out, w)[0].flatten().tolist()
+        return found
+
+    import math
+
+    assert gradient([torch.ops.aten.mm.default]) == pytest.approx([3.0 * math.cos(2.0)] * 4)
+    assert gradient([]) == pytest.approx([3.0 * math.cos(6.0)] * 4)
+
+
+def test_policies_that_are_none() -> None:
+    with pytest.raises(TypeError, match="policy_fn_or_list must be either a function or a list of ops"):
+        module.create_selective_checkpoint_contexts(3)
+    with pytest.raises(ValueError, match="Expected op in `op_list` to be an OpOverload but got: 3 of type"):
+        module.create_selective_checkpoint_contexts([3])
+    with pytest.raises(AttributeError, match="'aten' object has no attribute 'no_such_thing'"):
+        _ = torch.ops.aten.no_such_thing

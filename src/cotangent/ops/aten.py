@@ -10,6 +10,7 @@ from ..errors import check_dim
 from .copies import cast
 from .join import cat
 from .masks import masked_fill
+from .overloads import packet
 from .padding import constant_pad_nd
 from .pooling import scatter_windows
 from .softmax import softmax_backward
@@ -177,3 +178,10 @@ for _entry in (slice, _softmax_backward_data, native_dropout_backward, max_pool2
     _entry.default = _entry  # type: ignore[union-attr]  # PyTorch's name of an operator's only overload
 
 FUNCTIONS: Final = ("_chunk_cat", "_unsafe_masked_index", "_unsafe_masked_index_put_accumulate")
+
+
+def __getattr__(name: str) -> Any:
+    """Any other operation, by its name."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return packet(name)

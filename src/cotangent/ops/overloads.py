@@ -1,0 +1,123 @@
+"""`torch.ops.aten.NAME.OVERLOAD`: names of operations as objects, for policies."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Final
+
+from .table import TABLE, Primitive
+
+# Operations whose usual form has a name of its own in PyTorch; the others' is `default`.
+_USUAL: Final = {
+    **dict.fromkeys(
+        (
+            "add", "sub", "mul", "div", "remainder", "fmod", "floor_divide", "eq", "ne", "lt", "le",
+            "gt", "ge", "bitwise_and", "bitwise_or", "bitwise_xor", "copysign", "xlogy", "clamp", "fill",
+        ),
+        "Tensor",
+    ),
+    "where": "self",
+    "select": "int",
+    "slice": "Tensor",
+    "transpose": "int",
+    "std": "correction",
+    "var": "correction",
+    "pow": "Tensor_Scalar",
+}  # fmt: skip
+
+
+class OpOverload:
+    """One form of an operation; the same object for the same names, and callable.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ops.aten.mm.default
+        <OpOverload(op='aten.mm', overload='default')>
+        >>> torch.ops.aten.mm.default(torch.ones(1, 2), torch.ones(2, 1))
+        tensor([[2.]])
+    """
+
+    def __init__(self, packet: OpOverloadPacket, overload: str) -> None:
+        self.overloadpacket = packet
+        self._overloadname = overload
+
+    def name(self) -> str:
+        """The name with its namespace."""
+        return f"aten::{self.overloadpacket.__name__}" + (
+            "" if self._overloadname == "default" else f".{self._overloadname}"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.overloadpacket(*args, **kwargs)
+
+    def __str__(self) -> str:
+        return f"aten.{self.overloadpacket.__name__}.{self._overloadname}"
+
+    def __repr__(self) -> str:
+        return f"<OpOverload(op='aten.{self.overloadpacket.__name__}', overload='{self._overloadname}')>"
+
+
+class OpOverloadPacket:
+    """All forms of an operation.
+
+    Args:
+        name: PyTorch's name of the operation.
+        entry: the function.
+    """
+
+    def __init__(self, name: str, entry: Any) -> None:
+        self.__name__ = name
+        self._entry = entry
+
+    def __getattr__(self, overload: str) -> OpOverload:
+        if overload.startswith("__"):
+            raise AttributeError(overload)
+        made = OpOverload(self, overload)
+        setattr(self, overload, made)
+        return made
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._entry(*args, **kwargs)
+
+    def __str__(self) -> str:
+        return f"aten.{self.__name__}"
+
+    def __repr__(self) -> str:
+        return f"<OpOverloadPacket(op='aten.{self.__name__}')>"
+
+
+@functools.cache
+def packet(name: str) -> OpOverloadPacket:
+    """The operation of a name.
+
+    Args:
+        name: PyTorch's name.
+
+    Raises:
+        AttributeError: if there is no operation of that name.
+
+    Example:
+        >>> from cotangent.ops.overloads import packet
+        >>> packet("bmm")
+        <OpOverloadPacket(op='aten.bmm')>
+    """
+    op = TABLE.get(name) or next((op for op in TABLE.values() if op.public == name), None)
+    if op is None:
+        raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")
+    return OpOverloadPacket(name, op.entry)
+
+
+def overload_of(op: Primitive) -> OpOverload:
+    """The name under which a policy meets an operation of the table.
+
+    Args:
+        op: the operation.
+
+    Example:
+        >>> from cotangent.ops.overloads import overload_of
+        >>> from cotangent.ops.table import TABLE
+        >>> str(overload_of(TABLE["add"]))
+        'aten.add.Tensor'
+    """
+    found: OpOverload = getattr(packet(op.public), _USUAL.get(op.public, "default"))
+    return found

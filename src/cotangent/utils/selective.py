@@ -1,0 +1,245 @@
+"""Selective checkpointing: a policy says which results of a checkpointed block are kept.
+
+Inside the block every operation of the table asks, through its kernel, whether its result is to be kept; when
+the block runs again, what was kept is given back instead of being computed. As with autocast, kernels are
+looked at only from the first such block on: other programs pay nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+
+from ..autograd.base import wrap
+from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..ops.overloads import OpOverload, overload_of
+from ..ops.table import TABLE, Primitive, emitter
+
+__all__ = [
+    "CheckpointPolicy",
+    "GraphExecGroup",
+    "SAC_IGNORED_OPS",
+    "SelectiveCheckpointContext",
+    "create_selective_checkpoint_contexts",
+]
+
+# Operations that a policy is not asked about: they compute nothing.
+SAC_IGNORED_OPS: Final = frozenset(
+    ("aten.detach.default", "aten.alias.default", "aten.is_contiguous.default", "aten.size.default")
+)
+
+
+class CheckpointPolicy(IntEnum):
+    """What a policy answers: keep the result, or compute it again."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+_KEPT: Final = frozenset(
+    (
+        CheckpointPolicy.MUST_SAVE,
+        CheckpointPolicy.PREFER_SAVE,
+        CheckpointPolicy.MUST_CPU_OFFLOAD,
+        CheckpointPolicy.PREFER_CPU_OFFLOAD,
+    )
+)
+
+
+class SelectiveCheckpointContext:
+    """What a policy is told besides the operation.
+
+    Args:
+        is_recompute: whether the block runs again.
+        op_output: the operation's result.
+    """
+
+    def __init__(self, *, is_recompute: bool, op_output: Any = None) -> None:
+        self.is_recompute = is_recompute
+        self.op_output = op_output
+
+
+class GraphExecGroup:
+    """Groups of checkpointed regions for compiled graphs; accepted as in PyTorch, without effect."""
+
+    def __enter__(self) -> GraphExecGroup:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class _Thread(threading.local):
+    """The region this thread is in, innermost last."""
+
+    def __init__(self) -> None:
+        self.regions: list[Any] = []
+
+
+_here: Final = _Thread()
+
+
+class _Region:
+    """Stands on both sides: what the first run keeps is what the second gives back."""
+
+    def __init__(self, policy: Callable[..., Any]) -> None:
+        self.policy = policy
+        # By operation, in the order of its calls: what was kept, None where it was not.
+        self.kept: dict[str, list[Any]] = {}
+
+
+class _Keeping:
+    """The context of the first run."""
+
+    def __init__(self, region: _Region) -> None:
+        self.region = region
+
+    def __enter__(self) -> None:
+        _watch_kernels()
+        self.region.kept.clear()
+        _here.regions.append(self)
+
+    def __exit__(self, *_: object) -> None:
+        _here.regions.remove(self)
+
+    def run(self, op: Primitive, call: Callable[[], Any], operands: tuple[Any, ...]) -> Any:
+        """Compute, and keep a copy if the policy says so."""
+        result = call()
+        name = overload_of(op)
+        if str(name) in SAC_IGNORED_OPS:
+            return result
+        tensors = tuple(wrap(a) if isinstance(a, np.ndarray) else a for a in operands)
+        context = SelectiveCheckpointContext(is_recompute=False, op_output=result)
+        answer = self.region.policy(context, name, *tensors)
+        if isinstance(answer, bool):
+            answer = CheckpointPolicy.MUST_SAVE if answer else CheckpointPolicy.PREFER_RECOMPUTE
+        self.region.kept.setdefault(op.name, []).append(_copied(result) if answer in _KEPT else None)
+        return result
+
+
+class _Giving:
+    """The context of the second run."""
+
+    def __init__(self, region: _Region) -> None:
+        self.region = region
+        self.calls: dict[str, int] = {}
+
+    def __enter__(self) -> None:
+        self.calls.clear()
+        _here.regions.append(self)
+
+    def __exit__(self, *_: object) -> None:
+        _here.regions.remove(self)
+
+    def run(self, op: Primitive, call: Callable[[], Any], operands: tuple[Any, ...]) -> Any:
+        """Give what was kept, or compute."""
+        if str(overload_of(op)) in SAC_IGNORED_OPS:
+            return call()
+        number = self.calls.get(op.name, 0)
+        self.calls[op.name] = number + 1
+        known = self.region.kept.get(op.name, [])
+        if number >= len(known):
+            raise RuntimeError(
+                f"{overload_of(op)} encountered during backward, but not found in storage: the block ran it"
+                f" {len(known)} times at first and more often when it ran again"
+            )
+        # A copy: the block may write to it, and may run a third time.
+        return call() if known[number] is None else _copied(known[number])
+
+
+def _copied(result: Any) -> Any:
+    return tuple(map(_copied, result)) if isinstance(result, (tuple, list)) else np.array(result)
+
+
+def _watched(op: Primitive, kernel: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(kernel, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        regions = _here.regions
+        token = set_errors(QUIET)  # a frame of our own: NumPy's warnings would be heard here
+        try:
+            if not regions:
+                return kernel(*args, **kwargs)
+            innermost = regions.pop()  # what the kernel or the policy does is not asked about
+            try:
+                return innermost.run(op, lambda: kernel(*args, **kwargs), args)
+            finally:
+                regions.append(innermost)
+        finally:
+            reset_errors(token)
+
+    return call
+
+
+@functools.cache
+def _watch_kernels() -> None:
+    """Let the kernels of all operations ask; once."""
+    for op in list(TABLE.values()):
+        if op.node_class is None:
+            emitter.emit(op)
+        scope = op.entry.__globals__
+        fast = op.fast
+        op.kernel = scope["kernel"] = _watched(op, op.kernel)
+        if fast is not None:
+            scope["fast"] = _watched(op, fast)
+
+
+def create_selective_checkpoint_contexts(
+    policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False
+) -> tuple[Any, Any]:
+    """The two contexts of a checkpoint (`context_fn`) that keeps the results of some operations.
+
+    Args:
+        policy_fn_or_list: `policy(context, op, *args)` to a `CheckpointPolicy`, or a list of operations to
+            keep (`torch.ops.aten.mm.default`, ...).
+        allow_cache_entry_mutation: accepted as in PyTorch; copies are kept, so writes to results do no harm.
+
+    Returns:
+        the context of the first run and that of the second.
+
+    Raises:
+        TypeError: if it is neither.
+        ValueError: if the list holds anything but operations.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from functools import partial
+        >>> from cotangent.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
+        >>> keep = partial(create_selective_checkpoint_contexts, [torch.ops.aten.mm.default])
+        >>> w = torch.ones(2, 2, requires_grad=True)
+        >>> checkpoint(lambda w: (w @ w).exp().sum(), w, use_reentrant=False, context_fn=keep).backward()
+        >>> w.grad.shape
+        torch.Size([2, 2])
+    """
+    if isinstance(policy_fn_or_list, (list, tuple)):
+        policy = _policy_of(policy_fn_or_list)
+    elif callable(policy_fn_or_list):
+        policy = policy_fn_or_list
+    else:
+        raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
+    region = _Region(policy)
+    return _Keeping(region), _Giving(region)
+
+
+def _policy_of(ops: Sequence[Any]) -> Callable[..., Any]:
+    for op in ops:
+        if not isinstance(op, OpOverload):
+            raise ValueError(
+                f"Expected op in `op_list` to be an OpOverload but got: {op} of type {type(op)}. "
+            )
+    packets = {op.overloadpacket for op in ops}
+
+    def policy(context: SelectiveCheckpointContext, op: OpOverload, *args: Any) -> CheckpointPolicy:
+        if op.overloadpacket in packets:
+            return CheckpointPolicy.MUST_SAVE
+        return CheckpointPolicy.PREFER_RECOMPUTE
+
+    return policy
