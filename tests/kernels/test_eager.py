@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from running import RunPython
 
+import cotangent as torch
 from cotangent.kernels import activation, eager, runtime, sized
 from cotangent.kernels.forms import form_of
 
@@ -126,3 +127,41 @@ for i in range(6):
     for setting, expected in (("", "F F F F T T"), ("1", "T T T T T T"), ("0", "F F F F F F")):
         result = run_python("-c", code, env={"COTANGENT_KERNELS": setting})
         assert "".join(word[0] + " " for word in result.stdout.split()).strip() == expected
+
+
+@pytest.mark.parametrize("ufunc", list(sized.LARGE), ids=lambda u: u.__name__)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_ufuncs_of_large_arrays(generated: None, ufunc: Any, dtype: Any) -> None:
+    assert form_of(ufunc) is not None
+    arrays = [np.random.default_rng(i).uniform(-3, 3, 20_000).astype(dtype) for i in range(ufunc.nin)]
+    for a in arrays:
+        a[:5] = 0.0, np.inf, -np.inf, np.nan, 1.0
+    close(sized.large(ufunc)(*arrays), ufunc(*arrays), dtype)
+
+
+def test_rules_of_large_arrays(generated: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients by fused rules are those of the steps one by one; rules without a form keep to NumPy."""
+    for name, bounds in (("tanh", 3), ("atan", 3), ("log1p", 0.5), ("sin", 3), ("sqrt", 3), ("lgamma", 3)):
+        x = torch.tensor(np.random.default_rng(0).uniform(0.1, bounds, 50_000).astype(np.float32))
+        x.requires_grad_()
+        results = []
+        for on in (False, True):
+            monkeypatch.setattr(sized._state, "on", on)
+            monkeypatch.setattr(sized._state, "off", not on)
+            x.grad = None
+            (getattr(torch, name)(x) * 2.0).sum().backward()
+            results.append(x.grad.numpy())
+        close(results[1], results[0], np.float32)
+
+
+def test_broadcast_operands_of_a_rule(generated: None) -> None:
+    x = torch.randn(300, 200, dtype=torch.float64, requires_grad=True)
+    y = torch.rand(200, dtype=torch.float64) + 1
+    y.requires_grad_()
+    (x / y).backward(torch.ones(300, 200, dtype=torch.float64))
+    np.testing.assert_allclose(
+        x.grad.numpy(), np.broadcast_to(1 / y.detach().numpy(), (300, 200)), rtol=1e-15
+    )
+    expected = -(x.detach().numpy() / y.detach().numpy() ** 2).sum(0)
+    np.testing.assert_allclose(y.grad.numpy(), expected, rtol=1e-12)

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import linecache
 import sys
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.sized import LARGE, RULES, large
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.kernel_writes import KERNELS
-from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays
+from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays, on_symbols
 from .base import InferenceCell, active, as_array, from_inference, is_tensor, new, world
 from .dispatch import dispatch, finish, is_output, operate, served_by
 from .extras import after_record
@@ -116,6 +118,9 @@ def emit(op: Primitive) -> None:
     scope.update(Tensor=world.Tensor, kernel=op.kernel, fast=op.fast)
     if op.kind == "elementwise":
         scope["QUICK"] = quick_dtypes(op)
+        scope["large"] = large(op.fast)
+        for parameter, rule in op.raw_rules.items():
+            scope[f"large_{parameter}"] = large(rule, partial(on_symbols, op.rules[parameter]))
     scope.update({f"default_{s}": eval(value, {}) for s, value in op.defaults.items()})
     scope.update({f"rule_{parameter}": rule for parameter, rule in op.raw_rules.items()})
     made: dict[str, Any] = {}
@@ -258,7 +263,10 @@ class Writer:
                 if field not in loaded:
                     self.load(depth, field)
                 arguments.append(f"v_{field}")
-            self.add(depth, f"d = rule_{parameter}({', '.join(arguments)})")
+            call = f"d = rule_{parameter}({', '.join(arguments)})"
+            if self.elementwise and len(arguments) > 1:
+                call += f" if g.size < {RULES} else large_{parameter}({', '.join(arguments)})"
+            self.add(depth, call)
             if not self.elementwise:
                 self.add(depth, "if d is not None:")
                 depth += 1
@@ -397,6 +405,9 @@ class Writer:
         required = [s for s in op.statics if s not in op.defaults]
         args = ", ".join([*(reversed(arrays) if op.reverse else arrays), *required])
         call = f"r = fast({args}, out={out})"
+        if out == "..." and not op.statics and (most := LARGE.get(op.fast)):
+            # Large arrays are a generated kernel's.
+            call += f" if a_{op.tensors[0]}.size < {most} else large({args})"
         if isinstance(op.fast, np.ufunc):
             # No NumPy warning comes from here: see QUIET_FRAME.
             self.add(depth, "try:", f"    {call}", "except ValueError:", f"    {self.fallback}")

@@ -1,6 +1,8 @@
-"""The activation functions and their derivatives as formulas over symbols (see `symbolic`).
+"""The activation functions (and a few others) and their derivatives as formulas over symbols (see
+`symbolic`).
 
-Arrays come first, then numbers, in the order of the kernels in `activation`, which say what each computes.
+Arrays come first, then numbers, in the order of the kernels in `activation` and `elementwise`, which say what
+each computes.
 """
 
 from __future__ import annotations
@@ -16,6 +18,14 @@ _HALF_ROOT: Final = math.sqrt(0.5)
 _BELL: Final = 1.0 / math.sqrt(2.0 * math.pi)
 _K: Final = math.sqrt(2.0 / math.pi)
 _C: Final = 0.044715
+
+
+def erf(x: Sym) -> Sym:
+    return call("erf", x)
+
+
+def rsqrt(x: Sym) -> Sym:
+    return call("rsqrt", x)
 
 
 def sigmoid(x: Sym) -> Sym:

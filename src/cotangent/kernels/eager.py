@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import loops, runtime
+from .forms import NoForm
 from .loops import Body, Loop, Operand, Pass, kind_of
 from .symbolic import Form, Sym
 from .vectors import compute_type
@@ -15,6 +16,7 @@ from .vectors import compute_type
 __all__ = ["Fused"]
 
 _PLANS: Final = 4096
+_LEAVES: Final = ("in", "num", "const")
 
 
 class Fused:
@@ -23,12 +25,14 @@ class Fused:
     Args:
         form: the formula (see `symbolic`): takes a symbol for each array, a symbol for each number, and other
             arguments as they are; gives a symbol or a tuple of symbols.
+        several: whether a single cheap operation is not worth a kernel.
     """
 
-    __slots__ = ("form", "flat", "plans")
+    __slots__ = ("form", "several", "flat", "plans")
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, several: bool = False) -> None:
         self.form = form
+        self.several = several
         # (types, other arguments) -> kernel over contiguous arrays; and layouts -> plan.
         self.flat: dict[Any, Any] = {}
         self.plans: dict[Any, Any] = {}
@@ -122,9 +126,17 @@ class Fused:
                 numbers += 1
             else:
                 symbols.append(a)
-        results = self.form(*symbols)
+        try:
+            results = self.form(*symbols)
+        except Exception as reason:
+            # Formulas are derivative rules, too, which may do anything to arrays.
+            raise NoForm(str(reason)) from reason
         if not isinstance(results, tuple):
             results = (results,)
+        if any(not isinstance(r, Sym) or body.nodes[r.ref][0] in _LEAVES for r in results):
+            raise NoForm("nothing is computed")
+        if self.several and loops.cost_of(body) == 1 and sum(n[0] not in _LEAVES for n in body.nodes) < 2:
+            raise NoForm("one cheap operation, which NumPy does at the speed of memory")
         half = next((a.dtype for a in arrays if kind_of(a.dtype) in ("f16", "bf16")), None)
         types = [half if half is not None and r.kind == "f32" else _NUMPY[r.kind] for r in results]
         stores = []

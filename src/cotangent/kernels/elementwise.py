@@ -12,6 +12,7 @@ from numpy._core import umath
 
 from .. import lazy
 from .halves import is_half
+from .sized import sized
 
 special = lazy.module("scipy.special")
 
@@ -120,6 +121,7 @@ def conj(a: Any, out: Any = None) -> Any:
 # -- powers -------------------------------------------------------------------------------------------
 
 
+@sized("rsqrt")
 def rsqrt(a: Any, out: Any = None) -> Any:
     """1 / sqrt(a)."""
     return np.divide(1.0, np.sqrt(a), out=out)
@@ -337,6 +339,7 @@ def nan_to_num(a: Any, nan: Any, posinf: Any, neginf: Any, out: Any = None) -> A
 # -- special functions (SciPy, loaded on first use) ---------------------------------------------------------
 
 
+@sized("erf")
 def erf(a: Any, out: Any = None) -> Any:
     """The error function."""
     return special.erf(a, out=out)

@@ -18,7 +18,11 @@ import numpy as np
 from . import activation_forms
 from .symbolic import Form, Sym, call
 
-__all__ = ["form_of", "form_named"]
+__all__ = ["NoForm", "form_named", "form_of"]
+
+
+class NoForm(Exception):
+    """A rule turned out to have no form for kernels: it does more than the vocabulary has."""
 
 
 def _named(name: str) -> Form:
@@ -55,6 +59,7 @@ _UFUNCS: Final[dict[Any, Form]] = {
     np.reciprocal: _named("reciprocal"),
     np.maximum: _named("maximum"),
     np.minimum: _named("minimum"),
+    np.power: _named("pow"),
     np.sign: _named("sign"),
     np.abs: _named("abs"),
     np.copysign: _named("copysign"),

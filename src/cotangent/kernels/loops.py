@@ -511,8 +511,13 @@ def call(structure: Nest, buffers: tuple[int, ...], numbers: list[int], count: i
         slots[i] = len(numbers)
         numbers.append(0)
     kernel = jit.function(structure.name(), lambda: nest_ir.module(structure))
-    cost = 1 + 4 * sum(node[0] in _HEAVY for node in structure.body.nodes)
+    cost = cost_of(structure.body)
     return Call(kernel, buffers, np.array(numbers, np.int64), slots, count, grain(count, each, cost), cost)
+
+
+def cost_of(body: Body) -> int:
+    """Time for an element, about; 1 for cheap operations."""
+    return 1 + 4 * sum(node[0] in _HEAVY for node in body.nodes)
 
 
 def grain(count: int, each: int, cost: int = 1) -> int:

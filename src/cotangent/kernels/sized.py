@@ -23,8 +23,9 @@ from typing import Any, Final
 import numpy as np
 
 from .. import lazy
+from .fperr import QUIET, reset_errors, set_errors
 
-__all__ = ["HEAVY", "LIGHT", "generated", "sized", "worthwhile"]
+__all__ = ["HEAVY", "LARGE", "LIGHT", "RULES", "generated", "large", "sized", "worthwhile"]
 
 runtime: Any = lazy.module("cotangent.kernels.runtime")
 eager: Any = lazy.module("cotangent.kernels.eager")
@@ -36,6 +37,20 @@ pool: Any = lazy.module("cotangent.kernels.pool")
 # the speed of memory).
 HEAVY: Final = 4096
 LIGHT: Final = 65536
+# From which a rule of an elementwise operation is one kernel instead of several steps.
+RULES: Final = 32768
+_TRANSCENDENTAL: Final = 16384
+# One cheap operation waits for memory, which several cores do less.
+_BANDWIDTH: Final = 1 << 20
+# Ufuncs that have a kernel (`forms` says which), by the size from which it is faster.
+LARGE: Final[dict[Any, int]] = {
+    **dict.fromkeys((np.add, np.subtract, np.multiply, np.maximum, np.minimum), _BANDWIDTH),
+    **dict.fromkeys((np.true_divide, np.sqrt), LIGHT),
+    **dict.fromkeys(
+        (np.exp, np.expm1, np.log, np.log1p, np.log2, np.log10, np.sin, np.cos, np.tan, np.tanh),
+        _TRANSCENDENTAL,
+    ),
+}
 WARM_UP: Final = 1 << 21
 
 
@@ -134,6 +149,37 @@ def sized(form: str, threshold: int = HEAVY) -> Callable[[Any], Any]:
         return run
 
     return decorate
+
+
+def large(kernel: Any, form: Callable[[], Callable[..., Any]] | None = None) -> Callable[..., Any]:
+    """A function over large arrays: by a generated kernel where it can be, else by the kernel itself.
+
+    Args:
+        kernel: a ufunc, or an elementwise rule over arrays.
+        form: makes the rule's formula over symbols; a ufunc's is known.
+
+    Returns:
+        The function, which takes what the kernel takes, arrays first.
+    """
+    fused: Any = None
+    hopeless = False
+
+    def run(a: Any, *rest: Any) -> Any:
+        nonlocal fused, hopeless
+        if not hopeless and worthwhile(a.size) and _fits(a, rest, None):
+            try:
+                if fused is None:
+                    fused = eager.Fused(forms.form_of(kernel) if form is None else form(), form is not None)
+                return fused((a, *rest))
+            except forms.NoForm:
+                hopeless = True
+        token = set_errors(QUIET)
+        try:
+            return kernel(a, *rest, out=...) if form is None else kernel(a, *rest)
+        finally:
+            reset_errors(token)
+
+    return run
 
 
 _F32: Final = np.dtype(np.float32)

@@ -82,6 +82,15 @@ class Sym:
     def __rtruediv__(self, other: Any) -> Sym:
         return self._after("div", other)
 
+    def __pow__(self, other: Any) -> Sym:
+        if isinstance(other, Sym) or other not in (1, 2, 3):
+            return self._with("pow", other)
+        square = call("square", self)
+        return self if other == 1 else square if other == 2 else square * self
+
+    def __abs__(self) -> Sym:
+        return call("abs", self)
+
     def __neg__(self) -> Sym:
         return call("neg", self)
 

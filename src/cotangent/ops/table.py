@@ -26,6 +26,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
+
+forms: Any = lazy.module("cotangent.kernels.forms")
+
 Rule = Callable[..., Any]
 
 # What an elementwise op makes of its inputs' common dtype.
@@ -434,7 +438,20 @@ def kernel_of(value: Any) -> Any:
     return op.kernel if isinstance(op, Primitive) else value
 
 
-def on_arrays(rule: Rule, known: dict[Rule, Rule] | None = None) -> Rule:
+def _form_of(value: Any) -> Any:
+    """The kernel behind an entry function as a formula over symbols, if it is one."""
+    kernel = kernel_of(value)
+    return value if kernel is value else forms.form_of(kernel) or kernel
+
+
+def on_symbols(rule: Rule) -> Rule:
+    """`rule` with the operations it names replaced by their formulas (see kernels.forms)."""
+    return on_arrays(rule, None, _form_of)
+
+
+def on_arrays(
+    rule: Rule, known: dict[Rule, Rule] | None = None, value_of: Callable[[Any], Any] = kernel_of
+) -> Rule:
     """`rule` with the operations it names replaced by their kernels, also in the helpers it calls."""
     known = {} if known is None else known
     if rule in known:
@@ -451,13 +468,13 @@ def on_arrays(rule: Rule, known: dict[Rule, Rule] | None = None) -> Rule:
     made.__kwdefaults__ = rule.__kwdefaults__
     known[rule] = made
     for name in names & scope.keys():
-        value = kernel_of(scope[name])
+        value = value_of(scope[name])
         if (
             value is scope[name]
             and isinstance(value, FunctionType)
             and value.__module__.startswith(__package__)
         ):
-            value = on_arrays(value, known)
+            value = on_arrays(value, known, value_of)
         raw[name] = value
     return made
 
