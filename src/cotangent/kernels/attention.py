@@ -28,12 +28,20 @@ def _flat(a: Array) -> Array:
 class _Scores:
     """The masked scores of chunks of heads."""
 
-    def __init__(self, q: Array, k: Array, bias: Any, mask: Any, scale: float, causal: bool) -> None:
+    def __init__(
+        self, q: Array, k: Array, bias: Any, mask: Any, scale: float, causal: bool, tiled: bool
+    ) -> None:
         self.q, self.k = _flat(q), _flat(k)
         self.heads: int = self.q.shape[0]
         self.rows: int = self.q.shape[1]
         self.columns: int = self.k.shape[1]
-        self.scale = self.q.dtype.type(scale)
+        kind = self.q.dtype.type
+        # PyTorch's tiled implementation scales the scores, its plain one both factors beforehand.
+        self.scale, self.of_q, self.of_k = kind(scale), kind(1), kind(1)
+        if not tiled:
+            self.scale, self.of_k = kind(1), kind(math.sqrt(abs(scale)))
+            self.of_q = kind(math.copysign(self.of_k, scale))
+            self.q, self.k = self.q * self.of_q, self.k * self.of_k
         self.lead = q.shape[:-2]
         self.bias = self._spread(bias)
         self.hidden = self._spread(None if mask is None else ~mask)
@@ -70,7 +78,9 @@ class _Scores:
         return s
 
 
-def attention(tensors: list[Array], mask: Any, scale: float, causal: bool) -> tuple[Array, Array]:
+def attention(
+    tensors: list[Array], mask: Any, scale: float, causal: bool, tiled: bool
+) -> tuple[Array, Array]:
     """softmax(scale * q k^T + bias) v, rows that may attend to nothing being zeros.
 
     Args:
@@ -78,12 +88,14 @@ def attention(tensors: list[Array], mask: Any, scale: float, causal: bool) -> tu
         mask: booleans that broadcast likewise, false where attention is not allowed; or None.
         scale: factor of the scores.
         causal: whether row i may attend to the columns up to i only.
+        tiled: whether to round as PyTorch's implementation in tiles does: it scales the scores, not the
+            factors, and rounds weights of 16 bits before the product with the values.
 
     Returns:
         (..., L, F), and the logarithms of the sums of exponentials (..., L), inf for rows without any.
     """
     q, k, v = tensors[:3]
-    scores = _Scores(q, k, tensors[3] if len(tensors) == 4 else None, mask, scale, causal)
+    scores = _Scores(q, k, tensors[3] if len(tensors) == 4 else None, mask, scale, causal, tiled)
     values = _flat(v)
     out = np.empty((scores.heads, scores.rows, v.shape[-1]), values.dtype)
     logs = np.empty((scores.heads, scores.rows), values.dtype)
@@ -95,6 +107,8 @@ def attention(tensors: list[Array], mask: Any, scale: float, causal: bool) -> tu
         np.exp(s, s)
         total = np.add.reduce(s, axis=2, keepdims=True)
         empty = total == 0.0
+        if tiled and is_half(v.dtype):
+            s = s.astype(v.dtype).astype(s.dtype)
         np.matmul(s, values[chunk], out[chunk])
         out[chunk] /= np.where(empty, 1.0, total)
         logs[chunk] = np.where(empty, np.inf, top + np.log(total))[:, :, 0]
@@ -107,12 +121,12 @@ def attention(tensors: list[Array], mask: Any, scale: float, causal: bool) -> tu
 
 def attention_backward(
     g: Array, tensors: list[Array], mask: Any, out: Array, logs: Array, scale: float, causal: bool,
-    needs: tuple[bool, ...],
+    tiled: bool, needs: tuple[bool, ...],
 ) -> list[Any]:  # fmt: skip
     """The pullback of `attention`: one cotangent per tensor that needs one."""
     q, k, v = tensors[:3]
     bias = tensors[3] if len(tensors) == 4 else None
-    scores = _Scores(q, k, bias, mask, scale, causal)
+    scores = _Scores(q, k, bias, mask, scale, causal, tiled)
     values, gs = _flat(v), _flat(g)
     rows = np.add.reduce(gs * _flat(out), axis=2, keepdims=True)
     logs = logs.reshape(scores.heads, scores.rows, 1)
@@ -134,6 +148,9 @@ def attention_backward(
         d *= scores.scale
         np.matmul(d, scores.k[chunk], dq[chunk])
         np.matmul(d.transpose(0, 2, 1), scores.q[chunk], dk[chunk])
+    if not tiled:
+        dq *= scores.of_q
+        dk *= scores.of_k
     found: list[Any] = [
         d.reshape(a.shape).astype(a.dtype, copy=False) for d, a in ((dq, q), (dk, k), (dv, v))
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from typing import Any
 
 import numpy as np
 
 from .activation import log_sigmoid
-from .halves import in_float
+from .halves import in_float, is_half, wide
 
 
 def reduced(values: Any, reduction: int) -> Any:
@@ -17,6 +18,23 @@ def reduced(values: Any, reduction: int) -> Any:
         return values
     total = np.add.reduce(values, axis=None)
     return np.asarray(total / values.dtype.type(values.size) if reduction == 1 else total)
+
+
+def in_steps(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """`kernel`, its losses of 16-bit floats rounded after every step, as PyTorch's chains of operations are.
+
+    The last argument says how to reduce, which is done in float32.
+    """
+
+    @wraps(kernel)
+    def run(*args: Any) -> Any:
+        d = args[0].dtype
+        if not is_half(d):
+            return kernel(*args)
+        losses = np.asarray(kernel(*args[:-1], 0)).astype(d)
+        return reduced(losses.astype(np.float32), args[-1]).astype(d) if args[-1] else losses
+
+    return run
 
 
 @in_float
@@ -30,7 +48,7 @@ def _total_of_squares(d: Any) -> Any:
     return np.dot(flat, flat)
 
 
-@in_float
+@in_steps
 def mse(a: Any, b: Any, reduction: int) -> Any:
     """(a - b)^2."""
     d = np.subtract(a, b, out=...)
@@ -65,9 +83,11 @@ def huber(a: Any, b: Any, reduction: int, delta: float) -> Any:
     return reduced(d, reduction)
 
 
-@in_float
+@in_steps
 def soft_margin(a: Any, y: Any, reduction: int) -> Any:
-    """log(1 + exp(-y a))."""
+    """log(1 + exp(-y a)), infinite in 16 bits as soon as the exponential is."""
+    if is_half(a.dtype):
+        return np.log1p(np.exp(-(y * a)))
     return reduced(np.negative(log_sigmoid(np.multiply(y, a)), out=...), reduction)
 
 
@@ -90,13 +110,14 @@ def binary_cross_entropy(p: Any, y: Any, weight: Any, reduction: int) -> Any:
     return reduced(np.negative(right, out=right), reduction)
 
 
-@in_float
+@in_steps
 def binary_cross_entropy_with_logits(a: Any, y: Any, weight: Any, pos_weight: Any, reduction: int) -> Any:
     """(1 - y) a - (1 + (pos_weight - 1) y) log(sigmoid(a)): `binary_cross_entropy` of sigmoid(a)."""
-    t = log_sigmoid(a)
+    one = a.dtype.type(1)  # a Python number would widen bfloat16
+    t = log_sigmoid(wide(a)).astype(a.dtype, copy=False)
     if pos_weight is not None:
-        t = t * ((pos_weight - 1.0) * y + 1.0)
-    found = np.subtract(1.0, y, out=...)
+        t = t * ((pos_weight - one) * y + one)
+    found = np.subtract(one, y, out=...)
     found = found * a
     found = np.subtract(found, t, out=...)
     if weight is not None:

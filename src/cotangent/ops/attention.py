@@ -26,7 +26,9 @@ def formula(tensors: list[Any], mask: Any, scale: float, causal: bool, weigh: An
         weigh: what to do with the weights before they are used (dropout), or None.
     """
     q, key, v, *bias = tensors
-    scores = (q @ key.transpose(-2, -1)) * scale
+    # Half of the factor on either side, as PyTorch does for the sake of 16-bit floats.
+    root = math.sqrt(abs(scale))
+    scores = (q * math.copysign(root, scale)) @ (key * root).transpose(-2, -1)
     if bias:
         scores = scores + bias[0]
     if mask is not None:
@@ -41,10 +43,18 @@ def formula(tensors: list[Any], mask: Any, scale: float, causal: bool, weigh: An
 
 
 def _rule(
-    g: Any, tensors: Any, mask: Any, out0: Any, out1: Any, scale: float, causal: bool, needs: Any
+    g: Any,
+    tensors: Any,
+    mask: Any,
+    out0: Any,
+    out1: Any,
+    scale: float,
+    causal: bool,
+    tiled: bool,
+    needs: Any,
 ) -> list[Any]:
     if is_array(tensors[0]):
-        return k.attention_backward(g[0], tensors, mask, out0, out1, scale, causal, needs)
+        return k.attention_backward(g[0], tensors, mask, out0, out1, scale, causal, tiled, needs)
     return pulled_back(lambda given: (formula(given, mask, scale, causal),), tensors, g[:1])
 
 
@@ -63,7 +73,7 @@ def _examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
 
 
 attention: Any = general(
-    "attention(tensors[], mask? | scale, causal)",
+    "attention(tensors[], mask? | scale, causal, tiled)",
     k.attention,
     node="ScaledDotProductFlashAttentionForCpuBackward0",
     public="scaled_dot_product_attention",

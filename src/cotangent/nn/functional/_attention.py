@@ -139,11 +139,18 @@ def scaled_dot_product_attention(
     operands = [query, key, value]
     if lead is None:
         weigh = None if not dropout_p else lambda weights: _dropped(weights, dropout_p)
+        if query.dtype.itemsize == 2 and query.dtype.category == dtypes.FLOATING:
+            # PyTorch's plain implementation widens 16-bit floats.
+            wide = [t.float() for t in (operands if bias is None else [*operands, bias])]
+            return formula(wide, mask, scale, is_causal, weigh).to(query.dtype)
         return formula(operands if bias is None else [*operands, bias], mask, scale, is_causal, weigh)
+    # PyTorch computes operands of this kind in tiles, which rounds otherwise.
+    tiled = all(t.dim() == 4 and tuple(t.shape[:-2]) == lead for t in operands)
+    tiled = tiled and query.size(-1) == value.size(-1)
     for i, t in enumerate(operands):
         if tuple(t.shape[:-2]) != lead:
             operands[i] = expanded(t, (*lead, *t.shape[-2:]))
-    out, _ = attention(operands if bias is None else [*operands, bias], mask, scale, is_causal)
+    out, _ = attention(operands if bias is None else [*operands, bias], mask, scale, is_causal, tiled)
     return out
 
 

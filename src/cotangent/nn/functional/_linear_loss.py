@@ -7,7 +7,7 @@ import math
 import warnings
 from typing import Any, Final
 
-from ...dtypes import dtype as Dtype, int64
+from ...dtypes import dtype as Dtype, float32, int64
 from ...ops.matmul import linear
 from ._classes import cross_entropy
 
@@ -136,6 +136,19 @@ def linear_cross_entropy(
             f"out_features={tuple(positions)}, tracing=False, linear_bias.shape={bias_shape}.",
             stacklevel=2,
         )
+    wide = options is not None and (
+        options.acc_dtype is float32 or (options.acc_dtype is None and options.acc_policy == "auto")
+    )
+    if wide and plain and not positions and input.dtype.itemsize == 2:
+        return linear_cross_entropy(
+            input.float(),
+            linear_weight.float(),
+            target,
+            linear_bias=None if linear_bias is None else linear_bias.float(),
+            weight=None if weight is None else weight.float(),
+            reduction=reduction,
+            ignore_index=ignore_index,
+        ).to(input.dtype)
     if positions:
         rows = math.prod(positions, start=classes)
         linear_weight = linear_weight.reshape((rows, features))
