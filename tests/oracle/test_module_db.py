@@ -30,4 +30,4 @@ def test_nearly_all_modules_are_there_and_few_are_excused() -> None:
 
 
 # Lowered as modules arrive: convolutions, pooling, norms and padding are being written.
-MISSING = 52
+MISSING = 1

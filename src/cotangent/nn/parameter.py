@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from functools import partial
+from typing import Any, Final, NoReturn
 
 from ..autograd.base import TensorBase
 from ..functions import empty
 from ..size import preserve_format
 from ..tensor import Tensor
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class _MarkedType(type(Tensor)):  # type: ignore[misc]  # whatever builds Tensor also builds its subclasses
@@ -138,3 +139,179 @@ class Buffer(Tensor, metaclass=_MarkedType):
         marked._is_buffer = True
         buffer: Buffer = marked
         return buffer
+
+
+_UNUSABLE: Final = (
+    "Attempted to use an uninitialized parameter in {}. This error happens when you are using a `LazyModule` "
+    "or explicitly manipulating `torch.nn.parameter.{}` objects. When using LazyModules Call `forward` with "
+    "a dummy batch to initialize the parameters before calling torch functions"
+)
+_NO_SHAPE: Final = (
+    "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+    "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call "
+    "`forward` to initialize the parameters before accessing their attributes."
+)
+# What may be done with a tensor that has no size yet: moving it, and what asks for no element.
+_USABLE: Final = frozenset(
+    (
+        "materialize", "shape", "share_memory_", "data", "dtype", "device", "grad",
+        "requires_grad", "is_leaf", "grad_fn", "layout", "size", "copy_", "is_complex",
+        "is_floating_point", "half", "float", "double", "char", "short", "int", "long", "cuda",
+        "cpu", "to", "get_device", "persistent", "cls_to_become", "type", "bfloat16", "ndim",
+        "names", "is_sparse",
+    )
+)  # fmt: skip
+
+
+def _refuse(name: str, value: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    where = f"<method '{name}' of 'torch._C.TensorBase' objects>"
+    raise ValueError(_UNUSABLE.format(where, type(value).__name__))
+
+
+class UninitializedTensorMixin:
+    """What parameters and buffers without a size share."""
+
+    cls_to_become: Any
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become a tensor of a shape, with arbitrary numbers, and of the ordinary class.
+
+        Args:
+            shape: its sizes.
+            device: its device; as before if None.
+            dtype: its dtype; as before if None.
+
+        Example:
+            >>> import cotangent as torch
+            >>> p = torch.nn.UninitializedParameter()
+            >>> p.materialize((2, 3))
+            >>> type(p).__name__, p.shape
+            ('Parameter', torch.Size([2, 3]))
+        """
+        me: Any = self
+        me.data = empty(tuple(shape), device=device, dtype=me.data.dtype if dtype is None else dtype)
+        me.__class__ = self.cls_to_become
+
+    @property
+    def shape(self) -> Any:
+        """Not there yet.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(_NO_SHAPE)
+
+    def share_memory_(self) -> Any:
+        """Not possible yet.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the "
+            "parameters before calling `module.share_memory()`."
+        )
+
+    def size(self, dim: int | None = None) -> Any:
+        """The size of the nothing that is there: (0,)."""
+        me: Any = self
+        return me.data.size(dim)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name[0] == "_" or name in _USABLE or not hasattr(Tensor, name):
+            return super().__getattribute__(name)
+        return partial(_refuse, name, self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
+        me: Any = self
+        return type(self), (me.requires_grad,)
+
+
+def _refused(name: str) -> Any:
+    """An operator that raises what the method it stands for would."""
+
+    def operator(self: Any, *others: Any) -> NoReturn:
+        _refuse(name, self)
+
+    return operator
+
+
+for _name in ("add", "sub", "mul", "matmul", "pow", "neg", "abs", "eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(UninitializedTensorMixin, f"__{_name}__", _refused(_name))
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether a parameter or buffer has no size yet.
+
+    Args:
+        param: any object.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.parameter.is_lazy(torch.nn.UninitializedParameter())
+        True
+    """
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
+    """A parameter whose size is not known yet; `materialize` gives it one.
+
+    Args:
+        requires_grad: whether gradients will be collected for it.
+        device: its device.
+        dtype: its dtype.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.UninitializedParameter()
+        <UninitializedParameter>
+    """
+
+    cls_to_become = Parameter
+
+    def __new__(
+        cls, requires_grad: bool = True, device: Any = None, dtype: Any = None
+    ) -> UninitializedParameter:
+        made = empty(0, device=device, dtype=dtype)
+        made.__class__ = cls
+        made._req = bool(requires_grad)
+        return made  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
+        known: UninitializedParameter | None = memo.get(id(self))
+        if known is None:
+            known = type(self)(self.requires_grad, self.data.device, self.data.dtype)
+            memo[id(self)] = known
+        return known
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
+    """A buffer whose size is not known yet; `materialize` gives it one.
+
+    Args:
+        requires_grad: as for tensors.
+        device: its device.
+        dtype: its dtype.
+        persistent: whether it belongs to the module's `state_dict`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.UninitializedBuffer()
+        <UninitializedBuffer>
+    """
+
+    cls_to_become = Tensor
+
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> UninitializedBuffer:
+        made = empty(0, device=device, dtype=dtype)
+        made.__class__ = cls
+        made._req = bool(requires_grad)
+        made.persistent = persistent
+        made._is_buffer = True
+        return made  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from ...functions import rand
 from ...ops.pooling import FRACTIONAL_MAX_POOL, MAX_UNPOOL
 from ...ops.refusals import unsupported
 from ...ops.table import is_array
-from ...ops.views import squeeze_dim, unsqueeze_at
+from ...ops.views import select_at, squeeze_dim, unsqueeze_at
 
 __all__ = [
     "fractional_max_pool2d", "fractional_max_pool2d_with_indices", "fractional_max_pool3d",
@@ -55,7 +55,7 @@ def _fractional(
         if o + k - 1 + (spatial == 3) > n:
             raise RuntimeError(f"{where}(): pool {name} {k} too large relative to input {name} {n}")
     if len(shape) == spatial + 1 and samples.ndim == 3:
-        samples = squeeze_dim(samples, 0)
+        samples = select_at(samples, 0, 0)
     return FRACTIONAL_MAX_POOL[spatial](input, samples, kernel, out)
 
 

@@ -23,12 +23,15 @@ from ...ops.vision import (
 )  # fmt: skip
 
 __all__ = [
+    "GRID_SAMPLE_INTERPOLATION_MODES", "GRID_SAMPLE_PADDING_MODES",
     "affine_grid", "channel_shuffle", "fold", "grid_sample", "native_channel_shuffle", "pixel_shuffle",
     "pixel_unshuffle", "unfold",
 ]  # fmt: skip
 
 _MODES: Final = ("bilinear", "nearest", "bicubic")
 _PADDINGS: Final = ("zeros", "border", "reflection")
+GRID_SAMPLE_INTERPOLATION_MODES: Final = {mode: number for number, mode in enumerate(_MODES)}
+GRID_SAMPLE_PADDING_MODES: Final = {mode: number for number, mode in enumerate(_PADDINGS)}
 _ALIGN_CHANGED: Final = (
     "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
     "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for "

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...autograd.modes import no_grad
 from ...autograd.node import RemovableHandle
 from ...tensor import Tensor
-from ..parameter import Parameter
+from ..parameter import Parameter, is_lazy
 from ._legacy_hooks import BoundHook
 from ._members import ModuleMembers, tensor_like
 
@@ -300,6 +300,10 @@ class ModuleState(ModuleMembers):
                 f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
                 f"from checkpoint but received {type(value)}"
             )
+            return
+        if is_lazy(member):
+            if not is_lazy(value):
+                error_msgs.append(f'the parameter "{key}" has no size yet')
             return
         if len(member.shape) == 0 and len(value.shape) == 1 and value.shape[0] == 1:
             # Files of early versions hold one-element tensors where scalars are now.

@@ -1,4 +1,4 @@
-"""Normalisation over the last dimensions, as modules."""
+"""Normalisation within examples, as modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .. import functional as F, init
 from ..parameter import Parameter
 from .module import Module
 
-__all__ = ["LayerNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 def _as_shape(shape: Any) -> tuple[int, ...]:
@@ -115,3 +115,132 @@ class RMSNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(Module):
+    """Brings groups of channels of every example to mean 0 and variance 1, then scales and shifts channels.
+
+    Args:
+        num_groups: how many groups.
+        num_channels: how many channels.
+        eps: added to the variance.
+        affine: whether to scale (and shift) by parameters.
+        device: device of the parameters.
+        dtype: dtype of the parameters.
+        bias: whether to shift, if `affine`.
+
+    Raises:
+        ValueError: if the channels do not make such groups.
+
+    Source: https://arxiv.org/abs/1803.08494
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.GroupNorm(2, 4)(torch.tensor([[1.0, 3.0, 2.0, 6.0]])).detach()
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if num_channels % num_groups != 0:
+            raise ValueError(
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+            )
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+        self.eps = eps
+        self.affine = affine
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            made = Parameter(empty(num_channels, device=device, dtype=dtype)) if wanted else None
+            self.register_parameter(name, made)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set factors to 1 and summands to 0."""
+        if self.affine:
+            init.ones_(self.weight)
+            if self.bias is not None:
+                init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Any:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class LocalResponseNorm(Module):
+    """Divides every element by a power of the mean square of its neighbours in other channels.
+
+    Args:
+        size: how many neighbouring channels.
+        alpha: factor of the mean square.
+        beta: the power.
+        k: what is added to the mean square.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.LocalResponseNorm(2)
+        LocalResponseNorm(2, alpha=0.0001, beta=0.75, k=1.0)
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Any:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """As `LocalResponseNorm` for (N, C, H, W), over as many channels on either side.
+
+    Args:
+        size: how many channels the sum of squares is divided by.
+        alpha: factor of the mean square.
+        beta: the power.
+        k: what is added to the mean square.
+
+    Raises:
+        ValueError: for inputs of another rank.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.CrossMapLRN2d(1, alpha=3.0, beta=0.5)(torch.ones(1, 1, 1, 1))
+        tensor([[[[0.5000]]]])
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Any:
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        wide = 2 * ((self.size - 1) // 2) + 1
+        return F.local_response_norm(input, wide, self.alpha * wide / self.size, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
