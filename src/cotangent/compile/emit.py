@@ -272,6 +272,8 @@ def emit_special(unit: SpecialUnit) -> Emitted:
     moved = float(2 * out.nbytes)
     if node.name == "cat":
         return Emitted(_cat(node), 0, 0.0, moved)
+    if node.name == "plan":
+        return _planned(node)
     first, index = node.args
     spots = [
         Spot(first.base, first.offset * ITEMSIZE[first.kind]),
@@ -285,6 +287,22 @@ def emit_special(unit: SpecialUnit) -> Emitted:
         made = rows.scatter(out.kind, count, width, out.shape[0], *node.statics)
     step = runtime.Step(made.kernel, [0, 0, 0], made.numbers, made.extent, made.grain)
     return Emitted([(step, spots)], 0, 0.0, moved)
+
+
+def _planned(node: Special) -> Emitted:
+    """The steps of a contraction that is planned already."""
+    plan, names, result = node.statics
+    spots = {
+        name: Spot(a.base, a.offset * ITEMSIZE[a.kind]) for name, a in zip(names, node.args, strict=True)
+    }
+    spots[result], spots["scratch"] = Spot(node.out, 0), Spot(None, 0)
+    for name, table in plan.tables.items():
+        spots[name] = Spot(Base(table.shape, "i64", dense(table.shape), "const", table), 0)
+    made = contract_steps(plan, dict.fromkeys(spots.keys() - plan.tables.keys(), 0))
+    found = [
+        (step, [spots[role] for role in part.roles]) for part, step in zip(plan.parts, made, strict=True)
+    ]
+    return Emitted(found, plan.scratch, 0.0, float(node.out.nbytes))
 
 
 def _cat(node: Special) -> list[tuple[runtime.Step, list[Spot]]]:

@@ -184,6 +184,7 @@ class Builder:
         self.nodes: list[Any] = []
         self.numbers: dict[Any, Base] = {}
         self.ranges: dict[Any, tuple[Val, int, int | None]] = {}
+        self.tiles: dict[int, tuple[int, ...]] = {}  # indices of maxima in windows that tile their images
         self._positions: dict[int, Base] = {}
         self._known: dict[Any, Base] = {}
 
@@ -246,6 +247,10 @@ class Builder:
         if base is None:
             base = self._positions[n] = Base((n,), "i64", (1,), "const", np.arange(n))
         return whole(base)
+
+    def array(self, held: Any, kind: str) -> Val:
+        """An array that is known."""
+        return whole(Base(held.shape, kind, dense(held.shape), "const", held))
 
     def check_range(self, x: Any, n: int, but: int | None) -> None:
         """Ask for a check, before the run, that integers are below `n` (or equal `but`)."""

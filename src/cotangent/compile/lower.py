@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.table import TABLE
-from . import rules, rules_rows  # noqa: F401
+from . import rules, rules_images, rules_rows  # noqa: F401
 from .graph import Graph
 from .handle import Followed, H
 from .ir import NUMPY, Base, Builder, Call, Const, Val, dense, kind_of, whole
@@ -62,7 +62,7 @@ class Lowered:
         if step.op.is_view and self._view(step):
             return
         rule = _RULES.get(step.op.name)
-        if rule is None or step.many:
+        if rule is None:
             self.call(step)
             return
         operands = [
@@ -80,9 +80,11 @@ class Lowered:
             del self.b.nodes[count:]
             self.call(step)
             return
-        assert tuple(result.shape) == step.shapes[0], (step.op.name, result.shape, step.shapes)
-        assert NUMPY[result.kind] == step.dtypes[0], (step.op.name, result.kind, step.dtypes)
-        self.values[step.results[0]] = result.v
+        for n, x, shape, d in zip(
+            step.results, result if step.many else (result,), step.shapes, step.dtypes, strict=True
+        ):
+            assert (tuple(x.shape), NUMPY[x.kind]) == (tuple(shape), d), (step.op.name, x.shape, shape, d)
+            self.values[n] = x.v
 
     def _known_types(self, step: Instruction) -> bool:
         types = self.graph.types

@@ -132,42 +132,49 @@ def _log_softmax_backward(b: Any, g: Any, y: Any, dim: int) -> Any:
     return g - y.op("exp") * g.sum((dim,))
 
 
-def _standard(x: Any, count: int, eps: float) -> Any:
-    axes = tuple(range(len(x.shape) - count, len(x.shape)))
-    n = float(math.prod(x.shape[-count:]))
+def _standard(x: Any, axes: Any, eps: float) -> Any:
+    n = float(math.prod(x.shape[d] for d in axes))
     t = x - x.sum(axes) / n
     r = 1.0 / ((t * t).sum(axes) / n + eps).op("sqrt")
-    return t, r, axes, n
+    return t, r, n
+
+
+def _known_standard(x: Any, mean: Any, scale: Any, axes: Any, eps: float) -> Any:
+    if mean is None:
+        return _standard(x, axes, eps)
+    kept = tuple(1 if d in axes else m for d, m in enumerate(x.shape))
+    n = float(math.prod(x.shape[d] for d in axes))
+    return x - mean.reshape(kept), scale.reshape(kept), n
 
 
 @rule("layer_norm_of")
 def _layer_norm(b: Any, x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
     if not floats(x, weight, bias) or not math.prod(x.shape):
         return None
-    t, r, _, _ = _standard(x, count, eps)
+    t, r, _ = _standard(x, tuple(range(len(x.shape) - count, len(x.shape))), eps)
     t = t * r
     t = t if weight is None else t * weight
     return t if bias is None else t + bias
 
 
 @rule("standard")
-def _standard_of(b: Any, x: Any, count: int, eps: float) -> Any:
-    if not floats(x) or not math.prod(x.shape):
+def _standard_of(b: Any, x: Any, mean: Any, scale: Any, axes: Any, eps: float) -> Any:
+    if not floats(x, mean, scale) or not math.prod(x.shape):
         return None
-    t, r, _, _ = _standard(x, count, eps)
+    t, r, _ = _known_standard(x, mean, scale, axes, eps)
     return t * r
 
 
 @rule("inverse_spread")
-def _inverse_spread(b: Any, x: Any, count: int, eps: float) -> Any:
-    return _standard(x, count, eps)[1] if floats(x) and math.prod(x.shape) else None
+def _inverse_spread(b: Any, x: Any, axes: Any, eps: float) -> Any:
+    return _standard(x, axes, eps)[1] if floats(x) and math.prod(x.shape) else None
 
 
 @rule("standard_backward")
-def _standard_backward(b: Any, g: Any, x: Any, count: int, eps: float) -> Any:
-    if not floats(g, x) or not math.prod(x.shape):
+def _standard_backward(b: Any, g: Any, x: Any, mean: Any, scale: Any, axes: Any, eps: float) -> Any:
+    if not floats(g, x, mean, scale) or not math.prod(x.shape):
         return None
-    t, r, axes, n = _standard(x, count, eps)
+    t, r, n = _known_standard(x, mean, scale, axes, eps)
     h = t * r
     return (g - g.sum(axes) / n - h * ((g * h).sum(axes) / n)) * r
 

@@ -1,0 +1,240 @@
+"""What a compiled function keeps of Python: state, views, branches, side effects, errors."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+import cotangent as torch
+from cotangent import nn
+
+
+def test_ways_to_call_it() -> None:
+    def f(x: Any) -> Any:
+        return x * 2
+
+    x = torch.ones(2)
+    for g in (torch.compile(f), torch.compile()(f), torch.compile(mode="max-autotune", dynamic=True)(f)):
+        assert torch.equal(g(x), f(x))
+    assert torch.compile(f, disable=True) is f
+    assert torch.compile(f, backend="eager") is f
+    with pytest.raises(RuntimeError, match="Either mode or options"):
+        torch.compile(f, mode="default", options={"a": 1})
+    with pytest.raises(RuntimeError, match="Unrecognized mode"):
+        torch.compile(f, mode="fast")
+
+
+def test_new_shapes_are_traced_again_at_most_eight_times() -> None:
+    f = torch.compile(lambda x: x.sum() * 2)
+    for n in range(1, 9):
+        assert f(torch.ones(n)).item() == 2 * n
+    assert f.traces == 8
+    assert f(torch.ones(3)).item() == 6
+    assert f.traces == 8
+    with pytest.warns(UserWarning, match="was compiled 8 times, the last time because .*size"):
+        assert f(torch.ones(20)).item() == 40
+    assert f(torch.ones(21)).item() == 42
+
+
+def test_branches_on_numbers_are_guarded_before_anything_is_changed() -> None:
+    state = torch.zeros(2)
+
+    @torch.compile(fullgraph=True)
+    def f(x: Any) -> Any:
+        state.add_(1)
+        if x.sum() > 0:
+            return x * 2
+        return x * 3
+
+    for k, value in enumerate((1.0, -1.0, 2.0, -2.0, 3.0)):
+        assert torch.equal(f(torch.full((2,), value)), torch.full((2,), value * (2 if value > 0 else 3)))
+        assert state.tolist() == [k + 1.0] * 2
+    assert f.traces == 2
+
+
+def test_python_values_the_function_sees_are_guarded() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    scale = [2.0]
+
+    @torch.compile(fullgraph=True)
+    def f(x: Any, power: int = 1) -> Any:
+        return model(x) ** power * scale[0]
+
+    x = torch.ones(4, 2)
+    model.eval()
+    assert torch.allclose(f(x), model(x) * 2)
+    scale[0] = 3.0
+    assert torch.allclose(f(x), model(x) * 3)
+    assert torch.allclose(f(x, power=2), model(x) ** 2 * 3)
+    model.train()
+    torch.manual_seed(3)
+    one = f(x)
+    torch.manual_seed(3)
+    assert torch.allclose(one, model(x) * 3)
+    assert (f(x) == 0).any() and not torch.equal(f(x), f(x))
+    model[0] = nn.Linear(2, 2)
+    model.eval()
+    assert torch.allclose(f(x), model(x) * 3)
+
+
+def test_random_numbers_are_those_of_eager() -> None:
+    def f(x: Any) -> Any:
+        return torch.rand(3) + torch.randn_like(x) + torch.bernoulli(x.sigmoid()) + torch.randperm(3)
+
+    call = torch.compile(f, fullgraph=True)
+    x = torch.zeros(3)
+    for seed in range(3):
+        torch.manual_seed(seed)
+        plain = [f(x), f(x)]
+        torch.manual_seed(seed)
+        assert all(torch.allclose(call(x), p) for p in plain)
+
+
+def test_views_and_writes_through_them() -> None:
+    def f(x: Any) -> Any:
+        y = x * 2
+        tail = y[1:]
+        tail.add_(1)
+        y.view(-1)[0] = 7.0
+        x[:, 0].mul_(2)
+        return y, tail, x.t()
+
+    call = torch.compile(f, fullgraph=True)
+    a = torch.arange(6.0).view(3, 2)
+    b = a.clone()
+    for _ in range(3):
+        plain, mine = f(a), call(b)
+        assert all(torch.equal(p, m) for p, m in zip(plain, mine))
+        assert torch.equal(a, b)
+    mine[2].zero_()  # a view of the argument, as in eager
+    assert not b.any()
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.hidden = torch.zeros(2, 3)
+
+    def forward(self, x: Any) -> Any:
+        self.hidden = torch.tanh(self.layer(x) + self.hidden).detach()
+        return self.hidden
+
+
+def test_tensors_kept_in_attributes_are_found_again() -> None:
+    torch.manual_seed(0)
+    module = Recurrent()
+    compiled = torch.compile(module, fullgraph=True)
+    x = torch.randn(2, 3)
+    for start in (torch.zeros(2, 3), torch.ones(2, 3)):
+        module.hidden = start
+        plain = [module(x).clone() for _ in range(3)]
+        module.hidden = start
+        assert all(torch.allclose(compiled(x), p, atol=1e-6) for p in plain)
+    assert torch.equal(module.hidden, compiled.hidden)
+
+
+def test_what_cannot_be_compiled_runs_as_it_is(capsys: Any) -> None:
+    def f(x: Any) -> Any:
+        print("here")
+        return x + 1
+
+    call = torch.compile(f)
+    with pytest.warns(UserWarning, match=r"cannot be compiled: it calls print\(\) at .*test_compiled.py:"):
+        assert call(torch.ones(1)).item() == 2
+    assert call(torch.ones(1)).item() == 2
+    assert capsys.readouterr().out == "here\n" * 2
+    with pytest.raises(RuntimeError, match=r"cannot be compiled: it calls print\(\)"):
+        torch.compile(f, fullgraph=True)(torch.ones(1))
+
+
+def test_counting_in_python_is_never_replayed_wrongly() -> None:
+    count = [0]
+
+    @torch.compile
+    def f(x: Any) -> Any:
+        count[0] += 1
+        return x + count[0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert [f(torch.zeros(1)).item() for _ in range(12)] == [k + 1.0 for k in range(12)]
+    assert count[0] == 12
+
+
+def test_errors_leave_everything_as_it_was() -> None:
+    layer = nn.Linear(2, 2)
+    seen: list[Any] = []
+
+    @torch.compile
+    def f(x: Any) -> Any:
+        layer(x).sum().backward()
+        seen.append(x)
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        f(torch.ones(1, 2))
+    assert layer.weight.grad is None and not seen
+    assert torch.equal(layer.weight * 1, layer.weight.detach())
+
+
+def test_bad_classes_are_refused_before_anything_is_changed() -> None:
+    layer = nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
+
+    @torch.compile
+    def step(x: Any, y: Any) -> None:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(layer(x), y).backward()
+        optimizer.step()
+
+    x = torch.ones(2, 2)
+    for _ in range(3):
+        step(x, torch.tensor([0, 2]))
+    before = layer.weight.detach().clone()
+    with pytest.raises(IndexError, match="Target 3 is out of bounds"):
+        step(x, torch.tensor([0, 3]))
+    assert torch.equal(before, layer.weight.detach())
+
+
+def test_double_backward_inside() -> None:
+    def f(x: Any) -> Any:
+        (g,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
+        (g**2).sum().backward()
+        return g
+
+    call = torch.compile(f, fullgraph=True)
+    for _ in range(3):
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        assert torch.allclose(call(x), torch.tensor([3.0, 12.0]))
+        assert torch.allclose(x.grad, torch.tensor([36.0, 288.0]))
+
+
+def test_backward_later() -> None:
+    w = torch.tensor([2.0, 3.0], requires_grad=True)
+    f = torch.compile(lambda x: ((w * x).sin(), (w * x).sum()), fullgraph=True)
+    for _ in range(3):
+        x = torch.tensor([0.5, 0.25], requires_grad=True)
+        y, z = f(x)
+        assert y.requires_grad and type(y.grad_fn).__name__ == "CompiledFunctionBackward"
+        w.grad = None
+        (y.sum() + z).backward()
+        inner = (w * x).detach().cos() + 1
+        assert torch.allclose(w.grad, x.detach() * inner)
+        assert torch.allclose(x.grad, w.detach() * inner)
+        with pytest.raises(RuntimeError, match="second time"):
+            y.sum().backward()
+    y, _ = f(x)
+    with torch.no_grad():
+        w.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        y.sum().backward()
+
+
+def test_show_names_instructions() -> None:
+    f = torch.compile(lambda x: torch.sin(x) * 2)
+    assert f.show() == "not called yet"
+    f(torch.ones(3))
+    assert "sin(%0)" in f.show()
