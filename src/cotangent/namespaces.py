@@ -72,6 +72,7 @@ def fill_autograd() -> None:
         "profiler": _profiler,
         "graph": graph,
         "function": function,
+        "enforce_grad_layout_policy": modes.enforce_grad_layout_policy,
         "set_multithreading_enabled": modes.set_multithreading_enabled,
     }
     for name, value in names.items():

@@ -183,12 +183,32 @@ def allow_mutation_on_saved_tensors() -> Iterator[Any]:
         yield None
 
 
+def set_override_stale_capture_stream(enabled: bool) -> None:
+    """Accepted for PyTorch's sake: there are no streams on the CPU."""
+
+
+@contextlib.contextmanager
+def region_activation_memory_budget(budget: float) -> Iterator[None]:
+    """For a block: the share of activations that a compiler may keep; accepted, all of them are kept.
+
+    Args:
+        budget: from 0 to 1.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not 0.0 <= budget <= 1.0:
+        raise ValueError(f"budget must be in [0, 1], got {budget}")
+    yield
+
+
 def set_warn_on_accumulate_grad_stream_mismatch(enabled: bool) -> None:
     """Accepted for PyTorch's sake: there are no streams on the CPU."""
 
 
 __all__ = [
     "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks",
-    "get_gradient_edge", "increment_version", "register_multi_grad_hook", "save_on_cpu",
-    "saved_tensors_hooks", "set_warn_on_accumulate_grad_stream_mismatch",
+    "get_gradient_edge", "increment_version", "region_activation_memory_budget", "register_multi_grad_hook",
+    "save_on_cpu", "saved_tensors_hooks", "set_override_stale_capture_stream",
+    "set_warn_on_accumulate_grad_stream_mismatch",
 ]  # fmt: skip

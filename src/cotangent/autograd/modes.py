@@ -310,6 +310,31 @@ def is_inference_mode_enabled() -> bool:
     return modes.inference
 
 
+class enforce_grad_layout_policy(Decorator):
+    """Whether a new gradient takes its parameter's order in memory; accepted, gradients keep their own here.
+
+    Args:
+        enable: on or off.
+
+    Example:
+        >>> import cotangent as torch
+        >>> with torch.autograd.enforce_grad_layout_policy(False):
+        ...     pass
+    """
+
+    def __init__(self, enable: bool = True) -> None:
+        self.enable = enable
+
+    def clone(self) -> enforce_grad_layout_policy:
+        return self.__class__(self.enable)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 class set_multithreading_enabled(Decorator):
     """Accepted for PyTorch's sake: backward runs in the calling thread.
 
