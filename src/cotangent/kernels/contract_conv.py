@@ -70,7 +70,7 @@ def plan_forward(conv: Conv, machine: Machine, threads: int) -> Plan:
     frame = tuple((o - 1) * s + d * (k - 1) + 1 for o, s, d, k in zip(c.out, c.stride, c.dilation, c.kernel))
     images = p.images("x", c.groups * c.inputs, c.x_strides, c.sizes, c.padding, frame)
     s, steps = p.size, c.inputs * taps
-    block = p.block(windows, c.outputs, steps)
+    block = p.block(windows, c.outputs, steps, True)
     rows = p.table("rows", _window_offsets(c, images) * s)
     places = p.table("steps", _weight_offsets(c, images) * s)
     packing = _packing(p, block, c.outputs, "steps")
@@ -169,7 +169,7 @@ def plan_input_gradient(conv: Conv, machine: Machine, threads: int) -> Plan:
     begun = 0
     for i, phase in enumerate(phases):
         count, steps = math.prod(phase.counts), c.outputs * math.prod(len(t) for t in phase.taps)
-        block = p.block(count, c.inputs, max(steps, 1))
+        block = p.block(count, c.inputs, max(steps, 1), True)
         rows = p.table(f"rows {i}", _grid(phase.counts, images.strides[2:]) * s)
         places = p.table(f"steps {i}", phase.places(c, images, before) * s)
         weights = p.table(f"weights {i}", phase.weights(c) * stored)
@@ -189,7 +189,7 @@ def plan_input_gradient(conv: Conv, machine: Machine, threads: int) -> Plan:
         )  # fmt: skip
         begun += count
     if ordered:
-        order = frames.Order(p.computed, c.dtype, p.lanes)
+        order = frames.Order(p.computed, c.dtype)
         table = p.table("order", _phase_order(c, phases) * s)
         planes = c.examples * channels
         p.add(
@@ -268,7 +268,7 @@ def plan_weight_gradient(conv: Conv, machine: Machine, threads: int) -> Plan:
     frame = tuple((o - 1) * s + d * (k - 1) + 1 for o, s, d, k in zip(c.out, c.stride, c.dilation, c.kernel))
     images = p.images("x", c.groups * c.inputs, c.x_strides, c.sizes, c.padding, frame)
     s = p.size
-    block = p.block(elements, c.outputs, windows)
+    block = p.block(elements, c.outputs, windows, False)
     rows = p.table("rows", _weight_offsets(c, images) * s)
     places = p.table("steps", _window_offsets(c, images) * s)
     g = Images("g", 0, c.g_strides)

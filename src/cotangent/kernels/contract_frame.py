@@ -185,16 +185,14 @@ class Order:
     Attributes:
         dtype: of the source.
         result: of the planes in memory.
-        lanes: elements of a vector.
     """
 
     dtype: str
     result: str
-    lanes: int
 
     @property
     def name(self) -> str:
-        return f"contract order x{self.lanes} {self.dtype} {self.result}"
+        return f"contract order {self.dtype} {self.result}"
 
 
 # Numbers: elements of a plane, bytes between planes in both buffers, where those of the source begin.
@@ -214,15 +212,12 @@ def write_order(order: Order) -> str:
     text = Text(KERNEL)
     n = [text.number(i) for i in range(ORDER_NUMBERS)]
     source, target, table = text.at(text.buffer(0), n[SOURCE_PLACE]), text.buffer(1), text.buffer(2)
-    lanes, size = order.lanes, ITEMSIZE[order.result]
+    size = ITEMSIZE[order.result]
     with text.loop(text.argument("begin"), text.argument("end")) as plane:
         here, there = text.at(source, plane * n[SOURCE_PLANE]), text.at(target, plane * n[RESULT_PLANE])
-        whole = n[ELEMENTS] - (n[ELEMENTS] & (lanes - 1))
-        with text.loop(0, whole, lanes) as i:
-            offsets = text.load(text.at(table, i * 8), "i64", lanes)
-            text.store(text.gather_at(here, offsets, order.dtype), text.at(there, i * size), order.result)
-        with text.loop(whole, n[ELEMENTS]) as i:
-            offset = text.load(text.at(table, i * 8), "i64", 1)
+        # One by one: CPUs gather vectors no faster, and some much slower.
+        with text.loop(0, n[ELEMENTS]) as i:
+            offset = text.op(f"load i64, ptr {text.at(table, i * 8)}, align 8", "i64", 1)
             text.store(
                 text.load(text.at(here, offset), order.dtype, 1), text.at(there, i * size), order.result
             )

@@ -145,7 +145,9 @@ class _Planner:
         if self.turned:
             self.g, self.names = _swapped(g, self.names)
             g, blocks = self.g, turnable
-        self.rows, vectors = choice.block or choose_block(g.m, g.n, g.k, self.lanes, blocks)
+        self.rows, vectors = choice.block or choose_block(
+            g.m, g.n, g.k, self.lanes, blocks, self.turned
+        )
         self.vectors = min(vectors, -(-g.n // self.lanes))
         self.width = self.vectors * self.lanes
         self.whole, self.rest = divmod(g.n, self.width)
@@ -209,13 +211,13 @@ class _Planner:
         if self.computed != g.dtype or g.b.columns == 1 or g.b.rows != 1:
             return False
 
-        def cycles(m: int, n: int, shapes: Blocks, packs: bool) -> float:
-            block = choose_block(m, n, g.k, self.lanes, shapes)
+        def cycles(m: int, n: int, shapes: Blocks, packs: bool, turned: bool) -> float:
+            block = choose_block(m, n, g.k, self.lanes, shapes, turned)
             elements = n * g.k
             packing = elements * (1.0 if elements * self.size > _SECOND_CACHE else 0.4) if packs else 0.0
-            return block_cost(m, n, g.k, self.lanes, block) + packing
+            return block_cost(m, n, g.k, self.lanes, block, turned) + packing
 
-        return cycles(g.n, g.m, turnable, g.a.rows != 1) < cycles(g.m, g.n, blocks, True)
+        return cycles(g.n, g.m, turnable, g.a.rows != 1, True) < cycles(g.m, g.n, blocks, True, False)
 
     def _a_gains(self) -> bool:
         """Whether columns a multiple of the page apart are worth a copy: they share few lines of a cache."""

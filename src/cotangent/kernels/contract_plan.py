@@ -103,40 +103,51 @@ def machine() -> Machine:
     return Machine(host.vector_bytes, host.registers)
 
 
-def block_cost(m: int, n: int, k: int, lanes: int, shape: tuple[int, int]) -> float:
-    """Cycles that a product takes with a block, by the count of multiply-adds and of loads.
+def block_cost(m: int, n: int, k: int, lanes: int, shape: tuple[int, int], turned: bool = False) -> float:
+    """Cycles that a product takes with a block.
+
+    A step takes as long as its multiply-adds, or as its loads where those are more: vectors of B come from
+    the second cache.
 
     Args:
         m, n, k: sizes of the product.
         lanes: elements of a vector.
         shape: rows and vectors of the block.
+        turned: the sums are transposed before they are stored.
 
     Returns:
         The estimate.
     """
 
     def panel(rows: int, vectors: int) -> float:
-        return k * max(rows * vectors, 4, (rows + vectors) / 2) + 20 + rows * vectors if vectors else 0.0
+        step = max(rows * vectors, 2 * vectors + rows / 2, 5)
+        return k * step + 20 + (rows + turning) * vectors if vectors else 0.0
 
     rows, vectors = shape
+    rounds = (rows - 1).bit_length()
+    # Shuffles, and for each lane the stores (and cuts) of as many pieces as `rows` has bits.
+    turning = (rounds << rounds) + lanes * (3 * rows.bit_count() - 2) if turned else 0
     whole, rest = divmod(-(-n // lanes), vectors)
     return -(-m // rows) * (whole * panel(rows, vectors) + panel(rows, rest))
 
 
-def choose_block(m: int, n: int, k: int, lanes: int, shapes: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+def choose_block(
+    m: int, n: int, k: int, lanes: int, shapes: tuple[tuple[int, int], ...], turned: bool = False
+) -> tuple[int, int]:
     """The block that takes least time.
 
     Args:
         m, n, k: sizes of the product.
         lanes: elements of a vector.
         shapes: the blocks to choose from, best first.
+        turned: the sums are transposed before they are stored.
 
     Returns:
         Rows (at most `m`) and vectors (at most as many as `n` needs).
     """
     needed = -(-n // lanes)
     fitting = [s for s in shapes if s[0] <= m and s[1] <= needed] or [(1, 1)]
-    return min(fitting, key=lambda shape: block_cost(m, n, k, lanes, shape))
+    return min(fitting, key=lambda shape: block_cost(m, n, k, lanes, shape, turned))
 
 
 # Multiply-adds worth a tile of their own, and how many tiles a thread gets of a large product.

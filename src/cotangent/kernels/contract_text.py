@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from . import vectors
-from .vectors import ITEMSIZE, Vec, llvm_type
+from .vectors import Vec
 
 Integer = Vec | int
 
@@ -89,19 +89,6 @@ class Text(vectors.Text):
         name = self.fresh("p")
         self.line(f"{name} = select i1 {condition.name}, ptr {then}, ptr {other}")
         return name
-
-    def gather_at(self, pointer: str, offsets: Vec, kind: str) -> Vec:
-        """Elements at a vector of offsets (in bytes)."""
-        lanes = offsets.lanes
-        places = self.fresh("p")
-        self.line(f"{places} = getelementptr i8, ptr {pointer}, {offsets.type} {offsets.name}")
-        memory, on = llvm_type(kind, lanes), self.const(True, "b1", lanes)
-        code = self.intrinsic(
-            f"llvm.masked.gather.v{lanes}{kind}.v{lanes}p0", memory,
-            (f"<{lanes} x ptr>", places), ("i32", str(ITEMSIZE[kind])), (on.type, on.name),
-            (memory, "zeroinitializer"),
-        )  # fmt: skip
-        return self.op(code, kind, lanes)
 
     @contextmanager
     def loop(self, begin: Integer, end: Integer, step: int = 1) -> Iterator[Vec]:

@@ -218,11 +218,11 @@ class Planner:
         )
         return place, each
 
-    def block(self, m: int, n: int, k: int) -> tuple[int, int]:
+    def block(self, m: int, n: int, k: int, turned: bool) -> tuple[int, int]:
         """The block for a product whose left operand is reached by tables."""
         # Each row has an address in a register, and turned blocks have no more rows than lanes.
         shapes = tuple(s for s in self.machine.blocks() if s[0] <= min(8, self.lanes))
-        rows, vectors = choose_block(m, n, k, self.lanes, shapes)
+        rows, vectors = choose_block(m, n, k, self.lanes, shapes, turned)
         return rows, min(vectors, -(-n // self.lanes))
 
     def multiply(
