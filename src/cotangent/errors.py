@@ -80,5 +80,6 @@ class LinAlgError(RuntimeError):
     """What `torch.linalg` raises when the numbers of a matrix rule out an answer (it is singular, say)."""
 
 
-# PyTorch's tracebacks name its own class by this path.
-LinAlgError.__module__, LinAlgError.__qualname__ = "torch._C", "_LinAlgError"
+# PyTorch's tracebacks and messages name its own class by this path.
+LinAlgError.__module__ = "torch._C"
+LinAlgError.__name__ = LinAlgError.__qualname__ = "_LinAlgError"

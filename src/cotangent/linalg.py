@@ -14,7 +14,7 @@ from .ops.lu import (
     linalg_lu_factor_ex as lu_factor_ex,
     linalg_lu_solve as lu_solve,
 )
-from .ops.matrix_exponential import matrix_exp
+from .ops.matrix_exponential import linalg_matrix_exp as matrix_exp
 from .ops.matrix_norms import cond, linalg_norm as norm, matrix_norm
 from .ops.norms import vector_norm
 from .ops.products import linalg_cross as cross

@@ -11,6 +11,7 @@ from .arguments import REQUIRED, deliver_exact
 from .matmul import adjoint_matrix
 from .matrices import (
     broadcast_lead,
+    deliver_each,
     factorisation,
     inexact,
     product,
@@ -106,7 +107,7 @@ def linalg_cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = Fals
     """
     tensor("linalg_cholesky_ex", "input", A)
     found = _factor(A, upper, "linalg.cholesky_ex" if check_errors else "")
-    return deliver_exact("linalg_cholesky_ex", _ex(*found), out)
+    return deliver_each("linalg_cholesky_ex", _ex(*found), out)
 
 
 def _factor(a: Any, upper: bool, caller: str) -> Any:

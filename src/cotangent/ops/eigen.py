@@ -14,6 +14,8 @@ from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     columns,
     concrete,
+    deliver_castable,
+    deliver_each,
     diagonal,
     factorisation,
     inverse_gaps,
@@ -51,9 +53,8 @@ def check_phase(which: str, found: Any) -> None:
         return
     if not np.all(np.abs(values.imag) <= 1e-2):  # PyTorch's own measure of "depends on"
         raise RuntimeError(
-            f"{which}: The {_UNIQUE[which]} in the complex case are specified up to multiplication by e^{{i "
-            "phi}}. "
-            f"The specified loss function depends on this {_ILL[which]} ill-defined."
+            f"{which}: The {_UNIQUE[which]} in the complex case are specified up to multiplication by "
+            f"e^{{i phi}}. The specified loss function depends on this {_ILL[which]} ill-defined."
         )
 
 
@@ -143,7 +144,7 @@ def eigh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
         tensor([1., 2.])
     """
     tensor("linalg_eigh", "input", A)
-    return deliver_exact("linalg_eigh", _eigh_result(*_hermitian(A, UPLO)), out)
+    return deliver_each("linalg_eigh", _eigh_result(*_hermitian(A, UPLO)), out)
 
 
 def eigvalsh(A: Any, UPLO: str = "L", *, out: Any = None) -> Any:
@@ -196,7 +197,11 @@ def eig(A: Any, *, out: Any = None) -> Any:
         tensor([0.+1.j, 0.-1.j])
     """
     tensor("linalg_eig", "input", A)
-    return deliver_exact("linalg_eig", _eig_result(*_general("linalg.eig", A)), out)
+    found = _eig_result(*_general("linalg.eig", A))
+    if out is None:
+        return found
+    names = ("eigenvalues", "eigenvectors")
+    return _eig_result(*(deliver_castable("eig", n, v, o) for n, v, o in zip(names, found, out, strict=True)))
 
 
 def eigvals(A: Any, *, out: Any = None) -> Any:
@@ -218,4 +223,4 @@ def eigvals(A: Any, *, out: Any = None) -> Any:
         tensor([0.+1.j, 0.-1.j])
     """
     tensor("linalg_eigvals", "input", A)
-    return deliver_exact("linalg_eigvals", _general("linalg.eigvals", A)[0], out)
+    return deliver_castable("eigvals", "eigenvalues", _general("linalg.eigvals", A)[0], out)

@@ -14,6 +14,7 @@ from .matrices import (
     at_least_matrix,
     batch_rule,
     broadcast_lead,
+    deliver_each,
     inexact,
     probe,
     raise_for,
@@ -88,7 +89,7 @@ def ldl_factor(A: Any, *, hermitian: bool = False, out: Any = None) -> Any:
     tensor("linalg_ldl_factor", "input", A)
     ld, pivots, info = _factored(A, hermitian)
     raise_for(info, "torch.linalg.ldl_factor", _FAILED, RuntimeError)
-    return deliver_exact("linalg_ldl_factor", _plain(ld, pivots), out)
+    return deliver_each("linalg_ldl_factor", _plain(ld, pivots), out)
 
 
 def ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool = False, out: Any = None) -> Any:
@@ -115,7 +116,7 @@ def ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool = False
     found = _factored(A, hermitian)
     if check_errors:
         raise_for(found[2], "torch.linalg.ldl_factor_ex", _FAILED, RuntimeError)
-    return deliver_exact("linalg_ldl_factor_ex", _ex(*found), out)
+    return deliver_each("linalg_ldl_factor_ex", _ex(*found), out)
 
 
 def ldl_solve(

@@ -14,6 +14,7 @@ from .matmul import adjoint_matrix
 from .matrices import (
     batch_rule,
     broadcast_lead,
+    deliver_each,
     factorisation,
     product,
     raise_for,
@@ -35,7 +36,7 @@ def _piece(a: Any, dim: int, start: int, stop: int) -> Any:
     return slice_of(a, a.ndim + dim, start, stop, 1)
 
 
-def _pull(gl: Any, gu: Any, p: Any, low: Any, up: Any) -> Any:
+def pull_lu(gl: Any, gu: Any, p: Any, low: Any, up: Any) -> Any:
     """The cotangent of A = P L U.
 
     For square A it is P L^-H (tril(L^H gL, -1) + triu(gU U^H)) U^-H (de Hoog, Anderssen, Lukas,
@@ -89,7 +90,7 @@ lu_of: Any = factorisation(
     node="LinalgLuBackward0",
     public="linalg_lu",
     nout=3,
-    input=lambda g, out0, out1, out2: _pull(g[1], g[2], out0, out1, out2),
+    input=lambda g, out0, out1, out2: pull_lu(g[1], g[2], out0, out1, out2),
 )
 
 
@@ -152,7 +153,7 @@ def _factor_rule(g: Any, out0: Any, out1: Any) -> Any:
     low, up = unpack_of(out0)
     size = low.shape[-1]
     gl, gu = slice_of(g[0], g[0].ndim - 1, 0, size, 1), slice_of(g[0], g[0].ndim - 2, 0, size, 1)
-    return _pull(gl, gu, permutation_of(out1, out0, "lu_factor"), low, up)
+    return pull_lu(gl, gu, permutation_of(out1, out0, "lu_factor"), low, up)
 
 
 factor_of: Any = factorisation(
@@ -253,7 +254,7 @@ def linalg_lu(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
     """
     tensor("linalg_lu", "A", A)
     _check("linalg.lu", A, pivot)
-    return deliver_exact("linalg_lu", _lu_result(*lu_of(A)), out)
+    return deliver_each("linalg_lu", _lu_result(*lu_of(A)), out)
 
 
 def linalg_lu_factor(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
@@ -279,7 +280,7 @@ def linalg_lu_factor(A: Any, *, pivot: bool = True, out: Any = None) -> Any:
     _check("torch.lu_factor", A, pivot)
     factors, pivots, info = factor_of(A)
     raise_for(info, "torch.linalg.lu_factor", _ZERO_PIVOT, RuntimeError)
-    return deliver_exact("linalg_lu_factor", _factor_result(factors, pivots), out)
+    return deliver_each("linalg_lu_factor", _factor_result(factors, pivots), out)
 
 
 def linalg_lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False, out: Any = None) -> Any:
@@ -307,7 +308,7 @@ def linalg_lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = Fals
     factors, pivots, info = factor_of(A)
     if check_errors:
         raise_for(info, "torch.linalg.lu_factor_ex", _ZERO_PIVOT, RuntimeError)
-    return deliver_exact("linalg_lu_factor_ex", _factor_ex_result(factors, pivots, info), out)
+    return deliver_each("linalg_lu_factor_ex", _factor_ex_result(factors, pivots, info), out)
 
 
 def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
@@ -394,7 +395,7 @@ def lu_unpack(
     nothing = zeros_of(LU_data, (0,))
     low, up = unpack_of(LU_data) if unpack_data else (nothing, nothing)
     p = permutation_of(LU_pivots, LU_data, "lu_unpack") if unpack_pivots else nothing
-    return deliver_exact("lu_unpack", _unpack_result(p, low, up), out)
+    return deliver_each("lu_unpack", _unpack_result(p, low, up), out)
 
 
 def linalg_lu_solve(

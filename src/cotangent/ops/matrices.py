@@ -14,12 +14,12 @@ from .. import dtypes
 from ..errors import LinAlgError, bad_argument
 from ..kernels import products as k
 from ..kernels.lapack import first_failure
-from .arguments import REQUIRED, missing
+from .arguments import REQUIRED, missing, same_out
 from .batching import in_front
 from .matmul import adjoint_matrix, conj_of
 from .reduce import sum_dims
 from .refusals import unsupported
-from .table import bilinear, general, is_array, is_tensor
+from .table import bilinear, deliver, general, is_array, is_tensor
 from .views import diagonal_backward, diagonal_of, expand_to, reshape_any, unsqueeze_at
 
 
@@ -184,8 +184,11 @@ def same_dtype(text: str, a: Any, b: Any) -> None:
         raise RuntimeError(text.format(a=dtypes.SCALAR_NAME[a.dtype], b=dtypes.SCALAR_NAME[b.dtype]))
 
 
-def broadcast_lead(a: Any, b: Any, inner: int = 2) -> tuple[int, ...]:
-    """The common batch shape of two tensors whose last dimensions are matrices (`b` may have vectors)."""
+def broadcast_lead(a: Any, b: Any, inner: int = 2, turned: bool = False) -> tuple[int, ...]:
+    """The common batch shape of two tensors whose last dimensions are matrices (`b` may have vectors).
+
+    `turned`: which of them PyTorch's error names first.
+    """
     one, other = tuple(a.shape[:-2]), tuple(b.shape[: b.ndim - inner])
     if one == other:
         return one
@@ -193,8 +196,9 @@ def broadcast_lead(a: Any, b: Any, inner: int = 2) -> tuple[int, ...]:
     first, second = (1,) * (n - len(one)) + one, (1,) * (n - len(other)) + other
     for d in range(n - 1, -1, -1):
         if first[d] != second[d] and 1 not in (first[d], second[d]):
+            x, y = (second[d], first[d]) if turned else (first[d], second[d])
             raise RuntimeError(
-                f"The size of tensor a ({first[d]}) must match the size of tensor b ({second[d]}) at "
+                f"The size of tensor a ({x}) must match the size of tensor b ({y}) at "
                 f"non-singleton dimension {d}"
             )
     return tuple(y if x == 1 else x for x, y in zip(first, second, strict=True))
@@ -228,3 +232,24 @@ def raise_for(info: Any, function: str, text: str, kind: Any = LinAlgError) -> N
     if failed is not None:
         where, order = failed
         raise kind(f"{function}: {where}{text.format(order)}")
+
+
+def deliver_each(function: str, values: Any, out: Any) -> Any:
+    """The named results, or `out` after they were stored in it; all of `out` must have the results'
+    dtypes."""
+    if out is None:
+        return values
+    for value, place in zip(values, out, strict=True):
+        same_out(value, place)
+    return deliver(function, values, out)
+
+
+def deliver_castable(function: str, which: str, value: Any, out: Any) -> Any:
+    """A complex result stored in `out`, which must be complex too."""
+    if out is not None and not dtypes.can_cast(value.dtype, out.dtype):
+        raise RuntimeError(
+            f"torch.linalg.{function}: Expected {which} to be safely castable from "
+            f"{dtypes.SCALAR_NAME[value.dtype]} dtype, but got {which} with dtype "
+            f"{dtypes.SCALAR_NAME[out.dtype]}"
+        )
+    return deliver(f"linalg_{function}", value, out)

@@ -34,11 +34,18 @@ expm_of: Any = factorisation(
 )
 
 
-def matrix_exp(A: Any) -> Any:
+def _exponential(function: str, a: Any) -> Any:
+    tensor(function, "input", a)
+    inexact("linalg.matrix_exp", a)
+    square("linalg.matrix_exp", a)
+    return expm_of(a)
+
+
+def matrix_exp(input: Any) -> Any:
     """The exponential of square matrices.
 
     Args:
-        A: (..., n, n).
+        input: (..., n, n).
 
     Returns:
         (..., n, n).
@@ -52,7 +59,25 @@ def matrix_exp(A: Any) -> Any:
         tensor([[1., 1.],
                 [0., 1.]])
     """
-    tensor("linalg_matrix_exp", "input", A)
-    inexact("linalg.matrix_exp", A)
-    square("linalg.matrix_exp", A)
-    return expm_of(A)
+    return _exponential("matrix_exp", input)
+
+
+def linalg_matrix_exp(A: Any) -> Any:
+    """The exponential of square matrices.
+
+    Args:
+        A: (..., n, n).
+
+    Returns:
+        (..., n, n).
+
+    Raises:
+        RuntimeError: if the matrices are not square.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.linalg.matrix_exp(torch.tensor([[0.0, 1.0], [0.0, 0.0]]))
+        tensor([[1., 1.],
+                [0., 1.]])
+    """
+    return _exponential("linalg_matrix_exp", A)

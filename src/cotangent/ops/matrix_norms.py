@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..errors import bad_argument, check_dim
-from .arguments import deliver_exact, no_match
+from .arguments import REQUIRED, deliver_exact, missing, no_match
 from .extremes import amax, amin
 from .join import zeros_of
 from .matrices import at_least_matrix, inexact, square, tensor
@@ -68,6 +68,8 @@ def matrix_norm(
 
 def _matrix_norm(a: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     inexact("linalg.matrix_norm", a)
+    if isinstance(ord, str) and ord not in ("fro", "nuc"):
+        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     at_least_matrix("linalg.matrix_norm", a)
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(str(d) for d in dim)}")
@@ -90,7 +92,7 @@ def _matrix_norm(a: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
         if ord == "nuc":
             found = sum_dims(values, (values.ndim - 1,), False)
         else:
-            found = _extreme(values, values.ndim - 1, False, ord > 0)
+            found = _extreme(values, -1, False, ord > 0)
         if keepdim:
             for d in sorted((first, second)):
                 found = unsqueeze_at(found, d)
@@ -118,7 +120,8 @@ def _extreme(values: Any, dim: int, keepdim: bool, largest: bool) -> Any:
     """The largest or smallest along a dimension; the largest of none is zero, as norms are not negative."""
     if largest and values.shape[dim] == 0:
         shape = list(values.shape)
-        shape[dim : dim + 1] = [1] if keepdim else []
+        at = check_dim(dim, values.ndim)
+        shape[at : at + 1] = [1] if keepdim else []
         return zeros_of(values, tuple(shape))
     return (amax if largest else amin)(values, dim, keepdim)
 
@@ -190,7 +193,7 @@ def nuclear_norm(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any
     return deliver("nuclear_norm", _matrix_norm(input, "nuc", dims, keepdim, None), out)
 
 
-def frobenius_norm(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+def frobenius_norm(input: Any, dim: Any = REQUIRED, keepdim: bool = False, *, out: Any = None) -> Any:
     """The root of the sum of squares along dimensions; `torch.linalg.vector_norm` is the newer function.
 
     Args:
@@ -211,6 +214,8 @@ def frobenius_norm(input: Any, dim: Any, keepdim: bool = False, *, out: Any = No
         tensor(5.)
     """
     tensor("frobenius_norm", "input", input)
+    if dim is REQUIRED:
+        missing("frobenius_norm", "dim")
     return deliver("frobenius_norm", vector_norm(input, 2, dim, keepdim), out)
 
 

@@ -144,8 +144,7 @@ def pinv(
     if A.ndim < 2 or A.dtype.category < dtypes.FLOATING or A.dtype.itemsize == 2:
         raise RuntimeError(
             f"linalg.pinv({dtypes.SCALAR_NAME[A.dtype]}{{{list(A.shape)}}}): expected a tensor with 2 or "
-            "more "
-            "dimensions of float, double, cfloat or cdouble types"
+            "more dimensions of float, double, cfloat or cdouble types"
         )
     if hermitian:
         square("linalg.eigh", A)

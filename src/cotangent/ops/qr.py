@@ -9,16 +9,17 @@ import numpy as np
 from ..kernels import lapack, spectral as k
 from .arguments import REQUIRED, deliver_exact
 from .join import cat_of
+from .lu import pull_lu
 from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     at_least_matrix,
     batch_rule,
+    deliver_each,
     diagonal,
     everywhere,
     factorisation,
     inexact,
     on_diagonal,
-    probe,
     product,
     same_dtype,
     supported,
@@ -26,7 +27,7 @@ from .matrices import (
     trace_of_product,
 )  # fmt: skip
 from .results import named_result
-from .table import general
+from .table import deliver, general
 from .triangles import tril_of, triu_of
 from .triangular import triangular_of
 from .views import select_at, slice_backward, slice_of, unsqueeze_at
@@ -122,7 +123,7 @@ def linalg_qr(A: Any, mode: str = "reduced", *, out: Any = None) -> Any:
                 [ 0.0000,  0.4000]])
     """
     tensor("linalg_qr", "A", A)
-    return deliver_exact("linalg_qr", _new(*_factored(A, mode)), out)
+    return deliver_each("linalg_qr", _new(*_factored(A, mode)), out)
 
 
 def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
@@ -146,7 +147,7 @@ def qr(input: Any, some: bool = True, *, out: Any = None) -> Any:
                 [0., 1.]])
     """
     tensor("qr", "input", input)
-    return deliver_exact("qr", _old(*_factored(input, "reduced" if some else "complete")), out)
+    return deliver_each("qr", _old(*_factored(input, "reduced" if some else "complete")), out)
 
 
 # -- reflections --------------------------------------------------------------------------------------------
@@ -238,14 +239,44 @@ ormqr_of: Any = factorisation(
     ],
     other=lambda g, input, tau, left, transpose: ormqr_of(input, tau, g, left, not transpose),
 )
-geqrf_of: Any = general(
+
+
+def _geqrf_rule(g: Any, input_dtype: Any, out0: Any, out1: Any) -> Any:
+    """By way of Q and R: the reflections' vectors and factors are L and the diagonal of U in 1 - Q = L U.
+
+    Ballard et al., Reconstructing Householder vectors from tall-skinny QR (2014). Of real matrices with no
+    more rows than columns the last reflection is none, whatever the matrix.
+    """
+    m, n = out0.shape[-2:]
+    size = min(m, n)
+    count = size if input_dtype.kind == "c" else min(m - 1, n)
+    last = out0.ndim - 1
+    packed = slice_of(out0, last, 0, size, 1)
+    q = product_of(packed, out1)
+    r = triu_of(slice_of(out0, last - 1, 0, size, 1), 0)
+    gr = None if g[0] is None else triu_of(slice_of(g[0], last - 1, 0, size, 1), 0)
+    gq = None
+    if count:
+        low = reflectors_of(packed, count)
+        gap = unit_of(slice_of(q, last, 0, count, 1)) - slice_of(q, last, 0, count, 1)
+        head = slice_of(low, last - 1, 0, count, 1)
+        up = triangular_of(head, slice_of(gap, last - 1, 0, count, 1), False, True, True)
+        gl = None if g[0] is None else tril_of(slice_of(g[0], last, 0, count, 1), -1)
+        gu = None if g[1] is None else on_diagonal(slice_of(g[1], g[1].ndim - 1, 0, count, 1))
+        found = pull_lu(gl, gu, None, low, triu_of(up, 0))
+        gq = slice_backward(-found, tuple(q.shape), last, 0, count, 1)
+    if gq is None and gr is None:
+        return None
+    return _qr_rule((gq, gr), input_dtype, q, r, "reduced")
+
+
+geqrf_of: Any = factorisation(
     "geqrf_of(input)",
     k.geqrf,
     nout=2,
-    batch=batch_rule,
-    infer=probe(k.geqrf),
     node="GeqrfBackward0",
     public="geqrf",
+    input=_geqrf_rule,
 )
 _packed: Final = named_result("geqrf", "a", "tau")
 
@@ -274,7 +305,7 @@ def geqrf(input: Any, *, out: Any = None) -> Any:
     tensor("geqrf", "input", input)
     at_least("torch.geqrf", "input", input)
     supported("geqrf_cpu", input)
-    return deliver_exact("geqrf", _packed(*geqrf_of(input)), out)
+    return deliver("geqrf", _packed(*geqrf_of(input)), out)
 
 
 def at_least(function: str, name: str, t: Any) -> None:
@@ -329,7 +360,7 @@ def householder_product(input: Any, tau: Any = REQUIRED, *, out: Any = None) -> 
         raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     _check_factors(name, input, tau)
     supported("orgqr_cpu", input)
-    return deliver_exact("linalg_householder_product", product_of(input, tau), out)
+    return deliver("linalg_householder_product", product_of(input, tau), out)
 
 
 def ormqr(
@@ -370,14 +401,10 @@ def ormqr(
     at_least("torch.ormqr", "other", other)
     side = "other.shape[-2]" if left else "other.shape[-1]"
     size = other.shape[-2 if left else -1]
-    if tau.ndim and tau.shape[-1] > size:
-        raise RuntimeError(f"torch.ormqr: {side} must be greater than or equal to tau.shape[-1]")
     if size != input.shape[-2]:
         raise RuntimeError(f"torch.ormqr: {side} must be equal to input.shape[-2]")
     if tau.ndim and tau.shape[-1] != min(size, input.shape[-1]):
         raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min({side}, input.shape[-1])")
-    if input.ndim - tau.ndim == 1 and tau.ndim and tau.shape[-1] > input.shape[-1]:
-        raise RuntimeError("torch.ormqr: tau.shape[-1] must be less than or equal to input.shape[-1]")
     _check_factors("torch.ormqr", input, tau)
     if other.ndim != input.ndim:
         raise RuntimeError(
@@ -397,7 +424,14 @@ def ormqr(
         other,
     )
     supported("ormqr_cpu", input)
-    return deliver_exact("ormqr", ormqr_of(input, tau, other, bool(left), bool(transpose)), out)
+    return deliver_exact(
+        "ormqr",
+        ormqr_of(input, tau, other, bool(left), bool(transpose)),
+        out,
+        "torch.ormqr: Expected input and result to have the same dtype, but input has dtype{kind} and "
+        "result has "
+        "dtype {kind_out}",
+    )
 
 
 orgqr = householder_product  # its older name

@@ -13,6 +13,7 @@ from .matmul import adjoint_matrix
 from .matrices import (
     at_least_matrix,
     columns,
+    deliver_each,
     diagonal,
     factorisation,
     inexact,
@@ -118,7 +119,7 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: Any = None, out: A
     """
     tensor("linalg_svd", "A", A)
     _check(A, driver)
-    return deliver_exact("linalg_svd", _new(*_decomposed("linalg.svd", A, bool(full_matrices))), out)
+    return deliver_each("linalg_svd", _new(*_decomposed("linalg.svd", A, bool(full_matrices))), out)
 
 
 def _check(a: Any, driver: Any) -> None:
@@ -188,7 +189,7 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
     else:
         u, s, vh = _decomposed("linalg.svd", input, not some)
         found = (u, s, _transposed(vh))
-    return deliver_exact("svd", _old(*found), out)
+    return deliver_each("svd", _old(*found), out)
 
 
 def _transposed(vh: Any) -> Any:

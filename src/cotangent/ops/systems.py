@@ -15,6 +15,7 @@ from .exponential import log
 from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     broadcast_lead,
+    deliver_each,
     everywhere,
     factorisation,
     inexact,
@@ -30,6 +31,7 @@ from .matrices import (
 )  # fmt: skip
 from .results import named_result
 from .select import where
+from .table import deliver
 from .triangular import check_equation
 from .viewfronts import reshaped
 from .views import permute_dims, reshape_any, slice_of, unsqueeze_at
@@ -172,7 +174,7 @@ def _solution(function: str, a: Any, b: Any, left: bool, caller: str) -> Any:
     vector = b.ndim == 1 or (a.ndim - 1 == b.ndim and a.shape[:-1] == b.shape)
     check_equation("linalg.solve", a, unsqueeze_at(b, b.ndim) if vector else b, left)
     inner = 1 if vector else 2
-    lead, own = broadcast_lead(a, b, inner), tuple(a.shape[:-2])
+    lead, own = broadcast_lead(a, b, inner, True), tuple(a.shape[:-2])
     found, info = solve_of(
         with_lead(a, lead), with_lead(b, lead, inner), left, vector, caller if lead == own else ""
     )
@@ -235,7 +237,7 @@ def linalg_solve_ex(
         tensor(1, dtype=torch.int32)
     """
     caller = "torch.linalg.solve_ex" if check_errors else ""
-    return deliver_exact("linalg_solve_ex", _solve_ex(*_solution("linalg_solve_ex", A, B, left, caller)), out)
+    return deliver_each("linalg_solve_ex", _solve_ex(*_solution("linalg_solve_ex", A, B, left, caller)), out)
 
 
 def _inverse(function: str, name: str, a: Any, caller: str) -> Any:
@@ -309,7 +311,7 @@ def linalg_inv_ex(A: Any, *, check_errors: bool = False, out: Any = None) -> Any
         tensor(1, dtype=torch.int32)
     """
     found = _inverse("linalg_inv_ex", "A", A, "linalg.inv_ex" if check_errors else "")
-    return deliver_exact("linalg_inv_ex", _inv_ex(*found), out)
+    return deliver_each("linalg_inv_ex", _inv_ex(*found), out)
 
 
 def _determinant(function: str, name: str, a: Any) -> Any:
@@ -387,7 +389,7 @@ def linalg_slogdet(A: Any, *, out: Any = None) -> Any:
         tensor(-1.)
     """
     found = _sign_and_log("linalg_slogdet", "linalg.slogdet", "A", A)
-    return deliver_exact("linalg_slogdet", _new_slogdet(*found), out)
+    return deliver_each("linalg_slogdet", _new_slogdet(*found), out)
 
 
 def slogdet(input: Any, *, out: Any = None) -> Any:
@@ -409,7 +411,7 @@ def slogdet(input: Any, *, out: Any = None) -> Any:
         tensor(0.)
     """
     found = _sign_and_log("slogdet", "linalg.slogdet", "input", input)
-    return deliver_exact("slogdet", _old_slogdet(*found), out)
+    return deliver_each("slogdet", _old_slogdet(*found), out)
 
 
 def logdet(input: Any) -> Any:
@@ -473,7 +475,7 @@ def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     found = reshaped(
         _inverse("linalg_tensorinv", "input", reshaped(A, (n, m)), "linalg.inv")[0], (*back, *front)
     )
-    return deliver_exact("linalg_tensorinv", found, out)
+    return deliver("linalg_tensorinv", found, out)
 
 
 def tensorsolve(A: Any, B: Any = REQUIRED, dims: Any = None, *, out: Any = None) -> Any:
@@ -502,7 +504,7 @@ def tensorsolve(A: Any, B: Any = REQUIRED, dims: Any = None, *, out: Any = None)
         moved = check_dims(integers("linalg_tensorsolve", "dims", (dims,), 3), A.ndim)
         A = permute_dims(A, (*[d for d in range(A.ndim) if d not in moved], *moved))
     shape = tuple(A.shape[B.ndim :])
-    n, m = math.prod(A.shape[: B.ndim]), math.prod(shape)
+    n, m = B.numel(), math.prod(shape)
     if n != m:
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
@@ -510,4 +512,4 @@ def tensorsolve(A: Any, B: Any = REQUIRED, dims: Any = None, *, out: Any = None)
         )
     right = reshaped(B, (math.prod(B.shape),))
     found = _solution("linalg_tensorsolve", reshaped(A, (n, m)), right, True, "torch.linalg.solve")[0]
-    return deliver_exact("linalg_tensorsolve", reshaped(found, shape), out)
+    return deliver("linalg_tensorsolve", reshaped(found, shape), out)

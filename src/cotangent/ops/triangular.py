@@ -12,6 +12,7 @@ from .matmul import adjoint_matrix
 from .matrices import (
     at_least_matrix,
     broadcast_lead,
+    deliver_each,
     factorisation,
     product,
     same_dtype,
@@ -21,7 +22,6 @@ from .matrices import (
     with_lead,
 )  # fmt: skip
 from .results import named_result
-from .table import deliver
 from .triangles import tril_of, triu_of
 from .views import transpose_dims
 
@@ -109,7 +109,9 @@ def solve_triangular(
     supported("triangular_solve_cpu", A)
     lead = broadcast_lead(A, B)
     x = triangular_of(with_lead(A, lead), with_lead(B, lead), upper, left, unitriangular)
-    return deliver_exact("linalg_solve_triangular", x, out)
+    return deliver_exact(
+        "linalg_solve_triangular", x, out, "expected scalar type {kind} but found {kind_out}"
+    )
 
 
 _solved: Final = named_result("triangular_solve", "solution", "cloned_coefficient")
@@ -193,7 +195,7 @@ def triangular_solve(
     supported("triangular_solve_cpu", A)
     lead = broadcast_lead(A, b)
     found = triangular_solve_of(with_lead(b, lead), with_lead(A, lead), upper, transpose, unitriangular)
-    return deliver("triangular_solve", _solved(*found), out)
+    return deliver_each("triangular_solve", _solved(*found), out)
 
 
 def check_system(function: str, b: Any, a: Any) -> None:

@@ -1,0 +1,148 @@
+"""What the samples of linear algebra cannot ask: derivatives PyTorch does not have, singular matrices, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cotangent as torch
+from cotangent.autograd import gradcheck, gradgradcheck
+
+
+def matrix(seed: int, *shape: int, complex: bool = False, grad: bool = True) -> Any:
+    """A random tensor in double precision."""
+    rng = np.random.RandomState(seed)
+    values = rng.uniform(-1, 1, shape)
+    return torch.from_numpy(values + 1j * rng.uniform(-1, 1, shape) if complex else values).requires_grad_(
+        grad
+    )
+
+
+KINDS = pytest.mark.parametrize("complex", [False, True], ids=["real", "complex"])
+
+
+@KINDS
+@pytest.mark.parametrize("shape", [(3, 2), (2, 2), (2, 3), (1, 2), (2, 3, 2), (3, 1), (1, 1)])
+def test_the_packed_qr_has_derivatives(shape: tuple[int, ...], complex: bool) -> None:
+    a = matrix(1, *shape, complex=complex)
+    assert gradcheck(torch.geqrf, (a,))
+    assert gradgradcheck(torch.geqrf, (a,))
+
+
+@KINDS
+@pytest.mark.parametrize("order", [1, -1, "fro", "nuc", float("inf"), float("-inf")])
+def test_condition_numbers_by_the_inverse_have_derivatives(order: Any, complex: bool) -> None:
+    a = matrix(2, 3, 3, complex=complex)
+    assert gradcheck(lambda a: torch.linalg.cond(a, order), (a,))
+
+
+@KINDS
+@pytest.mark.parametrize("rank", [0, 1, 2, 3])
+def test_determinants_have_two_derivatives_at_matrices_of_any_rank(rank: int, complex: bool) -> None:
+    a = (matrix(3, 3, rank, complex=complex) @ matrix(4, rank, 3, complex=complex)).detach().requires_grad_()
+    assert gradcheck(torch.linalg.det, (a,), atol=1e-7)
+    assert gradgradcheck(torch.linalg.det, (a,), atol=1e-7)
+
+
+@KINDS
+def test_determinants_have_third_derivatives(complex: bool) -> None:
+    a, b = matrix(5, 3, 3, complex=complex), matrix(6, 3, 3, complex=complex)
+
+    def second(a: Any, b: Any) -> Any:
+        (first,) = torch.autograd.grad(torch.linalg.det(a), a, torch.ones_like(b[0, 0]), create_graph=True)
+        (found,) = torch.autograd.grad(first, a, b, create_graph=True)
+        return found
+
+    assert gradcheck(second, (a, b))
+    assert gradgradcheck(second, (a, b))
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 1.5, 2.0, 3.0, float("inf")])
+def test_points_that_coincide_get_no_gradient(p: float) -> None:
+    a = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    b = a.detach().clone()
+    torch.cdist(a, b, p).diagonal().sum().backward()
+    assert torch.equal(a.grad, torch.zeros(2, 2))
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 3.0])
+def test_distances_have_second_derivatives(p: float) -> None:
+    a, b = matrix(7, 3, 2), matrix(8, 2, 2)
+    assert gradgradcheck(lambda a, b: torch.cdist(a, b, p), (a, b))
+    assert gradgradcheck(lambda a: torch.pdist(a, p), (a,))
+
+
+def many(function: Callable[..., Any], *tensors: Any) -> list[Any]:
+    """The gradients of a scalar made of a function's results."""
+    results = function(*tensors)
+    results = results if isinstance(results, tuple) else (results,)
+    total = sum((r * r).sum() for r in results if r.is_floating_point())
+    return list(torch.autograd.grad(total, tensors))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        torch.linalg.inv,
+        lambda a: torch.linalg.solve(a, torch.ones(3, dtype=a.dtype)),
+        lambda a: torch.linalg.cholesky(a @ a.mT),
+        lambda a: torch.linalg.svd(a)[1],
+        lambda a: torch.linalg.eigvalsh(a + a.mT),
+        lambda a: torch.linalg.qr(a)[1],
+        torch.linalg.lu,
+        torch.linalg.pinv,
+        torch.matrix_exp,
+        torch.linalg.slogdet,
+    ],
+)
+def test_a_large_batch_is_the_same_as_its_matrices(function: Callable[..., Any]) -> None:
+    a = matrix(9, 40, 3, 3)
+    (whole,) = many(function, a)
+    for k in (0, 17, 39):
+        (one,) = many(function, a[k].detach().requires_grad_())
+        assert torch.allclose(whole[k], one, atol=1e-9)
+
+
+def test_the_error_of_singular_matrices_is_a_runtime_error_that_names_the_matrix() -> None:
+    a = torch.eye(2).repeat(3, 1, 1)
+    a[1] = 0.0
+    with pytest.raises(
+        torch.linalg.LinAlgError, match=r"\(Batch element 1\): The diagonal element 1 is zero"
+    ):
+        torch.linalg.inv(a)
+    with pytest.raises(RuntimeError, match=r"torch\.linalg\.solve: \(Batch element 1\)"):
+        torch.linalg.solve(a, torch.ones(4, 3, 2, 1))
+    assert repr(torch.linalg.LinAlgError) == "<class 'torch._C._LinAlgError'>"
+    assert torch.linalg.inv_ex(a).info.tolist() == [0, 1, 0]
+    with pytest.raises(torch.linalg.LinAlgError, match="Batch element 1"):
+        torch.func.vmap(torch.linalg.inv)(a)
+
+
+def test_failures_leave_the_other_matrices_of_a_batch_alone() -> None:
+    a = torch.eye(2).repeat(3, 1, 1)
+    a[1] = 0.0
+    for found in (
+        torch.linalg.inv_ex(a).inverse,
+        torch.linalg.solve_ex(a, torch.eye(2)).result,
+        torch.linalg.cholesky_ex(a).L,
+    ):
+        assert torch.equal(found[0], torch.eye(2)) and torch.equal(found[2], torch.eye(2))
+
+
+def test_a_traced_factorisation_says_what_fails_when_it_is_replayed() -> None:
+    tape = torch.compile.trace(torch.linalg.inv, torch.eye(2))
+    assert torch.equal(tape(2 * torch.eye(2)), torch.eye(2) / 2)
+    with pytest.raises(torch.linalg.LinAlgError, match=r"linalg\.inv: The diagonal element 2 is zero"):
+        tape(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+
+
+def test_scripts_use_methods_and_functions_that_load_late() -> None:
+    a = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+    assert torch.allclose(a.cholesky() @ a.cholesky().mT, a)
+    assert torch.allclose(a.inverse() @ a, torch.eye(2), atol=1e-6)
+    assert a.det() == pytest.approx(5.0) and torch.det(a) == pytest.approx(5.0)
+    assert torch.allclose(a.lu_solve(*a.lu()), torch.eye(2), atol=1e-6)
+    assert a.clone().renorm_(2, 0, 1.0).norm(dim=1).tolist() == pytest.approx([1.0, 1.0])
