@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import lazy
 from ..errors import LinAlgError
-from .lapack import flat, routine
+from .lapack import flat, routine, solve_triangular
 
 Array = np.ndarray[Any, Any]
 _scipy = lazy.module("scipy.linalg")
@@ -61,9 +61,8 @@ def qr(a: Array, mode: str) -> tuple[Array, Array]:
 def geqrf(a: Array) -> tuple[Array, Array]:
     """(R above the diagonal and the reflectors below, their factors)."""
     h, tau = np.linalg.qr(a, mode="raw")
-    return np.ascontiguousarray(h.swapaxes(-1, -2)).astype(a.dtype, copy=False), tau.astype(
-        a.dtype, copy=False
-    )
+    packed = np.ascontiguousarray(h.swapaxes(-1, -2))
+    return packed.astype(a.dtype, copy=False), tau.astype(a.dtype, copy=False)
 
 
 def reflectors(a: Array, count: int) -> Array:
@@ -75,15 +74,25 @@ def reflectors(a: Array, count: int) -> Array:
 
 
 def reflect(a: Array, tau: Array, c: Array, adjoint: bool) -> Array:
-    """H_1 H_2 ... H_k C, or with the adjoint of that product; H_i = 1 - tau_i v_i v_i^H."""
+    """H_1 H_2 ... H_k C, or with the adjoint of that product; H_i = 1 - tau_i v_i v_i^H.
+
+    The product is 1 - V T V^H with T = D (1 + N D)^-1, where D = diag(tau) and N is what of V^H V stands
+    above the diagonal (Schreiber and Van Loan, A storage-efficient WY representation for products of
+    Householder transformations, 1989).
+    """
     k = tau.shape[-1]
+    if not k or not c.size:
+        return np.array(c)
     v = reflectors(a, k)
-    out = np.array(c)
-    for i in range(k) if adjoint else range(k - 1, -1, -1):
-        column = v[..., i : i + 1]
-        factor = (np.conjugate(tau) if adjoint else tau)[..., i, None, None]
-        out = out - factor * (column @ (np.conjugate(column.swapaxes(-1, -2)) @ out))
-    return np.asarray(out).astype(c.dtype, copy=False)
+    turned = np.conjugate(v.swapaxes(-1, -2))
+    factors = np.triu(turned @ v, 1) * tau[..., None, :]
+    inner = turned @ c
+    if adjoint:
+        inner = np.conjugate(tau)[..., None] * inner
+        inner = solve_triangular(np.conjugate(factors.swapaxes(-1, -2)), inner, False, True)
+    else:
+        inner = tau[..., None] * solve_triangular(factors, inner, True, True)
+    return np.asarray(c - v @ inner).astype(c.dtype, copy=False)
 
 
 def expm(a: Array) -> Array:

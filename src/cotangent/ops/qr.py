@@ -14,23 +14,24 @@ from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     at_least_matrix,
     batch_rule,
+    columns,
     deliver_each,
     diagonal,
-    everywhere,
     factorisation,
     inexact,
     on_diagonal,
     product,
+    rows,
     same_dtype,
     supported,
     tensor,
-    trace_of_product,
 )  # fmt: skip
+from .reduce import sum_dims
 from .results import named_result
 from .table import deliver, general
 from .triangles import tril_of, triu_of
 from .triangular import triangular_of
-from .views import select_at, slice_backward, slice_of, unsqueeze_at
+from .views import slice_backward, slice_of
 
 
 def _qr_rule(g: Any, input_dtype: Any, out0: Any, out1: Any, form: Any) -> Any:
@@ -168,37 +169,37 @@ reflectors_of: Any = general(
 unit_of: Any = general("unit_of(like)", lapack.eye_like, batch=batch_rule)
 
 
-def _sweep(g: Any, a: Any, tau: Any, c: Any, adjoint: bool) -> Any:
-    """The cotangents of the packed vectors, of tau and of C in Y = H_1 ... H_k C (or its adjoint times C).
+def _reflect_back(g: Any, a: Any, tau: Any, c: Any, adjoint: bool) -> Any:
+    """The cotangents of the packed vectors, of tau and of C in Y = C - V T V^H C (or T^H in place of T).
 
-    Each step is x' = x - f v (v^H x); the steps are taken back in turn.
+    With K = 1 + N D, N the part of V^H V above the diagonal and D = diag(tau), T is D K^-1.
     """
-    k = tau.shape[-1]
-    vectors = reflectors_of(a, k)
-    order = range(k) if adjoint else range(k - 1, -1, -1)
-    factors = conj_of(tau) if adjoint else tau
-    states = [c]
-    steps = []
-    for i in order:
-        v = slice_of(vectors, vectors.ndim - 1, i, i + 1, 1)
-        f = everywhere(select_at(factors, factors.ndim - 1, i))
-        s = product(adjoint_matrix(v), states[-1])
-        steps.append((i, v, f, s))
-        states.append(states[-1] - f * product(v, s))
-    of_vectors: Any = [None] * k
-    of_factors: Any = [None] * k
-    h = g
-    for (i, v, f, s), x in zip(reversed(steps), reversed(states[:-1]), strict=True):
-        w = product(adjoint_matrix(v), h)
-        of_factors[i] = unsqueeze_at(-trace_of_product(s, w), tau.ndim - 1)
-        of_vectors[i] = -(conj_of(f) * product(h, adjoint_matrix(s)) + f * product(x, adjoint_matrix(w)))
-        h = h - conj_of(f) * product(v, w)
-    if not k or 0 in tuple(a.shape):
-        return None, None, h
-    found = cat_of(of_factors, tau.ndim - 1)
-    packed = tril_of(cat_of(of_vectors, a.ndim - 1), -1)
-    packed = slice_backward(packed, tuple(a.shape), a.ndim - 1, 0, k, 1)
-    return packed, conj_of(found) if adjoint else found, h
+    count = tau.shape[-1]
+    if not count or 0 in tuple(a.shape):
+        return None, None, g
+    v = reflectors_of(a, count)
+    turned = adjoint_matrix(v)
+    inner = triu_of(product(turned, v), 1)
+    k = inner * columns(tau)
+    p, q = product(turned, c), product(turned, g)
+    if adjoint:
+        s = triangular_of(adjoint_matrix(k), rows(conj_of(tau)) * p, False, True, True)
+        back = triangular_of(k, -q, True, True, True)
+        of_p = rows(tau) * back
+        of_tau = conj_of(diagonal(product(back, adjoint_matrix(p))))
+        of_k = -triu_of(product(s, adjoint_matrix(back)), 1)
+        of_v = -product(g, adjoint_matrix(s))
+    else:
+        s = triangular_of(k, p, True, True, True)
+        of_p = triangular_of(adjoint_matrix(k), -(rows(conj_of(tau)) * q), False, True, True)
+        of_tau = -diagonal(product(q, adjoint_matrix(s)))
+        of_k = -triu_of(product(of_p, adjoint_matrix(s)), 1)
+        of_v = -product(g, adjoint_matrix(rows(tau) * s))
+    of_tau = of_tau + sum_dims(conj_of(inner) * of_k, (inner.ndim - 2,), False)
+    of_inner = of_k * conj_of(columns(tau))
+    of_v = of_v + product(c, adjoint_matrix(of_p)) + product(v, of_inner + adjoint_matrix(of_inner))
+    packed = slice_backward(tril_of(of_v, -1), tuple(a.shape), a.ndim - 1, 0, count, 1)
+    return packed, of_tau, g + product(v, of_p)
 
 
 product_of: Any = factorisation(
@@ -206,8 +207,8 @@ product_of: Any = factorisation(
     lambda a, tau: k.reflect(a, tau, lapack.eye_like(a), False),
     node="LinalgHouseholderProductBackward0",
     public="linalg_householder_product",
-    input=lambda g, input, tau: _sweep(g, input, tau, unit_of(input), False)[0],
-    tau=lambda g, input, tau: _sweep(g, input, tau, unit_of(input), False)[1],
+    input=lambda g, input, tau: _reflect_back(g, input, tau, unit_of(input), False)[0],
+    tau=lambda g, input, tau: _reflect_back(g, input, tau, unit_of(input), False)[1],
 )
 
 
@@ -221,8 +222,8 @@ def _multiplied(a: Any, tau: Any, c: Any, left: bool, transpose: bool) -> Any:
 def _multiplied_back(g: Any, a: Any, tau: Any, c: Any, left: bool, transpose: bool) -> Any:
     """C Q is the adjoint of Q^H C^H."""
     if left:
-        return _sweep(g, a, tau, c, transpose)
-    found = _sweep(adjoint_matrix(g), a, tau, adjoint_matrix(c), not transpose)
+        return _reflect_back(g, a, tau, c, transpose)
+    found = _reflect_back(adjoint_matrix(g), a, tau, adjoint_matrix(c), not transpose)
     return found[0], found[1], adjoint_matrix(found[2])
 
 
@@ -251,20 +252,21 @@ def _geqrf_rule(g: Any, input_dtype: Any, out0: Any, out1: Any) -> Any:
     size = min(m, n)
     count = size if input_dtype.kind == "c" else min(m - 1, n)
     last = out0.ndim - 1
-    packed = slice_of(out0, last, 0, size, 1)
-    q = product_of(packed, out1)
     r = triu_of(slice_of(out0, last - 1, 0, size, 1), 0)
     gr = None if g[0] is None else triu_of(slice_of(g[0], last - 1, 0, size, 1), 0)
+    q = unit_of(slice_of(out0, last, 0, size, 1))
     gq = None
     if count:
-        low = reflectors_of(packed, count)
-        gap = unit_of(slice_of(q, last, 0, count, 1)) - slice_of(q, last, 0, count, 1)
-        head = slice_of(low, last - 1, 0, count, 1)
-        up = triangular_of(head, slice_of(gap, last - 1, 0, count, 1), False, True, True)
+        low = reflectors_of(out0, count)
+        turned = adjoint_matrix(low)
+        tau = slice_of(out1, last - 1, 0, count, 1)
+        inverse = triu_of(product(turned, low), 1) + on_diagonal(1.0 / tau)
+        up = triangular_of(inverse, slice_of(turned, last, 0, size, 1), True, True, False)
+        q = q - product(low, up)
         gl = None if g[0] is None else tril_of(slice_of(g[0], last, 0, count, 1), -1)
         gu = None if g[1] is None else on_diagonal(slice_of(g[1], g[1].ndim - 1, 0, count, 1))
-        found = pull_lu(gl, gu, None, low, triu_of(up, 0))
-        gq = slice_backward(-found, tuple(q.shape), last, 0, count, 1)
+        found = pull_lu(gl, gu, None, low, triu_of(slice_of(up, last, 0, count, 1), 0))
+        gq = slice_backward(-found, (*found.shape[:-1], size), last, 0, count, 1)
     if gq is None and gr is None:
         return None
     return _qr_rule((gq, gr), input_dtype, q, r, "reduced")
