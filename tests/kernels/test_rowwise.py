@@ -89,12 +89,14 @@ def test_normalisation(axes: tuple[int, ...], dtype: Any) -> None:
         for found, exact in ((m, mean), (r, 1 / np.sqrt(variance + 1e-5)), (v, variance)):
             assert found.shape == kept
             close(found, exact, dtype, 16)
-        close(rowwise.layer_norm(x, weight, None, axes, 1e-5), h * weight, dtype, 32)
-    close(rowwise.layer_norm(x, None, None, axes, 1e-5), h, dtype, 32)
+        close(rowwise.standard(x, weight, None, axes, 1e-5)[0], h * weight, dtype, 32)
+    close(rowwise.standard(x, None, None, axes, 1e-5)[0], h, dtype, 32)
+    close(rowwise.shifted(x, m, r), h, dtype, 64)
     wide_g = g.astype(np.float64)
     shift = wide_g.mean(axes, keepdims=True) + h * (wide_g * h).mean(axes, keepdims=True)
     exact = (wide_g - shift) / np.sqrt(variance + 1e-5)
-    close(rowwise.standard_backward(g, x, axes, 1e-5), exact, dtype, 64)
+    close(rowwise.standard_backward(g, x, None, None, axes, 1e-5), exact, dtype, 64)
+    close(rowwise.standard_backward(g, x, m, r, axes, 1e-5), exact, dtype, 64)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
@@ -116,12 +118,25 @@ def test_reductions(dims: Any, keepdim: bool, dtype: Any) -> None:
     assert (extremes.amin(x, dims, keepdim) == x.min(axis=dims, keepdims=keepdim)).all()
 
 
-def test_the_module_of_norms_is_there() -> None:
-    """What `norm` does for small arrays is what `rowwise` does for large ones."""
-    x = draw((8, 32), np.float32)
-    np.testing.assert_allclose(
-        rowwise.layer_norm(x, None, None, (1,), 1e-5),
-        norm.layer_norm(x, None, None, 1, 1e-5),
-        rtol=1e-5,
-        atol=1e-6,
-    )
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, ml_dtypes.bfloat16])
+def test_norms_of_large_arrays_are_those_of_small_ones(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, g = draw((16, 12, 40), dtype), draw((16, 12, 40), dtype, 1)
+    row, channel = draw((40,), dtype, 2), draw((12,), dtype, 3)
+
+    def results() -> list[Any]:
+        _, mean, scale, _ = batch = norm.batch_norm(x, channel, channel, (0, 2), 1e-5)
+        return [
+            norm.layer_norm(x, row, row, 1, 1e-5),
+            norm.layer_norm(x, None, None, 2, 1e-5),
+            *batch,
+            norm.standard(x, None, None, (2,), 1e-5),
+            norm.standard(x, mean, scale, (0, 2), 1e-5),
+            norm.standard_backward(g, x, None, None, (2,), 1e-5),
+            norm.standard_backward(g, x, mean, scale, (0, 2), 1e-5),
+        ]
+
+    found = results()
+    monkeypatch.setattr(sized._state, "on", False)
+    for a, b in zip(found, results(), strict=True):
+        assert a.shape == b.shape
+        close(a, b.astype(np.float64), dtype, 64 if dtype is not ml_dtypes.bfloat16 else 2)

@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import lazy
 from .halves import in_float, is_half, wide
+from .sized import HEAVY, generated
+
+rowwise: Any = lazy.module("cotangent.kernels.rowwise")
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Axes = tuple[int, ...]
@@ -79,6 +83,11 @@ def _standard(a: Any, mean: Any, scale: Any, axes: Axes, eps: float) -> tuple[An
 @in_float
 def standard(a: Any, mean: Any, scale: Any, axes: Axes, eps: float) -> Any:
     """(a - mean) / sqrt(variance + eps)."""
+    if generated(a):
+        shape = kept(a.shape, axes)
+        if mean is None:
+            return rowwise.standard(a, None, None, axes, eps)[0]
+        return rowwise.shifted(a, mean.reshape(shape), scale.reshape(shape))
     return _standard(a, mean, scale, axes, eps)[0]
 
 
@@ -91,6 +100,11 @@ def inverse_spread(a: Any, axes: Axes, eps: float) -> Any:
 @in_float
 def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: Axes, eps: float) -> Any:
     """The (symmetric) Jacobian of `standard` at `a` applied to g: r * (g - mean(g) - h * mean(g * h))."""
+    if generated(a, HEAVY, g):
+        if mean is not None:
+            shape = kept(a.shape, axes)
+            mean, scale = mean.reshape(shape), scale.reshape(shape)
+        return rowwise.standard_backward(g, a, mean, scale, axes, eps)
     h, r = _standard(a, mean, scale, axes, eps)
     n = _size(a, axes)
     t = np.multiply(g, h, out=...)
@@ -104,6 +118,8 @@ def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: Axes, eps: fl
 @in_float
 def layer_norm(a: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
     """`standard` over the last dimensions, scaled and shifted."""
+    if generated(a, HEAVY, weight, bias):
+        return rowwise.standard(a, weight, bias, last(a.ndim, count), eps)[0]
     t = _standard(a, None, None, last(a.ndim, count), eps)[0]
     if weight is not None:
         t *= weight
@@ -118,6 +134,10 @@ def _batch_norm(a: Array, weight: Any, bias: Any, axes: Axes, eps: float) -> tup
     if not _size(a, axes):
         nothing = np.full([n for d, n in enumerate(a.shape) if d not in axes], np.nan, a.dtype)
         return a.copy(), np.zeros_like(nothing), nothing, nothing.copy()
+    if generated(a, HEAVY, weight, bias):
+        factor, shift = (None if x is None else x.reshape(shape) for x in (weight, bias))
+        found, *rows = rowwise.standard(a, factor, shift, axes, eps, statistics=True)
+        return (found, *[x.squeeze(axes) for x in rows])
     mean, t, variance = moments(a, axes)
     scale = _inverse_root(variance, eps)
     t *= scale

@@ -14,12 +14,13 @@ from typing import Any, Final
 import numpy as np
 
 from . import loops
+from .eager import Fused
 from .loops import Body, Loop, Operand, Pass, kind_of
 from .symbolic import Sym, call
 from .vectors import compute_type
 
 __all__ = [
-    "layer_norm", "log_softmax", "log_softmax_backward", "reduced", "softmax", "softmax_backward", "standard",
+    "log_softmax", "log_softmax_backward", "reduced", "shifted", "softmax", "softmax_backward", "standard",
     "standard_backward",
 ]  # fmt: skip
 
@@ -206,24 +207,47 @@ def standard(
     return (out, *arrays[first:])
 
 
-def layer_norm(a: Any, weight: Any, bias: Any, axes: tuple[int, ...], eps: float) -> Any:
-    """`standard` without statistics."""
-    return standard(a, weight, bias, axes, eps)[0]
+def shifted(a: Any, mean: Any, scale: Any) -> Any:
+    """(a - mean) * scale, for statistics that broadcast to `a`."""
+    return _shifted((a, mean.astype(a.dtype, copy=False), scale.astype(a.dtype, copy=False)))
 
 
-def standard_backward(g: Any, a: Any, axes: tuple[int, ...], eps: float) -> Any:
-    """The Jacobian of `standard` at `a` applied to g: r * (g - mean(g) - h * mean(g * h))."""
+_shifted: Final = Fused(lambda x, mean, scale: (x - mean) * scale)
+
+
+def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """The Jacobian of `standard` at `a` applied to g: r * (g - mean(g) - h * mean(g * h)).
+
+    Args:
+        g: the cotangent; broadcasts to `a`.
+        a: the array.
+        mean: its means with size 1 along `axes`, or None.
+        scale: its 1 / sqrt(variance + eps), likewise, or None.
+        axes: the dimensions of a row.
+        eps: added to the variance.
+
+    Returns:
+        An array like `a`.
+    """
     out = np.empty_like(a)
+    arrays = [a, np.broadcast_to(g, a.shape), out]
+    given = mean is not None
+    if given:
+        arrays += [mean.astype(a.dtype, copy=False), scale.astype(a.dtype, copy=False)]
 
-    def build(c: _Context, x: Sym, g: Sym, y: Sym) -> Any:
-        passes, t, scale, _ = _moments(c, x)
-        h = t * scale
-        value = (g - c.row(2) * c.number(0) - h * (c.row(3) * c.number(0))) * scale
+    def build(c: _Context, x: Sym, g: Sym, y: Sym, *known: Sym) -> Any:
+        passes: tuple[Pass, ...] = ()
+        if given:
+            h, r = (x - known[0]) * known[1], known[1]
+        else:
+            passes, t, r, _ = _moments(c, x)
+            h = t * r
+        first = 0 if given else 2
+        value = (g - c.row(first) * c.number(0) - h * (c.row(first + 1) * c.number(0))) * r
         sums = Pass(reductions=(("sum", g.ref), ("sum", (g * h).ref)))
         return (*passes, sums, Pass(stores=((2, value.ref),))), ()
 
-    arrays = [a, np.broadcast_to(g, a.shape), out]
-    _run("standard_backward", build, arrays, axes, _row_numbers(a, axes, eps))
+    _run(("standard_backward", given), build, arrays, axes, _row_numbers(a, axes, eps))
     return out
 
 
