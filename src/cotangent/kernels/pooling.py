@@ -93,22 +93,29 @@ def max_pool(
         firsts.append((start + np.maximum(-(start // d), 0) * d) * step)
     origin = _outer_sum(starts)
     best = np.empty((*a.shape[: a.ndim - len(kernel)], *out), a.dtype)
-    index = np.empty(best.shape, np.int64)
-    index[...] = _outer_sum(firsts)
     places = list(product(*map(range, kernel)))
+    # Which place of its window the largest element has, the last of those that were larger than all before.
+    # Masked copies would be several times slower than a product and a maximum.
+    number = np.zeros(best.shape, np.uint8 if len(places) < 256 else np.int64)
+    count = number.dtype.type
     best[...] = frame[_at(places[0], stride, dilation, out)]
     above = np.empty(best.shape, bool)
-    for place in places[1:]:
+    for k, place in enumerate(places[1:], 1):
         values = frame[_at(place, stride, dilation, out)]
         np.greater(values, best, out=above)
-        offset = sum(i * d * step for i, d, step in zip(place, dilation, steps, strict=True))
-        np.copyto(index, origin + offset, where=above)
+        np.maximum(number, np.multiply(above, count(k), dtype=number.dtype), out=number)
         np.maximum(best, values, out=best)
     if a.dtype.kind == "f" and not (best == best).all():
-        for place in places:  # the last nan of a window is the one that counts
-            offset = sum(i * d * step for i, d, step in zip(place, dilation, steps, strict=True))
+        for k, place in enumerate(places):  # the last nan of a window is the one that counts
             values = frame[_at(place, stride, dilation, out)]
-            np.copyto(index, origin + offset, where=values != values)
+            np.copyto(number, count(k), where=values != values)
+    offsets = np.array(
+        [sum(i * d * n for i, d, n in zip(place, dilation, steps, strict=True)) for place in places]
+    )
+    index = offsets.take(number)
+    index += origin
+    if any(padding):  # windows of nothing but the lowest value take the first place inside
+        np.copyto(index, _outer_sum(firsts), where=number == 0)
     return best, index
 
 

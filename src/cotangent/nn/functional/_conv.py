@@ -109,13 +109,13 @@ def _check_operands(
 
 def _check_dtypes(input: Any, weight: Any, bias: Any, transposed: bool) -> None:
     d = input.dtype
-    if weight.dtype is not d:
-        raise RuntimeError(
-            f"expected scalar type {SCALAR_NAME[d]} but found {SCALAR_NAME[weight.dtype]}"
-        )
     if bias is not None and bias.dtype is not d:
         raise RuntimeError(
             f"Input type ({compiler_name(d)}) and bias type ({compiler_name(bias.dtype)}) should be the same"
+        )
+    if weight.dtype is not d:
+        raise RuntimeError(
+            f"expected scalar type {SCALAR_NAME[d]} but found {SCALAR_NAME[weight.dtype]}"
         )
     spatial = input.ndim - 2
     if d.category == BOOL:
