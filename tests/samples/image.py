@@ -149,6 +149,12 @@ def _circular(make: Make) -> Iterator[Sample]:
     yield S(make(1, 1, 3, 4), (-1, 1, 2, -1), "circular")
 
 
+def _dropped(make: Make) -> Iterator[Sample]:
+    yield S(make(3, 4), 0.0, True)
+    yield S(make(2, 3), 0.5, False)
+    yield V(make(2, 3), 1.0, True)
+
+
 def _batch_norm(xp: Any, *args: Any, **options: Any) -> Any:
     return xp.nn.functional.batch_norm(*args, **options)
 
@@ -169,6 +175,7 @@ CASES = [
     OpCase("native_group_norm", _native_group, REAL, tolerance=HALVES),
     OpCase("native_layer_norm", _native_layer, REAL, tolerance=HALVES),
     OpCase("native_batch_norm", _native_batch, REAL, tolerance=HALVES),
+    OpCase("native_dropout", _dropped, FLOATS),
     OpCase(F + "local_response_norm", _local, REAL, tolerance=HALVES),
     OpCase(F + "interpolate", _interpolate, FLOATS, tolerance=HALVES, grad_fn=True),
     OpCase("interpolate antialias", _antialiased, REAL, _interpolated,

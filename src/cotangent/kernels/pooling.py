@@ -96,7 +96,7 @@ def max_pool(
     places = list(product(*map(range, kernel)))
     # Which place of its window the largest element has, the last of those that were larger than all before.
     # Masked copies would be several times slower than a product and a maximum.
-    number = np.zeros(best.shape, np.uint8 if len(places) < 256 else np.int64)
+    number: Array = np.zeros(best.shape, np.uint8 if len(places) < 256 else np.int64)
     count = number.dtype.type
     best[...] = frame[_at(places[0], stride, dilation, out)]
     above = np.empty(best.shape, bool)
@@ -109,7 +109,7 @@ def max_pool(
         for k, place in enumerate(places):  # the last nan of a window is the one that counts
             values = frame[_at(place, stride, dilation, out)]
             np.copyto(number, count(k), where=values != values)
-    offsets = np.array(
+    offsets: Array = np.array(
         [sum(i * d * n for i, d, n in zip(place, dilation, steps, strict=True)) for place in places]
     )
     index = offsets.take(number)

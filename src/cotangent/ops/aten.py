@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+from ..dtypes import uint8
 from ..errors import check_dim
 from .copies import cast
 from .join import cat
@@ -13,6 +14,7 @@ from .masks import masked_fill
 from .overloads import packet
 from .padding import constant_pad_nd
 from .pooling import scatter_windows
+from .resample import RESIZE, resize_bytes
 from .softmax import softmax_backward
 from .table import deliver, general
 from .views import slice_of
@@ -100,6 +102,40 @@ def max_pool2d_with_indices_backward(
         say.
     """
     return beside(scatter_windows(grad_output, indices, tuple(input.shape[-2:]), True), input)
+
+
+def _upsample_bilinear2d_aa(
+    input: Any,
+    output_size: Any,
+    align_corners: bool,
+    scales_h: float | None = None,
+    scales_w: float | None = None,
+    *,
+    scale_factors: Any = None,
+) -> Any:
+    """Images of another size, by linear interpolation with a filter as wide as an output element.
+
+    Args:
+        input: (N, C, height, width).
+        output_size: (height, width) wanted, or None.
+        align_corners: whether the centres of corner elements stay where they are.
+        scales_h, scales_w: factors that positions are computed with.
+        scale_factors: both factors; they say the size, too, if none is given.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ops.aten._upsample_bilinear2d_aa(torch.ones(1, 1, 4, 4), (2, 2), False).shape
+        torch.Size([1, 1, 2, 2])
+    """
+    factors = (scales_h, scales_w) if scale_factors is None else tuple(scale_factors)
+    sizes = tuple(input.shape[2:])
+    if output_size is None:
+        output_size = [int(n * f) for n, f in zip(sizes, factors, strict=True) if f is not None]
+    spec = tuple(
+        ("linear-aa", n, int(o), bool(align_corners), f)
+        for n, o, f in zip(sizes, output_size, factors, strict=True)
+    )
+    return (resize_bytes if input.dtype is uint8 else RESIZE["bilinear-aa", 2])(input, spec)
 
 
 def _chunk_cat(tensors: Sequence[Any], dim: int, num_chunks: int, *, out: Any = None) -> Any:

@@ -6,8 +6,10 @@ import math
 import warnings
 from typing import Any
 
+from ...dtypes import bool_
 from ...errors import bad_argument
 from ...functions import empty_like, zeros
+from ...ops.dropout import native_dropout_of
 from ...ops.table import is_tensor
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
@@ -113,6 +115,49 @@ def feature_alpha_dropout(
         tensor([[1., 1.]])
     """
     return _dropped("feature_alpha_dropout", input, p, training, inplace, features=True, alpha=True)
+
+
+def feature_dropout(input: Any, p: float, training: bool, inplace: bool = False) -> Any:
+    """`dropout` of whole channels.
+
+    Args:
+        input: (N, C, ...).
+        p: probability of a channel to be zeroed.
+        training: whether to do anything.
+        inplace: whether to write into the input.
+
+    Raises:
+        ValueError: unless p is a probability.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.feature_dropout(torch.ones(1, 2), 0.5, False)
+        tensor([[1., 1.]])
+    """
+    return _dropped("feature_dropout", input, p, training, inplace, features=True, alpha=False)
+
+
+def native_dropout(input: Any, p: float, train: bool | None) -> tuple[Any, Any]:
+    """`dropout` together with which elements stayed.
+
+    Args:
+        input: any shape.
+        p: probability of an element to be zeroed.
+        train: whether to do anything; None means yes.
+
+    Returns:
+        (result, mask).
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.native_dropout(torch.ones(2), 0.5, False)
+        (tensor([1., 1.]), tensor([True, True]))
+    """
+    mask = empty_like(input, dtype=bool_)
+    if train is False:
+        return native_dropout_of(input, mask.fill_(True), 1.0), mask
+    mask.bernoulli_(1 - p)
+    return native_dropout_of(input, mask, 0.0 if p == 1 else 1 / (1 - p)), mask
 
 
 def _channels(input: Any, p: float, training: bool, inplace: bool, single: bool) -> Any:

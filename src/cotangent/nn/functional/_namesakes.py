@@ -200,6 +200,7 @@ NAMES: Final[dict[str, Any]] = {
             ("dropout", _dropout.dropout),
             ("alpha_dropout", _dropout.alpha_dropout),
             ("feature_alpha_dropout", _dropout.feature_alpha_dropout),
+            ("feature_dropout", _dropout.feature_dropout),
         )
         for inplace in (False, True)
     },
@@ -229,6 +230,7 @@ NAMES: Final[dict[str, Any]] = {
     "group_norm": _norm.torch_group_norm,
     "instance_norm": _norm.torch_instance_norm,
     "native_batch_norm": _norm.native_batch_norm,
+    "native_dropout": _dropout.native_dropout,
     "native_group_norm": _norm.native_group_norm,
     "native_layer_norm": _norm.native_layer_norm,
     "bilinear": _triplet.bilinear,
