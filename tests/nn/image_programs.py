@@ -240,10 +240,13 @@ def functions_that_refuse(torch: Any, say: Say) -> None:
 
 
 @program
-def numbers_drawn_for_windows(torch: Any, say: Say) -> None:
+def numbers_drawn(torch: Any, say: Say) -> None:
     torch.manual_seed(5)
     x = torch.arange(162.0).sin().reshape(1, 2, 9, 9)
     say.numbers(*torch.nn.functional.fractional_max_pool2d(x, 2, output_size=3, return_indices=True))
+    for train in (True, None, False):
+        say.numbers(*torch.native_dropout(x[0], 0.4, train))
+    say.numbers(torch.native_dropout(x[0], 1.0, True)[0], torch.feature_dropout(x, 0.5, True))
     say.numbers(torch.nn.FractionalMaxPool3d(2, output_size=1)(x.reshape(1, 2, 3, 9, 3)))
 
 
