@@ -14,6 +14,7 @@ from .creation import as_array, born, check_dtype
 from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
 from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
+from .ops.copies import full_like as filled_like
 from .size import check_device
 from .tensor import Tensor
 
@@ -275,8 +276,7 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     data = input._data
     if data.__class__ is not np.ndarray:
         source: Any = input if dtype is None else input.to(dtype)
-        made = source.detach() * 0
-        return made if not fill else made + fill
+        return filled_like(source.detach(), 0 if fill is None else fill)
     if fill is None:
         return born(np.empty_like(data, d), requires_grad)
     if not fill:
