@@ -99,7 +99,7 @@ def race(contenders: list[Callable[[], Any]], rounds: int, clock: Callable[[], f
         run()
         start = clock()
         run()
-        repeats.append(max(1, int(2e-3 / max(clock() - start, 1e-7))))
+        repeats.append(max(1, int(5e-4 / max(clock() - start, 1e-7))))
     best = [math.inf] * len(contenders)
     for _ in range(rounds):
         for i, run in enumerate(contenders):

@@ -178,12 +178,14 @@ def choose_tiles(
     most = max(1, _TILE_BYTES // max(block_bytes, 1))
     best, best_cost = (blocks, panels), math.inf
     for column_tiles in range(1, min(panels, wanted) + 1):
-        row_tiles = min(blocks, max(-(-wanted // column_tiles), -(-blocks // most)))
-        tile = -(-blocks // row_tiles), -(-panels // column_tiles)
-        count = -(-blocks // tile[0]) * -(-panels // tile[1]) * batches
-        cost = -(-count // threads) * tile[0] * tile[1] * (1 + 0.01 * abs(math.log(row_tiles / column_tiles)))
-        if cost < best_cost:
-            best, best_cost = tile, cost
+        fewest = max(-(-wanted // column_tiles), -(-blocks // most))
+        for row_tiles in range(min(blocks, fewest), min(blocks, fewest + threads - 1) + 1):
+            tile = -(-blocks // row_tiles), -(-panels // column_tiles)
+            count = -(-blocks // tile[0]) * -(-panels // tile[1]) * batches
+            shape = 1 + 0.02 * math.log(column_tiles) + 0.01 * math.log(row_tiles)
+            cost = -(-count // threads) * tile[0] * tile[1] * shape
+            if cost < best_cost:
+                best, best_cost = tile, cost
     return best
 
 
