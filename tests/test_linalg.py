@@ -146,3 +146,24 @@ def test_scripts_use_methods_and_functions_that_load_late() -> None:
     assert a.det() == pytest.approx(5.0) and torch.det(a) == pytest.approx(5.0)
     assert torch.allclose(a.lu_solve(*a.lu()), torch.eye(2), atol=1e-6)
     assert a.clone().renorm_(2, 0, 1.0).norm(dim=1).tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_a_few_eigenvalues_of_a_large_matrix_are_those_of_all_with_their_gradients() -> None:
+    a = matrix(10, 12, 12, grad=False)
+    a = (a @ a.mT + torch.diag(torch.arange(12.0).double())).requires_grad_()
+    b = (torch.eye(12).double() * 2 + 0.1).requires_grad_()
+    start = matrix(11, 12, 2, grad=False)
+    weights = torch.arange(1.0, 13.0).double().unsqueeze(-1)
+
+    def loss(values: Any, vectors: Any) -> Any:
+        return (values**2).sum() + ((vectors * weights).sum(0) ** 2).sum()
+
+    few = loss(*torch.lobpcg(a, X=start, tol=1e-11, largest=True))
+    values, vectors = torch.linalg.eigh(a)
+    all_of_them = loss(values[-2:].flip(0), vectors[:, -2:].flip(1))
+    assert few.item() == pytest.approx(all_of_them.item(), rel=1e-8)
+    one, other = (torch.autograd.grad(x, a)[0] for x in (few, all_of_them))
+    assert torch.allclose(one, (other + other.mT) / 2, atol=1e-5)
+    found, x = torch.lobpcg(a, B=b, X=start, tol=1e-11, largest=False)
+    assert torch.allclose(a @ x, b @ x * found, atol=1e-6)
+    assert all(g.isfinite().all() for g in torch.autograd.grad(loss(found, x), (a, b)))

@@ -48,13 +48,14 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "norms": ("dist", "dist", ""),
     "pseudoinverse": ("pinverse", "pinverse", ""),
     "qr": ("geqrf orgqr ormqr qr", "geqrf orgqr ormqr qr", ""),
+    "removed": ("eig lstsq solve symeig", "eig lstsq solve symeig", ""),
     "singular": ("svd", "svd", ""),
     "systems": ("det inverse logdet slogdet", "det inverse logdet slogdet", ""),
     "triangular": ("triangular_solve", "triangular_solve", ""),
 }
 # Modules beside `ops/` -> names of functions.
 _BESIDE: Final = {
-    "lowrank": "pca_lowrank svd_lowrank",
+    "lowrank": "lobpcg pca_lowrank svd_lowrank",
     "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
 }
 _MODULES: Final[dict[str, Any]] = {name: lazy.module(f"cotangent.ops.{name}") for name in _FAMILIES}

@@ -1,6 +1,7 @@
-"""Singular values of large matrices of low rank, by random projections.
+"""A few singular values or eigenvalues of large matrices, from a random start.
 
-Halko, Martinsson and Tropp, Finding structure with randomness (2011), algorithms 4.4 and 5.1.
+Halko, Martinsson and Tropp, Finding structure with randomness (2011), algorithms 4.4 and 5.1; and the locally
+optimal block preconditioned conjugate gradient method of Knyazev (2001).
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from typing import Any
 
 from . import random
 from .config import settings
-from .dtypes import FLOATING
+from .dtypes import FLOATING, finfo
+from .ops.cholesky import linalg_cholesky
 from .ops.matmul import matmul
+from .ops.partial_eigen import lobpcg_of
 from .ops.qr import linalg_qr
 from .ops.singular import linalg_svd
+from .ops.triangular import solve_triangular
 
-__all__ = ["pca_lowrank", "svd_lowrank"]
+__all__ = ["lobpcg", "pca_lowrank", "svd_lowrank"]
 
 
 def _adjoint(a: Any) -> Any:
@@ -101,3 +105,81 @@ def pca_lowrank(A: Any, q: int | None = None, center: bool = True, niter: int = 
     if niter < 0:
         raise ValueError(f"niter(={niter}) must be non-negative integer")
     return svd_lowrank(A - A.mean(dim=(-2,), keepdim=True) if center else A, q, niter)
+
+
+def lobpcg(
+    A: Any,
+    k: int | None = None,
+    B: Any = None,
+    X: Any = None,
+    n: int | None = None,
+    iK: Any = None,
+    niter: int | None = None,
+    tol: float | None = None,
+    largest: bool | None = None,
+    method: str | None = None,
+    tracker: None = None,
+    ortho_iparams: dict[str, int] | None = None,
+    ortho_fparams: dict[str, float] | None = None,
+    ortho_bparams: dict[str, bool] | None = None,
+) -> tuple[Any, Any]:
+    """A few of the largest or smallest eigenvalues of A x = e B x, A symmetric and B positive-definite.
+
+    Args:
+        A: (..., m, m).
+        k: how many; as many as X has columns, or one.
+        B: (..., m, m); the unit matrix if None.
+        X: (..., m, n), where to start; random numbers if None.
+        n: how many columns to draw, if X is None.
+        iK: (..., m, m), a preconditioner.
+        niter: the most rounds, 1000 by default.
+        tol: how small residuals are to be, the root of eps by default.
+        largest: the largest (the default) or the smallest.
+        method, ortho_iparams, ortho_fparams, ortho_bparams: accepted for PyTorch's sake; there is one method.
+        tracker: must be None.
+
+    Returns:
+        `(E, X)` of shapes (..., k) and (..., m, k).
+
+    Raises:
+        AssertionError: if A is not square.
+        ValueError: if m is less than 3 n.
+        NotImplementedError: if there is a `tracker`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> A = torch.diag(torch.arange(1.0, 10.0))
+        >>> torch.allclose(torch.lobpcg(A, k=2)[0], torch.tensor([9.0, 8.0]))
+        True
+    """
+    if tracker is not None:
+        raise NotImplementedError("lobpcg: there is no tracker here")
+    if A.shape[-2] != A.shape[-1]:
+        raise AssertionError(f"A must be square, got shape {A.shape}")
+    m = A.shape[-1]
+    wanted = (1 if X is None else X.shape[-1]) if k is None else k
+    columns = (wanted if n is None else n) if X is None else X.shape[-1]
+    if m < 3 * columns:
+        raise ValueError(
+            f"LOBPCG algorithm is not applicable when the number of A rows (={m}) is smaller than 3 x the "
+            "number of "
+            f"requested eigenpairs (={columns})"
+        )
+    if X is None:
+        X = random.randn(*A.shape[:-1], columns, dtype=A.dtype)
+    elif tuple(X.shape[-2:]) != (m, columns):
+        raise AssertionError(f"X shape mismatch: got {X.shape}, expected {(m, columns)}")
+    lower = None
+    if B is not None:
+        # With B = L L^T this is the problem of L^-1 A L^-T, whose eigenvectors are L^T X.
+        lower = linalg_cholesky(B)
+        half = solve_triangular(lower, A, upper=False)
+        A = solve_triangular(_adjoint(lower), half, upper=True, left=False)
+        X = matmul(_adjoint(lower), X)
+        iK = None if iK is None else matmul(matmul(_adjoint(lower), iK), lower)
+    limit = finfo(A.dtype).eps ** 0.5 if tol is None else tol
+    rounds = 1000 if niter is None else niter if niter >= 0 else 10**6
+    values, vectors = lobpcg_of(A, X, iK, largest is None or largest, limit, rounds)
+    if lower is not None:
+        vectors = solve_triangular(_adjoint(lower), vectors, upper=True)
+    return values[..., :wanted], vectors[..., :wanted]

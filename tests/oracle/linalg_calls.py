@@ -180,6 +180,9 @@ L.eigvals(torch.eye(2),out=torch.ones(2)) | L.eigvals(torch.eye(2),out=torch.one
 torch.cholesky_inverse(torch.eye(2),out=torch.ones(2,2).double())
 torch.geqrf(torch.eye(2),out=(torch.ones(2,2).double(),torch.ones(2)))
 torch.inverse(torch.eye(2),out=torch.ones(2,2).double())
+torch.eig(A) | torch.symeig(A) | torch.solve(A, A) | torch.lstsq(A, A) | A.eig(True) | A.symeig() |
+  A.solve(A) | A.lstsq(A)
+torch.lobpcg(A) | torch.lobpcg(B) | torch.lobpcg(A, k=2) | torch.lobpcg(torch.eye(9), X=torch.ones(8, 2))
 """
 
 

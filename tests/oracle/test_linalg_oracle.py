@@ -15,7 +15,7 @@ from linalg_calls import calls, operands
 import cotangent
 
 # Functions whose results are determined up to signs, phases or a basis of a null space.
-NOT_UNIQUE = re.compile(r"(svd|svd_lowrank|pca_lowrank|eigh|eig|qr)\(")
+NOT_UNIQUE = re.compile(r"(svd|svd_lowrank|pca_lowrank|lobpcg|eigh|eig|qr)\(")
 # Where PyTorch's answer is none: inf in the inverse of a singular matrix, a condition number of rounding
 # errors, exponentials in 16 bits.
 VALUES_DIFFER = ("L.inv_ex(Z)", "L.cond(B)", "L.matrix_exp(H)", "torch.matrix_exp(H)")
