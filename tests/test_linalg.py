@@ -33,6 +33,28 @@ def test_the_packed_qr_has_derivatives(shape: tuple[int, ...], complex: bool) ->
 
 
 @KINDS
+@pytest.mark.parametrize("hermitian", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_symmetric_factors_have_derivatives(scale: float, hermitian: bool, complex: bool) -> None:
+    a = matrix(12, 3, 3, complex=complex, grad=False)
+    a.diagonal().mul_(scale)  # a small diagonal makes blocks of two
+    b = matrix(13, 3, 1, complex=complex)
+
+    def factors(a: Any) -> Any:
+        return torch.linalg.ldl_factor(a + (a.mH if hermitian else a.mT), hermitian=hermitian)
+
+    def solved(a: Any, b: Any) -> Any:
+        return torch.linalg.ldl_solve(*factors(a), b, hermitian=hermitian)
+
+    assert scale == 1 or factors(a).pivots.min() < 0
+    a.requires_grad_()
+    assert gradcheck(lambda a: factors(a).LD, (a,))
+    assert gradgradcheck(lambda a: factors(a).LD, (a,))
+    assert gradcheck(solved, (a, b))
+    assert gradgradcheck(solved, (a, b))
+
+
+@KINDS
 @pytest.mark.parametrize("order", [1, -1, "fro", "nuc", float("inf"), float("-inf")])
 def test_condition_numbers_by_the_inverse_have_derivatives(order: Any, complex: bool) -> None:
     a = matrix(2, 3, 3, complex=complex)

@@ -145,30 +145,3 @@ def lstsq(a: Array, b: Array, rcond: float, driver: str) -> tuple[Array, Array, 
     if driver in ("gels", "gelsy"):
         values = np.zeros(0, real)
     return x, rest, ranks, values
-
-
-def ldl_factor(a: Array, hermitian: bool) -> tuple[Array, Array, Array]:
-    """(L and D of A = L D L^T in one array, pivots, info), by the method of Bunch and Kaufman."""
-    out = np.empty_like(a)
-    pivots = np.zeros(a.shape[:-1], np.int32)
-    info = np.zeros(a.shape[:-2], np.int32)
-    if a.size:
-        name = "hetrf" if hermitian and a.dtype.kind == "c" else "sytrf"
-        factor = routine(name, a.dtype)
-        factors, rows, marks = flat(out), flat(pivots, 1), info.reshape(-1)
-        for i, matrix in enumerate(flat(a)):
-            factors[i], rows[i], marks[i] = factor(matrix, lower=1)
-    return np.tril(out), pivots, info
-
-
-def ldl_solve(ld: Array, pivots: Array, b: Array, hermitian: bool) -> Array:
-    """X of A X = B from the packed factors of A."""
-    if not b.size:
-        return b.copy()
-    name = "hetrs" if hermitian and ld.dtype.kind == "c" else "sytrs"
-    out = np.empty(b.shape, b.dtype)
-    found = flat(out)
-    solver = routine(name, b.dtype)
-    for i, (packed, exchanges, right) in enumerate(zip(flat(ld), flat(pivots, 1), flat(b), strict=True)):
-        found[i] = solver(packed, exchanges, right, lower=1)[0]
-    return out

@@ -7,16 +7,21 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..kernels import spectral as k
+from ..kernels import symmetric as k
 from .arguments import REQUIRED, deliver_exact
-from .matmul import conj_of
+from .join import zeros_of
+from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     at_least_matrix,
     batch_rule,
     broadcast_lead,
     deliver_each,
+    diagonal,
+    factorisation,
     inexact,
+    on_diagonal,
     probe,
+    product,
     raise_for,
     same_dtype,
     square,
@@ -24,27 +29,110 @@ from .matrices import (
     tensor,
     with_lead,
 )  # fmt: skip
+from .qr import unit_of
 from .results import named_result
-from .table import general
+from .systems import inverse_of
+from .table import general, linear
+from .triangles import tril_of
+from .triangular import triangular_of
 
-ldl_factor_of: Any = general(
+# L without its diagonal and D, from the packed form; and the transpose of that.
+spread_of: Any = linear(
+    "spread_of(input, pivots | hermitian)",
+    k.ldl_spread,
+    nout=2,
+    batch=batch_rule,
+    infer=probe(lambda a, pivots, hermitian: (a, a)),
+    node="LdlUnpackBackward0",
+    public="ldl_unpack",
+    input=lambda g, input_shape, pivots, hermitian: packed_of(
+        _or_zeros(g[0], g[1], input_shape), _or_zeros(g[1], g[0], input_shape), pivots, hermitian
+    ),
+)
+packed_of: Any = linear(
+    "packed_of(low, middle, pivots | hermitian)",
+    k.ldl_packed,
+    batch=batch_rule,
+    infer=probe(lambda low, middle, pivots, hermitian: low),
+    node="LdlUnpackBackward0",
+    public="ldl_unpack",
+    low=lambda g, pivots, hermitian: spread_of(g, pivots, hermitian)[0],
+    middle=lambda g, pivots, hermitian: spread_of(g, pivots, hermitian)[1],
+)
+order_of: Any = general(
+    "order_of(pivots, like)", k.ldl_order, batch=batch_rule, infer=probe(lambda pivots, like: like)
+)
+below_of: Any = general(
+    "below_of(pivots, like)", k.ldl_below, batch=batch_rule, infer=probe(lambda pivots, like: like)
+)
+
+
+def _or_zeros(g: Any, other: Any, shape: Any) -> Any:
+    return zeros_of(other, tuple(shape)) if g is None else g
+
+
+def _factor_rule(g: Any, input_dtype: Any, out0: Any, out1: Any, hermitian: bool) -> Any:
+    """The cotangent of A = P L D L^H P^T, where a change of A does not change the order or the blocks.
+
+    With M = L^-1 P^T dA P L^-H, dD is the blocks of M on the diagonal, and what of M stands below them is
+    (L^-1 dL) D. PyTorch has no derivative of it.
+    """
+    low, middle = spread_of(out0, out1, hermitian)
+    low = low + unit_of(low)
+    p, below = order_of(out1, out0), below_of(out1, out0)
+    of_low, of_middle = spread_of(g[0], out1, hermitian)
+    inverse = adjoint_matrix(inverse_of(middle, "")[0])
+    of_m = product(product(adjoint_matrix(low), of_low), inverse) * below + tril_of(of_middle, 0)
+    turned = adjoint_matrix(low)
+    half = triangular_of(turned, of_m, True, True, True)
+    # The factor on the right is L^-1, or of symmetric matrices its conjugate.
+    found = triangular_of(low if hermitian else conj_of(low), half, False, False, True)
+    found = product(product(p, found), adjoint_matrix(p))
+    # One triangle of A is read.
+    mirrored = adjoint_matrix(found) if hermitian else conj_of(adjoint_matrix(found))
+    total = tril_of(found, 0) + tril_of(mirrored, -1)
+    if hermitian and input_dtype.kind == "c":
+        middle_part = diagonal(total)
+        total = total + on_diagonal((conj_of(middle_part) - middle_part) * 0.5)
+    return total
+
+
+ldl_factor_of: Any = factorisation(
     "ldl_factor_of(input | hermitian)",
     k.ldl_factor,
+    1,
+    2,
     nout=3,
-    nondiff_outputs=(1, 2),
-    batch=batch_rule,
-    infer=probe(k.ldl_factor),
+    node="LinalgLdlFactorExBackward0",
     public="linalg_ldl_factor_ex",
+    input=_factor_rule,
 )
-# PyTorch has no derivative here either; X is linear in B, so that one is easily had.
 ldl_solve_of: Any = general(
     "ldl_solve_of(LD, pivots, B | hermitian)",
     k.ldl_solve,
     batch=batch_rule,
     infer=lambda ld, pivots, b, hermitian: np.zeros(b.shape, getattr(b, "np_dtype", None) or b.dtype),
+    node="LinalgLdlSolveBackward0",
     public="linalg_ldl_solve",
+    LD=lambda g, LD, pivots, out, hermitian: _solve_rule(g, LD, pivots, out, hermitian),
     B=lambda g, LD, pivots, hermitian: _adjoint_solved(g, LD, pivots, hermitian),
 )
+
+
+def _solve_rule(g: Any, ld: Any, pivots: Any, x: Any, hermitian: bool) -> Any:
+    """With A X = B: gA = -gB X^H, and A = P L D L^H P^T (or L^T)."""
+    low, middle = spread_of(ld, pivots, hermitian)
+    low = low + unit_of(low)
+    p = order_of(pivots, ld)
+    of_a = -product(_adjoint_solved(g, ld, pivots, hermitian), adjoint_matrix(x))
+    of_a = product(product(adjoint_matrix(p), of_a), p)
+    # Of Y = L D L': gL = gY (D L')^H + (from the right factor) the mirrored (gY)' L D^H.
+    right = adjoint_matrix(low) if hermitian else conj_of(adjoint_matrix(low))
+    of_left = product(of_a, adjoint_matrix(product(middle, right)))
+    of_right = product(adjoint_matrix(product(low, middle)), of_a)
+    mirrored = adjoint_matrix(of_right) if hermitian else conj_of(adjoint_matrix(of_right))
+    of_middle = product(product(adjoint_matrix(low), of_a), adjoint_matrix(right))
+    return packed_of(of_left + mirrored, of_middle, pivots, hermitian)
 
 
 def _adjoint_solved(g: Any, ld: Any, pivots: Any, hermitian: bool) -> Any:
