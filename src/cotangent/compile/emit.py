@@ -30,7 +30,7 @@ class Emitted:
     """Steps whose buffers are spots, and the bytes of scratch memory they share.
 
     Attributes:
-        flops: multiply-adds count two.
+        flops: of products; multiply-adds count two.
         nbytes: read and written.
     """
 
@@ -152,7 +152,7 @@ def emit_loop(unit: LoopUnit, stored: list[Base]) -> Emitted:
         found.append((step, where))
     size = math.prod(shape)
     moved = sum(math.prod(n for n, s in zip(shape, o.strides) if s) * ITEMSIZE[o.dtype] for o in operands)
-    return Emitted(found, scratch, float(size * len(unit.nodes)), float(moved))
+    return Emitted(found, scratch, 0.0, float(moved))
 
 
 def _matrix(val: Val, batch: tuple[int, ...]) -> tuple[Layout, int]:
@@ -291,18 +291,21 @@ def emit_special(unit: SpecialUnit) -> Emitted:
 
 def _planned(node: Special) -> Emitted:
     """The steps of a contraction that is planned already."""
-    plan, names, result = node.statics
+    plan, names, result, _ = node.statics
     spots = {
         name: Spot(a.base, a.offset * ITEMSIZE[a.kind]) for name, a in zip(names, node.args, strict=True)
     }
     spots[result], spots["scratch"] = Spot(node.out, 0), Spot(None, 0)
     for name, table in plan.tables.items():
         spots[name] = Spot(Base(table.shape, "i64", dense(table.shape), "const", table), 0)
+    sizes = [math.prod(a.shape) for a in node.args] + [math.prod(node.out.shape)]
+    # Each of the three arrays of a convolution has two of its three extents (but for the border).
+    flops = 2.0 * math.sqrt(math.prod(sizes) * math.prod(node.statics[3]))
     made = contract_steps(plan, dict.fromkeys(spots.keys() - plan.tables.keys(), 0))
     found = [
         (step, [spots[role] for role in part.roles]) for part, step in zip(plan.parts, made, strict=True)
     ]
-    return Emitted(found, plan.scratch, 0.0, float(node.out.nbytes))
+    return Emitted(found, plan.scratch, flops, float(node.out.nbytes))
 
 
 def _cat(node: Special) -> list[tuple[runtime.Step, list[Spot]]]:

@@ -110,6 +110,18 @@ class Compiled:
     def _warn(self, reason: str) -> None:
         warnings.warn(f"torch.compile: {reason}. It runs uncompiled from now on.", UserWarning, stacklevel=5)
 
+    def work(self) -> tuple[float, float]:
+        """What the newest program computes and moves: floating-point operations and bytes.
+
+        Raises:
+            RuntimeError: if there is none.
+        """
+        programs = [e.program.native for entries in self.entries.values() for e in entries]
+        if not programs or programs[0] is None:
+            raise RuntimeError("nothing has been compiled")
+        found: tuple[float, float] = programs[0].work()
+        return found
+
     def show(self) -> str:
         """The programs made so far, as text."""
         parts = [str(e.program.forward) for entries in self.entries.values() for e in entries]

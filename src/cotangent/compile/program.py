@@ -164,6 +164,11 @@ class Program(Writer):
             return unit.epilogue is None or id(base) in users
         return id(base) in users
 
+    def work(self) -> tuple[float, float]:
+        """Floating-point operations of the products, and bytes that all units read and write."""
+        flops = sum(e.flops for e in self.emitted.values())
+        return flops, sum(e.nbytes for e in self.emitted.values() if not e.flops)
+
     # -- text ------------------------------------------------------------------------------------------
 
     def build(self) -> Callable[[Any, Any], Any]:

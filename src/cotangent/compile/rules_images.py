@@ -28,10 +28,10 @@ def _conv(x_shape: Any, w_shape: Any, out: Any, kind: str, statics: Any) -> Conv
     )  # fmt: skip
 
 
-def _run(b: Any, plan: Any, roles: dict[str, Any], result: str, shape: Any, kind: str) -> Any:
+def _run(b: Any, plan: Any, roles: dict[str, Any], result: str, shape: Any, kind: str, kernel: Any) -> Any:
     names = tuple(roles)
     args = [b.dense(roles[name].v) for name in names]
-    return H(b, b.special("plan", args, (plan, names, result), tuple(shape), kind))
+    return H(b, b.special("plan", args, (plan, names, result, tuple(kernel)), tuple(shape), kind))
 
 
 def _with_bias(result: Any, bias: Any) -> Any:
@@ -48,7 +48,9 @@ def _convolve(b: Any, x: Any, w: Any, bias: Any, *statics: Any) -> Any:
         for n, k, s, p, d in zip(conv.sizes, conv.kernel, conv.stride, conv.padding, conv.dilation)
     )
     plan = plan_forward(conv, machine(), settings.thread_count())
-    return _with_bias(_run(b, plan, {"x": x, "w": w}, "y", (x.shape[0], w.shape[0], *out), x.kind), bias)
+    return _with_bias(
+        _run(b, plan, {"x": x, "w": w}, "y", (x.shape[0], w.shape[0], *out), x.kind, conv.kernel), bias
+    )
 
 
 @rule("conv_transpose_of")
@@ -58,7 +60,7 @@ def _transposed(b: Any, g: Any, w: Any, bias: Any, sizes: Any, *statics: Any) ->
     shape = (g.shape[0], w.shape[1] * statics[3], *sizes)
     conv = _conv(shape, w.shape, g.shape[2:], g.kind, statics)
     plan = plan_input_gradient(conv, machine(), settings.thread_count())
-    return _with_bias(_run(b, plan, {"g": g, "w": w}, "x", shape, g.kind), bias)
+    return _with_bias(_run(b, plan, {"g": g, "w": w}, "x", shape, g.kind, conv.kernel), bias)
 
 
 @rule("conv_weight")
@@ -68,7 +70,7 @@ def _weight(b: Any, g: Any, x: Any, window: Any, *statics: Any) -> Any:
     shape = (g.shape[1], x.shape[1] // statics[3], *window)
     conv = _conv(x.shape, shape, g.shape[2:], g.kind, statics)
     plan = plan_weight_gradient(conv, machine(), settings.thread_count())
-    return _run(b, plan, {"x": x, "g": g}, "w", shape, g.kind)
+    return _run(b, plan, {"x": x, "g": g}, "w", shape, g.kind, conv.kernel)
 
 
 # -- pooling -----------------------------------------------------------------------------------------------
