@@ -341,7 +341,7 @@ def report(case: str, rounds: dict[str, list[dict[str, Any]]], failed: dict[str,
     floor = min((r["floor"] for r in rounds.get("compiled", [])), default=math.nan)
     if floor == floor:
         ratio = best["compiled"] / floor
-        print(f"  floor          {floor * 1e3:9.3f} ms   the best compiled step takes {ratio:.2f} times as long")
+        print(f"  floor          {floor * 1e3:9.3f} ms   the best compiled step takes {ratio:.2f} times that")
     return {"median": medians, "best": best, "floor": floor, "failed": failed}
 
 

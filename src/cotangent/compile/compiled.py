@@ -22,7 +22,7 @@ from . import program as native
 from .execute import Writer
 from .graph import Graph
 from .guards import Finder, names_in
-from .passes import prune, simplify
+from .passes import prune, simplify, turn_products
 from .recorder import put
 from .tracing import Made, Outcome, Outer, Told, Traced, tensor_like
 
@@ -95,10 +95,10 @@ class Program:
             list(recorder.guards.values()),
         )
         graph.told = [v.number for v in _told(outcome)]
-        graph = simplify(graph)
+        graph = turn_products(simplify(graph))
         forward, backward = graph, None
         if history is not None and not history.freed:
-            forward, backward = _split(graph, history, len(wanted), cotangents)
+            forward, backward = _split(graph, history, len(wanted), cotangents, recorder.count)
         forward = prune(forward)
         used = set(forward.roots())
         for step in forward.steps:
@@ -218,11 +218,15 @@ def _all_made(outcome: Outcome) -> list[Made]:
     return list(found.values())
 
 
-def _split(graph: Graph, history: Any, count: int, cotangents: list[int]) -> tuple[Graph, Graph]:
-    """The forward and the backward part of a graph; the forward also gives what the backward reads."""
+def _split(graph: Graph, history: Any, count: int, cotangents: list[int], traced: int) -> tuple[Graph, Graph]:
+    """The forward and the backward part of a graph; the forward also gives what the backward reads.
+
+    Values from number `traced` on were made by passes.
+    """
     first = min(cotangents)
-    early = [s for s in graph.steps if s.results[0] < first]
-    late = [s for s in graph.steps if s.results[0] >= first]
+    backward = (k for k, s in enumerate(graph.steps) if first <= s.results[0] < traced)
+    begin = next(backward, len(graph.steps))
+    early, late = graph.steps[:begin], graph.steps[begin:]
     made = {r for s in late for r in s.results}
     saved: dict[int, None] = {}
     wanted = [graph.of(n) for n in graph.wanted[count:]]

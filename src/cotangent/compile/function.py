@@ -19,6 +19,7 @@ from .tracing import trace_call
 LIMIT: Final = 8
 _MODES: Final = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
+_show: Final[Any] = lazy.module("cotangent.compile.show")
 _optimized: Final[Any] = lazy.module("cotangent.nn.optimized")
 
 
@@ -122,10 +123,27 @@ class Compiled:
         found: tuple[float, float] = programs[0].work()
         return found
 
-    def show(self) -> str:
-        """The programs made so far, as text."""
-        parts = [str(e.program.forward) for entries in self.entries.values() for e in entries]
-        return "\n\n".join(parts) if parts else "not called yet"
+    def show(self, timed: bool = False) -> str:
+        """The programs made so far, as text: tape, fused groups, memory plan.
+
+        Args:
+            timed: whether to measure each group beside its floor (on memory of its own; nothing is changed).
+
+        Returns:
+            The text.
+        """
+        entries = [e for held in self.entries.values() for e in held]
+        if not entries:
+            return "not called yet"
+        parts = []
+        peak, bandwidth = _show.machine() if timed else (0.0, 0.0)
+        for entry in entries:
+            parts.append(str(entry.program.forward))
+            native = entry.program.native
+            if native is not None:
+                parts.append(_show.table(native, peak, bandwidth) if timed else _show.groups(native))
+                parts.append(_show.memory(native))
+        return "\n\n".join(parts)
 
 
 _off: Final = [0]

@@ -14,12 +14,31 @@ from typing import Any, Final
 
 import numpy as np
 
-from .ir import Base, Call, Const, Product, Reduce, Special, Val, array_like, dense
+from .ir import Base, Call, Const, Point, Product, Reduce, Special, Val, array_like, dense
 
 # How far back a node looks for a unit to join, and how much a unit may hold (registers, compile time).
 _BACK: Final = 96
 _MOST: Final = 72
 _OPERANDS: Final = 24
+# What costs more than to store its result.
+_DEAR: Final = frozenset(
+    (
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "sigmoid",
+        "tanh",
+        "erf",
+        "sin",
+        "cos",
+        "tan",
+        "sqrt",
+    )
+)
 
 
 @dataclass(eq=False)
@@ -103,9 +122,15 @@ class Fuser:
     def __init__(self) -> None:
         self.units: list[Any] = []
         self.home: dict[int, Any] = {}  # base -> unit
+        self.first: dict[int, Any] = {}  # base -> the node that reads it first
 
     def run(self, nodes: list[Any]) -> list[Any]:
         """The units of some nodes."""
+        for node in reversed(nodes):
+            for arg in node.args:
+                for a in arg if isinstance(arg, tuple) else (arg,):
+                    if isinstance(a, Val):
+                        self.first[id(a.base)] = node
         for node in nodes:
             if isinstance(node, Call):
                 unit: Any = CallUnit(len(self.units), node)
@@ -128,12 +153,32 @@ class Fuser:
         for unit in reversed(self.units[max(0, len(self.units) - _BACK) :]):
             if unit.order < latest:
                 break
-            if isinstance(unit, LoopUnit) and self.join(unit, node, over):
+            if not isinstance(unit, LoopUnit):
+                continue
+            if self._better_later(unit, node):
+                break
+            if self.join(unit, node, over):
                 return
         unit = LoopUnit(len(self.units), over)
         self.units.append(unit)
         joined = self.join(unit, node, over)
         assert joined, "a node fits a unit of its own"
+
+    def _better_later(self, unit: LoopUnit, node: Any) -> bool:
+        """Whether a node of one operand is only wanted by a loop that has to come after this one."""
+        values = [a for a in node.args if not isinstance(a, Const)]
+        user = self.first.get(id(node.out))
+        if len(values) != 1 or not isinstance(node, Point) or user is None or node.name in _DEAR:
+            return False
+        if isinstance(user, (Call, Product, Special)):
+            return False
+        for arg in user.args:
+            if isinstance(arg, Const) or arg.base is node.out or arg.base.role != "node":
+                continue
+            maker = self.home.get(id(arg.base))
+            if maker is None or maker.order > unit.order:
+                return True
+        return False
 
     def _maker(self, arg: Any) -> Any:
         return None if isinstance(arg, Const) else self.home.get(id(arg.base))
@@ -236,6 +281,25 @@ def same(a: tuple[int, ...], b: tuple[int, ...], shape: tuple[int, ...]) -> bool
     return all(x == y or n == 1 for x, y, n in zip(a, b, shape))
 
 
+def late(nodes: list[Any]) -> list[Any]:
+    """The nodes with scalar operations moved down to where they are first used.
+
+    What only a later loop reads is computed there, instead of being an output of the loop where its operands
+    happen to be.
+    """
+    first: dict[int, int] = {}
+    key = list(range(len(nodes)))
+    for k in range(len(nodes) - 1, -1, -1):
+        node = nodes[k]
+        if isinstance(node, Point):
+            key[k] = first.get(id(node.out), k)
+        for arg in node.args:
+            for a in arg if isinstance(arg, tuple) else (arg,):
+                if isinstance(a, Val):
+                    first[id(a.base)] = min(key[k], first.get(id(a.base), key[k]))
+    return [nodes[k] for k in sorted(range(len(nodes)), key=lambda k: (key[k], k))]
+
+
 def fuse(nodes: list[Any], wanted: set[int]) -> list[Any]:
     """Units for nodes.
 
@@ -246,7 +310,7 @@ def fuse(nodes: list[Any], wanted: set[int]) -> list[Any]:
     Returns:
         The units in order; loops that begin with a product are part of its unit.
     """
-    units = Fuser().run(nodes)
+    units = Fuser().run(late(nodes))
     users: dict[int, set[int]] = {}
     for k, unit in enumerate(units):
         for base in reads_of(unit):

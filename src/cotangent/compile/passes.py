@@ -72,6 +72,10 @@ def _div(state: _State, step: Instruction) -> int | None:
     return None
 
 
+def _scale(state: _State, step: Instruction) -> int | None:
+    return step.operands[0] if step.statics[0] == 1 and not hasattr(step.statics[0], "how") else None
+
+
 def _permuted(state: _State, step: Instruction) -> int | None:
     return step.operands[0] if tuple(step.statics[0]) == tuple(range(len(step.statics[0]))) else None
 
@@ -81,6 +85,7 @@ RULES: Final[dict[str, Callable[[_State, Instruction], int | None]]] = {
     "view_as_shape": _first, "reshape_any": _first, "reshape_alias": _first, "unsafe_view": _first,
     "expand_to": _first, "sum_to_size": _first, "positive": _first,
     "copy_to": _second, "mul": _mul, "div": _div, "permute_dims": _permuted,
+    "scale": _scale,
 }  # fmt: skip
 
 
@@ -164,6 +169,48 @@ def _fold(state: _State, step: Instruction) -> bool:
     for r in step.results:
         state.constants[r] = values[r]
     return True
+
+
+def turn_products(graph: Graph) -> Graph:
+    """Compute a product that is only read transposed as the transposed product: (a b)^T = b^T a^T."""
+    users: dict[int, list[Instruction]] = {}
+    for step in graph.steps:
+        for n in step.reads():
+            users.setdefault(n, []).append(step)
+    outside = set(graph.roots())
+    turned: dict[int, Instruction] = {}
+    for step in graph.steps:
+        if step.op.name == "mm":
+            result = step.results[0]
+            using = users.get(result, [])
+            if len(using) == 1 and using[0].op.name in _TURNS and result not in outside:
+                turned[using[0].results[0]] = step
+    if not turned:
+        return graph
+    gone = {id(step) for step in turned.values()}
+    count = max(graph.types, default=0)
+    steps: list[Instruction] = []
+    for step in graph.steps:
+        if id(step) in gone:
+            continue
+        product = turned.get(step.results[0])
+        if product is None:
+            steps.append(step)
+            continue
+        operands = []
+        for n in reversed(product.operands):
+            count += 1
+            shape, d = graph.types[n]
+            graph.types[count] = (shape[::-1], d)
+            steps.append(
+                step._replace(op=TABLE["t_matrix"], operands=(n,), results=(count,), shapes=(shape[::-1],))
+            )
+            operands.append(count)
+        steps.append(step._replace(op=product.op, operands=tuple(operands)))
+    return graph.but(steps=steps)
+
+
+_TURNS: Final = ("t_matrix", "adjoint_matrix")
 
 
 def prune(graph: Graph) -> Graph:
