@@ -53,7 +53,7 @@ CASES = [
     ("log10", mpmath.log10, (1e-37, 1e30), (1e-300, 1e300), 2.0),
     ("tanh", mpmath.tanh, (-1e3, 1e3), (-1e3, 1e3), 2.5),
     ("sigmoid", lambda x: 1 / (1 + mpmath.exp(-x)), (-86, 1e3), (-700, 1e3), 2.5),
-    ("erf", mpmath.erf, (-1e3, 1e3), (-1e3, 1e3), 1.0),
+    ("erf", mpmath.erf, (-1e3, 1e3), (-1e3, 1e3), 1.5),
     ("sin", mpmath.sin, (-1e30, 1e30), (-1e30, 1e30), 1.5),
     ("cos", mpmath.cos, (-1e30, 1e30), (-1e30, 1e30), 1.5),
     ("tan", mpmath.tan, (-1e3, 1e3), (-1e3, 1e3), 3.0),

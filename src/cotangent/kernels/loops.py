@@ -274,11 +274,14 @@ _HEAVY: Final = frozenset(
 )
 
 
-def _lanes(body: Body, length: int, *, reducing: bool = False) -> int:
-    """Elements at once: one register, or several where a reduction waits for its own last addition."""
+def _lanes(body: Body, length: int, *, reducing: bool = False, columns: bool = False) -> int:
+    """Elements at once: one register, or several where a reduction waits for its own last addition.
+
+    Columns that little is done with are taken by half the registers, as rows are read in longer runs.
+    """
     natural = max(jit.host().vector_bytes // max(widest(body), 2), 2)
     if reducing and not any(node[0] in _HEAVY for node in body.nodes):
-        natural *= 4
+        natural *= jit.host().registers // 2 if columns and len(body.nodes) <= 4 else 4
     while natural > 4 and natural // 2 >= length:
         natural //= 2
     return natural
@@ -315,10 +318,12 @@ def _elementwise(loop: Loop) -> Call:
 
 # Fewer parallel indices than this, and the reduced dimensions are cut as well.
 _PARTS: Final = 32
+_STRETCH: Final = 1 << 17
+_STRETCHES: Final = 64
 
 
-def _reduction(loop: Loop, plan: Plan) -> None:
-    """The kernels of a loop that reduces."""
+def _reduction(loop: Loop, plan: Plan, whole: bool = False) -> None:
+    """The kernels of a loop that reduces; `whole`: in one stage."""
     reduced = {axis % len(loop.shape) for axis in loop.axes} if loop.shape else set()
     if not all(loop.shape[d] for d in range(len(loop.shape)) if d not in reduced):
         return
@@ -346,7 +351,11 @@ def _reduction(loop: Loop, plan: Plan) -> None:
     cut = gone[0] if gone else inner
     simple = len(loop.passes) == 1 and not any(how.startswith("arg") for how, _ in loop.passes[0].reductions)
     chunks = parallel * length * (64 if columns else 1) // _CHUNK
-    parts = min(_PARTS // parallel, chunks, sizes[cut]) if simple else 1
+    parts = 1
+    if simple and not whole:
+        # Columns are passed over for a stretch of rows at a time, which stays in the cache for the next ones.
+        stretches = prod(sizes) // _STRETCH if columns else 0
+        parts = min(max(_PARTS // parallel, min(stretches, _STRETCHES)), chunks, sizes[cut])
     if parts < 2:
         plan.calls.append(_reduce_whole(loop, shape))
     else:
@@ -375,7 +384,12 @@ class _Shape:
             loop.body,
             loop.passes,
             finish,
-            _lanes(loop.body, self.sizes[self.inner], reducing=True),
+            _lanes(
+                loop.body,
+                self.sizes[self.inner],
+                reducing=True,
+                columns=self.columns and len(loop.passes) == 1,
+            ),
             split,
         )
 
@@ -457,7 +471,7 @@ def _reduce_in_parts(loop: Loop, shape: _Shape, plan: Plan, parts: int, cut: int
         refs,
     )
     before = len(plan.calls)
-    _reduction(combined, plan)
+    _reduction(combined, plan, whole=True)
     names = (*scratch, *moved)
     for later in plan.calls[before:]:
         later.buffers = tuple(names[b] for b in later.buffers)

@@ -78,9 +78,7 @@ def _steps(sizes: Sizes) -> Sizes:
 
 
 @in_float
-def max_pool(
-    a: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil: bool
-) -> Pair:
+def max_pool(a: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil: bool) -> Pair:
     """(largest element of each window, its flat position among the spatial dimensions)."""
     sizes = a.shape[a.ndim - len(kernel) :]
     out = pooled_sizes(sizes, kernel, stride, padding, dilation, ceil)
