@@ -221,7 +221,7 @@ def shifted(op: Primitive, statics: tuple[Any, ...], size: int) -> tuple[Any, ..
     for name, value in zip(op.statics, statics, strict=True):
         if name in AXES and value is not None:
             value = value + 1 if isinstance(value, int) else tuple(d + 1 for d in value)
-            if name == "dims" and op.name == "permute_dims":
+            if name == "dims" and op.name.startswith("permute_dims"):
                 value = (0, *value)
         elif name in SHAPES:
             value = (size, *value)

@@ -11,7 +11,8 @@ from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import moments as k
 from .arguments import deliver_exact
-from .complex import sgn
+from .complex import real_part, sgn
+from .matmul import conj_of
 from .matrices import tensor
 from .reduce import all_dims, spread
 from .table import general
@@ -52,7 +53,8 @@ zero_safe_ratio: Any = general(
     other=lambda g, input, other: -g * zero_safe_ratio(zero_safe_ratio(input, other), other),
 )
 norm_ties: Any = general("norm_ties(input, whole | dims)", _ties)
-# x |x|**(p-2), the direction of a norm of order p, and its derivative (p-1) |x|**(p-2)
+# x |x|**(p-2), the direction of a norm of order p; its derivative along dx, for complex numbers too, is
+# |x|**(p-2) dx + (p-2) x |x|**(p-4) Re(conj(x) dx)
 norm_power: Any = general(
     "norm_power(input | ord)",
     lambda a, ord: np.where(
@@ -60,7 +62,10 @@ norm_power: Any = general(
     ).astype(a.dtype),
     node="MulBackward0",
     public="mul",
-    input=lambda g, input, ord: g * abs_power(input, ord - 2) * (ord - 1),
+    input=lambda g, input, ord: (
+        g * abs_power(input, ord - 2)
+        + norm_power(input, ord - 2) * (real_part(conj_of(input) * g) * (ord - 2))
+    ),
 )
 abs_power: Any = general(
     "abs_power(input | exponent)",
@@ -69,7 +74,7 @@ abs_power: Any = general(
     ).astype(a.dtype),
     node="PowBackward0",
     public="pow",
-    input=lambda g, input, exponent: g * norm_power(input, exponent) * exponent,
+    input=lambda g, input, exponent: norm_power(input, exponent) * (real_part(g) * exponent),
 )
 norm_scale: Any = general(
     "norm_scale(input | ord)",

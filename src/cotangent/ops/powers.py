@@ -113,14 +113,14 @@ def _ldexp_out(result: Any, out: Any, _input: Any) -> None:
         raise _ldexp_cast_error(None, out.dtype)
 
 
-ldexp = elementwise(
+ldexp: Any = elementwise(
     "ldexp(input, other)",
     k.ldexp,
     result=FLOAT,
     cast_error=_ldexp_cast_error,
     out_check=_ldexp_out,
     strict=("input", "other"),
-    input=lambda g, other: g * pow_base(other, 2.0),
+    input=lambda g, other: ldexp(g, other),
     other=lambda g, out: g * (out * _LN2),
     doc=of_two(
         "input * 2 ** other.",

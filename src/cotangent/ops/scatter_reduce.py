@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from ..errors import check_dim
 from ..kernels import scatter_reduce as k
 from .arguments import deliver_exact
 from .gather import check_scatter, gather_along, pad_to
+from .reduce import sum_all
+from .select import choose
 from .table import general
+from .views import expand_to, slice_of
 
-# How much each element moves the result: constants, except for products, whose second derivative is refused.
+# How much each element moves the result, as constants.
 scatter_weights = general(
     "scatter_weights(input, src, index | dim, reduce, include_self)", k.scatter_weights, nout=2
 )
 
 
-def _no_second(g: Any) -> Any:
-    raise RuntimeError("the derivative of scatter_reduce's backward is not implemented for reduce='prod'")
+def _unknown(g: Any, shape: tuple[int, ...]) -> Any:
+    """nan if a second derivative is asked for where it is not known: of products with a zero among the
+    factors."""
+    total = None
+    for part in g:
+        if part is not None:
+            size = sum_all(part * part)
+            total = size if total is None else total + size
+    return expand_to(choose(total == 0.0, 0.0, math.nan), shape)
 
 
-product_weights = general(
-    "product_weights(input, src, index | dim, reduce, include_self)",
-    k.scatter_weights,
+zero_weights = general(
+    "zero_weights(input, src, index | dim, include_self)",
+    lambda a, src, index, dim, include_self: k.scatter_weights(a, src, index, dim, "prod", include_self),
     nout=2,
-    input=_no_second,
-    src=_no_second,
+    input=lambda g, input_shape: _unknown(g, input_shape),
+    src=lambda g, src_shape: _unknown(g, src_shape),
 )
 
 
-def weights_of(input: Any, src: Any, index: Any, dim: int, reduce: str, include_self: bool) -> Any:
-    if reduce == "prod":
-        return product_weights(input, src, index, dim, reduce, include_self)
-    return scatter_weights(input, src, index, dim, reduce, include_self)
+def weights_of(
+    input: Any, src: Any, index: Any, out: Any, dim: int, reduce: str, include_self: bool
+) -> tuple[Any, Any]:
+    """How much each element of `input` and of `src` moves the result `out`."""
+    if reduce != "prod":
+        found: tuple[Any, Any] = scatter_weights(input, src, index, dim, reduce, include_self)
+        return found
+    # The product without a factor is divided by that, as long as no factor is zero.
+    whole, part = gather_along(out, index, dim), cut_to(src, index.shape)
+    fine = (whole != 0.0) & (part != 0.0)
+    alone = zero_weights(input, src, index, dim, include_self)
+    theirs = choose(fine, whole / choose(fine, part, 1.0), alone[1])
+    if not include_self:
+        return scatter_weights(input, src, index, dim, reduce, include_self)[0], theirs
+    fine = (out != 0.0) & (input != 0.0)
+    return choose(fine, out / choose(fine, input, 1.0), alone[0]), theirs
+
+
+def cut_to(src: Any, shape: Any) -> Any:
+    """The part of `src` that an index of that shape reads."""
+    for d, n in enumerate(shape):
+        if src.shape[d] != n:
+            src = slice_of(src, d, 0, n, 1)
+    return src
 
 
 scatter_reduce_of = general(
@@ -41,11 +72,12 @@ scatter_reduce_of = general(
     node="ScatterReduceBackward0",
     public="scatter_reduce",
     batch="aligned",
-    input=lambda g, input, src, index, dim, reduce, include_self: (
-        g * weights_of(input, src, index, dim, reduce, include_self)[0]
+    input=lambda g, input, src, index, out, dim, reduce, include_self: (
+        g * weights_of(input, src, index, out, dim, reduce, include_self)[0]
     ),
-    src=lambda g, input, src, src_shape, index, dim, reduce, include_self: pad_to(
-        gather_along(g, index, dim) * weights_of(input, src, index, dim, reduce, include_self)[1], src_shape
+    src=lambda g, input, src, src_shape, index, out, dim, reduce, include_self: pad_to(
+        gather_along(g, index, dim) * weights_of(input, src, index, out, dim, reduce, include_self)[1],
+        src_shape,
     ),
 )
 

@@ -22,11 +22,11 @@ reduced_at = general(
     node="IndexReduceBackward0",
     public="index_reduce",
     batch="aligned",
-    input=lambda g, input, src, index, dim, reduce, include_self: (
-        g * weights_of(input, src, index, dim, reduce, include_self)[0]
+    input=lambda g, input, src, index, out, dim, reduce, include_self: (
+        g * weights_of(input, src, index, out, dim, reduce, include_self)[0]
     ),
-    src=lambda g, input, src, index, dim, reduce, include_self: (
-        gather_along(g, index, dim) * weights_of(input, src, index, dim, reduce, include_self)[1]
+    src=lambda g, input, src, index, out, dim, reduce, include_self: (
+        gather_along(g, index, dim) * weights_of(input, src, index, out, dim, reduce, include_self)[1]
     ),
 )
 _STARTS: Final = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}

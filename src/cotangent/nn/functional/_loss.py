@@ -11,6 +11,7 @@ from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, promote_types
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
 from ...ops.refusals import unsupported
+from ...ops.table import is_array
 from .._reduction import get_enum, legacy_get_string
 
 __all__ = [
@@ -490,7 +491,7 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = input.new_full(input.size(), var)
-    elif (var < 0).any():
+    elif is_array(var._data) and (var < 0).any():
         raise ValueError("var has negative entry/entries")
     if var.size() != input.size():
         if input.size()[:-1] == var.size():

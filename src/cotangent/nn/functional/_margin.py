@@ -7,6 +7,7 @@ from typing import Any
 from ...dtypes import FLOATING, SCALAR_NAME, int64
 from ...ops.activation import log_sigmoid
 from ...ops.refusals import unsupported
+from ...ops.table import is_array
 from .._reduction import get_enum
 from ._loss import chosen, reduced
 
@@ -199,7 +200,7 @@ def multi_margin_loss(
         )
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
-    if target.numel() and ((target < 0) | (target >= classes)).any():
+    if target.numel() and is_array(target._data) and ((target < 0) | (target >= classes)).any():
         raise RuntimeError("target out of range")
     own = target.reshape(-1, 1)
     losses = (margin - scores.gather(1, own) + scores).clamp_min(0)
@@ -251,7 +252,7 @@ def multilabel_margin_loss(
     single = input.dim() < 2
     scores, labels = (t.reshape(1, -1) if single else t for t in (input, target))
     classes = scores.shape[1]
-    if target.numel() and ((target < -1) | (target >= classes)).any():
+    if target.numel() and is_array(target._data) and ((target < -1) | (target >= classes)).any():
         raise RuntimeError("argument #2 'target' is out of range")
     # Labels count up to the first -1.
     listed = (labels >= 0).to(int64).cumprod(1)
