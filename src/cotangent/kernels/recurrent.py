@@ -11,12 +11,31 @@ its gates; the halves are multiplied into the weights beforehand.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
+from .products import matmul
+from .sized import generated
+
 Array = np.ndarray[Any, Any]
 Steps = tuple[int, ...]
+
+programs: Any = lazy.module("cotangent.kernels.recurrent_programs")
+# Elements of the gates from which a layer is a program of generated kernels, and rows of the weight.
+_LARGE: Final = 1 << 14
+_WIDE: Final = 64
+
+
+def _large(x: Array, weight: Array) -> bool:
+    """Whether a layer, of sequences of one length, is computed by a generated program."""
+    return (
+        x.ndim == 3
+        and min(x.shape[1], *weight.shape) > 1
+        and weight.shape[0] >= _WIDE
+        and (generated(x, _LARGE, weight) and x.dtype.itemsize > 2)
+    )
 
 
 def rows_of(counts: Steps, backwards: bool) -> list[tuple[int, int]]:
@@ -51,6 +70,8 @@ def lstm(tensors: list[Array], counts: Steps, backwards: bool) -> tuple[Array, .
     """
     x, h0, c0, weight = tensors[:4]
     projection = tensors[4] if len(tensors) == 5 else None
+    if projection is None and _large(x, weight):
+        return programs.lstm(x, h0, c0, weight, backwards)  # type: ignore[no-any-return]
     size = c0.shape[1]
     half = _halved(size, (False, False, True, False), x.dtype)
     gates = _flat(x) * half
@@ -95,6 +116,9 @@ def lstm_backward(
     out_g = None if g[0] is None else _flat(g[0])
     h = np.zeros_like(h0) if g[1] is None else g[1].copy()
     c = np.zeros_like(c0) if g[2] is None else g[2].copy()
+    if projection is None and _large(x, weight):
+        d = programs.lstm_backward(g, x.shape, h, c, weight, kept, backwards)
+        return [d.reshape(x.shape), h, c, matmul(d.T, before_h) if needs[3] else None]
     projected = None if projection is None else np.empty((gates.shape[0], h0.shape[1]), x.dtype)
     d = np.empty_like(gates)
     space = np.empty_like(c0)
