@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
 from .halves import in_float
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Sizes = tuple[int, ...]
 Taps = list[tuple[Array, Array]]
 
+sparse: Any = lazy.module("scipy.sparse")
 _CUBIC: Final = -0.75
 # Outside of every image, for coordinates that no integer holds.
 _NOWHERE: Final = -100.0
@@ -125,18 +127,43 @@ def _places(grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, ord
     return found
 
 
+def _mixing(
+    grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, orders: Sizes
+) -> Any:
+    """The weights as a sparse matrix (places, elements of all images), without taps outside of images."""
+    n = grid.shape[0]
+    volume, places = math.prod(sizes), n * math.prod(grid.shape[1:-1])
+    start = np.arange(n)[:, None] * volume
+    taps = _places(grid, sizes, mode, padding, align, orders)
+    if not taps:
+        return sparse.csr_matrix((places, n * volume), dtype=grid.dtype)
+    columns = np.concatenate([(at + start).reshape(-1) for at, _ in taps])
+    weights = np.concatenate([weight.reshape(-1) for _, weight in taps])
+    rows = np.tile(np.arange(places), len(taps))
+    used = weights != 0
+    entries = weights[used], (rows[used], columns[used])
+    return sparse.csr_matrix(entries, shape=(places, n * volume))
+
+
+def _channels_last(a: Array) -> Array:
+    """(N, C, ...) as a matrix with a row of channels for every place."""
+    n, c = a.shape[:2]
+    return np.ascontiguousarray(a.reshape(n, c, math.prod(a.shape[2:])).swapaxes(1, 2)).reshape(-1, c)
+
+
+def _channels_second(rows: Array, n: int, sizes: Sizes) -> Array:
+    """The reverse of `_channels_last`."""
+    c = rows.shape[1]
+    return np.ascontiguousarray(rows.reshape(n, math.prod(sizes), c).swapaxes(1, 2)).reshape(n, c, *sizes)
+
+
 @in_float
 def sample(
     x: Array, grid: Array, mode: str, padding: str, align: bool, orders: Sizes
 ) -> Array:
     """x (N, C, *sizes) at the places of grid (N, *out, D): (N, C, *out)."""
-    n, c = x.shape[:2]
-    sizes, out = x.shape[2:], grid.shape[1:-1]
-    flat = x.reshape(n, c, math.prod(sizes))
-    total = np.zeros((n, c, math.prod(out)), x.dtype)
-    for at, weight in _places(grid, sizes, mode, padding, align, orders):
-        total += np.take_along_axis(flat, at[:, None, :], 2) * weight[:, None, :]
-    return total.reshape(n, c, *out)
+    mixing = _mixing(grid, x.shape[2:], mode, padding, align, orders)
+    return _channels_second(mixing @ _channels_last(x), x.shape[0], grid.shape[1:-1])
 
 
 @in_float
@@ -144,15 +171,8 @@ def sample_back(
     g: Array, grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, orders: Sizes
 ) -> Array:
     """Transpose of `sample` in x."""
-    n, c = g.shape[:2]
-    volume = math.prod(sizes)
-    flat = g.reshape(n, c, math.prod(g.shape[2:]))
-    total = np.zeros((n, c, *sizes), g.dtype)
-    rows = np.arange(n * c).reshape(n, c, 1) * volume
-    for at, weight in _places(grid, sizes, mode, padding, align, orders):
-        places = rows + at[:, None, :]
-        np.add.at(total.reshape(-1), places.reshape(-1), (flat * weight[:, None, :]).reshape(-1))
-    return total
+    mixing = _mixing(grid, sizes, mode, padding, align, orders)
+    return _channels_second(mixing.T @ _channels_last(g), g.shape[0], sizes)
 
 
 def _base(size: Sizes, align: bool, d: Any) -> Array:
