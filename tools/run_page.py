@@ -92,7 +92,7 @@ def run_page(page: Path) -> list[str]:
     names: dict[str, object] = {"__name__": "__main__", "__file__": str(page)}
     linecache.getlines(str(page))  # a traceback shows the page's own line
     problems = []
-    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, after in zip(blocks, [*blocks[1:], None][: len(blocks)], strict=True):
         if block.language != "python":
             continue
         expected = after.text if after is not None and after.language == "text" and after.follows else None

@@ -1,6 +1,7 @@
 """Write docs/derivatives.md from what the checks of every operator in every world say.
 
     python tools/write_derivatives.py              all operators
+    python tools/write_derivatives.py sort median  these alone; the other rows stay
     python tools/write_derivatives.py --show sort  print one operator's row and what fails; write nothing
 
 Needs PyTorch and its tests' requirement `expecttest`.
@@ -25,12 +26,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--show", nargs="+", metavar="NAME", help="print these operators' rows, write nothing"
-    )
+    parser.add_argument("names", nargs="*", help="operators whose rows are made anew; all by default")
+    parser.add_argument("--show", action="store_true", help="print the rows, write nothing")
     options = parser.parse_args()
-    rows = {}
-    for name in options.show or OPERATORS:
+    before = page.read(page.PAGE.read_text(encoding="utf-8")) if options.names else {}
+    rows = {name: before.get(name, {}) for name in OPERATORS}
+    for name in options.names or OPERATORS:
         rows[name], failures = row(OPERATORS[name])
         if options.show or NO in rows[name].values():
             print(f"{name:44}", " | ".join(rows[name][kind] for kind in KINDS), flush=True)

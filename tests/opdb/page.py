@@ -17,23 +17,17 @@ Rows = Mapping[str, Mapping[str, str]]
 _HEAD: Final = f"""# Every operator, every derivative
 
 One row for each operator of PyTorch {{version}}'s own table of operators (`op_db`), one cell for each kind of
-derivative and for each transform. This page is written by `python tools/write_derivatives.py` from what
-the checks
-in `tests/opdb/worlds.py` say, and `tests/oracle/test_derivatives_page.py` runs the same checks and fails
-where a cell
-claims anything else. Nobody edits it by hand.
+derivative and for each transform. This page is written by `python tools/write_derivatives.py` from what the
+checks in `tests/opdb/worlds.py` say, and `tests/oracle/test_derivatives_page.py` runs the same checks and
+fails where a cell claims anything else. Nobody edits it by hand.
 
 - **{YES}**: checked on PyTorch's own sample inputs. Derivatives are held against finite differences along
-random
-  directions in double precision (real, and complex where PyTorch takes complex numbers), of a function
-  that is curved
-  even where the operator is linear; forward mode also against reverse mode; vmap against one call a lane,
-  in values
-  and in gradients; a tape against the call itself, on other values.
+  random directions in double precision (real, and complex where PyTorch takes complex numbers), of a function
+  that is curved even where the operator is linear; forward mode also against reverse mode; vmap against one
+  call a lane, in values and in gradients; a tape against the call itself, on other values.
 - **{ALONE}**: the same, where PyTorch has none of its own: finite differences are the only judge.
 - **{NOT}**: does not apply: no floating-point argument that the result depends on smoothly, no tensor
-argument at all,
-  or one of the reasons below the table.
+  argument at all, or one of the reasons below the table.
 - {NO}: does not work.
 
 Whether values, dtypes, shapes, strides and first gradients are PyTorch's is another matter, which
