@@ -139,3 +139,27 @@ def test_several_python_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert len(wrong) == 80 and max(wrong) < 1e-3
+
+
+def test_gradients_of_transposed_weights_lie_as_the_weights() -> None:
+    """The product is computed in the order of memory that the leaf wants, and the leaf keeps it."""
+    rng = np.random.default_rng(10)
+    x0, w0 = rng.standard_normal((5, 4), np.float32), rng.standard_normal((3, 4), np.float32)
+    for bias in (None, torch.zeros(3)):
+        x, w = torch.tensor(x0, requires_grad=True), torch.tensor(w0, requires_grad=True)
+        y = torch.nn.functional.linear(x, w, bias)
+        (y**3).sum().backward()
+        held = w.grad.numpy()
+        seed = 3 * (x0 @ w0.T) ** 2
+        np.testing.assert_allclose(held, seed.T @ x0, rtol=1e-4)
+        assert held.flags.c_contiguous and held.base is not None and held.base.shape == (3, 4)
+        np.testing.assert_allclose(x.grad.numpy(), seed @ w0, rtol=1e-4)
+        # The gradient is the leaf's alone: writing to it changes nothing else.
+        second = torch.autograd.grad(torch.nn.functional.linear(x, w, bias).sum(), w)[0].numpy().copy()
+        w.grad.zero_()
+        np.testing.assert_allclose(second, np.ones((5, 3), np.float32).T @ x0, rtol=1e-4)
+
+
+def test_gradients_of_gradients_of_transposed_weights() -> None:
+    x, w = (torch.rand(s, dtype=torch.float64, requires_grad=True) for s in ((3, 4), (2, 4)))
+    assert torch.autograd.gradgradcheck(lambda x, w: torch.nn.functional.linear(x, w).tanh(), (x, w))

@@ -471,6 +471,9 @@ def save(
             setattr(node, field, [tuple(t._data.shape) for t in value] if many else tuple(value._data.shape))
         elif field.endswith("_dtype"):
             setattr(node, field, tensors[op.tensors.index(field[:-6])].dtype.np)
+        elif field.endswith("_turned"):
+            data = tensors[op.tensors.index(field[:-7])]._data
+            setattr(node, field, isinstance(data, np.ndarray) and data.strides[0] < data.strides[1])
 
 
 def _version(t: TensorBase, moved: Any) -> int:

@@ -544,6 +544,9 @@ class Writer:
                 self.add(2, f"n.{field} = {shape}")
             elif field.endswith("_dtype"):
                 self.add(2, f"n.{field} = a_{field[:-6]}.dtype")
+            elif field.endswith("_turned"):
+                strides = f"a_{field[:-7]}.strides"
+                self.add(2, f"n.{field} = {strides}[0] < {strides}[1]")
             else:
                 raise TypeError(
                     f"{op.name}: a rule reads {field!r}, which is neither a parameter nor an output"

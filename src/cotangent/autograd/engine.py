@@ -181,7 +181,7 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         # caller's variable, this parameter and getrefcount's own argument only.
         if g.__class__ is not np.ndarray:
             g = as_array(g)
-        elif g.base is not None or sys.getrefcount(g) > 3 or not g.flags.writeable:
+        elif sys.getrefcount(g) > 3 or not g.flags.writeable or (g.base is not None and not _alone(g)):
             g = g.copy()
         data = leaf._data
         if g.dtype != data.dtype and not (isinstance(g, Coo) or isinstance(data, Coo)):
@@ -202,6 +202,19 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         leaf._grad = made(data + g)
     else:
         leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
+
+
+def _alone(view: Any) -> bool:
+    """Whether a view is all of an array in its order of memory, which nothing else refers to."""
+    base = view.base
+    # Referred to by the view, this variable and getrefcount's argument only.
+    return (
+        base.__class__ is np.ndarray
+        and sys.getrefcount(base) == 3
+        and base.size == view.size
+        and base.flags.owndata
+        and view.flags.c_contiguous
+    )
 
 
 def _contributions(order: list[Node], leaves: list[Node]) -> dict[Node, int]:

@@ -151,6 +151,7 @@ def known_values(
         if isinstance(value, TensorBase):
             known[f"{name}_shape"] = tuple(value.shape)  # type: ignore[attr-defined]
             known[f"{name}_dtype"] = value.dtype.np  # type: ignore[attr-defined]
+            known[f"{name}_turned"] = False
         elif isinstance(value, list):
             known[f"{name}_shape"] = [tuple(v.shape) for v in value]
     return known

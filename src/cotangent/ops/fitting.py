@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import bad_argument
 from .arguments import REQUIRED, missing, no_match
 from .table import is_array, is_tensor
@@ -80,3 +81,19 @@ def tensor_operands(function: str, **given: Any) -> None:
     for position, (name, value) in enumerate(given.items(), 1):
         if not is_tensor(value):
             bad_argument(function, name, position, "Tensor", value)
+
+
+def check_vectors(function: str, a: Any, b: Any) -> None:
+    """Complain unless two tensors are vectors of one length and dtype."""
+    if a.ndim != 1 or b.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+    if a.dtype is not b.dtype:
+        raise RuntimeError(
+            f"{function} : expected both vectors to have same dtype, but found {dtypes.SCALAR_NAME[a.dtype]} "
+            f"and {dtypes.SCALAR_NAME[b.dtype]}"
+        )
+    if a.shape != b.shape:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the "
+            f"same number of elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
+        )

@@ -16,7 +16,7 @@ from ..kernels import products as k
 from ..kernels.shape import sum_to_size as fold
 from . import views as v
 from .arguments import REQUIRED, deliver_exact
-from .fitting import product_fits, tensor_operands
+from .fitting import check_vectors, product_fits, tensor_operands
 from .table import bilinear, deliver, general, is_array, is_tensor, linear as linear_op
 from .viewfronts import reshaped
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
@@ -42,12 +42,19 @@ def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -
     return product(a, b, tuple(d is not None for d in dims), op.public), 0
 
 
+def _right_gradient(g: Any, left: Any, turned: bool) -> Any:
+    """Cotangent of a product's right operand, laid out as that is: a leaf takes it without a copy."""
+    if turned:
+        return t_matrix(mm_of(t_matrix(g), conj_of(left)))
+    return mm_of(adjoint_matrix(left), g)
+
+
 mm_of: Any = bilinear(
     "mm(input, mat2)",
     k.matmul,
     batch=_batch_products,
     input=lambda g, mat2: mm_of(g, adjoint_matrix(mat2)),
-    mat2=lambda g, input: mm_of(adjoint_matrix(input), g),
+    mat2=lambda g, input, mat2_turned: _right_gradient(g, input, mat2_turned),
 )
 bmm_of: Any = bilinear(
     "bmm(input, mat2)",
@@ -150,7 +157,7 @@ addmm_of = general(
     jvp=_jvp_accumulate(mm_of),
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
     mat1=lambda g, mat2, alpha: scale(mm_of(g, adjoint_matrix(mat2)), alpha.conjugate()),
-    mat2=lambda g, mat1, alpha: scale(mm_of(adjoint_matrix(mat1), g), alpha.conjugate()),
+    mat2=lambda g, mat1, mat2_turned, alpha: scale(_right_gradient(g, mat1, mat2_turned), alpha.conjugate()),
 )
 baddbmm_of = general(
     "baddbmm_of(input, batch1, batch2 | beta=1, alpha=1)",
@@ -322,21 +329,6 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
         out,
         "addmv input tensors must have the same dtype, but got {kind_out}, {kind}, and {kind}",
     )
-
-
-def check_vectors(function: str, a: Any, b: Any) -> None:
-    if a.ndim != 1 or b.ndim != 1:
-        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
-    if a.dtype is not b.dtype:
-        raise RuntimeError(
-            f"{function} : expected both vectors to have same dtype, but found {dtypes.SCALAR_NAME[a.dtype]} "
-            f"and {dtypes.SCALAR_NAME[b.dtype]}"
-        )
-    if a.shape != b.shape:
-        raise RuntimeError(
-            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the "
-            f"same number of elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
-        )
 
 
 VECTORS_DIFFER: Final = "result dtype {kind_out} does not match input dtype {kind}"

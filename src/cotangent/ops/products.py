@@ -12,6 +12,7 @@ from ..errors import bad_argument, check_dim
 from ..kernels import products as k
 from .arguments import REQUIRED, compiler_name, deliver_exact, integers, missing
 from .arithmetic import mul
+from .fitting import check_vectors
 from .matmul import (
     VECTORS_DIFFER,
     addmv_of,
@@ -20,7 +21,6 @@ from .matmul import (
     bmm_of,
     check_expands,
     check_fit,
-    check_vectors,
     conj_of,
     dot_of,
     mm_of,

@@ -8,6 +8,7 @@ The *names of the rule's parameters* say what the recorded node keeps:
     NAME        the parameter NAME of the op, tensor or static
     out         the output (several outputs: `out0`, `out1`, ...)
     NAME_shape  the shape of the tensor parameter NAME;  NAME_dtype its NumPy dtype
+    NAME_turned whether the matrix NAME lies in memory column by column (False where that is not known)
     needs       a tuple of booleans: which tensor parameters need a cotangent
 
 Rules run in two worlds. On NumPy arrays (an ordinary backward) the names of operations inside the
