@@ -102,25 +102,6 @@ def test_pruning_deletes_what_was_not_used_for_longest(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{i}.o" for i in range(4, 10)]
 
 
-def test_requests_are_compiled_in_the_background(run_python: RunPython, cache: Path) -> None:
-    code = """
-import ctypes, os, time
-from cotangent.kernels import jit
-build = lambda: "define i64 @kernel() { ret i64 5 }"
-first = jit.request("background", build)
-pid = os.fork()
-end = time.time() + 60
-while not (address := jit.request("background", build)) and time.time() < end:
-    time.sleep(0.01)
-assert ctypes.CFUNCTYPE(ctypes.c_int64)(address)() == 5
-if not pid:
-    os._exit(0)
-print(first, os.waitpid(pid, 0)[1])
-"""
-    result = run_python("-c", code, env={"COTANGENT_CACHE": str(cache)})
-    assert (result.stdout, result.stderr) == ("0 0\n", "")
-
-
 def test_text_that_llvm_refuses() -> None:
     with pytest.raises(RuntimeError, match="expected"):
         jit.function("test nonsense", lambda: "define nonsense")

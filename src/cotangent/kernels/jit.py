@@ -18,7 +18,6 @@ Importing this module does nothing.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
 import stat
@@ -26,7 +25,7 @@ import struct
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,10 +35,7 @@ __all__ = [
     "available",
     "cache_directory",
     "function",
-    "functions",
     "host",
-    "lock",
-    "request",
     "Host",
 ]
 
@@ -107,10 +103,6 @@ class _State:
         self.directory_known = False
         self.version: bytes | None = None
         self.written = 0
-        self.waiting: dict[str, Callable[[], str]] = {}
-        self.wanted = threading.Condition(lock)
-        self.compiler: threading.Thread | None = None
-        self.closing = False
 
 
 _state: Final = _State()
@@ -131,20 +123,27 @@ def available() -> bool:
             try:
                 _state.host = Host()
             except Exception as reason:
-                _state.refused = True
-                warnings.warn(
-                    "cotangent computes with NumPy alone, which is slower: llvmlite is not usable here "
-                    f"({reason})",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+                refuse(str(reason))
                 return False
-            atexit.register(_at_exit)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(
-                    before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork_in_child
+                    before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
                 )
     return _state.host is not None
+
+
+def refuse(reason: str) -> None:
+    """Make no machine code in this process, and say so once.
+
+    Args:
+        reason: why.
+    """
+    _state.host, _state.refused = None, True
+    warnings.warn(
+        f"cotangent computes with NumPy alone, which is slower: llvmlite is not usable here ({reason})",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def host() -> Host:
@@ -184,96 +183,7 @@ def function(name: str, build: Callable[[], str]) -> int:
             address = _load(name)
             if address is None:
                 address = _make(name, build)
-            _state.waiting.pop(name, None)
         return address
-
-
-def functions(wanted: Iterable[tuple[str, Callable[[], str]]]) -> list[int]:
-    """The addresses of several functions; see `function`.
-
-    Args:
-        wanted: pairs of name and builder.
-
-    Returns:
-        The addresses, in order.
-    """
-    return [function(name, build) for name, build in wanted]
-
-
-def request(name: str, build: Callable[[], str]) -> int:
-    """The address if the code is in memory or on disk; otherwise 0, and a thread compiles it meanwhile.
-
-    Args:
-        name: as for `function`.
-        build: as for `function`; called in the other thread.
-
-    Returns:
-        The address or 0.
-    """
-    address = _state.addresses.get(name)
-    if address is not None:
-        return address
-    if not available() or name in _state.waiting or not lock.acquire(blocking=False):
-        return 0
-    try:
-        address = _state.addresses.get(name) or _load(name)
-        if address is None:
-            _state.waiting[name] = build
-            if _state.compiler is None:
-                _state.compiler = threading.Thread(target=_compile_waiting, name="cotangent-jit", daemon=True)
-                _state.compiler.start()
-            _state.wanted.notify_all()
-        return address or 0
-    finally:
-        lock.release()
-
-
-def forget() -> None:
-    """Forget all addresses, so that the disk is asked again (for tests)."""
-    with lock:
-        _state.addresses.clear()
-        _state.waiting.clear()
-        _state.directory_known = False
-
-
-def _compile_waiting() -> None:
-    """The background thread: compiles what is asked for, and ends after a while without work."""
-    while True:
-        with lock:
-            if not _state.waiting and not _state.closing:
-                _state.wanted.wait(2.0)
-            if not _state.waiting or _state.closing:
-                _state.compiler = None
-                return
-            name, build = next(iter(_state.waiting.items()))
-            try:
-                if name not in _state.addresses:
-                    _make(name, build)
-            except Exception as reason:
-                warnings.warn(
-                    f"the kernel {name!r} could not be compiled: {reason}", RuntimeWarning, stacklevel=1
-                )
-                # It stays in `waiting`'s stead as an address of 0: nobody asks for it again.
-                _state.addresses[name] = 0
-            _state.waiting.pop(name, None)
-
-
-def _at_exit() -> None:
-    """Lets a compilation that is under way end: LLVM must not be torn down beneath it."""
-    with lock:
-        _state.closing = True
-        _state.waiting.clear()
-        _state.wanted.notify_all()
-        thread = _state.compiler
-    if thread is not None:
-        thread.join(5.0)
-
-
-def _after_fork_in_child() -> None:
-    _state.waiting.clear()
-    _state.compiler = None
-    _state.wanted = threading.Condition(lock)
-    lock.release()
 
 
 def _make(name: str, build: Callable[[], str]) -> int:

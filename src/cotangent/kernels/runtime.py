@@ -292,7 +292,11 @@ def _start() -> bool:
         # ndarray's struct begins with the object head and the address of the data (NumPy's stable ABI).
         offset = object.__basicsize__
         arch = jit.host().arch
-        table = jit.function(f"runtime/{offset}", lambda: runtime_ir.text(arch, offset))
+        try:
+            table = jit.function(f"runtime/{offset}", lambda: runtime_ir.text(arch, offset))
+        except RuntimeError as reason:
+            jit.refuse(str(reason))
+            return False
         words = (ctypes.c_void_p * len(runtime_ir.EXPORTS)).from_address(table)
         _native.table = {name: int(word or 0) for name, word in zip(runtime_ir.EXPORTS, words)}
         _native.run = _builtin("run", _native.table["py_run"])
