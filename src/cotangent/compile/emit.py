@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
+
+import numpy as np
 
 from ..config import settings
 from ..kernels import loops, rows, runtime
@@ -274,6 +277,8 @@ def emit_special(unit: SpecialUnit) -> Emitted:
         return Emitted(_cat(node), 0, 0.0, moved)
     if node.name == "plan":
         return _planned(node)
+    if node.name == "tiles":
+        return Emitted(_tiles(node), 0, 0.0, moved)
     first, index = node.args
     spots = [
         Spot(first.base, first.offset * ITEMSIZE[first.kind]),
@@ -306,6 +311,49 @@ def _planned(node: Special) -> Emitted:
         (step, [spots[role] for role in part.roles]) for part, step in zip(plan.parts, made, strict=True)
     ]
     return Emitted(found, plan.scratch, flops, float(node.out.nbytes))
+
+
+def _tiles(node: Special) -> list[tuple[runtime.Step, list[Spot]]]:
+    """The cotangent of maxima over windows that tile an image: it goes where the index says."""
+    (window,) = node.statics
+    g, index = node.args
+    out = node.out
+    n = len(window)
+    sizes, counts = out.shape[-n:], g.shape[-n:]
+    steps = dense(sizes)
+    first = np.zeros((1,) * n, np.int64)
+    for d in range(n):
+        along = [1] * n
+        along[d] = counts[d]
+        first = first + (np.arange(counts[d]) * window[d] * steps[d]).reshape(along)
+    origin = Base(first.shape, "i64", dense(first.shape), "const", np.ascontiguousarray(first))
+    lead = len(g.shape) - n
+    body = Body()
+    value, at = body.input(0, g.kind), body.op("sub", body.input(1, "i64"), body.input(2, "i64"))
+    operands = [
+        loops.Operand(g.kind, g.strides),
+        loops.Operand("i64", index.strides),
+        loops.Operand("i64", (0,) * lead + origin.strides),
+    ]
+    spots = [
+        Spot(g.base, g.offset * ITEMSIZE[g.kind]), Spot(index.base, index.offset * 8), Spot(origin, 0)
+    ]  # fmt: skip
+    stores = []
+    strides = tuple(s * window[d - lead] if d >= lead else s for d, s in enumerate(out.strides))
+    for place in product(*map(range, window)):
+        here = sum(i * s for i, s in zip(place, steps))
+        hit = body.op("eq", at, body.const(here, "i64"))
+        stores.append((len(operands), body.op("where", hit, value, body.const(0.0, g.kind))))
+        operands.append(loops.Operand(out.kind, strides))
+        spots.append(Spot(out, here * ITEMSIZE[out.kind]))
+    loop = loops.Loop(g.shape, tuple(operands), body, (loops.Pass(tuple(stores)),))
+    return [
+        (
+            runtime.Step(c.kernel, [0] * len(c.buffers), c.numbers, c.count, c.grain),
+            [spots[b] for b in c.buffers],
+        )
+        for c in loops.lower(loop).calls
+    ]
 
 
 def _cat(node: Special) -> list[tuple[runtime.Step, list[Spot]]]:

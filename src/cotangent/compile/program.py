@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..kernels import runtime
+from ..kernels import pool, runtime
 from .emit import Emitted, emit_loop, emit_product, emit_special
 from .execute import Writer
 from .fuse import CallUnit, LoopUnit, ProductUnit, SpecialUnit, fuse
@@ -74,6 +74,7 @@ class Program(Writer):
         self.schedule: Schedule = scheduler.run()
         # The wanted values that need no write-back, as they are where they belong.
         self.placed = [id(v.base) in self.schedule.in_place for v in self.results]
+        pool.install()
         self._memory(wanted)
 
     def _made(self, n: int) -> bool:

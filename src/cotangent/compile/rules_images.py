@@ -123,13 +123,7 @@ def _scatter(b: Any, g: Any, index: Any, sizes: Any, adds: bool) -> Any:
     if window is None or not floats(g) or not index.v.whole:
         return None
     # Windows that tile the image: each place belongs to one of them, whose index may be this place.
-    lead = g.shape[:-n]
-    split = [m for o, k in zip(g.shape[-n:], window) for m in (o, k)]
-    single = [m for o in g.shape[-n:] for m in (o, 1)]
-    place = np.arange(math.prod(sizes)).reshape(split)
-    here = H(b, b.array(place, "i64"))
-    hit = index.reshape((*lead, *single)).op("eq", here)
-    return hit.where(g.reshape((*lead, *single)), 0.0).reshape((*lead, *sizes))
+    return H(b, b.special("tiles", [b.dense(g.v), index.v], (window,), (*g.shape[:-n], *sizes), g.kind))
 
 
 # -- batch normalisation -----------------------------------------------------------------------------------
