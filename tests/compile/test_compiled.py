@@ -238,3 +238,17 @@ def test_show_names_instructions() -> None:
     assert f.show() == "not called yet"
     f(torch.ones(3))
     assert "sin(%0)" in f.show()
+
+
+def test_an_argument_in_memory_that_is_written_is_another_program() -> None:
+    w = torch.ones(4)
+
+    @torch.compile(fullgraph=True)
+    def f(x: Any) -> Any:
+        w.add_(1)
+        return x * 2 + w
+
+    assert f(torch.ones(4)).tolist() == [4.0] * 4
+    assert f(w.detach()).tolist() == [9.0] * 4  # read after the write, as in eager
+    assert f(torch.ones(4)).tolist() == [6.0] * 4
+    assert f.traces == 2

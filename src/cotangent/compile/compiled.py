@@ -312,13 +312,25 @@ class Entry:
             stable = not _from_arguments(spot) and spot.kind != "grad"
             stable = stable and (id(spot.above), spot.kind, spot.key) not in replaced
             finder.tensor(name, spot, t, stable, recorder)
-        arrays = []
         read = {source.number for source in self.inputs}
-        for k, source in enumerate([*self.inputs, *(s for s in self.touched if s.number not in read)]):
+        fetched = [*self.inputs, *(s for s in self.touched if s.number not in read)]
+        for k, source in enumerate(fetched):
             name = names[self.place[id(source.tensor)]]
             finder.array(f"a{k}", name, source.array, walk.spots[id(source.tensor)])
-            arrays.append(f"a{k}")
-        del arrays[len(self.inputs) :]
+        arrays = [f"a{k}" for k in range(len(self.inputs))]
+        for t, known in recorder.alike:
+            spots = walk.spots.get(id(t)), walk.spots.get(id(known))
+            if spots[0] is None or spots[1] is None:
+                self.once = "it uses tensors that the compiler cannot find again"
+                return
+            test = f"{finder.spot(spots[0])}._data is {finder.spot(spots[1])}._data"
+            finder.check(test, f"{spots[0].name()} has memory of its own now")
+        written = {source.number for source in self.written}
+        held = [f"a{k}" for k, source in enumerate(fetched) if source.number in written]
+        for k, source in enumerate(self.inputs):
+            spot = walk.spots[id(source.tensor)]
+            if held and source.number not in written and _from_arguments(spot):
+                finder.apart(f"a{k}", held, spot)
         for t, before in recorder.grads.values():
             at = walk.spots.get(id(t))
             if at is not None:

@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, Final
 
 from ..autograd.base import TensorBase
+from ..kernels.shape import owner
 from .walk import Spot, Walk
 
 _numbers: Final = itertools.count()
@@ -179,6 +180,12 @@ class Finder:
             f"{spot.name()} changed its size or dtype",
         )
 
+    def apart(self, name: str, written: list[str], spot: Spot) -> None:
+        """Check that an array does not lie in memory that is written."""
+        test = self.bound(_apart)
+        what = f"{spot.name()} lies in memory that the function writes"
+        self.check(f"{test}({name}, ({', '.join(written)},))", what)
+
     def sizes(self, spot: Spot, held: Any) -> None:
         """Check how much a container holds."""
         if isinstance(held, (dict, list)) and self.relevant(spot):
@@ -197,3 +204,11 @@ class Finder:
         exec(compile(text, filename, "exec"), self.scope)
         function: Callable[[Any], Any] = self.scope["find"]
         return function
+
+
+def _apart(array: Any, written: tuple[Any, ...]) -> bool:
+    """Whether an array shares no memory with those that are written."""
+    if array.base is None:
+        return all(w is not array and (w.base is None or owner(w) is not array) for w in written)
+    whole = owner(array)
+    return all(w is not whole and (w.base is None or owner(w) is not whole) for w in written)

@@ -51,6 +51,7 @@ class Recorder(Tape):
         self.roots: dict[int, tuple[Any, Value]] = {}  # by array
         self.payloads: dict[int, tuple[Any, Value]] = {}  # by tensor made before the trace
         self.rebound: dict[int, Any] = {}
+        self.alike: list[tuple[Any, Any]] = []  # tensors with one array: (another, the one it is known by)
         self.before: dict[int, tuple[Any, Any, bool, Any]] = {}
         self.grads: dict[int, tuple[Any, Any]] = {}
         self.born: list[weakref.ref[Any]] = []
@@ -101,6 +102,7 @@ class Recorder(Tape):
             self.owners.setdefault(id(owner), [owner]).append((raw, value))
         else:
             value = known[1]
+            self.alike.append((t, next(s.tensor for s in self.sources if s.number == value.index)))
         self.payloads[id(t)] = (t, value)
         self.before.setdefault(id(t), (t, t._node, t._req, t._view))
         return value
