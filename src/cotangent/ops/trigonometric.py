@@ -217,3 +217,4 @@ ALIASES: Final = {
     "arctanh": "atanh",
     "arctan2": "atan2",
 }  # fmt: skip
+FUNCTIONAL: Final = ("tanh",)

@@ -55,6 +55,28 @@ def embedding(
     return rows(weight, input, padding_idx, scale_grad_by_freq, sparse)
 
 
+def embedding_renorm_(weight: Any, indices: Any, max_norm: float, norm_type: float) -> Any:
+    """Shorten the rows of a table that are in use to a norm, in place.
+
+    Args:
+        weight: the table, (rows, columns).
+        indices: int64 or int32, any shape.
+        max_norm: the largest norm.
+        norm_type: p of the norm.
+
+    Returns:
+        The table.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.embedding_renorm_(torch.tensor([[3.0, 4.0], [6.0, 8.0]]), torch.tensor([0]), 1.0, 2.0)
+        tensor([[0.6000, 0.8000],
+                [6.0000, 8.0000]])
+    """
+    _bound_rows(weight, indices, max_norm, norm_type)
+    return weight
+
+
 def _bound_rows(weight: Any, indices: Any, max_norm: float, norm_type: float) -> None:
     """Shorten the rows in use, in place and unseen by autograd."""
     with no_grad():

@@ -206,6 +206,7 @@ NAMES: Final[dict[str, Any]] = {
     },
     "ctc_loss": ctc_loss,
     "embedding": embedding,
+    "embedding_renorm_": _embedding.embedding_renorm_,
     "embedding_bag": embedding_bag,
     "kl_div": kl_div,
     "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
@@ -238,4 +239,5 @@ NAMES: Final[dict[str, Any]] = {
     "pairwise_distance": _distance.pairwise_distance,
     "rms_norm": _distance.rms_norm,
     "rrelu": _activation.rrelu,
+    "rrelu_": _activation.rrelu_,
 }
