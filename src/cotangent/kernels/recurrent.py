@@ -168,6 +168,8 @@ def gru(tensors: list[Array], counts: Steps, backwards: bool) -> tuple[Array, ..
     """
     x, h0, weight = tensors[:3]
     bias = tensors[3] if len(tensors) == 4 else None
+    if _large(x, weight):
+        return programs.gru(x, h0, weight, bias, backwards)  # type: ignore[no-any-return]
     size = h0.shape[1]
     half = _halved(size, (False, False, True), x.dtype)
     gates = _flat(x) * half
@@ -212,6 +214,9 @@ def gru_backward(
     size = h0.shape[1]
     out_g = None if g[0] is None else _flat(g[0])
     h = np.zeros_like(h0) if g[1] is None else g[1].copy()
+    if _large(x, weight):
+        d, e = programs.gru_backward(g, x.shape, h, weight, kept, backwards)
+        return _gru_found(tensors, d, e, h, before_h, needs)
     r, z, new = (gates[:, k * size : (k + 1) * size] for k in range(3))
     d = gates * gates
     np.subtract(gates, d, d)
@@ -234,7 +239,14 @@ def gru_backward(
             three *= hn[:, None, :]
         hn *= z[at]
         hn += e[at].dot(weight)
-    found: list[Any] = [d.reshape(x.shape), h, e.T.dot(before_h) if needs[2] else None]
+    return _gru_found(tensors, d, e, h, before_h, needs)
+
+
+def _gru_found(
+    tensors: list[Array], d: Array, e: Array, h: Array, before_h: Array, needs: tuple[bool, ...]
+) -> list[Any]:
+    """One cotangent per tensor, from those of what the input (d) and the state (e) gave."""
+    found: list[Any] = [d.reshape(tensors[0].shape), h, matmul(e.T, before_h) if needs[2] else None]
     if len(tensors) == 4:
         found.append(np.add.reduce(e, 0) if needs[3] else None)
     return found

@@ -21,7 +21,7 @@ from .contract_plan import machine, steps as product_steps
 from .loops import Loop, Operand, Pass
 from .scalar import Body
 
-__all__ = ["lstm", "lstm_backward"]
+__all__ = ["gru", "gru_backward", "lstm", "lstm_backward"]
 
 Array = np.ndarray[Any, Any]
 Place = tuple[int, int]  # number of an array, and bytes from its beginning
@@ -70,9 +70,10 @@ class _Builder:
     def address(self, place: Place) -> int:
         return (place[0] + 1 << _SHIFT) + place[1] * self.item
 
-    def product(self, a: Place, b: Place, c: Place, k: int, n: int) -> None:
-        """c = a @ b, for a (batch, k) and b (k, n)."""
-        gemm = Gemm(self.batch, n, k, Layout(k, 1), Layout(n, 1), Layout(n, 1), self.kind)
+    def product(self, a: Place, b: Place, c: Place, k: int, n: int, add: bool = False) -> None:
+        """c = a @ b, for a (batch, k) and b (k, n), or c += a @ b."""
+        layouts = Layout(k, 1), Layout(n, 1), Layout(n, 1)
+        gemm = Gemm(self.batch, n, k, *layouts, self.kind, accumulate=add)
         plan = plan_gemm(gemm, machine(), settings.thread_count())
         roles: dict[str, Any] = {"a": self.address(a), "b": self.address(b), "c": self.address(c)}
         if plan.scratch:
@@ -265,3 +266,139 @@ def lstm_backward(
     out_g = np.ascontiguousarray(g[0]) if with_output else d
     program.run(gates, before_c, bent, out_g, np.ascontiguousarray(weight), d, h, c)
     return d
+
+
+# -- GRU --------------------------------------------------------------------------------------------------
+
+
+def _gru_gates(with_bias: bool) -> Callable[..., Sequence[tuple[int, int]]]:
+    """Operands: 0-2 what the input gives, 3-5 what h gives, 6 h; 7-9 the gates, 10 what h gives to the last
+    one before the reset, 11 and 12 new h; 13-15 the bias."""
+
+    def formula(x: Any, op: Any, number: Any) -> list[tuple[int, int]]:
+        given = [op("add", x(3 + k), x(13 + k)) if with_bias else x(3 + k) for k in range(3)]
+        r, z = (op("sigmoid", op("add", x(k), given[k])) for k in range(2))
+        new = op("tanh", op("add", x(2), op("mul", r, given[2])))
+        h = op("add", new, op("mul", z, op("sub", x(6), new)))
+        return [(7, r), (8, z), (9, new), (10, given[2]), (11, h), (12, h)]
+
+    return formula
+
+
+def _gru_forward(kind: str, steps: int, batch: int, size: int, backwards: bool, with_bias: bool) -> _Builder:
+    x, turned, bias, given, gates, inner, before_h, out, h = range(9)
+    made = _Builder(kind, batch, size, 9)
+    wide = 3 * size
+    widths = (*[wide] * 6, size, *[wide] * 3, *[size] * 3, *[0] * 3 * with_bias)
+    kernel = _kernel(kind, batch, size, widths, _gru_gates(with_bias))
+    order = _order(steps, backwards)
+    for t, following in zip(order, [*order[1:], None], strict=True):
+        row, narrow = t * batch * wide, t * batch * size
+        made.product((before_h, narrow), (turned, 0), (given, 0), size, wide)
+        then = (h, 0) if following is None else (before_h, following * batch * size)
+        made.gates(
+            kernel,
+            [
+                *[(x, row + k * size) for k in range(3)],
+                *[(given, k * size) for k in range(3)],
+                (before_h, narrow),
+                *[(gates, row + k * size) for k in range(3)],
+                (inner, narrow),
+                (out, narrow),
+                then,
+                *[(bias, k * size) for k in range(3)] * with_bias,
+            ],
+        )
+    return made
+
+
+def gru(x: Array, h0: Array, weight: Array, bias: Array | None, backwards: bool) -> tuple[Array, ...]:
+    """`recurrent.gru` for sequences (T, B, 3H) of equal length."""
+    steps, batch, wide = x.shape
+    size = wide // 3
+    d = x.dtype
+    with_bias = bias is not None
+    program = _kept(
+        ("gru", d, steps, batch, size, backwards, with_bias),
+        lambda: _gru_forward(_kind(d), steps, batch, size, backwards, with_bias),
+    )
+    gates, given = np.empty((steps * batch, wide), d), np.empty((batch, wide), d)
+    inner, before_h = (np.empty((steps * batch, size), d) for _ in range(2))
+    out, h = np.empty((steps, batch, size), d), np.empty((batch, size), d)
+    before_h[slice((steps - 1) * batch, None) if backwards else slice(batch)] = h0
+    shift = given if bias is None else np.ascontiguousarray(bias)
+    turned = np.ascontiguousarray(weight.T)
+    program.run(np.ascontiguousarray(x), turned, shift, given, gates, inner, before_h, out, h)
+    return out, h, gates, inner, before_h
+
+
+def _gru_slopes(with_output: bool) -> Callable[..., Sequence[tuple[int, int]]]:
+    """Operands: 0-2 gates, 3 what h gave to the last one, 4 h before, 5 cotangent of h (changed), 6-8 of what
+    the input gave, 9-11 of what h gave; 12 what comes from the output."""
+
+    def formula(x: Any, op: Any, number: Any) -> list[tuple[int, int]]:
+        r, z, new = (x(k) for k in range(3))
+        one = number(1.0)
+        h = op("add", x(5), x(12)) if with_output else x(5)
+        of_new = op("mul", op("mul", h, op("sub", one, z)), op("sub", one, op("mul", new, new)))
+        of_z = op("mul", op("mul", h, op("sub", x(4), new)), op("mul", z, op("sub", one, z)))
+        of_r = op("mul", op("mul", of_new, x(3)), op("mul", r, op("sub", one, r)))
+        both = [(6, of_r), (7, of_z), (9, of_r), (10, of_z)]
+        return [*both, (8, of_new), (11, op("mul", of_new, r)), (5, op("mul", h, z))]
+
+    return formula
+
+
+def _gru_pullback(
+    kind: str, steps: int, batch: int, size: int, backwards: bool, with_output: bool
+) -> _Builder:
+    gates, inner, before_h, out_g, weight, d, e, h = range(8)
+    made = _Builder(kind, batch, size, 8)
+    wide = 3 * size
+    widths = (*[wide] * 3, *[size] * 3, *[wide] * 6, *[size] * with_output)
+    kernel = _kernel(kind, batch, size, widths, _gru_slopes(with_output))
+    for t in reversed(_order(steps, backwards)):
+        row, narrow = t * batch * wide, t * batch * size
+        made.gates(
+            kernel,
+            [
+                *[(gates, row + k * size) for k in range(3)],
+                (inner, narrow),
+                (before_h, narrow),
+                (h, 0),
+                *[(d, row + k * size) for k in range(3)],
+                *[(e, row + k * size) for k in range(3)],
+                *[(out_g, narrow)] * with_output,
+            ],
+        )
+        made.product((e, row), (weight, 0), (h, 0), wide, size, add=True)
+    return made
+
+
+def gru_backward(
+    g: Sequence[Any], shape: tuple[int, ...], h: Array, weight: Array, kept: Sequence[Array], backwards: bool
+) -> tuple[Array, Array]:
+    """The cotangents of what the input and of what the state gave, (N, 3H) each; that of the state replaces
+    what `h` holds.
+
+    Args:
+        g: cotangent of the outputs (or None), first.
+        shape: of the input.
+        h: cotangent of the last state, contiguous.
+        weight: (3H, H).
+        kept: what `gru` kept.
+        backwards: as there.
+    """
+    steps, batch, wide = shape
+    size = wide // 3
+    gates, inner, before_h = kept
+    with_output = g[0] is not None
+    kind = gates.dtype
+    program = _kept(
+        ("gru_backward", kind, steps, batch, size, backwards, with_output),
+        lambda: _gru_pullback(_kind(kind), steps, batch, size, backwards, with_output),
+    )
+    d, e = np.empty_like(gates), np.empty_like(gates)
+    out_g = np.ascontiguousarray(g[0]) if with_output else d
+    program.run(gates, inner, before_h, out_g, np.ascontiguousarray(weight), d, e, h)
+    return d, e
