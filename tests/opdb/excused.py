@@ -18,7 +18,6 @@ EXCUSED: Final[dict[str, str]] = {
     "nn.functional.conv_transpose2d": "float16 of PyTorch rounds after every tap",
     "nn.functional.conv_transpose3d": "float16 of PyTorch rounds after every tap",
     "nn.functional.instance_norm": "bfloat16 of PyTorch takes sums and variances in other roundings",
-    "nn.functional.interpolate:trilinear": "bfloat16 of PyTorch rounds the weights",
     "nn.functional.bilinear": "differs: values",
     "torch._scaled_mm_v2": "not written yet",
     "torch._scaled_mm": "not written yet",

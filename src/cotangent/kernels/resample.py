@@ -6,7 +6,7 @@ same form: every input element collects from the outputs that it went into.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any, Final
 
@@ -134,14 +134,26 @@ def _trivial(axis: Axis, found: Taps) -> bool:
 
 def resize(a: Array, spec: Spec) -> Array:
     """The last dimensions resized as `spec` says, from the last one to the first."""
-    if len(spec) == 3 and is_half(a.dtype) and spec[0][0] == "area":
+    if not is_half(a.dtype):
+        return _through(a, spec, taps)
+    kind = spec[0][0]
+    if kind == "area" and len(spec) == 3:
         return _rounded_means(a, spec)
-    return _resized(a, spec)
+    rounds = kind == "cubic" or (kind == "linear" and len(spec) != 2)
+    table = partial(_rounded_taps, a.dtype) if rounds else taps
+    return _through(a.astype(np.float32), spec, table).astype(a.dtype)
 
 
-@in_float
-def _resized(a: Array, spec: Spec) -> Array:
-    return _through(a, spec, taps)
+@lru_cache(maxsize=64)
+def _rounded_taps(kind: Any, axis: Axis, double: bool) -> Taps:
+    """`taps` with weights in 16 bits as PyTorch has them: of two, the first follows from the second."""
+    index, weight = taps(axis, double)
+    if axis[0] == "linear":
+        second = weight[:, 1].astype(kind)
+        rounded = np.stack((kind.type(1) - second, second), 1)
+    else:
+        rounded = weight.astype(kind)
+    return index, rounded.astype(np.float64)
 
 
 def _rounded_means(a: Array, spec: Spec) -> Array:
