@@ -23,9 +23,6 @@ EXCUSED: Final[dict[str, str]] = {
     "torch._scaled_mm": "not written yet",
     "chalf": "not written yet",
     "nn.functional.multi_head_attention_forward": "not written yet",
-    "nn.functional.grid_sample": "bfloat16 of PyTorch rounds after every step",
-    "grid_sampler_2d": "bfloat16 of PyTorch rounds after every step",
-    "grid_sampler_3d": "bfloat16 of PyTorch rounds after every step",
 }
 
 # Those whose wrong calls do not all raise PyTorch's exception with PyTorch's text.

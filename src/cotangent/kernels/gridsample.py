@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import lazy
-from .halves import in_float
+from .halves import in_float, is_half
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Sizes = tuple[int, ...]
@@ -41,7 +41,7 @@ def _reflected(u: Array, low: float, high: float) -> tuple[Array, Array]:
 
 def _clipped(u: Array, n: int) -> tuple[Array, Array]:
     inside = (u > 0) & (u < n - 1)
-    return np.clip(u, 0, n - 1), inside.astype(u.dtype)
+    return np.clip(np.where(u == u, u, u.dtype.type(0)), 0, n - 1), inside.astype(u.dtype)  # nan is at 0
 
 
 def _within(u: Array, n: int, padding: str, align: bool) -> tuple[Array, Array]:
@@ -157,13 +157,27 @@ def _channels_second(rows: Array, n: int, sizes: Sizes) -> Array:
     return np.ascontiguousarray(rows.reshape(n, math.prod(sizes), c).swapaxes(1, 2)).reshape(n, c, *sizes)
 
 
-@in_float
 def sample(
     x: Array, grid: Array, mode: str, padding: str, align: bool, orders: Sizes
 ) -> Array:
     """x (N, C, *sizes) at the places of grid (N, *out, D): (N, C, *out)."""
+    if is_half(x.dtype) and not any(orders):
+        found = _Rounded(x, grid, padding, align).read(mode)
+        return found.reshape(*x.shape[:2], *grid.shape[1:-1])
+    return _sampled(x, grid, mode, padding, align, orders)
+
+
+@in_float
+def _sampled(
+    x: Array, grid: Array, mode: str, padding: str, align: bool, orders: Sizes
+) -> Array:
     mixing = _mixing(grid, x.shape[2:], mode, padding, align, orders)
-    return _channels_second(mixing @ _channels_last(x), x.shape[0], grid.shape[1:-1])
+    found = _channels_second(mixing @ _channels_last(x), x.shape[0], grid.shape[1:-1])
+    if mode == "bicubic" or (mode == "bilinear" and padding == "zeros"):
+        known = np.isfinite(grid).all(-1)
+        if not known.all():  # there is no weight for a place that is no number
+            found = np.where(known[:, None], found, x.dtype.type(np.nan))
+    return found
 
 
 @in_float
@@ -173,6 +187,96 @@ def sample_back(
     """Transpose of `sample` in x."""
     mixing = _mixing(grid, sizes, mode, padding, align, orders)
     return _channels_second(mixing.T @ _channels_last(g), g.shape[0], sizes)
+
+
+class _Rounded:
+    """Reading images of 16-bit floats as PyTorch does, which rounds after every step, in its order."""
+
+    def __init__(self, x: Array, grid: Array, padding: str, align: bool) -> None:
+        self.sizes = x.shape[2:]
+        self.d = len(self.sizes)
+        self.kind = x.dtype.type
+        self.flat = x.reshape(*x.shape[:2], math.prod(self.sizes))
+        self.padding, self.align = padding, align
+        places = grid.reshape(grid.shape[0], -1, self.d)
+        # Coordinates in elements; the first is that of the last dimension.
+        self.at = [self._unnormalized(places[..., i], self.sizes[self.d - 1 - i]) for i in range(self.d)]
+
+    def _unnormalized(self, c: Array, n: int) -> Array:
+        k = self.kind
+        if self.d == 3:
+            if self.align:
+                return (c + k(1)) / k(2) * k(n - 1)
+            return ((c + k(1)) * k(n) - k(1)) / k(2)
+        scaled = (c + k(1)) * k((n - 1) / 2 if self.align else n / 2)
+        return scaled if self.align else scaled - k(0.5)
+
+    def _within(self, u: Array, i: int) -> Array:
+        moved = _within(u, self.sizes[self.d - 1 - i], self.padding, self.align)[0]
+        return moved.astype(u.dtype)
+
+    def _taken(self, at: list[Array]) -> Array:
+        """The elements at whole coordinates, zero outside: (N, C, places)."""
+        flat: Any = 0
+        inside: Any = True
+        for i in range(self.d - 1, -1, -1):
+            n = self.sizes[self.d - 1 - i]
+            inside = inside & (at[i] >= 0) & (at[i] < n)
+            flat = flat * n + np.clip(at[i], 0, n - 1)
+        values = np.take_along_axis(self.flat, flat[:, None, :], 2)
+        return np.where(inside[:, None, :], values, self.kind(0))
+
+    def read(self, mode: str) -> Array:
+        """(N, C, places)."""
+        if mode == "bicubic":
+            return self._cubic()
+        near = [self._within(u, i) for i, u in enumerate(self.at)]
+        if mode == "nearest":
+            return self._taken([np.rint(_whole(u)).astype(np.int64) for u in near])
+        lows = [np.floor(u) for u in near]
+        parts = []
+        for corner in product((0, 1), repeat=self.d):
+            weight: Any = None
+            for i, high in enumerate(reversed(corner)):
+                share = near[i] - lows[i] if high else (lows[i] + self.kind(1)) - near[i]
+                weight = share if weight is None else weight * share
+            ends = zip(lows, reversed(corner), strict=True)
+            values = self._taken([_whole(low).astype(np.int64) + high for low, high in ends])
+            parts.append(values * weight[:, None, :])
+        return sum(parts[1:], parts[0])
+
+    def _cubic(self) -> Array:
+        lows = [np.floor(u) for u in self.at]
+        across, down = (self._cubic_weights(u - low) for u, low in zip(self.at, lows, strict=True))
+        rows = []
+        for j in range(4):
+            y = self._within(lows[1] + self.kind(j - 1), 1)
+            terms = []
+            for i in range(4):
+                x = self._within(lows[0] + self.kind(i - 1), 0)
+                values = self._taken([_whole(x).astype(np.int64), _whole(y).astype(np.int64)])
+                terms.append(values * across[i][:, None, :])
+            rows.append(sum(terms[1:], terms[0]) * down[j][:, None, :])
+        return sum(rows[1:], rows[0])
+
+    def _cubic_weights(self, t: Array) -> tuple[Array, ...]:
+        k = self.kind
+        a, one = k(_CUBIC), k(1)
+
+        def near(s: Array) -> Array:
+            return (k(_CUBIC + 2) * s - k(_CUBIC + 3)) * s * s + one
+
+        def far(s: Array) -> Array:
+            return ((a * s - k(5 * _CUBIC)) * s + k(8 * _CUBIC)) * s - k(4 * _CUBIC)
+
+        rest = one - t
+        return far(t + one), near(t), near(rest), far(rest + one)
+
+
+def _whole(u: Array) -> Array:
+    """Coordinates in float32, those that no integer holds far outside."""
+    wide = u.astype(np.float32)
+    return np.where(np.abs(wide) < 2**30, wide, np.float32(_NOWHERE))
 
 
 def _base(size: Sizes, align: bool, d: Any) -> Array:
