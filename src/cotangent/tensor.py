@@ -415,6 +415,7 @@ class Tensor(TensorBase):
                 "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
             )
         self._node = None
+        inherit(self, False)
         self._req = False
         return self
 

@@ -57,10 +57,11 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
     return finish(op, tensors, statics, result, None)
 
 
-def refuse_history(op: Primitive, tensors: tuple[Any, ...], level: int) -> None:
+def refuse_history(op: Primitive, tensors: tuple[Any, ...], level: int, written: Any = None) -> None:
     """Raise what PyTorch raises before it computes anything, where the computation has failed.
 
-    It makes the node first: views may have no history, and tensors of inference mode cannot be kept.
+    It makes the node first: views may have no history, and tensors of inference mode cannot be kept (but for
+    the tensor `written`, of which a copy is).
     """
     if modes.grad is None or not op.rules or not requires(op, tensors, level):
         return
@@ -79,7 +80,7 @@ def refuse_history(op: Primitive, tensors: tuple[Any, ...], level: int) -> None:
         if field in op.tensors and (kept is None or kept in wanted):
             value = tensors[op.tensors.index(field)]
             for t in value if isinstance(value, (list, tuple)) else (value,):
-                if isinstance(t, TensorBase):
+                if isinstance(t, TensorBase) and t is not written:
                     version_of(t)  # raises
 
 
@@ -291,7 +292,11 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
             _no_fit(op, name, value, tensors)
     if not any(isinstance(value, TensorBase) for value in tensors):
         _no_fit(op, op.tensors[0], tensors[0], tensors)
-    compute, result_dtype = promoted(op, tensors, statics)
+    try:
+        compute, result_dtype = promoted(op, tensors, statics)
+    except NotImplementedError:  # PyTorch finds out when it runs the kernel, on shapes that fit
+        check_broadcast([t._data.shape for t in tensors if isinstance(t, TensorBase)])
+        raise
     wrapped, arrays = operands(op, tensors, compute)
     try:
         result = run_kernel(op, tuple(arrays), statics)

@@ -239,8 +239,10 @@ class Writer:
             self.add(2, "fit = self.fit")
         alone = len(op.rules) == 1  # one differentiable input: the node would not exist without its edge
         loaded: set[str] = set()
-        natural = [f for p in op.rules for f in op.rule_arguments(p) if self.guarded(f)]
-        in_order = list(dict.fromkeys(natural)) == [f for f in op.saved if self.guarded(f)]
+        guarded = [f for f in op.saved if self.guarded(f)]
+        used = [f for p in op.rules for f in op.rule_arguments(p) if self.guarded(f)]
+        first = [f for f in guarded if served_by(op, f) is None]
+        in_order = list(dict.fromkeys((*first, *used))) == guarded
         for field in op.saved:
             served = served_by(op, field)
             if served is not None and (in_order or not self.guarded(field)):

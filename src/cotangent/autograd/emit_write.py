@@ -17,7 +17,7 @@ from ..ops.table import Primitive, emitter
 from .base import bump
 from .emit import Writer, emit
 from .modes import modes
-from .views import watched
+from .views import check_writable, watched
 from .where import user_frame
 
 
@@ -148,3 +148,4 @@ def install() -> None:
     emitter.emit_writer = emit_writer
     emitter.unrecorded = unrecorded
     emitter.wrote = wrote
+    emitter.writable = check_writable

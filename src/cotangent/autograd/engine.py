@@ -82,7 +82,8 @@ def run(
     arrays = not create_graph and all(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
-    before, inside, outer, task = modes.grad, modes.inside, modes.run, modes.task
+    before, inside, outer, task, given = modes.grad, modes.inside, modes.run, modes.task, modes.given
+    modes.given = tuple(cotangents)
     modes.task = next_task() if inputs is None else -next_task()
     set_recording(create_graph)
     token = set_errors(QUIET)
@@ -99,6 +100,7 @@ def run(
     finally:
         reset_errors(token)
         modes.grad, modes.inside, modes.run, modes.task = before, inside, outer, task
+        modes.given = given
 
 
 def run_scalar(root: Node, data: Any, keep: bool) -> bool:
@@ -182,6 +184,11 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         if g.__class__ is not np.ndarray:
             g = as_array(g)
         elif sys.getrefcount(g) > 3 or not g.flags.writeable or (g.base is not None and not _alone(g)):
+            given = next((t for t in modes.given if _views(g, t._data, leaf._data)), None)
+            if given is not None:
+                leaf._grad = wrap(g)
+                leaf._grad._vc = cell_of(given)
+                return
             g = g.copy()
         data = leaf._data
         if g.dtype != data.dtype and not (isinstance(g, Coo) or isinstance(data, Coo)):
@@ -215,6 +222,15 @@ def _alone(view: Any) -> bool:
         and base.flags.owndata
         and view.flags.c_contiguous
     )
+
+
+def _views(g: Any, given: Any, data: Any) -> bool:
+    """Whether `g` looks into the memory of the cotangent that the user gave, laid out like the leaf."""
+    return (
+        g is not given and g.dtype == data.dtype and g.flags.writeable
+        and (np.may_share_memory(g, given) or (not g.size and (g.base is given or g.base is given.base)))
+        and (g.strides == data.strides or (g.flags.c_contiguous and data.flags.c_contiguous))
+    )  # fmt: skip
 
 
 def _contributions(order: list[Node], leaves: list[Node]) -> dict[Node, int]:
@@ -313,6 +329,13 @@ class _Careful:
             self.faces[id(face._data)] = face
         return face
 
+    def expanded(self, g: Any) -> None:
+        """Let what stands for `g`, one number seen many times, be a view, as PyTorch's expanded gradients."""
+        if id(g) not in self.faces:
+            face = TABLE["expand_to"].entry(made(g[(slice(1),) * g.ndim]), g.shape)
+            face._data = g
+            self.faces[id(g)] = face
+
     def taken(self, t: Any) -> Any:
         """A Tensor from a hook as a cotangent of this run."""
         return t if self.tensors or t is None else t._data
@@ -340,6 +363,8 @@ class _Careful:
     def capture(self, node: Any, g: Any) -> None:
         """Keep the cotangent of a wanted input."""
         if self.wanted is not None and node in self.wanted and g is not None and not self.accumulate:
+            if not self.tensors and g.base is not None and g.size > 1 and not any(g.strides):
+                self.expanded(g)
             self.captured[node] = self.shown(g)
 
     def leaf(self, node: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Final
@@ -21,6 +22,7 @@ from .base import InferenceCell, TensorBase, active, bump, cell_of, from_inferen
 from .dispatch import (
     OPERAND,
     convert,
+    is_output,
     level_of,
     operands,
     payload,
@@ -33,7 +35,7 @@ from .dispatch import (
 from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
-from .views import check_writable, edge_of, inference_write, mark_stale, rebase, views_of
+from .views import OVERLAP, check_writable, edge_of, inference_write, mark_stale, rebase, views_of
 from .where import here
 
 
@@ -54,9 +56,10 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     level = level_of(tensors)
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
-    if recording:
+    if recording and not (active.ever and from_inference(tensors)):
         check_writable(x)
-        recording = not (active.ever and from_inference(tensors))
+        if active.ever or any(isinstance(t, TensorBase) and t._req and t._node is None for t in tensors[1:]):
+            refuse_history(op, tensors, level, x)
         if op.public == "copy":  # the only one that looks at the dtype
             recording = recording and x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
     if x._data.__class__ is Deferred and not op.is_view:
@@ -79,12 +82,15 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         else:
             wrapped = tensors
             arrays = tuple(payload(t) for t in tensors)
-            if op.public in _APART:
+            if op.public == "copy" and _same_elements(x._data, arrays[1]):
+                pass  # nothing to do, and nothing to say of overlaps
+            elif op.public in _APART:
                 _check_inputs_apart(x, tensors, op.public != "copy")
-            if op.store is None or not _stored(op, x, arrays, statics):
-                _store(op, x, np.asarray(run_kernel(op, arrays, statics)))
+                _put(op, x, arrays, statics)
+            else:
+                _put(op, x, arrays, statics)
     except (RuntimeError, IndexError):
-        refuse_history(op, tensors, level)
+        refuse_history(op, tensors, level, x)
         raise
     bump(x, *here())
     if x._vc.__class__ is InferenceCell and not modes.inference:
@@ -93,9 +99,24 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         recorded = (before, *wrapped[1:])
         node = record(op, recorded, statics, [x], compute, 0, mode, written=x)
         rebase(x, node)
+        if x._view is not None and x._view.stale and any(is_output(op, field) for field in saved or ()):
+            node.shown = weakref.ref(edge_of(x))
     elif list.__getitem__(cell_of(x), 1) is not None:
         mark_stale(x if x._view is None else x._view.base, x)
     return x
+
+
+def _put(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, ...]) -> None:
+    """Compute and store the result of an operation that is not elementwise."""
+    if op.store is None or not _stored(op, x, arrays, statics):
+        _store(op, x, np.asarray(run_kernel(op, arrays, statics)))
+
+
+def _same_elements(a: Any, b: Any) -> bool:
+    """Whether two payloads are the same memory seen in the same way."""
+    return (
+        b.__class__ is np.ndarray and a.dtype == b.dtype and a.shape == b.shape and _alike(a, b)
+    )
 
 
 def _write_deferred(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -174,10 +195,12 @@ def _write_elementwise(
             f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
             f"{dtypes.SCALAR_NAME[target]}"
         )
-    if (
+    if data.size <= _SEQUENTIAL and _entangled(data, arrays):
+        _write_in_turn(op, data, arrays, statics)
+    elif (
         arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse
         # NumPy 2.4 negates float32 four elements apart (float64: eight) wrongly into an array with gaps.
-        and _defaults(op, statics)
+        and _defaults(op, statics) and data.dtype.kind != "c"
         and (data.flags.forc or (isinstance(op.fast, np.ufunc) and op.fast is not np.negative))
     ):  # fmt: skip
         token = set_errors(QUIET)
@@ -188,6 +211,35 @@ def _write_elementwise(
     else:
         _store(op, x, run_kernel(op, tuple(arrays), statics))
     return compute, wrapped
+
+
+_SEQUENTIAL: Final = 1024
+
+
+def _entangled(data: Any, arrays: list[Any]) -> bool:
+    """Whether elements written are read again under another place: what is read then depends on the order."""
+    if not data.flags.forc and not dense(data) and _overlaps_itself(data):
+        return True
+    others = (a for a in arrays if a is not None and a is not data and np.may_share_memory(a, data))
+    return any(not _alike(a, data) for a in others)
+
+
+def _overlaps_itself(data: Any) -> bool:
+    """Whether several elements lie at one place in memory."""
+    places: Any = np.zeros((), np.int64)
+    for n, step in zip(data.shape, data.strides, strict=True):
+        places = np.add.outer(places, np.arange(n) * step)
+    return bool(np.unique(places).size < places.size)
+
+
+def _write_in_turn(op: Primitive, data: Any, arrays: list[Any], statics: tuple[Any, ...]) -> None:
+    """Compute and store element by element, the dimension with the smallest steps in memory fastest."""
+    order = sorted(range(data.ndim), key=lambda d: -abs(data.strides[d]))
+    operands = [None if a is None else np.broadcast_to(a, data.shape).transpose(order) for a in arrays]
+    seen = data.transpose(order)
+    for place in np.ndindex(seen.shape):
+        values = tuple(None if a is None else np.asarray(a[place]) for a in operands)
+        seen[place] = convert(np.asarray(run_kernel(op, values, statics)), data.dtype)
 
 
 def _defaults(op: Primitive, statics: tuple[Any, ...]) -> bool:
@@ -212,10 +264,13 @@ def check_overlap(x: Any) -> None:
     if not data.flags.writeable and data.base is not None and 0 not in data.strides:
         return
     if any(stride == 0 and n > 1 for stride, n in zip(data.strides, data.shape, strict=True)):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-            "location. Please clone() the tensor before performing the operation."
-        )
+        raise RuntimeError(OVERLAP)
+
+
+_TOGETHER: Final = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+    "memory location. Please clone() the tensor before performing the operation."
+)
 
 
 def _check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -> None:
@@ -224,22 +279,18 @@ def _check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) 
     for t in tensors[1:]:
         if not isinstance(t, TensorBase) or (t._data is data and not wholly):
             continue
+        if wholly and t is x and data.size:
+            raise RuntimeError(_TOGETHER)
         other = t._data
         if other.__class__ is not np.ndarray or not np.may_share_memory(data, other):
             continue
         if dense(data) and dense(other) and (wholly or not _alike(data, other)):
-            raise RuntimeError(
-                "unsupported operation: some elements of the input tensor and the written-to tensor refer to "
-                "a single memory location. Please clone() the tensor before performing the operation."
-            )
+            raise RuntimeError(_TOGETHER)
 
 
 def _alike(a: Any, b: Any) -> bool:
     """Whether two arrays are the same elements in the same order."""
-    if a.ctypes.data != b.ctypes.data or a.nbytes != b.nbytes or a.ndim != b.ndim:
-        return False
-    steps = zip(a.strides, b.strides, a.shape, strict=True)
-    return all(s == t or (n == 1 and 0 in (s, t)) for s, t, n in steps)
+    return a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes and a.strides == b.strides
 
 
 def dense(data: Any) -> bool:

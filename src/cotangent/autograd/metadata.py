@@ -37,7 +37,7 @@ def look_anew(op: Primitive, x: Any, statics: tuple[Any, ...], recording: bool) 
         x._data = data
     else:
         x._data = data
-        x._view = View(view.base, view, op, statics, 0, view.origin)
+        x._view = View(view.base, view, op, statics, 0 if recording else view.output, view.origin)
         x._view.producer = view.producer
     if x._vc.__class__ is not InferenceCell:
         count(cell_of(x))

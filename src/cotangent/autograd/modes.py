@@ -52,6 +52,7 @@ class _Modes(threading.local):
     def __init__(self) -> None:
         self.extras = Extras()
         self.levels: list[Any] = []  # the transforms of torch.func that are running, outermost first
+        self.given: tuple[Any, ...] = ()  # the cotangents that the backward of this thread started from
         self.run: Any = None  # the backward with hooks that this thread is in, innermost
         self.vmaps: list[Any] = []  # the vmaps this thread is inside of: random functions ask the innermost
 

@@ -28,12 +28,13 @@ _add: Final = np.add
 class OpNode(Node):
     """A node of a table operation; generated subclasses add slots for what their rules save."""
 
-    __slots__ = ("lengths", "level")
+    __slots__ = ("lengths", "level", "shown")
 
     op: ClassVar[Primitive]
     general: ClassVar[bool] = False
     lengths: tuple[int, ...]
     level: int  # set on the general path only; the fast one records at level 0
+    shown: weakref.ref[Node]  # of a write through a view: the view's own history, which messages name
     guarded: ClassVar[tuple[tuple[str, str | None], ...]]  # saved tensors and the one input each serves
 
     def check(self, name: str) -> None:

@@ -23,6 +23,9 @@ def stale_value(node: Any, field: str) -> NoReturn:
         now, expected = cell[0], getattr(node, field + "_v")
         number = int(field[3:] or 0)
         producer: Any = None if number in node.op.nondiff_outputs else node
+        shown = getattr(node, "shown", None)
+        if shown is not None:
+            producer = shown() or node
         data = getattr(value, "_data", value)
         written = wrap(data)
         written._vc = cell

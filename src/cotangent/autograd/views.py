@@ -16,7 +16,7 @@ import numpy as np
 from ..ops.table import TABLE, Primitive
 from .base import InferenceCell, TensorBase, cell_of, wrap
 from .modes import modes
-from .node import Node, accumulator_of, next_seq
+from .node import FREED, FREED_TEXT, Node, accumulator_of, next_seq
 from .notes import annotate
 from .where import here
 
@@ -29,6 +29,10 @@ DEFAULT, NO_GRAD, MULTI, INFERENCE, CUSTOM = (
     "custom_function",
 )
 
+OVERLAP: Final = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+    "location. Please clone() the tensor before performing the operation."
+)
 # Views that are more than another way through the same elements.
 _CHANGING: Final = frozenset(("conj_view", "neg_view", "view_as_real_of", "view_as_complex_of"))
 
@@ -87,6 +91,13 @@ class View:
             made = (link.op.kernel if on_arrays else link.op.entry)(value, *link.statics)
             value = made[link.output] if link.op.nout != 1 else made
         return value
+
+    def repeats(self, base_shape: tuple[int, ...]) -> bool:
+        """Whether the view shows elements of its base more than once, by dimensions without a step."""
+        if all(link.op.name != "expand_to" for link in self.chain()):
+            return False
+        seen = self.replay(np.empty(base_shape, np.int8), True)
+        return any(step == 0 and n > 1 for step, n in zip(seen.strides, seen.shape, strict=True))
 
     def pull(self, g: Any, base_shape: tuple[int, ...], tensors: bool) -> Any:
         """Pullback of the view: a cotangent of the base's shape from one of the view's shape."""
@@ -218,6 +229,8 @@ def inherit(x: Any, value: bool) -> bool:
         view = t._view
         if view.stale:
             t._req = view.stale = value or bool(view.producer)
+        elif value and t._req and view.version != cell[0]:
+            view.stale = True
         elif view.inherited or not t._req:
             t._req = value
             view.stale = value and view.version != cell[0]  # written since: the history is made anew
@@ -305,7 +318,10 @@ class AsStridedBackward0(_HandWritten):
 
     def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
         g = grads[0]
-        return (None if g is None else self.view.pull(g, self.base_shape, tensors),)
+        if g is None:
+            return (None,)
+        made = self.view.pull(g, self.base_shape, tensors)
+        return (made if made is not g or tensors else g.view(),)
 
 
 class CopySlices(_HandWritten):
@@ -314,6 +330,7 @@ class CopySlices(_HandWritten):
     __slots__ = ("view", "inner")
     __module__ = "builtins"
     materialize: ClassVar[bool] = False
+    inner: Any
 
     def __init__(self, base_edge: Node | None, view: View, inner: Node) -> None:
         self._born((base_edge, *inner.edges[1:]))
@@ -322,6 +339,8 @@ class CopySlices(_HandWritten):
 
     def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
         g = grads[0]
+        if self.inner is FREED:
+            raise RuntimeError(FREED_TEXT)
         if g is None:
             return (None,) * len(self.edges)
         inside = self.view.replay(g, not tensors)
@@ -332,10 +351,12 @@ class CopySlices(_HandWritten):
             return (None, *rest)
         if first is None:
             first = TABLE["zeros_like"].entry(inside) if tensors else np.zeros_like(inside)
+        elif self.view.repeats(tuple(g.shape)):
+            raise RuntimeError(OVERLAP)
         return (self.view.scatter(g, first, tensors), *rest)
 
     def release(self) -> None:
-        self.inner.release()
+        self.inner = FREED
 
 
 def rebase(x: Any, node: Node) -> None:

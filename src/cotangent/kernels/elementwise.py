@@ -69,7 +69,10 @@ def remainder(a: Any, b: Any, out: Any = None) -> Any:
     """What `floor_div` leaves, with the divisor's sign."""
     if a.dtype.kind in "iu":
         no_zeros(b)
-    return np.remainder(a, b, out=out)
+        return np.remainder(a, b, out=out)
+    left = np.remainder(a, b)
+    zero = left == 0
+    return stored(np.where(zero, np.copysign(left, a), left) if zero.any() else left, out)
 
 
 def fmod(a: Any, b: Any, out: Any = None) -> Any:
@@ -129,6 +132,8 @@ def rsqrt(a: Any, out: Any = None) -> Any:
 
 def pow_scalar(a: Any, exponent: Any, out: Any = None) -> Any:
     """a ** exponent for a Python number, with shortcuts where PyTorch takes them."""
+    if a.dtype.kind == "b":  # and so is the exponent
+        return stored(a.copy() if exponent else np.ones_like(a), out)
     if a.dtype.kind in "iu":
         exponent = int(exponent)
         if exponent < 0:
@@ -163,7 +168,16 @@ def pow_tensor(a: Any, b: Any, out: Any = None) -> Any:
     if a.dtype.kind == "i" and b.size and (b < 0).any():
         ones = np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b & 1), 0))
         return stored(np.where(b < 0, ones, np.power(a, np.abs(b))).astype(a.dtype), out)
+    if np.result_type(a, b).kind == "c":
+        return stored(_complex_power(a, b), out)
     return np.power(a, b, out=out)
+
+
+def _complex_power(a: Any, b: Any) -> Any:
+    """a ** b; powers of zero are those of C's cpow: exp(b log a)."""
+    values = np.power(a, b)
+    zero = a == 0
+    return np.where(zero, np.exp(b * np.log(a)), values) if zero.any() else values
 
 
 def pow_base(a: Any, base: Any, out: Any = None) -> Any:
@@ -174,6 +188,8 @@ def pow_base(a: Any, base: Any, out: Any = None) -> Any:
         return stored(np.ones_like(a), out)
     if base == 2 and a.dtype.kind == "f":
         return np.exp2(a, out=out)
+    if a.dtype.kind == "c":
+        return stored(_complex_power(np.asarray(base, a.dtype), a), out)
     return np.power(base, a, out=out)
 
 
@@ -304,6 +320,9 @@ def clamp(a: Any, low: Any, high: Any, out: Any = None) -> Any:
 
 def clamp_numbers(a: Any, low: Any, high: Any, out: Any = None) -> Any:
     """`clamp` with Python numbers for bounds."""
+    if a.dtype.kind == "b":
+        name = "clamp_max" if low is None else "clamp_min" if high is None else "clamp"
+        raise NotImplementedError(f"\"{name}_scalar_cpu\" not implemented for 'Bool'")
     if a.dtype.kind in "iu":
         low, high = bound(a.dtype, low), bound(a.dtype, high)
     if low is not None and high is not None:

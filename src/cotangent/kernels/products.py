@@ -20,9 +20,17 @@ LEAST: Final = 64**3
 _AN_ELEMENT: Final = 32
 
 
+_BOOL: Final = np.dtype(np.bool_)
+# PyTorch's kernels by the operands' numbers of dimensions
+_NAMES: Final = {(2, 2): "addmm_impl_cpu_", (2, 1): "addmv_impl_cpu", (1, 1): "dot"}
+
+
 def matmul(a: Array, b: Array) -> Array:
     """`a @ b`, always an array."""
     d = a.dtype
+    if d is _BOOL:
+        name = _NAMES.get((a.ndim, b.ndim), "bmm")
+        raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
     if a.ndim > 1 and b.ndim > 1 and a.size * b.shape[-1] >= LEAST and d.kind in "fV":
         product = _generated(a, b)
         if product is not None:

@@ -126,12 +126,13 @@ def can_view(a: Array, shape: Shape) -> bool:
 def expand(a: Array, shape: Shape) -> Array:
     """`a` broadcast to `shape`; other than `np.broadcast_to`'s, the view may be written where it can be."""
     lead = len(shape) - a.ndim
-    if a.shape == shape[lead:]:
-        return _restrided(a, shape, (0,) * lead + a.strides)
-    strides = [
-        0 if n == 1 and m != 1 else s for n, m, s in zip(a.shape, shape[lead:], a.strides, strict=True)
-    ]
-    return _restrided(a, shape, (0,) * lead + tuple(strides))
+    strides = list(a.strides)
+    if a.shape != shape[lead:]:
+        sizes = zip(a.shape, shape[lead:], strides, strict=True)
+        strides = [0 if n == 1 and m != 1 else s for n, m, s in sizes]
+    for i in range(lead - 1, -1, -1):  # dimensions of one get the step that would lead past the ones behind
+        strides.insert(0, shape[i + 1] * strides[0] if shape[i] == 1 and strides else 0)
+    return _restrided(a, shape, tuple(strides))
 
 
 def transpose(a: Array, dim0: int, dim1: int) -> Array:
@@ -148,9 +149,11 @@ def squeeze(a: Array, dims: Shape | None) -> Array:
 
 def unsqueeze(a: Array, dim: int) -> Array:
     """With a dimension of size one at `dim`."""
-    if a.flags.c_contiguous:
-        return a.reshape(a.shape[:dim] + (1,) + a.shape[dim:])
-    return a[(_ALL,) * dim + (None, ...)]
+    shape, strides = a.shape, a.strides
+    if a.flags.c_contiguous and 1 not in shape:
+        return a.reshape(shape[:dim] + (1,) + shape[dim:])
+    step = shape[dim] * strides[dim] if dim < a.ndim else a.itemsize
+    return _restrided(a, shape[:dim] + (1,) + shape[dim:], strides[:dim] + (step,) + strides[dim:])
 
 
 def select(a: Array, dim: int, index: int) -> Array:

@@ -26,8 +26,8 @@ def weighted(b: Any, alpha: Any) -> Any:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, complex) and kind != "c":
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
-    if alpha == 1:
-        return b
+    if alpha == 1 and (kind != "c" or np.isfinite(b).all()):
+        return b  # PyTorch multiplies, which shows in complex infinities
     # Integers wrap around, as in C.
     factor = np.asarray(alpha).astype(b.dtype) if kind in "iu" else bool(alpha) if kind == "b" else alpha
     return np.multiply(b, factor, dtype=b.dtype)
@@ -156,8 +156,8 @@ div_floor = elementwise(
     node="DivBackward2",
     public="div",
     check=refuse("div_floor_cpu", BOOL, COMPLEX),
-    input=lambda g: zeros_like(g),
-    other=lambda g: zeros_like(g),
+    input=lambda g, other: zeros_like(g),
+    other=lambda g, other, input: zeros_like(g),
 )
 div_trunc = elementwise(
     "div_trunc(input, other)",
@@ -167,8 +167,8 @@ div_trunc = elementwise(
     node="DivBackward2",
     public="div",
     check=refuse("div_trunc_cpu", BOOL, COMPLEX),
-    input=lambda g: zeros_like(g),
-    other=lambda g: zeros_like(g),
+    input=lambda g, other: zeros_like(g),
+    other=lambda g, other, input: zeros_like(g),
 )
 
 
@@ -265,6 +265,7 @@ addcmul_of = elementwise(
     public="addcmul",
     strict=("input", "tensor1", "tensor2"),
     fast=k.addcmul,
+    check=refuse("addcmul_cpu_out", BOOL),
     signatures=("(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",),
     input=lambda g: g,
     tensor1=lambda g, tensor2, value: g * scaled(tensor2, value),

@@ -186,7 +186,7 @@ sgn = elementwise(
     fast=k.sign,
     out_check=exact_out,
     complex_form=sgn_complex,
-    input=lambda g: zeros_like(g),
+    input=lambda g, input, out: zeros_like(g),
     doc=of_one(
         "The sign of each element; z / |z| for complex numbers.",
         "sgn",
@@ -250,7 +250,7 @@ angle = elementwise(
     k.angle_real,
     result=FLOAT,
     complex_form=angle_complex,
-    input=lambda g: zeros_like(g),
+    input=lambda g, input: zeros_like(g),
     doc=of_one(
         "Arguments of complex numbers; pi for negative real ones.",
         "angle",

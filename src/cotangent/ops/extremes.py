@@ -11,6 +11,7 @@ from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
 from .arguments import deliver_exact, whole as whole_number
 from .reduce import reduced_dims, spread, sum_back
+from .refusals import unsupported
 from .results import namedtuple_of
 from .select import maximum, minimum
 from .table import deliver, general, is_tensor, linear
@@ -373,6 +374,13 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
     return _position("argmin", input, dim, keepdim, out, argmin_of)
 
 
+def _no_bools(kernel: str, input: Any) -> Any:
+    """`input`, if its dtype is one that PyTorch's kernel knows."""
+    if input.dtype.category == dtypes.BOOL:
+        raise unsupported(kernel, input.dtype)
+    return input
+
+
 def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
     """The median (the lower of two middle elements), of all or along a dimension with its positions.
 
@@ -391,9 +399,11 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         tensor(2.)
     """
     if dim is None:
+        _no_bools("median_cpu", input)
         return deliver("median", median_all(input), out)
     d = check_dim(dim, input.ndim)
     _nonempty("median", input, d)
+    _no_bools("median_out", input)
     return deliver("median", namedtuple_of("median", *median_dim(input, d, keepdim)), out)
 
 
@@ -423,7 +433,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
         raise RuntimeError("selected number k out of range for dimension " + str(d))
     return deliver_exact(
         "kthvalue",
-        namedtuple_of("kthvalue", *kth_of(input, k, d, keepdim)),
+        namedtuple_of("kthvalue", *kth_of(_no_bools("kthvalue_cpu", input), k, d, keepdim)),
         out,
         "output values must be of same type as input",
     )

@@ -25,7 +25,7 @@ gather_along = linear(
     node="GatherBackward0",
     public="gather",
     batch="aligned",
-    input=lambda g, index, input_shape, dim: scatter_zeros(g, index, input_shape, dim),
+    input=lambda g, index, input, dim: scatter_zeros(g, index, tuple(input.shape), dim),
 )
 scatter_zeros: Any = linear(
     "scatter_zeros(input, index | shape, dim)",
@@ -201,11 +201,10 @@ def gather(
     _tensors("gather", input=input, dim=dim, index=index)
     d = check_dim(dim, input.ndim)
     if not index.numel():
-        # of any dtype and rank, as there is nothing to read
-        nothing = reshape_any(
-            select_rows(reshape_any(input, (-1,)), constant(np.zeros(0, np.int64)), 0), tuple(index.shape)
-        )
-        return deliver_exact("gather", nothing, out)
+        index = constant(np.zeros(index._data.shape, np.int64))  # of any dtype, as there is nothing to read
+        if index.ndim != input.ndim:  # nor of the input's rank
+            nothing = select_rows(reshape_any(input, (-1,)), constant(np.zeros(0, np.int64)), 0)
+            return deliver_exact("gather", reshape_any(nothing, tuple(index.shape)), out)
     else:
         _check_index("gather", index)
         _gather_shapes(input, index, d, "input")

@@ -513,6 +513,8 @@ def setitem(input: Any, key: Any, value: Any) -> None:
     if value.dtype is not out.dtype:
         masked = any(is_tensor(k) and k.dtype in (dtypes.bool_, dtypes.uint8) for k in _key(key))
         if not masked or value.numel() != 1:
+            if out._req or value._req:
+                emitter.writable(out)
             raise RuntimeError(
                 "Index put requires the source and destination dtypes match, got "
                 f"{dtypes.SCALAR_NAME[out.dtype]} for the destination and {dtypes.SCALAR_NAME[value.dtype]} "

@@ -74,7 +74,7 @@ pick_masked = linear(
     k.masked_select,
     node="MaskedSelectBackward0",
     public="masked_select",
-    input=lambda g, mask, input_shape: place_masked(g, mask, input_shape),
+    input=lambda g, mask, input: place_masked(g, mask, tuple(input.shape)),
 )
 place_masked: Any = linear(
     "place_masked(input, mask | shape)",
@@ -110,7 +110,7 @@ take_flat = linear(
     lambda a, index: a.reshape(-1)[index],
     node="TakeBackward0",
     public="take",
-    input=lambda g, index, input_shape: put_flat_zeros(g, index, input_shape),
+    input=lambda g, index, input: put_flat_zeros(g, index, tuple(input.shape)),
 )
 put_flat_zeros: Any = linear(
     "put_flat_zeros(input, index | shape)",

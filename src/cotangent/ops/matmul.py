@@ -200,6 +200,12 @@ scale_sum: Any = linear_op(
 # -- what users call ------------------------------------------------------------------------------------
 
 
+def _same_scalars(a: Any, b: Any) -> None:
+    if a.dtype is not b.dtype:
+        names = dtypes.SCALAR_NAME
+        raise RuntimeError(f"expected scalar type {names[a.dtype]} but found {names[b.dtype]}")
+
+
 def _same_dtype(a: Any, b: Any) -> None:
     if a.dtype is not b.dtype:
         names = [dtypes.CPP_NAME[t.dtype] + (" int" if t.dtype is dtypes.int64 else "") for t in (a, b)]
@@ -273,11 +279,7 @@ def bmm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
         return bmm_of(input, mat2)
     tensor_operands("bmm", input=input, mat2=mat2)
     check_fit(input, mat2)
-    if input.dtype is not mat2.dtype:
-        raise RuntimeError(
-            f"expected scalar type {dtypes.SCALAR_NAME[input.dtype]} but found "
-            f"{dtypes.SCALAR_NAME[mat2.dtype]}"
-        )
+    _same_scalars(input, mat2)
     return deliver_exact("bmm", bmm_of(input, mat2), out)
 
 
@@ -421,7 +423,7 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
             f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {left.shape[-1]}] but "
             f"got: [{count}, {other.shape[-2]}]."
         )
-    _same_dtype(input, other)
+    _same_scalars(input, other)
     result = matmul_batched(left, other)
     if m == 1:
         shape = tuple(result.shape)

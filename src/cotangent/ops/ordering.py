@@ -21,8 +21,11 @@ from .select import choose
 from .table import deliver, general, is_tensor, linear
 
 
-def _ordered(signature: str, kernel: Any, node: str, public: str) -> Any:
-    """Values picked along a dimension with their positions; the cotangent goes back to these."""
+def _ordered(signature: str, kernel: Any, node: str, public: str, keeps: bool = False) -> Any:
+    """Values picked along a dimension with their positions; the cotangent goes back to these.
+
+    With `keeps`, PyTorch's node keeps the input, too.
+    """
     return general(
         signature,
         kernel,
@@ -32,8 +35,16 @@ def _ordered(signature: str, kernel: Any, node: str, public: str) -> Any:
         nondiff_outputs=(1,),
         batch="axes",
         jvp=lambda tangents, args, out: (gather_along(tangents[0], out[1], _dim_of(args)), None),
-        input=lambda g, out1, input_shape, dim: scatter_zeros(g[0], out1, input_shape, dim),
+        input=_kept_back if keeps else _back,
     )
+
+
+def _back(g: Any, out1: Any, input_shape: Any, dim: int) -> Any:
+    return scatter_zeros(g[0], out1, input_shape, dim)
+
+
+def _kept_back(g: Any, out1: Any, input: Any, dim: int) -> Any:
+    return scatter_zeros(g[0], out1, tuple(input.shape), dim)
 
 
 def _dim_of(args: tuple[Any, ...]) -> int:
@@ -50,10 +61,12 @@ topk_of = _ordered(
     "topk",
 )
 cummax_of = _ordered(
-    "cummax_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, True), "CummaxBackward0", "cummax"
+    "cummax_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, True), "CummaxBackward0", "cummax",
+    keeps=True,
 )
 cummin_of = _ordered(
-    "cummin_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, False), "CumminBackward0", "cummin"
+    "cummin_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, False), "CumminBackward0", "cummin",
+    keeps=True,
 )
 cumsum_of = linear(
     "cumsum_of(input | dim)",
@@ -79,8 +92,13 @@ cumprod_of = general(
     public="cumprod",
     batch="axes",
     jvp=lambda tangents, args, out: cumprod_push(tangents[0], args[0], args[1]),
-    input=lambda g, input, out, dim: cumprod_back(g, input, dim),  # PyTorch saves the result, too
+    input=lambda g, input, out, dim: _cumprod_pull(g, input, dim),  # PyTorch saves the result, too
 )
+
+
+def _cumprod_pull(g: Any, input: Any, dim: int) -> Any:
+    """The pullback of cumprod; of products of single numbers it is the identity."""
+    return g if not input.shape or input.shape[dim] == 1 else cumprod_back(g, input, dim)
 
 
 def _cumprod_back(g: Any, a: Any, dim: int) -> Any:
@@ -374,6 +392,8 @@ def topk(
     k = integer("topk", "k", 1, k)
     if not 0 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
+    if input.dtype.category == dtypes.BOOL:
+        raise RuntimeError("topk does not support bool dtypes on CPU")
     return deliver_exact("topk", namedtuple_of("topk", *topk_of(input, d, k, largest, sorted)), out)
 
 

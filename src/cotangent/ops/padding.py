@@ -56,7 +56,7 @@ def _reflecting(dims: int) -> Any:
         lambda a, widths: k.pad_border(a, widths, "reflect"),
         node=f"ReflectionPad{dims}DBackward0",
         batch=_batch_border,
-        input=lambda g, widths: pad_border_backward(g, widths, "reflect"),
+        input=lambda g, input, widths: pad_border_backward(g, widths, "reflect"),
     )
 
 
@@ -66,7 +66,7 @@ def _replicating(dims: int) -> Any:
         lambda a, widths: k.pad_border(a, widths, "replicate"),
         node=f"ReplicationPad{dims}DBackward0",
         batch=_batch_border,
-        input=lambda g, widths: pad_border_backward(g, widths, "replicate"),
+        input=lambda g, input, widths: pad_border_backward(g, widths, "replicate"),
     )
 
 

@@ -17,7 +17,7 @@ from .exponential import log
 from .refusals import refuse
 from .results import frexp_result
 from .select import choose
-from .table import FLOAT, deliver, elementwise, general, is_tensor
+from .table import FLOAT, deliver, elementwise, general, is_array, is_tensor
 
 _LN2: Final = math.log(2.0)
 
@@ -40,7 +40,7 @@ rsqrt = elementwise(
 def _pow_scalar_back(g: Any, input: Any, exponent: Any) -> Any:
     if exponent == 0:
         return zeros_like(g)
-    if exponent == 2:
+    if exponent == 2 and is_array(input):  # on tensors the power below shows in the graph, as in PyTorch
         return g * (input * 2.0)
     return g * (pow_scalar(input, exponent - 1) * exponent)
 
@@ -53,7 +53,6 @@ pow_scalar = elementwise(
     node="PowBackward0",
     public="pow",
     weighs=("exponent",),
-    check=refuse("pow", BOOL),
     input=_pow_scalar_back,
 )
 

@@ -40,6 +40,7 @@ spread: Any = linear(
     k.spread,
     node="ExpandBackward0",
     public="expand",
+    view=True,
     input=lambda g, dims, keepdim: sum_all(g) if dims is None else sum_back(g, dims, keepdim),
 )
 sum_back: Any = linear(

@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import check_dim, check_dims
 from ..kernels import rearrange as k
+from ..kernels.deferred import layout
 from .arguments import REQUIRED, integer, integers, no_match, rank, whole
 from .join import stack
 from .table import constant, is_array, is_tensor, linear
@@ -187,6 +188,8 @@ def roll(input: Any, shifts: Any = REQUIRED, dims: Any = ()) -> Any:
         raise RuntimeError("`shifts` required")
     if len(by) != len(over) and (over or len(by) != 1):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(over)}")
+    if not input.numel():
+        return roll_by(input, by[:1], ())
     found = tuple(check_dim(d, n) for d in over)
     if found and not n:
         raise IndexError(f"Dimension specified as {over[0]} but tensor has no dimensions")
@@ -342,7 +345,7 @@ def repeat_interleave(
     shape = tuple(t._data.shape)
     wide = expand_to(unsqueeze_at(t, d + 1), (*shape[: d + 1], times, *shape[d + 1 :]))
     whole_shape = (*shape[:d], size * times, *shape[d + 1 :])
-    if not is_array(t._data):
+    if not is_array(layout(t._data)):
         return reshape_any(wide, whole_shape)
     return view_as_shape(dense_clone(wide), whole_shape)
 

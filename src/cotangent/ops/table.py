@@ -148,6 +148,7 @@ class _Emitter:
     unrecorded  tells whether a write to a tensor of what requires no gradient leaves all histories as they
     are
     wrote       counts such a write
+    writable    refuses what may not be written in place
     vjp         `torch.func.vjp`
     """
 
@@ -158,6 +159,7 @@ class _Emitter:
     is_tensor: Callable[[Any], bool]
     unrecorded: Callable[[Any], bool]
     wrote: Callable[[Any], None]
+    writable: Callable[[Any], None]
     vjp: Callable[..., Any]
 
 

@@ -8,6 +8,7 @@ from .. import dtypes
 from ..errors import check_dim
 from ..kernels import rearrange as k, shape as view_kernels
 from .arguments import integer, rank, same_out
+from .refusals import unsupported
 from .table import deliver, linear
 from .views import diagonal_backward, diagonal_of, expand_to
 
@@ -192,6 +193,8 @@ def trace(input: Any) -> Any:
     n = rank("trace", input)
     if n != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {n}")
+    if input.dtype.category == dtypes.BOOL:
+        raise unsupported("trace", input.dtype)
     return trace_of(input)
 
 

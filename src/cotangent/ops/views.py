@@ -152,8 +152,15 @@ expand_to: Any = linear(
     public="expand",
     view=True,
     batch=_batch_expand,
-    input=lambda g, input_shape: sum_to_size(g, input_shape),
+    input=lambda g, input_shape: contracted(g, input_shape),
 )
+
+
+def contracted(g: Any, shape: tuple[int, ...]) -> Any:
+    """`g` summed to the shape that was expanded; itself where nothing was."""
+    return g if tuple(g.shape) == tuple(shape) else sum_to_size(g, shape)
+
+
 sum_to_size: Any = linear(
     "sum_to_size(input | shape)",
     k.sum_to_size,
@@ -164,6 +171,11 @@ sum_to_size: Any = linear(
         reshape_any(g, (1,) * (len(input_shape) - len(shape)) + tuple(shape)), input_shape
     ),
 )
+def restored(g: Any, shape: tuple[int, ...]) -> Any:
+    """`g` in the shape that squeezing changed; itself where it did not."""
+    return g if tuple(g.shape) == tuple(shape) else reshape_any(g, shape)
+
+
 squeeze_all: Any = linear(
     "squeeze_all(input)",
     lambda a: a.squeeze(),
@@ -171,7 +183,7 @@ squeeze_all: Any = linear(
     public="squeeze",
     view=True,
     batch=_batch_squeeze,
-    input=lambda g, input_shape: reshape_any(g, input_shape),
+    input=lambda g, input_shape: restored(g, input_shape),
 )
 squeeze_dim: Any = linear(
     "squeeze_dim(input | dim)",
@@ -180,7 +192,7 @@ squeeze_dim: Any = linear(
     public="squeeze",
     view=True,
     batch="axes",
-    input=lambda g, input_shape: reshape_any(g, input_shape),
+    input=lambda g, input_shape: restored(g, input_shape),
 )
 squeeze_dims: Any = linear(
     "squeeze_dims(input | dims)",
@@ -189,7 +201,7 @@ squeeze_dims: Any = linear(
     public="squeeze",
     view=True,
     batch="axes",
-    input=lambda g, input_shape: reshape_any(g, input_shape),
+    input=lambda g, input_shape: restored(g, input_shape),
 )
 # The result of a vector times a matrix loses its row by `squeeze_`, whose node has a name of its own.
 squeezed_product: Any = linear(
@@ -206,7 +218,7 @@ unsqueeze_at: Any = linear(
     public="unsqueeze",
     view=True,
     batch="axes",
-    input=lambda g, input_shape: reshape_any(g, input_shape),
+    input=lambda g, input_shape: restored(g, input_shape),
 )
 
 # -- sections ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from ...autograd.modes import no_grad
 from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, promote_types
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
+from ...ops.join import broadcast_tensors
 from ...ops.refusals import unsupported
 from ...ops.table import is_array
 from .._reduction import get_enum, legacy_get_string
@@ -59,8 +60,8 @@ def _pair(input: Any, target: Any) -> tuple[Any, Any]:
         "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
         stacklevel=3,
     )
-    shape = broadcast(input, target)
-    return expanded(input, shape), expanded(target, shape)
+    broadcast(input, target)  # refuses what does not fit
+    return broadcast_tensors(input, target)
 
 
 def broadcast(*tensors: Any) -> tuple[int, ...]:
