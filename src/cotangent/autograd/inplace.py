@@ -290,7 +290,7 @@ def _check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) 
 
 def _alike(a: Any, b: Any) -> bool:
     """Whether two arrays are the same elements in the same order."""
-    return a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes and a.strides == b.strides
+    return bool(a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes and a.strides == b.strides)
 
 
 def dense(data: Any) -> bool:
