@@ -133,11 +133,8 @@ def emit(op: Primitive) -> None:
         cls.op = op
         cls.nout = op.nout
         cls.saved_names = op.saved
-        cls.guarded = tuple(
-            (field, served_by(op, field))
-            for field in op.saved
-            if field in op.tensors or is_output(op, field)
-        )
+        watched = (field for field in op.saved if field in op.tensors or is_output(op, field))
+        cls.guarded = tuple((field, served_by(op, field)) for field in watched)
     scope["Node"] = node_class
     op.general_class = general
     op.node_class = node_class
@@ -588,8 +585,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "stale_value": stale_value, "edge_of": edge_of, "link_view": link_view, "internal": internal_files,
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
-    "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "from_inference": from_inference,
+    "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {}, "from_inference": from_inference,
 }  # fmt: skip
 
 

@@ -227,7 +227,7 @@ def _alone(view: Any) -> bool:
 def _views(g: Any, given: Any, data: Any) -> bool:
     """Whether `g` looks into the memory of the cotangent that the user gave, laid out like the leaf."""
     return (
-        g is not given and g.dtype == data.dtype and g.flags.writeable
+        given.__class__ is np.ndarray and g is not given and g.dtype == data.dtype and g.flags.writeable
         and (np.may_share_memory(g, given) or (not g.size and (g.base is given or g.base is given.base)))
         and (g.strides == data.strides or (g.flags.c_contiguous and data.flags.c_contiguous))
     )  # fmt: skip
