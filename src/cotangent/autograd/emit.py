@@ -585,7 +585,8 @@ _RUNTIME: Final[dict[str, Any]] = {
     "stale_value": stale_value, "edge_of": edge_of, "link_view": link_view, "internal": internal_files,
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
-    "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {}, "from_inference": from_inference,
+    "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
+    "from_inference": from_inference,
 }  # fmt: skip
 
 
