@@ -22,9 +22,10 @@ def test_rows_are_added_in_order(width: int, dtype: Any) -> None:
     before = settings.threads
     for n in (1, 3):
         runtime.set_threads(n)
-        out = start.copy()
-        assert accumulate.add_rows(out, rows, values)
-        assert (out == expected).all()
+        for kind in (np.int64, np.int32, np.uint8):
+            out = start.copy()
+            assert accumulate.add_rows(out, rows.astype(kind), values)
+            assert (out == expected).all()
     settings.threads = before
     settings.on_threads()
     for v in (np.broadcast_to(dtype(2), (3000, width)), np.asfortranarray(values), values[:, ::-1]):

@@ -166,3 +166,13 @@ def test_broadcast_operands_of_a_rule(generated: None) -> None:
     )
     expected = -(x.detach().numpy() / y.detach().numpy() ** 2).sum(0)
     np.testing.assert_allclose(y.grad.numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_comparisons_in_rules(generated: None) -> None:
+    """`x == 0` in a rule is a comparison of elements, and its truth values count as 0 and 1."""
+    x, y = torch.zeros(50_000, requires_grad=True), torch.zeros(50_000, requires_grad=True)
+    torch.atan2(x, y).sum().backward()
+    assert not x.grad.numpy().any() and not y.grad.numpy().any()
+    fused = eager.Fused(lambda a: (a == 0.0) + a + (a != 0.0) + ~(a == 0.0))
+    a = np.array([0.0, 1.0, -0.0, 2.0] * 5000)
+    assert (fused((a,)) == np.array([1.0, 3.0, 1.0, 4.0] * 5000)).all()

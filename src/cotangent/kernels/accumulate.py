@@ -24,7 +24,7 @@ def add_rows(out: Any, rows: Any, values: Any) -> bool:
 
     Args:
         out: [n, width...], contiguous.
-        rows: int64, each in [0, n).
+        rows: integers, each in [0, n).
         values: [len(rows), width...] of the same type.
 
     Returns:
@@ -38,7 +38,7 @@ def add_rows(out: Any, rows: Any, values: Any) -> bool:
     same = matrix.strides[1] == 0
     if not same and matrix.strides[1] != out.itemsize:
         matrix = np.ascontiguousarray(matrix)
-    index = np.ascontiguousarray(rows)
+    index = np.ascontiguousarray(rows, np.int64)
     kernel = jit.function(f"add rows {kind} {same:d}", lambda: _text(kind, same))
     stride = matrix.strides[0] // out.itemsize
     n = len(out)

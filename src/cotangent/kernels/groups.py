@@ -108,9 +108,11 @@ def _call(rule: Callable[..., Any], row: Sequence[Any], numbers: int, options: t
     wide = compute_type(kind)
     symbols: list[Sym | None] = []
     places: list[int] = []
+    operand = 0
     for a in row:
-        places.append(len(places) - symbols.count(None))
-        symbols.append(None if a is None else Sym(body, body.input(places[-1], wide)))
+        places.append(operand)
+        symbols.append(None if a is None else Sym(body, body.input(operand, wide)))
+        operand += a is not None
     scalars = [Sym(body, body.number(i, wide)) for i in range(numbers)]
     try:
         results = rule(_SYMBOLS, None, None, list(symbols), scalars, *options)
@@ -123,6 +125,6 @@ def _call(rule: Callable[..., Any], row: Sequence[Any], numbers: int, options: t
         for place, old, result in zip(targets, given, results)
         if old is not None and result.ref != old.ref
     )
-    operands = (Operand(kind, (1,)),) * sum(a is not None for a in row)
+    operands = (Operand(kind, (1,)),) * operand
     plan = loops.lower(Loop((1 << 20,), operands, body, (Pass(stores=stores),)))
     return plan.calls[0]

@@ -53,10 +53,19 @@ class Sym:
         return Sym(self.body, self.body.cast(self.ref, kind))
 
     def _with(self, name: str, other: Any) -> Sym:
-        return Sym(self.body, self.body.op(name, self.ref, self.like(other).ref))
+        a, b = self._paired(other)
+        return Sym(self.body, self.body.op(name, a.ref, b.ref))
 
     def _after(self, name: str, other: Any) -> Sym:
-        return Sym(self.body, self.body.op(name, self.like(other).ref, self.ref))
+        b, a = self._paired(other)
+        return Sym(self.body, self.body.op(name, a.ref, b.ref))
+
+    def _paired(self, other: Any) -> tuple[Sym, Sym]:
+        """Both operands; truth values that meet numbers are 0 and 1."""
+        b = other if isinstance(other, Sym) else None
+        if b is not None and (self.kind == "b1") != (b.kind == "b1"):
+            return (self.cast(b.kind), b) if self.kind == "b1" else (self, b.cast(self.kind))
+        return self, self.like(other)
 
     def __add__(self, other: Any) -> Sym:
         return self._with("add", other)
@@ -115,17 +124,17 @@ class Sym:
     def __ge__(self, other: Any) -> Sym:
         return self._with("ge", other)
 
-    def equals(self, other: Any) -> Sym:
-        """Whether the values are equal (`==` is left to Python, as objects need it)."""
+    def __eq__(self, other: object) -> Sym:  # type: ignore[override]
         return self._with("eq", other)
 
-    def differs(self, other: Any) -> Sym:
-        """Whether they are not; true for nan."""
+    def __ne__(self, other: object) -> Sym:  # type: ignore[override]
         return self._with("ne", other)
+
+    __hash__ = object.__hash__
 
     def is_nan(self) -> Sym:
         """Whether this is nan."""
-        return self.differs(self)
+        return self._with("ne", self)
 
 
 def call(name: str, *operands: Any) -> Sym:
