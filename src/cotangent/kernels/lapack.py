@@ -16,6 +16,7 @@ from .. import lazy
 from ..errors import LinAlgError
 
 Array = np.ndarray[Any, Any]
+_blas = lazy.module("scipy.linalg.blas")
 _lapack = lazy.module("scipy.linalg.lapack")
 _LETTER = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
@@ -106,29 +107,16 @@ def eye_like(a: Array) -> Array:
 
 def solve_triangular(a: Array, b: Array, upper: bool, unit: bool) -> Array:
     """X of A X = B for triangular matrices A; the other triangle is not read."""
-    dtype = b.dtype
-    out = np.empty(b.shape, dtype)
+    out = np.empty(b.shape, b.dtype)
     if not out.size:
         return out
-    trtrs = routine("trtrs", dtype)
+    # BLAS's routine, not LAPACK's: that one checks the diagonal first, and wakes threads for the smallest
+    # matrix.
+    trsm = getattr(_blas, _LETTER[b.dtype.name] + "trsm")
     found = flat(out)
     for i, (left, right) in enumerate(zip(flat(a), flat(b), strict=True)):
-        x, info = trtrs(left, right, lower=not upper, unitdiag=unit)
-        # LAPACK gives up at a zero on the diagonal; PyTorch divides by it.
-        found[i] = x if info == 0 else _substitute(left, right, upper)
+        found[i] = trsm(1.0, left, right, lower=not upper, diag=unit)
     return out
-
-
-def _substitute(a: Array, b: Array, upper: bool) -> Array:
-    """Back or forward substitution that divides by zero where it has to."""
-    n = a.shape[0]
-    x = b.copy()
-    with np.errstate(all="ignore"):
-        for i in range(n - 1, -1, -1) if upper else range(n):
-            x[i] /= a[i, i]
-            rest = slice(0, i) if upper else slice(i + 1, n)
-            x[rest] -= np.multiply.outer(a[rest, i], x[i])
-    return x
 
 
 def lu_factor(a: Array) -> tuple[Array, Array, Array]:
