@@ -48,6 +48,9 @@ FLOORS = {
     "sparse": 3,
     "special": 3,
     "windows": 3,
+    "scalars": 3,
+    "precision": 3,
+    "elements": 3,
     # 4: transformations, and what of torch.autograd stands on them
     "func": 4,
     "fft": 4,

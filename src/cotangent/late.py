@@ -53,18 +53,29 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "systems": ("det inverse logdet slogdet", "det inverse logdet slogdet", ""),
     "triangular": ("triangular_solve", "triangular_solve", ""),
 }
-# Modules beside `ops/` -> names of functions.
+# Modules beside `ops/` -> names of functions, of methods.
 _BESIDE: Final = {
-    "lowrank": "lobpcg pca_lowrank svd_lowrank",
-    "windows": "hann_window hamming_window blackman_window bartlett_window kaiser_window",
+    "windows": ("hann_window hamming_window blackman_window bartlett_window kaiser_window", ""),
+    "scalars": ("sym_float sym_int sym_max sym_min sym_not sym_ite sym_sum sym_sqrt", ""),
+    "precision": (
+        (
+            "get_float32_matmul_precision set_float32_matmul_precision get_deterministic_debug_mode "
+            "set_deterministic_debug_mode set_num_interop_threads init_num_threads is_distributed"
+        ),
+        "",
+    ),
+    "elements": (
+        "embedding_renorm_ fill_ index_put_ detach_copy view_as_complex_copy view_as_real_copy",
+        (
+            "apply_ map_ map2_ fill_diagonal_ new resize resize_as as_subclass const_data_ptr pin_memory "
+            "is_distributed __nonzero__ __long__"
+        ),
+    ),
 }
 _MODULES: Final[dict[str, Any]] = {name: lazy.module(f"cotangent.ops.{name}") for name in _FAMILIES}
 FUNCTIONS: Final[dict[str, Any]] = {
     name: _MODULES[family] for family, (functions, _, _) in _FAMILIES.items() for name in functions.split()
 }
-for _beside, _functions in _BESIDE.items():
-    _module = lazy.module(f"cotangent.{_beside}")
-    FUNCTIONS.update((_name, _module) for _name in _functions.split())
 
 
 def function(name: str) -> Any:
@@ -115,3 +126,8 @@ for _family, (_, _methods, _inplace) in _FAMILIES.items():
         for _name in _text.split():
             _late = _Late(_MODULES[_family], _name, _writes)
             setattr(Tensor, _late.name + "_" * _writes, _late)
+for _beside, (_functions, _methods) in _BESIDE.items():
+    _module = lazy.module(f"cotangent.{_beside}")
+    FUNCTIONS.update((_name, _module) for _name in _functions.split())
+    for _name in _methods.split():
+        setattr(Tensor, _name, _Late(_module, _name, False))
