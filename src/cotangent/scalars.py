@@ -27,7 +27,8 @@ def sym_int(a: Any) -> int:
         >>> torch.sym_int(-2.7)
         -2
     """
-    return int(math.trunc(a))
+    found: int = math.trunc(a)
+    return found
 
 
 def sym_max(a: Any, b: Any) -> Any:

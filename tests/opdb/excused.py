@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import Final
 
 EXCUSED: Final[dict[str, str]] = {
-    "view_as_complex": "differs: values",
-    "complex": "differs: values",
+    "view_as_complex": "float16 gives complex32, a type NumPy does not have",
+    "complex": "float16 gives complex32, a type NumPy does not have",
     "matrix_exp": "PyTorch's own results are nan in 16 bits, even of small matrices",
-    "as_strided_scatter": "differs: gradient",
+    "as_strided_scatter": "PyTorch's gradient is no derivative: it passes on what was overwritten",
     "native_batch_norm": "bfloat16 of PyTorch takes sums and variances in other roundings",
-    "_batch_norm_with_update": "torch.ops.aten does not exist",
+    "_batch_norm_with_update": "an entry of PyTorch's dispatcher; native_batch_norm is the one for programs",
     "nn.functional.conv_transpose1d": "float16 of PyTorch rounds after every tap",
     "nn.functional.conv_transpose2d": "float16 of PyTorch rounds after every tap",
     "nn.functional.conv_transpose3d": "float16 of PyTorch rounds after every tap",
     "nn.functional.instance_norm": "bfloat16 of PyTorch takes sums and variances in other roundings",
-    "nn.functional.bilinear": "differs: values",
-    "torch._scaled_mm_v2": "not written yet",
-    "torch._scaled_mm": "not written yet",
-    "chalf": "not written yet",
-    "nn.functional.multi_head_attention_forward": "not written yet",
+    "nn.functional.bilinear": "bfloat16 of PyTorch rounds between its two products",
+    "torch._scaled_mm_v2": "private, for 8-bit floats, which NumPy does not have",
+    "torch._scaled_mm": "private, for 8-bit floats, which NumPy does not have",
+    "chalf": "complex32, a type NumPy does not have",
+    "nn.functional.multi_head_attention_forward": "with dropout, PyTorch draws the mask in another order",
 }
 
 # Those whose wrong calls do not all raise PyTorch's exception with PyTorch's text.
