@@ -5,7 +5,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from running import RunPython
+from running import PROJECT, RunPython
 
 import cotangent as torch
 from cotangent.kernels import activation, eager, runtime, sized
@@ -176,3 +176,13 @@ def test_comparisons_in_rules(generated: None) -> None:
     fused = eager.Fused(lambda a: (a == 0.0) + a + (a != 0.0) + ~(a == 0.0))
     a = np.array([0.0, 1.0, -0.0, 2.0] * 5000)
     assert (fused((a,)) == np.array([1.0, 3.0, 1.0, 4.0] * 5000)).all()
+
+
+def test_recorded_results_with_kernels_for_arrays_of_any_size(run_python: RunPython) -> None:
+    """The gradients of the sample table, against PyTorch's recorded ones (dropout draws, and is left out)."""
+    tests = str(PROJECT / "tests" / "test_ops_recorded.py")
+    result = run_python(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "gradients and not dropout", tests,
+        env={"COTANGENT_KERNELS": "all"}, cwd=PROJECT,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-3000:]

@@ -35,13 +35,14 @@ pool: Any = lazy.module("cotangent.kernels.pool")
 # Elements from which a generated kernel is faster, as benchmarks/eager_kernels.py measures it: for
 # expressions of several operations or a transcendental one, and for a single cheap one (which NumPy does at
 # the speed of memory).
-HEAVY: Final = 4096
-LIGHT: Final = 65536
+_ALL: Final = os.environ.get("COTANGENT_KERNELS") == "all"
+HEAVY: Final = 1 if _ALL else 4096
+LIGHT: Final = 1 if _ALL else 65536
 # From which a rule of an elementwise operation is one kernel instead of several steps.
-RULES: Final = 32768
-_TRANSCENDENTAL: Final = 16384
+RULES: Final = 1 if _ALL else 32768
+_TRANSCENDENTAL: Final = 1 if _ALL else 16384
 # One cheap operation waits for memory, which several cores do less.
-_BANDWIDTH: Final = 1 << 20
+_BANDWIDTH: Final = 1 if _ALL else 1 << 20
 # Ufuncs that have a kernel (`forms` says which), by the size from which it is faster.
 LARGE: Final[dict[Any, int]] = {
     **dict.fromkeys((np.add, np.subtract, np.multiply, np.maximum, np.minimum), _BANDWIDTH),
@@ -93,7 +94,7 @@ def _warm(size: int) -> bool:
     if wanted == "0":
         _state.off = True
         return False
-    if wanted != "1" and _state.credit < WARM_UP:
+    if wanted not in ("1", "all") and _state.credit < WARM_UP:
         return False
     _state.on = runtime.ready()
     _state.off = not _state.on
