@@ -64,6 +64,7 @@ FLOORS = {
     "autograd.gradcheck": 4,
     # 5: what programs are written with
     "compile": 5,
+    "compiler": 5,
     "nn": 5,
     "optim": 5,
     "utils": 5,

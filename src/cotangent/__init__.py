@@ -52,6 +52,7 @@ for _name in _toplevel.__all__:
 _fill_autograd()
 # Modules that much of a short program never touches: run when an attribute of theirs is first read.
 amp = _deferred("cotangent.amp")
+compiler = _deferred("cotangent.compiler")
 cpu = _deferred("cotangent.cpu")
 cuda = _deferred("cotangent.cuda")
 compile = _callable_module("cotangent.compile")

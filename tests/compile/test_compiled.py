@@ -252,3 +252,23 @@ def test_an_argument_in_memory_that_is_written_is_another_program() -> None:
     assert f(w.detach()).tolist() == [9.0] * 4  # read after the write, as in eager
     assert f(torch.ones(4)).tolist() == [6.0] * 4
     assert f.traces == 2
+
+
+def test_small_steps_where_counters_and_parameters_have_one_element() -> None:
+    losses = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        layer = nn.Linear(3, 1)
+        optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
+
+        def step(x: Any, y: Any, layer: Any = layer, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(layer(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        call = torch.compile(step, fullgraph=True) if compiled else step
+        x, y = torch.randn(8, 3), torch.randn(8, 1)
+        losses.append([call(x, y).item() for _ in range(20)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -4,7 +4,7 @@ The module itself is callable, as PyTorch's function is; `trace` gives the tape 
 """
 
 from .api import trace
-from .function import Compiled, compile
+from .function import Compiled, compile, every, switched_off
 from .tape import Tape
 
-__all__ = ["Compiled", "Tape", "compile", "trace"]
+__all__ = ["Compiled", "Tape", "compile", "every", "switched_off", "trace"]

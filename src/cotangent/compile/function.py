@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -43,6 +44,14 @@ class Compiled:
         self.given_up: str | None = None
         self.lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())
+        every.add(self)
+
+    def forget(self) -> None:
+        """Drop all programs, and the memory of what could not be compiled."""
+        with self.lock:
+            self.entries.clear()
+            self.traces = 0
+            self.given_up = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if (
@@ -51,7 +60,7 @@ class Compiled:
             or modes.levels
             or modes.extras.anomaly
             or (modes.grad is not None and modes.grad is not True)
-            or _off[0]
+            or switched_off[0]
         ):
             return self.function(*args, **kwargs)
         roots = {"function": self.function, "args": args, "kwargs": kwargs}
@@ -146,7 +155,10 @@ class Compiled:
         return "\n\n".join(parts)
 
 
-_off: Final = [0]
+# Set where compiled functions are to run as they are (torch.compiler.set_stance).
+switched_off: Final = [0]
+# All compiled functions, for torch.compiler.reset.
+every: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 
 
 def _name(function: Any) -> str:

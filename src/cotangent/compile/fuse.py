@@ -119,18 +119,29 @@ def restrided(val: Any, over: tuple[int, ...], shape: tuple[int, ...]) -> tuple[
 class Fuser:
     """Puts nodes into units."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: set[int], numbers: set[int]) -> None:
+        self.asked = asked
+        self.numbers = numbers
+        self.before: set[int] = set()  # bases that numbers are made from
+        self.after: set[int] = set()  # bases that are made with such numbers
         self.units: list[Any] = []
         self.home: dict[int, Any] = {}  # base -> unit
         self.first: dict[int, Any] = {}  # base -> the node that reads it first
 
     def run(self, nodes: list[Any]) -> list[Any]:
         """The units of some nodes."""
+        needed = set(self.asked)
         for node in reversed(nodes):
-            for arg in node.args:
-                for a in arg if isinstance(arg, tuple) else (arg,):
-                    if isinstance(a, Val):
-                        self.first[id(a.base)] = node
+            made = {id(b) for b in (node.outs if isinstance(node, Call) else [node.out])}
+            if made & needed:
+                self.before |= made
+            for base in bases(node):
+                self.first[id(base)] = node
+                if made & needed:
+                    needed.add(id(base))
+        for node in nodes:
+            if any(id(b) in self.numbers or id(b) in self.after for b in bases(node)):
+                self.after |= {id(b) for b in (node.outs if isinstance(node, Call) else [node.out])}
         for node in nodes:
             if isinstance(node, Call):
                 unit: Any = CallUnit(len(self.units), node)
@@ -185,7 +196,7 @@ class Fuser:
 
     def join(self, unit: LoopUnit, node: Any, over: tuple[int, ...]) -> bool:
         """Enter a node into a unit if it fits."""
-        if len(unit.nodes) >= _MOST:
+        if len(unit.nodes) >= _MOST or self._crosses(unit, node):
             return False
         if isinstance(node, Reduce):
             return self._join_reduce(unit, node, over)
@@ -198,6 +209,15 @@ class Fuser:
             if turn is not None:
                 return self._enter(unit, node, "row", turn)
         return False
+
+    def _crosses(self, unit: LoopUnit, node: Any) -> bool:
+        """Whether what numbers in Python are made from would share a unit with what is made with them."""
+        if not self.before or not unit.nodes:
+            return False
+        others = [id(n.out) for n in unit.nodes]
+        if id(node.out) in self.after and any(o in self.before for o in others):
+            return True
+        return id(node.out) in self.before and any(o in self.after for o in others)
 
     def _enter(self, unit: LoopUnit, node: Any, level: str, turn: int) -> bool:
         reads = {id(a.base) for a in node.args if not isinstance(a, Const)} - unit.level.keys()
@@ -281,6 +301,16 @@ def same(a: tuple[int, ...], b: tuple[int, ...], shape: tuple[int, ...]) -> bool
     return all(x == y or n == 1 for x, y, n in zip(a, b, shape))
 
 
+def bases(node: Any) -> list[Base]:
+    """The bases a node reads."""
+    found = []
+    for arg in node.args:
+        for a in arg if isinstance(arg, tuple) else (arg,):
+            if isinstance(a, Val):
+                found.append(a.base)
+    return found
+
+
 def late(nodes: list[Any]) -> list[Any]:
     """The nodes with scalar operations moved down to where they are first used.
 
@@ -300,17 +330,19 @@ def late(nodes: list[Any]) -> list[Any]:
     return [nodes[k] for k in sorted(range(len(nodes)), key=lambda k: (key[k], k))]
 
 
-def fuse(nodes: list[Any], wanted: set[int]) -> list[Any]:
+def fuse(nodes: list[Any], wanted: set[int], asked: set[int], numbers: set[int]) -> list[Any]:
     """Units for nodes.
 
     Args:
         nodes: in order.
         wanted: ids of the bases that must exist in memory at the end.
+        asked: ids of those that numbers in Python are made from.
+        numbers: ids of the bases of such numbers.
 
     Returns:
         The units in order; loops that begin with a product are part of its unit.
     """
-    units = Fuser().run(late(nodes))
+    units = Fuser(asked, numbers).run(late(nodes))
     users: dict[int, set[int]] = {}
     for k, unit in enumerate(units):
         for base in reads_of(unit):

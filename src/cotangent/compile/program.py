@@ -58,8 +58,11 @@ class Program(Writer):
             taken.add(id(value.base))
             self.results.append(value)
         wanted = {id(v.base) for v in self.results}
-        units: list[Any] = fuse(lowered.b.nodes, wanted)
         held = lowered.b.numbers.values()
+        made_from = {id(b): graph.items(b.value) for b in held}
+        asked = {id(lowered.of(n).base) for items in made_from.values() for n in items if self._made(n)}
+        numbers = {key for key, items in made_from.items() if items}
+        units: list[Any] = fuse(lowered.b.nodes, wanted, asked, numbers)
         extra: list[Any] = [
             NumberUnit(base, [lowered.of(n).base for n in graph.items(base.value) if self._made(n)])
             for base in held
