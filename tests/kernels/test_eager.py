@@ -186,3 +186,52 @@ def test_recorded_results_with_kernels_for_arrays_of_any_size(run_python: RunPyt
         env={"COTANGENT_KERNELS": "all"}, cwd=PROJECT,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_without_llvmlite_everything_works_with_one_notice(run_python: RunPython) -> None:
+    code = """
+import sys, warnings
+sys.modules["llvmlite"] = None
+import cotangent as torch
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    x = torch.zeros(3_000_000, requires_grad=True)
+    for _ in range(3):
+        torch.softmax(torch.nn.functional.gelu(x), 0).sum().backward()
+    w = torch.nn.Parameter(torch.zeros(100_000))
+    w.grad = torch.ones(100_000)
+    torch.optim.AdamW([w], lr=0.5).step()
+print(len(seen), "llvmlite" in str(seen[0].message), round(w.sum().item()))
+"""
+    result = run_python("-c", code)
+    assert (result.stdout, result.stderr) == ("1 True -50000\n", "")
+
+
+def test_forked_children_and_threads_compute_the_same(run_python: RunPython) -> None:
+    code = """
+import os, threading, warnings
+import cotangent as torch
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, from Python 3.12 on
+torch.set_num_threads(3)
+torch.manual_seed(0)
+start = torch.randn(300, 1000)
+def work():
+    x = start.clone().requires_grad_()
+    (torch.softmax(torch.tanh(x), 1) * torch.sigmoid(x)).sum().backward()
+    return x.grad.numpy().tobytes()
+expected = work()
+results = []
+threads = [threading.Thread(target=lambda: results.extend(work() for _ in range(5))) for _ in range(3)]
+for t in threads:
+    t.start()
+for _ in range(5):
+    pid = os.fork()
+    if not pid:
+        os._exit(work() != expected)
+    results.append(expected if os.waitpid(pid, 0)[1] == 0 else None)
+for t in threads:
+    t.join()
+print(len(results), all(r == expected for r in results))
+"""
+    result = run_python("-c", code, env={"COTANGENT_KERNELS": "1"}, timeout=100)
+    assert (result.stdout, result.stderr) == ("20 True\n", "")
