@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..kernels import conv as k
 from .batching import in_front, joined, parted
 from .matmul import conj_of
@@ -43,6 +45,27 @@ def _tangent(op: Any, tangents: Any, args: Any, out: Any) -> Any:
         shape = tuple(out.shape)
         parts = [expand_to(reshape_any(tb, (shape[1], *(1,) * (len(shape) - 2))), shape)]
     return _added(parts)
+
+
+# -- shapes without numbers, for tracing: a convolution of zeros costs as much as any other --------------
+
+
+def _zeros(like: Any, *shape: int) -> Any:
+    kind = getattr(like, "np_dtype", None) or like.dtype
+    return np.broadcast_to(np.zeros((), kind), shape)
+
+
+def _conv_shape(x: Any, w: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    out = k.output_sizes(tuple(x.shape[2:]), tuple(w.shape[2:]), stride, padding, dilation)
+    return _zeros(x, x.shape[0], w.shape[0], *out)
+
+
+def _transposed_shape(x: Any, w: Any, bias: Any, sizes: Any, *windows: Any) -> Any:
+    return _zeros(x, x.shape[0], w.shape[1] * windows[-1], *sizes)
+
+
+def _weight_shape(g: Any, x: Any, window: Any, *windows: Any) -> Any:
+    return _zeros(x, g.shape[1], x.shape[1] // windows[-1], *window)
 
 
 # -- vmap ------------------------------------------------------------------------------------------------
@@ -86,6 +109,7 @@ conv_of: Any = general(
     node="ConvolutionBackward0",
     public="convolution",
     batch=_examples,
+    infer=_conv_shape,
     jvp=lambda tangents, args, out: _tangent(conv_of, tangents, args, out),
     input=lambda g, weight, input_shape, stride, padding, dilation, groups: conv_transpose_of(
         g, conj_of(weight), None, tuple(input_shape[2:]), stride, padding, dilation, groups
@@ -101,6 +125,7 @@ conv_transpose_of: Any = general(
     node="ConvolutionBackward0",
     public="convolution",
     batch=_examples,
+    infer=_transposed_shape,
     jvp=lambda tangents, args, out: _tangent(conv_transpose_of, tangents, args, out),
     input=lambda g, weight, stride, padding, dilation, groups: conv_of(
         g, conj_of(weight), None, stride, padding, dilation, groups
@@ -116,6 +141,7 @@ conv_weight: Any = bilinear(
     node="ConvolutionBackwardBackward0",
     public="convolution_backward",
     batch=_example_weights,
+    infer=_weight_shape,
     g=lambda c, input, stride, padding, dilation, groups: conv_of(
         conj_of(input), c, None, stride, padding, dilation, groups
     ),
