@@ -22,8 +22,9 @@ def cdist(a: Array, b: Array, p: float, by_products: bool) -> Array:
         by_products: whether |x - y|^2 is computed as |x|^2 - 2 x.y + |y|^2, by one product of matrices.
     """
     if by_products:
-        squares = _squares(a)[..., :, None] + _squares(b)[..., None, :] - 2 * (a @ b.swapaxes(-1, -2))
-        return np.asarray(np.sqrt(np.maximum(squares, 0)))
+        left = np.concatenate((-2 * a, _squares(a), np.ones((*a.shape[:-1], 1), a.dtype)), -1)
+        right = np.concatenate((b, np.ones((*b.shape[:-1], 1), b.dtype), _squares(b)), -1)
+        return np.asarray(np.sqrt(np.maximum(left @ right.swapaxes(-1, -2), 0)))
     out = np.empty((*a.shape[:-1], b.shape[-2]), a.dtype)
     step = max(1, _ROOM // max(1, math.prod(b.shape) * max(1, math.prod(out.shape[:-2]))))
     for i in range(0, a.shape[-2], step):
@@ -33,7 +34,7 @@ def cdist(a: Array, b: Array, p: float, by_products: bool) -> Array:
 
 
 def _squares(a: Array) -> Array:
-    return np.asarray(np.einsum("...i,...i->...", a, a))
+    return np.asarray((a * a).sum(-1, keepdims=True))
 
 
 def _length(sizes: Array, p: float) -> Array:
