@@ -29,6 +29,8 @@ def doctests_of(name: str) -> list[doctest.DocTest]:
     """
     module = importlib.import_module(name)
     finder = doctest.DocTestFinder(exclude_empty=True)
+    for value in list(vars(module).values()):
+        hasattr(value, "__wrapped__")  # loads what waits for its first use, which enters names in the module
     found = {test.name: test for test in finder.find(module, name)}
     for attribute, value in vars(module).items():
         full_name = f"{name}.{attribute}"
