@@ -70,8 +70,11 @@ class Fusion:
 
     def structure(self, across: bool = False) -> str:
         """What of it is part of a kernel's name; `across`: vectors lie along the rows."""
-        classes = ",".join(s.dtype + _class(s.rows if across else s.columns) for s in self.sources)
-        return f"{self.body.structure()}>{self.value}|{classes}"
+        classes = []
+        for s in self.sources:
+            along, other = (s.rows, s.columns) if across else (s.columns, s.rows)
+            classes.append(s.dtype + _class(along) + _class(other))
+        return f"{self.body.structure()}>{self.value}|{','.join(classes)}"
 
     def numbers(self) -> list[float]:
         """Its entries among a kernel's numbers."""
@@ -81,53 +84,72 @@ class Fusion:
             float(x) if kinds.get(i, "f32") in ("f32", "f64") else int(x) for i, x in enumerate(self.scalars)
         ]
 
-    def emit(
-        self, text: Text, value: Vec, place: tuple[Vec, Vec, Vec, Vec], mask: Vec | None,
-        first_buffer: int, first_number: int, across: bool = False,
-    ) -> Vec:  # fmt: skip
-        """Write the expression's code.
+
+class Reader:
+    """Writes a fusion's code for places relative to an origin, whose addresses are computed once.
+
+    Args:
+        fusion: the expression.
+        text: where to write.
+        place: outer, inner, row and column of the origin.
+        first_buffer, first_number: where the fusion's buffers and numbers begin among the kernel's.
+        across: vectors lie along the rows.
+    """
+
+    def __init__(
+        self, fusion: Fusion, text: Text, place: tuple[Vec, Vec, Vec, Vec], first_buffer: int,
+        first_number: int, across: bool = False,
+    ) -> None:  # fmt: skip
+        self.fusion, self.text, self.across = fusion, text, across
+        self.origins: list[str] = []
+        self.strides: list[tuple[Vec, Vec]] = []
+        for i in range(len(fusion.sources)):
+            strides = [text.number(first_number + STRIDES * i + j) for j in range(STRIDES)]
+            pointer = text.buffer(first_buffer + i)
+            for index, stride in zip(place, strides):
+                pointer = text.at(pointer, index * stride)
+            self.origins.append(pointer)
+            self.strides.append((strides[2], strides[3]))
+        self.scalars: dict[int, Vec] = {}
+        for i, kind in fusion.body.leaves("num"):
+            bits = text.number(first_number + STRIDES * len(fusion.sources) + i)
+            self.scalars[i] = bits.bits("f64").cast(kind) if kind in ("f32", "f64") else bits.cast(kind)
+
+    def apply(self, value: Vec, mask: Vec | None, row: int = 0, column: int = 0) -> Vec:
+        """The expression of neighbouring elements of the matrix.
 
         Args:
-            text: where to write.
-            value: what passes by, `lanes` neighbouring elements of the matrix.
-            place: outer, inner, row and column of the first one.
-            mask: which of them are inside.
-            first_buffer, first_number: where its buffers and numbers begin among the kernel's.
-            across: they are neighbours in a column, not in a row.
+            value: what passes by.
+            mask: which of its lanes are inside.
+            row, column: of the first lane, from the origin.
 
         Returns:
             The result.
         """
 
         def leaf(sort: str, kind: str, i: int) -> Vec:
-            if sort == "in" and i == 0:
-                return value
-            if sort == "in":
-                return self._element(
-                    text, i - 1, value.lanes, place, mask, first_buffer, first_number, across
-                )
-            bits = text.number(first_number + STRIDES * len(self.sources) + i)
-            number = bits.bits("f64").cast(kind) if kind in ("f32", "f64") else bits.cast(kind)
-            return text.splat(number, value.lanes)
+            if sort == "num":
+                return self.text.splat(self.scalars[i], value.lanes)
+            return value if i == 0 else self._element(i - 1, value.lanes, mask, row, column)
 
-        return scalar.emit(text, self.body, [self.value], value.lanes, leaf)[0]
+        return scalar.emit(self.text, self.fusion.body, [self.fusion.value], value.lanes, leaf)[0]
 
-    def _element(
-        self, text: Text, i: int, lanes: int, place: tuple[Vec, Vec, Vec, Vec], mask: Vec | None,
-        first_buffer: int, first_number: int, across: bool,
-    ) -> Vec:  # fmt: skip
-        source = self.sources[i]
-        pointer = text.buffer(first_buffer + i)
-        for j, index in enumerate(place):
-            pointer = text.at(pointer, index * text.number(first_number + STRIDES * i + j))
-        along = _class(source.rows if across else source.columns)
+    def _element(self, i: int, lanes: int, mask: Vec | None, row: int, column: int) -> Vec:
+        text, source = self.text, self.fusion.sources[i]
+        size, pointer = ITEMSIZE[source.dtype], self.origins[i]
+        for count, stride, known in (
+            (row, self.strides[i][0], source.rows),
+            (column, self.strides[i][1], source.columns),
+        ):
+            if count and known:
+                pointer = text.at(pointer, count * size if known == 1 else stride * count)
+        along = _class(source.rows if self.across else source.columns)
         if along == "b":
             return text.splat(text.load(pointer, source.dtype, 1), lanes)
         if along == "c" or lanes == 1:
             return text.load(pointer, source.dtype, lanes, mask)
-        stride = text.number(first_number + STRIDES * i + (2 if across else 3))
-        size = text.const(ITEMSIZE[source.dtype], "i64", 1)
-        elements = text.op(f"sdiv i64 {stride.name}, {size.name}", "i64", 1)
+        stride = self.strides[i][0 if self.across else 1]
+        elements = text.op(f"sdiv i64 {stride.name}, {size}", "i64", 1)
         return text.gather(pointer, elements, source.dtype, lanes, mask)
 
 

@@ -260,6 +260,7 @@ class _Planner:
         numbers[pack.INNER], numbers[pack.TARGET_BATCH], numbers[pack.TARGET] = inners, each, self.scratch
         numbers[pack.BATCH_OUTER], numbers[pack.BATCH_INNER] = layout.outer * size, layout.inner * size
         name = self.names[operand]
+        numbers[pack.WIDTH], numbers[pack.EDGE] = packing.width, packing.edge or packing.width
         part = Part(
             packing.name, lambda: pack.write_pack(packing, prologue),
             (name, "scratch", *_roles(name, prologue)), (*numbers, *(prologue.numbers() if prologue else ())),

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from .contract_fusion import Reader
 from .contract_text import Text
 from .vectors import ITEMSIZE, Vec, llvm_type
 
@@ -57,25 +58,9 @@ class Block:
         return self.vectors * self.lanes
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Where a vector of results belongs: what an epilogue is told.
-
-    Attributes:
-        row, column: its place in C.
-        outer, inner: in which matrix of the batch.
-        mask: which lanes are inside, or None.
-    """
-
-    row: Vec
-    column: Vec
-    outer: Vec
-    inner: Vec
-    mask: Vec | None
-
-
-# Writes the code between the sum and the store: (text, cell, sum) -> result.
-Epilogue = Callable[[Text, Cell, Vec], Vec]
+# Writes what the code between sums and store needs once: (text, place of the block) -> a reader of a fusion.
+# The place is outer and inner batch index, row and column.
+Epilogue = Callable[[Text, tuple[Vec, Vec, Vec, Vec]], Reader]
 
 # Bits of `phase`: sums start in C instead of at zero; sums go back to C as they are.
 RESUME: Final = 1
@@ -131,23 +116,34 @@ class _Block:
         self.type = llvm_type(block.dtype, block.lanes)
         self.size = ITEMSIZE[block.dtype]
         self.mask: Vec | None = None
+        self.reader: Reader | None = None
         self.names = [[f"%s{r}.{v}" for v in range(block.vectors)] for r in range(block.rows)]
 
     def write(self) -> None:
         block, text = self.block, self.text
+        if block.turned and not self.late:
+            text.line(f"%spare = alloca [{block.lanes * block.rows * self.size} x i8], align 64")
         if block.masked:
             self.mask = text.mask(block.lanes, text.argument("columns") - (block.vectors - 1) * block.lanes)
         sums = self.reduction(self.starts())
         if block.turned:
+            self.begin()
             self.store_turned(sums)
             return
         if block.chunked:
             text.branch((text.argument("phase") & SUSPEND).compare("eq", 0), "complete", "suspend")
             text.label("suspend")
-            self.store_rows(sums, block.dtype, None)
+            self.store_rows(sums, block.dtype)
             text.line("ret void")
             text.label("complete")
-        self.store_rows(sums, self.result, self.finish)
+        self.begin()
+        self.store_rows(sums, self.result)
+
+    def begin(self) -> None:
+        """Prepares the epilogue."""
+        if self.finish:
+            outer, inner, row, column = (self.text.argument(x) for x in ("outer", "inner", "row", "column"))
+            self.reader = self.finish(self.text, (outer, inner, row, column))
 
     def limit(self, v: int) -> Vec | None:
         """The mask of vector `v` of a row."""
@@ -265,24 +261,20 @@ class _Block:
                 bases.append(text.at(bases[-1], stride))
         return bases
 
-    def cell(self, r: int, v: int) -> Cell:
-        text = self.text
-        return Cell(
-            text.argument("row") + r, text.argument("column") + v * self.block.lanes,
-            text.argument("outer"), text.argument("inner"), self.limit(v),
-        )  # fmt: skip
+    def finished(self, value: Vec, r: int, v: int) -> Vec:
+        """The epilogue of vector `v` of row `r`."""
+        if self.reader is None or self.late:
+            return value
+        return self.reader.apply(value, self.limit(v), r, v * self.block.lanes)
 
-    def store_rows(self, sums: list[list[Vec]], result: str, finish: Epilogue | None) -> None:
+    def store_rows(self, sums: list[list[Vec]], result: str) -> None:
         """From the sums to C, as far as rows are inside."""
         text = self.text
         for r, row in enumerate(self.rows_of_c()):
             with text.when(self.inside(r)):
                 for v, value in enumerate(sums[r]):
-                    if finish:
-                        value = finish(text, self.cell(r, v), value)
-                    text.store(
-                        value, text.at(row, v * self.block.lanes * ITEMSIZE[result]), result, self.limit(v)
-                    )
+                    place = text.at(row, v * self.block.lanes * ITEMSIZE[result])
+                    text.store(self.finished(value, r, v), place, result, self.limit(v))
 
     def store_turned(self, sums: list[list[Vec]]) -> None:
         """From the sums to C with the roles of rows and columns exchanged."""
@@ -293,9 +285,7 @@ class _Block:
         rows = above & (below ^ True) if above and below else None
         whole = low.compare("eq", 0) & high.compare("eq", block.rows)
         for v in range(block.vectors):
-            values = [row[v] for row in sums]
-            if self.finish and not self.late:
-                values = [self.finish(text, self.cell(r, v), value) for r, value in enumerate(values)]
+            values = [self.finished(row[v], r, v) for r, row in enumerate(sums)]
             first = text.at("%c", text.argument("crs") * (v * block.lanes)) if v else "%c"
             store = partial(self.store_columns, turn(text, values), first, v * block.lanes)
             text.either(
@@ -307,21 +297,29 @@ class _Block:
     def store_columns(
         self, turned: list[Vec], place: str, first: int, rows: Vec | None, count: Vec | None
     ) -> None:
-        for x, value in enumerate(turned):
-            place = self.text.at(place, self.text.argument("crs")) if x else place
-            if count is None:
+        text, stride = self.text, self.text.argument("crs")
+        if count is None:
+            for x, value in enumerate(turned):
+                place = text.at(place, stride) if x else place
                 self.store_column(value, place, first + x, None)
-            else:
-                with self.text.when(count > x):
+        elif self.late:
+            for x, value in enumerate(turned):
+                place = text.at(place, stride) if x else place
+                with text.when(count > x):
                     self.store_column(value, place, first + x, rows)
+        else:
+            # By way of memory and a loop, which is little code.
+            step = self.block.rows * self.size
+            for x, value in enumerate(turned):
+                text.store(value, text.at("%spare", x * step), self.block.dtype)
+            with text.loop(0, text.minimum(count, len(turned))) as i:
+                value = text.load(text.at("%spare", i * step), self.block.dtype, self.block.rows)
+                self.store_column(value, text.at(place, stride * i), 0, rows)
 
     def store_column(self, value: Vec, place: str, column: int, mask: Vec | None) -> None:
-        text = self.text
-        if self.finish and self.late:
-            outer, inner = text.argument("outer"), text.argument("inner")
-            cell = Cell(text.argument("row"), text.argument("column") + column, outer, inner, mask)
-            value = self.finish(text, cell, value)
-        text.store(value, place, self.result, mask)
+        if self.reader is not None and self.late:
+            value = self.reader.apply(value, mask, 0, column)
+        self.text.store(value, place, self.result, mask)
 
 
 def turn(text: Text, rows: list[Vec]) -> list[Vec]:

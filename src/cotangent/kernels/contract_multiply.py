@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from .contract_fusion import Fusion
-from .contract_micro import RESUME, SUSPEND, Block, Cell, arguments, write_block
+from .contract_fusion import Fusion, Reader
+from .contract_micro import RESUME, SUSPEND, Block, arguments, write_block
 from .contract_text import KERNEL, Text, module
 from .vectors import ITEMSIZE, Vec
 
@@ -101,10 +101,9 @@ def write_multiply(multiply: Multiply, epilogue: Fusion | None) -> str:
         LLVM's assembly.
     """
 
-    def finish(text: Text, cell: Cell, value: Vec) -> Vec:
+    def finish(text: Text, place: tuple[Vec, Vec, Vec, Vec]) -> Reader:
         assert epilogue is not None
-        place = cell.outer, cell.inner, cell.row, cell.column
-        return epilogue.emit(text, value, place, cell.mask, multiply.first_operand, OPERANDS, multiply.late)
+        return Reader(epilogue, text, place, multiply.first_operand, OPERANDS, multiply.late)
 
     main = multiply.main
     chosen = finish if epilogue else None

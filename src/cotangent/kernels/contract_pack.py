@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from .contract_fusion import Fusion
+from .contract_fusion import Fusion, Reader
 from .contract_micro import turn
 from .contract_text import KERNEL, Text, module
 from .vectors import ITEMSIZE, Vec, compute_type
@@ -38,7 +38,15 @@ class Packing:
     prologue: str = ""
 
     @property
+    def height(self) -> int:
+        """Rows that go through the registers at once where steps lie side by side."""
+        most = min(self.width, self.lanes)
+        return max(x for x in range(1, most + 1) if self.width % x == 0 and self.edge % x == 0)
+
+    @property
     def name(self) -> str:
+        if self.along == "steps":
+            return f"contract pack turned {self.height} x{self.lanes} {self.dtype} {self.prologue}"
         return (
             f"contract pack {self.width} {self.edge} x{self.lanes} {self.dtype} {self.along} {self.prologue}"
         )
@@ -59,8 +67,10 @@ class Packing:
     TARGET_BATCH,  # between the packed matrices
     TARGET,  # where they begin in the scratch memory
     SOURCE,  # where the operand begins in its buffer
-) = range(13)
-OPERANDS = 13
+    WIDTH,  # elements of a panel's step, in whole panels and in a last, narrower one
+    EDGE,
+) = range(15)
+OPERANDS = 15
 # Buffers: the source, the scratch memory, the table if there is one; otherwise the prologue's.
 FIRST_OPERAND = 2
 
@@ -83,20 +93,24 @@ def write_pack(packing: Packing, prologue: Fusion | None) -> str:
         rest, chunk = text.divided(index, n[CHUNKS])
         batch, panel = text.divided(rest, n[PANELS])
         outer, inner = text.divided(batch, n[INNER])
-        first = panel * packing.width
+        first = panel * n[WIDTH]
         begin = chunk * n[CHUNK]
         here = text.at(text.at(source, outer * n[BATCH_OUTER]), inner * n[BATCH_INNER])
         there = text.at(text.at(target, batch * n[TARGET_BATCH]), first * n[STEPS] * size)
+        valid = n[EXTENT] - first
         writer = _Panel(
             text, packing, prologue, (outer, inner), n[OUTER_STRIDE], n[STEP_STRIDE],
             text.at(here, first * n[OUTER_STRIDE]), there, first, begin,
-            text.minimum(begin + n[CHUNK], n[STEPS]), n[EXTENT] - first,
+            text.minimum(begin + n[CHUNK], n[STEPS]), valid,
         )  # fmt: skip
-        text.either(
-            n[EXTENT] - first >= packing.width,
-            partial(writer.write, packing.width, False),
-            partial(writer.write, packing.edge or packing.width, True),
-        )
+        if packing.along == "steps":
+            writer.turn((valid >= n[WIDTH]).select(n[WIDTH], n[EDGE]))
+        else:
+            text.either(
+                valid >= packing.width,
+                partial(writer.write, packing.width, False),
+                partial(writer.write, packing.edge or packing.width, True),
+            )
     return module([text])
 
 
@@ -120,8 +134,6 @@ class _Panel:
     def write(self, width: int, cut: bool) -> None:
         if self.packing.along == "outer":
             self.copy(width, cut)
-        elif self.packing.along == "steps":
-            self.turn(width)
         elif self.packing.along == "table":
             self.gather_by_table(width, cut)
         else:
@@ -133,12 +145,11 @@ class _Panel:
         if self.prologue is None:
             return value
         across = self.packing.along == "outer"
-        return self.prologue.emit(
-            self.text, value, (*self.batch, outer, step), mask, FIRST_OPERAND, OPERANDS, across
-        )
+        where = *self.batch, outer, step
+        return Reader(self.prologue, self.text, where, FIRST_OPERAND, OPERANDS, across).apply(value, mask)
 
-    def place(self, step: Vec, width: int) -> str:
-        return self.text.at(self.target, step * (width * ITEMSIZE[compute_type(self.packing.dtype)]))
+    def place(self, step: Vec, width: Vec | int) -> str:
+        return self.text.at(self.target, step * width * ITEMSIZE[compute_type(self.packing.dtype)])
 
     def copy(self, width: int, cut: bool) -> None:
         text, packing = self.text, self.packing
@@ -153,10 +164,9 @@ class _Panel:
                 )
                 text.store(value, text.at(there, x * ITEMSIZE[computed]), computed)
 
-    def turn(self, width: int) -> None:
+    def turn(self, width: Vec) -> None:
         """Rectangles of `height` x lanes elements through the registers."""
-        text, lanes = self.text, self.packing.lanes
-        height = max(x for x in range(1, min(width, lanes) + 1) if width % x == 0)
+        text, lanes, height = self.text, self.packing.lanes, self.packing.height
         tail = (self.end - self.begin) & (lanes - 1)
         whole = self.end - tail
         with text.loop(0, width, height) as x:
@@ -175,7 +185,7 @@ class _Panel:
             rows.append(text.at(self.source, inside * self.outer_stride))
         return rows
 
-    def rectangle(self, rows: list[str], x: Vec, step: Vec, width: int, left: Vec | None) -> None:
+    def rectangle(self, rows: list[str], x: Vec, step: Vec, width: Vec, left: Vec | None) -> None:
         text, lanes, dtype = self.text, self.packing.lanes, self.packing.dtype
         computed = compute_type(dtype)
         mask = text.mask(lanes, left) if left else None
@@ -192,7 +202,7 @@ class _Panel:
         ]
         place = text.at(self.place(step, width), x * ITEMSIZE[computed])
         for s, column in enumerate(turn(text, values)):
-            there = text.at(place, s * width * ITEMSIZE[computed])
+            there = text.at(place, width * (s * ITEMSIZE[computed])) if s else place
             if left is None:
                 text.store(column, there, computed)
             else:

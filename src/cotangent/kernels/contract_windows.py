@@ -206,6 +206,7 @@ class Planner:
         numbers[pack.INNER], numbers[pack.TARGET_BATCH], numbers[pack.TARGET] = batch[1], each, place
         numbers[pack.BATCH_OUTER], numbers[pack.BATCH_INNER] = strides[0] * size, strides[1] * size
         numbers[pack.SOURCE] = source
+        numbers[pack.WIDTH], numbers[pack.EDGE] = packing.width, packing.edge or packing.width
         count = pieces * numbers[pack.CHUNKS]
         self.add(
             PACK if role == "scratch" else COPY,
