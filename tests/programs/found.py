@@ -258,6 +258,150 @@ g = torch.autograd.grad(y.sum(), [x, y])
         "x = torch.ones(2, 3, 3, requires_grad=True) * 2\ny = x @ x.mT\nx.mul_(2)\ny.sum().backward()",
         "None",
     ),
+    "sizes_in_the_order_of_the_subtraction": ("torch.rsub(torch.ones(2), torch.ones(3))", "None"),
+    "conjugates_are_views": (
+        """
+x = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+y = x.conj()
+""",
+        "y.is_conj(), y._base is x, y[0].is_conj(), y.imag.is_neg(), (y * 1).is_conj(), y.clone().is_conj()",
+    ),
+    "writes_through_a_conjugate": (
+        """
+x = torch.tensor([1 + 2j, 3 - 1j])
+x.conj().mul_(2j)
+x.conj().imag.add_(1)
+""",
+        "x.tolist(), x._version",
+    ),
+    "gradient_after_a_write_through_the_imaginary_part_of_a_conjugate": (
+        """
+x = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+z = x * 1
+w = z.conj().imag
+w.mul_(3)
+z.imag.sum().backward()
+""",
+        "x.grad.tolist(), type(w.grad_fn).__name__",
+    ),
+    "real_view_of_a_conjugate": ("torch.view_as_real(torch.tensor([1 + 2j]).conj())", "None"),
+    "places_beyond_the_end_go_around": (
+        "x = torch.take_along_dim(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[5], [-3]]), 1)",
+        "x.tolist()",
+    ),
+    "copies_of_inference_tensors_outside": (
+        """
+with torch.inference_mode():
+    t = torch.tensor([1.0, 2.0], requires_grad=True)
+y = t.clone()
+""",
+        "y._version, y.requires_grad, type(y.grad_fn).__name__, (t * t).requires_grad",
+    ),
+    "means_of_inference_tensors_outside": (
+        "with torch.inference_mode():\n    t = torch.tensor([1.0, 2.0], requires_grad=True)\nt.mean()",
+        "None",
+    ),
+    "data_of_an_inference_tensor": (
+        "with torch.inference_mode():\n    t = torch.ones(2) * 2\nd = t.data\nd.t_()",
+        "d._version, d.is_inference(), d.tolist()",
+    ),
+    "hooks_of_outputs_that_got_no_cotangent": (
+        """
+x = torch.ones(2, requires_grad=True)
+a, b = x.chunk(2)
+seen = []
+a.register_hook(seen.append)
+b.sum().backward()
+""",
+        "seen",
+    ),
+    "retained_gradients_beside_the_wanted_one": (
+        """
+x = torch.ones(3, requires_grad=True)
+a, b, c = x.split(1)
+a.retain_grad()
+(a * b).backward(inputs=[c])
+""",
+        "a.grad.tolist(), c.grad",
+    ),
+    "input_of_gather_is_kept": (
+        """
+x = torch.ones(2, requires_grad=True) * 2
+y = x.gather(0, torch.tensor([1]))
+x.mul_(2)
+y.sum().backward()
+""",
+        "None",
+    ),
+    "results_are_kept_for_whichever_gradient": (
+        """
+x = torch.ones(2, requires_grad=True)
+y = torch.copysign(torch.tensor([1.0, 2.0]), x)
+y.sum().backward()
+y.sum().backward()
+""",
+        "None",
+    ),
+    "a_write_through_a_view_runs_once": (
+        """
+x = torch.zeros(2)
+x[0] += torch.ones((), requires_grad=True)
+x.sum().backward()
+x.sum().backward()
+""",
+        "None",
+    ),
+    "histories_come_before_the_write": (
+        """
+x = torch.ones(2, 3, requires_grad=True) * 2
+a, b = x.chunk(2)
+x.mul_(2)
+t = torch.ones(1, 3)
+try:
+    t.sub_(b)
+except RuntimeError:
+    pass
+""",
+        "t._version, t.tolist()",
+    ),
+    "may_it_be_written_comes_before_does_it_fit": (
+        "x = torch.ones(3, requires_grad=True)\nx.movedim(0, 0).tril_()",
+        "None",
+    ),
+    "numbers_that_require_grad_written_into_integers": (
+        "x = torch.zeros(2, 2, dtype=torch.int64)\nx[0] = torch.tensor(1.5, requires_grad=True)",
+        "x.requires_grad, type(x.grad_fn).__name__, x.tolist()",
+    ),
+    "gradients_that_pass_through_views_share_memory": (
+        """
+x = torch.ones(2, 2, requires_grad=True)
+y = x.view(4)
+y.backward(y)
+x.grad.mul_(3)
+""",
+        "x._version, x.tolist()",
+    ),
+    "gradients_of_sums_are_views": (
+        """
+x = torch.ones(2, requires_grad=True)
+g = torch.autograd.grad(x.sum(), x)[0]
+g.detach_()
+""",
+        "None",
+    ),
+    "overlapping_writes_go_element_by_element": (
+        "x = torch.tensor([1.0, 2.0, 3.0])\nx.unfold(0, 2, 1).unsqueeze(1).mul_(2)",
+        "x.tolist()",
+    ),
+    "copies_onto_the_same_elements": (
+        "x = torch.ones(2)\ny = x.expand(2, 2)\ny[0:2] = x\nz = torch.ones(1)\nz[::2, None] = z",
+        "None",
+    ),
+    "complex_powers_of_zero": ("x = 0 ** torch.tensor([0.5 - 0.75j, -0.75 + 1j])", "x.tolist()"),
+    "strides_of_new_dimensions": (
+        "x = torch.ones(4, 3)[::2, :2]",
+        "x.unsqueeze(0).stride(), x.unsqueeze(2).stride(), x[0].expand(1, 2).stride()",
+    ),
     "numpy_without_recording": (
         "x = torch.ones(2, requires_grad=True)\nwith torch.no_grad():\n    a = x.numpy()",
         "a.tolist()",
