@@ -87,7 +87,8 @@ def _copying(front: Any) -> Any:
     """The in-place form of a function made of several operations: its result is copied into the tensor."""
 
     def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
-        found = front(self, *args, **kwargs)
+        # The copy is what a rule may keep: the tensor itself is about to change.
+        found = front(self.clone(), *args, **kwargs)
         if not can_cast(found.dtype, self.dtype):
             raise RuntimeError(
                 f"result type {SCALAR_NAME[found.dtype]} can't be cast to the desired output type "

@@ -22,6 +22,8 @@ from . import (
     scan,
     sequence_loss,
     shape,
+    special,
+    statistics,
     ternary,
     unary,
     writing,
@@ -31,6 +33,7 @@ from .case import OpCase
 FAMILIES = (
     unary, binary, ternary, reduce, scan, shape, index, linalg, activation, loss, creation, writing,
     recurrent, attention, bags, sequence_loss, conv, image, decompositions,
+    special, statistics,
 )  # fmt: skip
 
 TABLE: tuple[OpCase, ...] = tuple(case for family in FAMILIES for case in family.CASES)

@@ -61,7 +61,19 @@ def spherical_j(a: Any, order: int, out: Any = None) -> Any:
 
 def airy(a: Any, derivative: int, out: Any = None) -> Any:
     """The Airy function Ai or its first derivative."""
-    return _as(a.dtype, special.airy(a)[derivative], out)
+    found = special.airy(a)[derivative]
+    lost = np.isnan(found) & np.isfinite(a)
+    if lost.any():
+        # Beyond SciPy's range: nothing is left on one side, on the other the leading term (DLMF 9.7.9,
+        # 9.7.10).
+        x = np.maximum(-a.astype(np.float64), 1.0)
+        angle = 2 / 3 * x**1.5 + np.pi / 4
+        if derivative:
+            far = -(x**0.25) * np.cos(angle) / np.sqrt(np.pi)
+        else:
+            far = np.sin(angle) / (np.sqrt(np.pi) * x**0.25)
+        found = np.where(lost, np.where(a > 0, 0.0, far), found)
+    return _as(a.dtype, found, out)
 
 
 def zeta(a: Any, b: Any, out: Any = None) -> Any:

@@ -185,7 +185,7 @@ def _c2r(hermitian: bool) -> _Run:
 def _store(name: str, found: Any, out: Any) -> Any:
     if out is None:
         return found
-    if out.dtype.is_complex is not found.dtype.is_complex:
+    if out.dtype.category != found.dtype.category:
         kind = "complex" if found.dtype.is_complex else "floating point"
         raise RuntimeError(
             f"{name} expects a {kind} output tensor, but got {dtypes.SCALAR_NAME[out.dtype]}"
