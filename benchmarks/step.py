@@ -330,7 +330,8 @@ def report(case: str, rounds: dict[str, list[dict[str, Any]]], failed: dict[str,
     print(f"\n{case}")
     reference = next(iter(rounds.values()))[0]["losses"]
     for peer, found in rounds.items():
-        off = max(abs(a / b - 1) for a, b in zip(found[0]["losses"], reference, strict=True))
+        pairs = zip(found[0]["losses"], reference, strict=True)
+        off = max(abs(a - b) / max(abs(b), 0.1) for a, b in pairs)
         same = "same losses" if off < 1e-4 else f"LOSSES DIFFER by {off:.1e}"
         print(
             f"  {peer:14} {medians[peer] * 1e3:9.3f} ms   best {best[peer] * 1e3:9.3f}   first call "

@@ -272,3 +272,13 @@ def test_small_steps_where_counters_and_parameters_have_one_element() -> None:
         x, y = torch.randn(8, 3), torch.randn(8, 1)
         losses.append([call(x, y).item() for _ in range(20)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_profilers_go_on_after_a_trace() -> None:
+    import cProfile
+
+    profile = cProfile.Profile()
+    profile.enable()
+    assert torch.compile(lambda x: x + 1)(torch.ones(1)).item() == 2
+    assert "Profile" in repr(__import__("sys").getprofile())
+    profile.disable()

@@ -6,6 +6,7 @@ arrays written in place, `.grad`, attributes, results. If there is none the func
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from .graph import Graph
 from .guards import Finder, names_in
 from .passes import prune, simplify, turn_products
 from .recorder import put
+from .schedule import Cycle
 from .tracing import Made, Outcome, Outer, Told, Traced, tensor_like
 
 
@@ -129,9 +131,10 @@ class Program:
         self.native: Any = None
         if runtime.ready():
             pairs = [(index, at) for at, (index, _) in enumerate(outcome.writes)]
-            self.native = native.Program(forward, self.streams, self.layouts, pairs)
-            self.run = self.native.build()
-        else:
+            with contextlib.suppress(Cycle):
+                self.native = native.Program(forward, self.streams, self.layouts, pairs)
+                self.run = self.native.build()
+        if self.native is None:
             self.run = Writer(forward, self.streams).run()
         self.backward_run: Any = None
         # Per wanted value: where it is in the output of the run.
@@ -188,8 +191,9 @@ class Program:
         assert graph is not None and self.outcome.history is not None
         if self.backward_run is None:
             if self.native is not None:
-                self.backward_run = native.Program(graph, self.streams, self.saved_layouts, []).build()
-            else:
+                with contextlib.suppress(Cycle):
+                    self.backward_run = native.Program(graph, self.streams, self.saved_layouts, []).build()
+            if self.backward_run is None:
                 self.backward_run = Writer(graph, self.streams).run()
         cotangents = []
         for n, g in zip(self.outcome.history.cotangents, grads, strict=True):

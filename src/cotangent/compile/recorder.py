@@ -356,7 +356,11 @@ class recording:
         return self.recorder
 
     def __exit__(self, *error: object) -> None:
-        sys.setprofile(self.profile)
+        if callable(self.profile) or self.profile is None:
+            sys.setprofile(self.profile)
+        else:  # one written in C, such as cProfile's, goes on by itself
+            sys.setprofile(None)
+            self.profile.enable()
         modes.tracer = None
         with _lock:
             _tracing[0] -= 1
