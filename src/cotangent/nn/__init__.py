@@ -1,5 +1,8 @@
 """Neural networks: modules, parameters, losses, first values: `torch.nn`."""
 
+from typing import Any as _Any
+
+from .. import lazy as _lazy
 from . import attention, functional, init, modules, parameter, utils
 from .modules import (
     CELU,
@@ -167,6 +170,9 @@ from .modules import (
     ZeroPad3d,
 )
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+
+# Programs on one process never need it.
+parallel: _Any = _lazy.deferred("cotangent.nn.parallel")
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -341,5 +347,6 @@ __all__ = [
     "init",
     "modules",
     "parameter",
+    "parallel",
     "utils",
 ]

@@ -1,0 +1,147 @@
+"""`torch.distributed`: processes that compute together, through Gloo."""
+
+from __future__ import annotations
+
+import os
+
+from .. import lazy
+from . import gloo as _gloo, optim
+from .collectives import (
+    P2POp,
+    ReduceOp,
+    all_gather,
+    all_gather_coalesced,
+    all_gather_into_tensor,
+    all_reduce,
+    all_reduce_coalesced,
+    all_to_all,
+    all_to_all_single,
+    barrier,
+    batch_isend_irecv,
+    broadcast,
+    gather,
+    irecv,
+    isend,
+    monitored_barrier,
+    recv,
+    reduce,
+    reduce_scatter,
+    reduce_scatter_tensor,
+    scatter,
+    send,
+)
+from .gloo import DistBackendError
+from .group import (
+    ProcessGroup,
+    Work,
+    destroy_process_group,
+    get_backend,
+    get_default_group as _default_group,
+    get_global_rank,
+    get_group_rank,
+    get_process_group_ranks,
+    get_rank,
+    get_world_size,
+    init_process_group,
+    is_initialized,
+    new_group,
+)
+from .objects import (
+    all_gather_object,
+    broadcast_object_list,
+    gather_object,
+    recv_object_list,
+    scatter_object_list,
+    send_object_list,
+)
+from .store import (
+    DistError,
+    DistNetworkError,
+    DistStoreError,
+    FileStore,
+    HashStore,
+    PrefixStore,
+    Store,
+    TCPStore,
+)
+
+run = lazy.module("cotangent.distributed.run")
+
+
+class GroupMember:
+    """The group of all processes, as `WORLD`, and what stands for no group."""
+
+    WORLD: ProcessGroup | None = None
+    NON_GROUP_MEMBER = object()
+
+
+class _Group:
+    """`torch.distributed.group`."""
+
+    @property
+    def WORLD(self) -> ProcessGroup:
+        """The group of all processes."""
+        return _default_group()
+
+
+group = _Group()
+
+
+def is_available() -> bool:
+    """Whether there is a `torch.distributed`: yes.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.distributed.is_available()
+        True
+    """
+    return True
+
+
+def is_gloo_available() -> bool:
+    """Whether the package with Gloo is installed."""
+    return _gloo.is_available()
+
+
+def is_nccl_available() -> bool:
+    """Whether there is NCCL: no."""
+    return False
+
+
+def is_mpi_available() -> bool:
+    """Whether there is an MPI backend: no."""
+    return False
+
+
+def is_torchelastic_launched() -> bool:
+    """Whether the launcher has started this process."""
+    return os.environ.get("TORCHELASTIC_RUN_ID") is not None
+
+
+def is_backend_available(backend: str) -> bool:
+    """Whether there is a backend of that name.
+
+    Args:
+        backend: the name.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.distributed.is_backend_available("nccl")
+        False
+    """
+    return backend.lower() == "gloo" and is_gloo_available()
+
+
+__all__ = [
+    "DistBackendError", "DistError", "DistNetworkError", "DistStoreError", "FileStore", "GroupMember",
+    "HashStore", "P2POp", "PrefixStore", "ProcessGroup", "ReduceOp", "Store", "TCPStore", "Work",
+    "all_gather", "all_gather_coalesced", "all_gather_into_tensor", "all_gather_object", "all_reduce",
+    "all_reduce_coalesced", "all_to_all", "all_to_all_single", "barrier", "batch_isend_irecv",
+    "broadcast", "broadcast_object_list", "destroy_process_group", "gather", "gather_object",
+    "get_backend", "get_global_rank", "get_group_rank", "get_process_group_ranks", "get_rank",
+    "get_world_size", "group", "init_process_group", "irecv", "is_available", "is_backend_available",
+    "is_gloo_available", "is_initialized", "is_mpi_available", "is_nccl_available",
+    "is_torchelastic_launched", "isend", "monitored_barrier", "new_group", "optim", "recv",
+    "recv_object_list", "reduce", "reduce_scatter", "reduce_scatter_tensor", "scatter",
+    "scatter_object_list", "send", "send_object_list",
+]  # fmt: skip

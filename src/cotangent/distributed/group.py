@@ -1,0 +1,486 @@
+"""Process groups: which processes compute together, and the lane in which their collectives run in order."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import weakref
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import parse_qs, urlparse
+
+from .gloo import Gloo
+from .store import DistStoreError, FileStore, PrefixStore, Store, TCPStore
+
+__all__ = [
+    "ProcessGroup", "Work", "destroy_process_group", "get_backend", "get_default_group", "get_global_rank",
+    "get_group_rank", "get_process_group_ranks", "get_rank", "get_world_size", "init_process_group",
+    "is_initialized", "new_group", "resolve",
+]  # fmt: skip
+
+DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
+_NOT_INITIALIZED: Final = (
+    "Default process group has not been initialized, please make sure to call init_process_group."
+)
+
+
+class Work:
+    """A collective that has been started.
+
+    Args:
+        lane: who runs it; None if it is done.
+        run: what it does.
+    """
+
+    def __init__(self, run: Callable[[], Any]) -> None:
+        self._run = run
+        self._done = threading.Event()
+        self._error: BaseException | None = None
+        self._result: Any = None
+
+    def _go(self) -> None:
+        try:
+            self._result = self._run()
+        except BaseException as error:
+            self._error = error
+        del self._run
+        self._done.set()
+
+    def wait(self, timeout: timedelta | None = None) -> bool:
+        """Wait until it is done.
+
+        Args:
+            timeout: how long; as long as it takes by default.
+
+        Returns:
+            True.
+
+        Raises:
+            RuntimeError: what went wrong, or that it takes too long.
+        """
+        if not self._done.wait(None if timeout is None else timeout.total_seconds()):
+            raise RuntimeError(f"Work.wait: the operation is not done after {timeout}")
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def is_completed(self) -> bool:
+        """Whether it is done."""
+        return self._done.is_set()
+
+    def is_success(self) -> bool:
+        """Whether it is done and nothing went wrong."""
+        return self._done.is_set() and self._error is None
+
+    def exception(self) -> BaseException | None:
+        """What went wrong."""
+        return self._error
+
+    def result(self) -> Any:
+        """What it gave, once it is done."""
+        self.wait()
+        return self._result
+
+
+class _Lane:
+    """Runs collectives one after the other in a thread that starts with the first."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._started = False
+
+    def submit(self, run: Callable[[], Any]) -> Work:
+        work = Work(run)
+        if not self._started:
+            self._started = True
+            threading.Thread(target=_work, args=(self._queue,), daemon=True, name="collectives").start()
+        self._queue.put(work)
+        return work
+
+    def close(self) -> None:
+        self._queue.put(None)
+
+
+def _work(tasks: Any) -> None:
+    while (work := tasks.get()) is not None:
+        work._go()
+
+
+class ProcessGroup:
+    """Some of the processes, and their connections.
+
+    Args:
+        ranks: the numbers of the processes, in the order of their ranks in the group.
+        rank: this process's rank in the group; -1 if it does not belong to it.
+        name: of the group.
+        backend: "gloo".
+        store: where its members find each other.
+        timeout: of each message.
+    """
+
+    def __init__(
+        self, ranks: list[int], rank: int, name: str, backend: str, store: Store, timeout: timedelta
+    ) -> None:
+        self.ranks = ranks
+        self._rank = rank
+        self.group_name = name
+        self.backend = backend
+        self.store = store
+        self.timeout = timeout
+        self._link: Gloo | None = None
+        self._lane = _Lane()
+        if rank >= 0:
+            interface = os.environ.get("GLOO_SOCKET_ADDRESS") or _own_address(store)
+            self._link = Gloo(store, rank, len(ranks), timeout, interface)
+
+    @property
+    def link(self) -> Gloo:
+        """The connections."""
+        assert self._link is not None
+        return self._link
+
+    def rank(self) -> int:
+        """This process's rank in the group."""
+        return self._rank
+
+    def size(self) -> int:
+        """How many processes it has."""
+        return len(self.ranks)
+
+    def name(self) -> str:
+        """The backend's name."""
+        return self.backend
+
+    def submit(self, run: Callable[[], Any], async_op: bool) -> Work | None:
+        """Run a collective after those before it.
+
+        Args:
+            run: what it does.
+            async_op: whether to return while it runs.
+
+        Returns:
+            the work, if so.
+        """
+        work = self._lane.submit(run)
+        if async_op:
+            return work
+        work.wait()
+        return None
+
+    def close(self) -> None:
+        """End the connections."""
+        self._lane.close()
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+def _own_address(store: Store) -> str:
+    """The address that the others reach this process at: the one by which it reaches the store."""
+    while isinstance(store, PrefixStore):
+        store = store.underlying_store
+    return store.own_address if isinstance(store, TCPStore) else "127.0.0.1"
+
+
+class _Here:
+    default: ProcessGroup | None = None
+    groups: Final[weakref.WeakSet[ProcessGroup]] = weakref.WeakSet()
+    made = 0
+
+
+def is_initialized() -> bool:
+    """Whether `init_process_group` has been called.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.distributed.is_initialized()
+        False
+    """
+    return _Here.default is not None
+
+
+def get_default_group() -> ProcessGroup:
+    """The group of all processes.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if _Here.default is None:
+        raise ValueError(_NOT_INITIALIZED)
+    return _Here.default
+
+
+def resolve(group: ProcessGroup | None) -> ProcessGroup:
+    """A group, or the default one.
+
+    Args:
+        group: the group; None stands for all processes.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    return get_default_group() if group is None else group
+
+
+def init_process_group(
+    backend: str | None = None,
+    init_method: str | None = None,
+    timeout: timedelta | None = None,
+    world_size: int = -1,
+    rank: int = -1,
+    store: Store | None = None,
+    group_name: str = "",
+    pg_options: Any = None,
+    device_id: Any = None,
+) -> None:
+    """Find the other processes and connect to them.
+
+    Args:
+        backend: "gloo"; also what None stands for.
+        init_method: where: "env://" (MASTER_ADDR, MASTER_PORT, RANK, WORLD_SIZE; the default),
+            "tcp://HOST:PORT" or "file:///PATH".
+        timeout: of each message; 30 minutes by default.
+        world_size: how many processes there are, unless the environment or the method tells.
+        rank: the number of this one, likewise.
+        store: the place to meet, instead of `init_method`.
+        group_name: accepted as in PyTorch.
+        pg_options: accepted as in PyTorch.
+        device_id: accepted as in PyTorch.
+
+    Raises:
+        ValueError: for arguments that are missing or contradict each other.
+        RuntimeError: if the package with Gloo is missing.
+        DistNetworkError, DistBackendError: if the others do not come.
+
+    Example:
+        >>> import cotangent as torch
+        >>> if torch.distributed.is_gloo_available():
+        ...     store = torch.distributed.HashStore()
+        ...     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+        ...     torch.distributed.destroy_process_group()
+    """
+    if _Here.default is not None:
+        raise ValueError("trying to initialize the default process group twice!")
+    name = (backend or "gloo").lower().removeprefix("cpu:").partition(",")[0]
+    if name != "gloo":
+        raise ValueError(f"Invalid backend: '{backend}'; accepted: 'gloo'")
+    if store is not None and init_method is not None:
+        raise AssertionError("Cannot specify both init_method and store.")
+    limit = DEFAULT_TIMEOUT if timeout is None else timeout
+    if store is None:
+        store, rank, world_size = _met(init_method or "env://", rank, world_size, limit)
+    elif world_size <= 0 or rank < 0:
+        raise AssertionError("world_size must be positive and rank non-negative if using store")
+    store.set_timeout(limit)
+    ranks = list(range(world_size))
+    group = ProcessGroup(ranks, rank, "0", name, PrefixStore("default", store), limit)
+    _Here.default = group
+    _Here.groups.add(group)
+
+
+def _met(method: str, rank: int, world_size: int, timeout: timedelta) -> tuple[Store, int, int]:
+    """The store that a method names, with the rank and the number of processes."""
+    url = urlparse(method)
+    query = {key: values[0] for key, values in parse_qs(url.query).items()}
+
+    def number(value: int, name: str, variable: str) -> int:
+        if value >= 0:
+            return value
+        found = query.get(name) or (os.environ.get(variable) if url.scheme == "env" else None)
+        if found is None:
+            raise ValueError(
+                f"Error initializing torch.distributed using {url.scheme}:// rendezvous: "
+                + (
+                    f"environment variable {variable} expected, but not set"
+                    if url.scheme == "env"
+                    else f"{name} parameter missing"
+                )
+            )
+        return int(found)
+
+    me = number(rank, "rank", "RANK")
+    size = number(world_size, "world_size", "WORLD_SIZE")
+    if url.scheme == "file":
+        return FileStore(url.path, size), me, size
+    if url.scheme == "tcp":
+        if url.hostname is None or url.port is None:
+            raise ValueError(f"tcp:// rendezvous: a host and a port are needed, got {method!r}")
+        host, port = url.hostname, url.port
+    elif url.scheme == "env":
+        values = []
+        for variable in ("MASTER_ADDR", "MASTER_PORT"):
+            found = os.environ.get(variable)
+            if found is None:
+                raise ValueError(
+                    "Error initializing torch.distributed using env:// rendezvous: environment variable "
+                    f"{variable} expected, but not set"
+                )
+            values.append(found)
+        host, port = values[0], int(values[1])
+    else:
+        raise RuntimeError(f"No rendezvous handler for {url.scheme}://")
+    # The launcher serves a store of its own, which all ranks join.
+    served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return TCPStore(host, port, size, me == 0 and not served, timeout), me, size
+
+
+def destroy_process_group(group: ProcessGroup | None = None) -> None:
+    """End the connections of a group, or of all.
+
+    Args:
+        group: the group; None stands for all of them.
+
+    Raises:
+        AssertionError: if there is none.
+    """
+    if _Here.default is None:
+        raise AssertionError("Process group cannot be None")
+    if group is None or group is _Here.default:
+        for each in list(_Here.groups):
+            each.close()
+        _Here.groups.clear()
+        _Here.default = None
+        _Here.made = 0
+    else:
+        group.close()
+        _Here.groups.discard(group)
+
+
+def get_rank(group: ProcessGroup | None = None) -> int:
+    """The rank of this process in a group; -1 if it does not belong to it.
+
+    Args:
+        group: the group; all processes by default.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    return resolve(group).rank()
+
+
+def get_world_size(group: ProcessGroup | None = None) -> int:
+    """How many processes a group has; -1 if this one does not belong to it.
+
+    Args:
+        group: the group; all processes by default.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    found = resolve(group)
+    return found.size() if found.rank() >= 0 else -1
+
+
+def get_backend(group: ProcessGroup | None = None) -> str:
+    """The name of a group's backend.
+
+    Args:
+        group: the group; all processes by default.
+    """
+    return resolve(group).backend
+
+
+def get_process_group_ranks(group: ProcessGroup | None = None) -> list[int]:
+    """The numbers of a group's processes.
+
+    Args:
+        group: the group; all processes by default.
+    """
+    return list(resolve(group).ranks)
+
+
+def get_group_rank(group: ProcessGroup, global_rank: int) -> int:
+    """The rank in a group of a process.
+
+    Args:
+        group: the group.
+        global_rank: the process's number.
+
+    Raises:
+        ValueError: if it does not belong to it.
+    """
+    if global_rank not in group.ranks:
+        raise ValueError(f"Global rank {global_rank} is not part of group {group.group_name}")
+    return group.ranks.index(global_rank)
+
+
+def get_global_rank(group: ProcessGroup, group_rank: int) -> int:
+    """The number of the process with a rank in a group.
+
+    Args:
+        group: the group.
+        group_rank: the rank.
+
+    Raises:
+        ValueError: if there is no such rank.
+    """
+    if not 0 <= group_rank < group.size():
+        raise ValueError(f"Group rank {group_rank} is not part of group {group.group_name}")
+    return group.ranks[group_rank]
+
+
+def new_group(
+    ranks: list[int] | None = None,
+    timeout: timedelta | None = None,
+    backend: str | None = None,
+    pg_options: Any = None,
+    use_local_synchronization: bool = False,
+    group_desc: str | None = None,
+    device_id: Any = None,
+) -> ProcessGroup:
+    """A group of some of the processes. All processes call it, also those that do not belong to it.
+
+    Args:
+        ranks: the numbers of its processes; all by default.
+        timeout: of each message; the default group's by default.
+        backend: "gloo".
+        pg_options, use_local_synchronization, group_desc, device_id: accepted as in PyTorch.
+
+    Raises:
+        ValueError: for numbers that there are not.
+    """
+    world = get_default_group()
+    chosen = list(world.ranks) if ranks is None else sorted(ranks)
+    if len(set(chosen)) != len(chosen) or not set(chosen) <= set(world.ranks):
+        raise ValueError(
+            f"the new group's rank should be within the world_size set by init_process_group, got {ranks}"
+        )
+    _Here.made += 1
+    name = str(_Here.made)
+    rank = chosen.index(world.rank()) if world.rank() in chosen else -1
+    store = PrefixStore(f"group{name}", world.store)
+    group = ProcessGroup(chosen, rank, name, world.backend, store, timeout or world.timeout)
+    _Here.groups.add(group)
+    return group
+
+
+def monitored_wait(group: ProcessGroup, name: str, timeout: timedelta, wait_all_ranks: bool) -> None:
+    """Wait for all ranks through the store, and say which do not come.
+
+    Args:
+        group: the group.
+        name: of this occasion, the same on all ranks.
+        timeout: how long.
+        wait_all_ranks: whether to name all that are missing, or the first.
+
+    Raises:
+        RuntimeError: if one does not come.
+    """
+    group.store.set(f"{name}/{group.rank()}", "here")
+    missing = []
+    for rank in range(group.size()):
+        try:
+            group.store.wait([f"{name}/{rank}"], timeout)
+        except DistStoreError:
+            missing.append(rank)
+            if not wait_all_ranks:
+                break
+            timeout = timedelta(0)
+    if missing:
+        shown = ", ".join(map(str, missing)) if wait_all_ranks else str(missing[0])
+        raise RuntimeError(
+            f"Rank {group.rank()} successfully reached monitoredBarrier, but received errors while waiting"
+            f" for send/recv from rank {shown}. Please check rank {shown} logs for faulty rank."
+        )

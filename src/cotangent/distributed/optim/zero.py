@@ -1,0 +1,191 @@
+"""ZeroRedundancyOptimizer: each rank keeps the optimizer's state of its share of the parameters.
+
+Rajbhandari et al., 2020, https://arxiv.org/abs/1910.02054, stage 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ...autograd.modes import enable_grad, no_grad
+from ...optim.optimizer import Optimizer
+from .. import collectives, objects
+from ..group import resolve
+
+__all__ = ["ZeroRedundancyOptimizer"]
+
+
+class ZeroRedundancyOptimizer(Optimizer):
+    """Steps the parameters of this rank's share and gets the others from the ranks that step them.
+
+    Args:
+        params: tensors or groups, the same on all ranks.
+        optimizer_class: the optimizer of each share.
+        process_group: the ranks; all processes by default.
+        parameters_as_bucket_view: accepted as in PyTorch.
+        overlap_with_ddp: only False.
+        defaults: options of the optimizer.
+
+    Raises:
+        ValueError: if there are no parameters.
+
+    Example:
+        >>> from cotangent.distributed.optim import ZeroRedundancyOptimizer
+        >>> ZeroRedundancyOptimizer.__name__
+        'ZeroRedundancyOptimizer'
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        optimizer_class: type[Optimizer],
+        process_group: Any = None,
+        parameters_as_bucket_view: bool = False,
+        overlap_with_ddp: bool = False,
+        **defaults: Any,
+    ) -> None:
+        if overlap_with_ddp:
+            raise NotImplementedError(
+                "ZeroRedundancyOptimizer: overlap_with_ddp=True is not there; accepted: False"
+            )
+        self.process_group = resolve(process_group)
+        self.rank = self.process_group.rank()
+        self.world_size = self.process_group.size()
+        self._optimizer_class = optimizer_class
+        self._defaults = defaults
+        self._complete = False
+        self._consolidated: list[Any] | None = None
+        super().__init__(list(params), defaults)
+        self._split()
+        self._complete = True
+
+    def _split(self) -> None:
+        """Give each rank parameters: the largest first, each to the rank that has least."""
+        self._owner: dict[int, int] = {}
+        shares: list[list[dict[str, Any]]] = [[] for _ in range(self.world_size)]
+        sizes = [0] * self.world_size
+        for group in self.param_groups:
+            options = {key: value for key, value in group.items() if key != "params"}
+            parts: list[list[Any]] = [[] for _ in range(self.world_size)]
+            for parameter in sorted(group["params"], key=lambda p: p.numel(), reverse=True):
+                rank = sizes.index(min(sizes))
+                sizes[rank] += parameter.numel()
+                parts[rank].append(parameter)
+                self._owner[id(parameter)] = rank
+            for rank, part in enumerate(parts):
+                shares[rank].append({**options, "params": part})
+        self._shares = shares
+        self.optim = self._optimizer_class(shares[self.rank], **self._defaults)
+        for group, local in zip(self.param_groups, self.optim.param_groups, strict=True):
+            for key, value in local.items():  # the defaults of the optimizer's class
+                group.setdefault(key, value)
+
+    def _options_down(self) -> None:
+        """Options that a schedule has set here are those of the share's optimizer."""
+        for group, local in zip(self.param_groups, self.optim.param_groups, strict=True):
+            local.update({key: value for key, value in group.items() if key != "params"})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, and give each rank a share of it.
+
+        Args:
+            param_group: the group.
+        """
+        super().add_param_group(param_group)
+        if self._complete:
+            held = self.optim.state
+            self._split()
+            self.optim.state.update(
+                {p: state for p, state in held.items() if self._owner[id(p)] == self.rank}
+            )
+
+    def step(self, closure: Callable[[], Any] | None = None, **kwargs: Any) -> Any:
+        """Step this rank's share, and take the other shares from their ranks.
+
+        Args:
+            closure: computes the loss and its gradients anew, and returns the loss.
+            kwargs: passed on.
+
+        Returns:
+            The loss, if there is a closure.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self._options_down()
+        if any(group["params"] for group in self.optim.param_groups):
+            self.optim.step(**kwargs)
+        with no_grad():
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    collectives.broadcast(
+                        parameter.detach(), group=self.process_group, group_src=self._owner[id(parameter)]
+                    )
+        self._consolidated = None
+        return loss
+
+    def consolidate_state_dict(self, to: int = 0) -> None:
+        """Bring the state of all shares to one rank, for `state_dict` there.
+
+        Args:
+            to: the rank.
+        """
+        states: list[Any] = [None] * self.world_size
+        objects.all_gather_object(states, self.optim.state_dict(), self.process_group)
+        self._consolidated = states if self.rank == to else None
+        self._to = to
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the whole optimizer, on the rank that `consolidate_state_dict` has brought it to.
+
+        Raises:
+            RuntimeError: on another rank, or before.
+        """
+        if self._consolidated is None:
+            raise RuntimeError(
+                "Optimizer state has not been consolidated on this rank. Please call"
+                f" `consolidate_state_dict(to={self.rank})` on all ranks beforehand if you meant to save"
+                " the global state."
+            )
+        whole = super().state_dict()
+        numbers = {
+            id(p): number
+            for group, saved in zip(self.param_groups, whole["param_groups"], strict=True)
+            for p, number in zip(group["params"], saved["params"], strict=True)
+        }
+        whole["state"] = {}
+        for share, state in zip(self._shares, self._consolidated, strict=True):
+            mine = [p for group in share for p in group["params"]]
+            for local, kept in state["state"].items():
+                whole["state"][numbers[id(mine[local])]] = kept
+        return whole
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the state of a whole optimizer; each rank keeps its share.
+
+        Args:
+            state_dict: from `state_dict`, saved by any number of ranks.
+        """
+        saved = [number for group in state_dict["param_groups"] for number in group["params"]]
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        by_number = dict(zip(saved, parameters, strict=True))
+        for group, kept in zip(self.param_groups, state_dict["param_groups"], strict=True):
+            group.update({key: value for key, value in kept.items() if key != "params"})
+        mine = [p for group in self._shares[self.rank] for p in group["params"]]
+        places = {id(p): place for place, p in enumerate(mine)}
+        local = self.optim.state_dict()
+        local["state"] = {
+            places[id(by_number[number])]: state
+            for number, state in state_dict["state"].items()
+            if id(by_number[number]) in places
+        }
+        self.optim.load_state_dict(local)
+        self._options_down()
+
+    def join_hook(self, **kwargs: Any) -> Any:
+        """Refused: uneven inputs are not there yet."""
+        raise NotImplementedError(
+            "ZeroRedundancyOptimizer: join() is not there; give all ranks as many batches"
+        )

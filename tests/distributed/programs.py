@@ -1,0 +1,253 @@
+"""Programs of several ranks; each is `program(rank, size)` and returns what the test compares."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel as DDP
+
+
+def collectives(rank: int, size: int) -> Any:
+    found: dict[str, Any] = {}
+    for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.int16, torch.int64, torch.uint8):
+        t = torch.full((3, 5), rank + 1).to(dtype)
+        dist.all_reduce(t)
+        found[f"sum {dtype}"] = t.flatten()[0].item()
+    for op in ("PRODUCT", "MIN", "MAX", "BAND", "BOR", "BXOR"):
+        t = torch.tensor([rank + 1, 6])
+        dist.all_reduce(t, op=getattr(dist.ReduceOp, op))
+        found[op] = t.tolist()
+    t = torch.arange(6).reshape(2, 3).t() * (rank + 1)  # not contiguous
+    dist.all_reduce(t)
+    found["strided"] = t.tolist()
+    t = torch.tensor([float(rank)])
+    dist.broadcast(t, src=1)
+    found["broadcast"] = t.item()
+    t = torch.tensor([float(rank + 1)])
+    dist.reduce(t, dst=0)
+    found["reduce"] = t.item() if rank == 0 else None
+    outs = [torch.zeros(2) for _ in range(size)]
+    dist.all_gather(outs, torch.tensor([rank, rank + 0.5]))
+    found["all_gather"] = [o.tolist() for o in outs]
+    out = torch.zeros(size * 2)
+    dist.all_gather_into_tensor(out, torch.tensor([rank, rank + 0.5]))
+    found["into"] = out.tolist()
+    outs = [torch.zeros(1) for _ in range(size)] if rank == 1 else None
+    dist.gather(torch.tensor([float(rank)]), outs, dst=1)
+    found["gather"] = None if outs is None else [o.item() for o in outs]
+    t = torch.zeros(2)
+    dist.scatter(t, [torch.full((2,), float(r)) for r in range(size)] if rank == 0 else None, src=0)
+    found["scatter"] = t.tolist()
+    t = torch.zeros(2)
+    dist.reduce_scatter(t, [torch.full((2,), float(r + rank)) for r in range(size)])
+    found["reduce_scatter"] = t.tolist()
+    t = torch.zeros(1)
+    dist.reduce_scatter_tensor(t, torch.arange(float(size)))
+    found["reduce_scatter_tensor"] = t.tolist()
+    outs = [torch.zeros(1) for _ in range(size)]
+    dist.all_to_all(outs, [torch.tensor([float(rank * 10 + r)]) for r in range(size)])
+    found["all_to_all"] = [o.item() for o in outs]
+    work = dist.all_reduce(torch.ones(100000), async_op=True)
+    work.wait()
+    found["async"] = work.is_completed()
+    right, left = (rank + 1) % size, (rank - 1) % size
+    got = torch.zeros(1)
+    works = dist.batch_isend_irecv(
+        [dist.P2POp(dist.isend, torch.tensor([float(rank)]), right), dist.P2POp(dist.irecv, got, left)]
+    )
+    for work in works:
+        work.wait()
+    found["ring"] = got.item() == left
+    objects: list[Any] = [None] * size
+    dist.all_gather_object(objects, {"rank": rank, "text": "x" * rank})
+    found["objects"] = objects
+    held = [{"a": rank}, rank]
+    dist.broadcast_object_list(held, src=0)
+    found["broadcast objects"] = held
+    mine: list[Any] = [None]
+    dist.scatter_object_list(mine, [f"to {r}" for r in range(size)] if rank == 0 else None, src=0)
+    found["scatter objects"] = mine
+    pair = dist.new_group([0, 1])
+    if rank < 2:
+        t = torch.tensor([rank + 1.0])
+        dist.all_reduce(t, group=pair)
+        found["group"] = (t.item(), dist.get_rank(pair), dist.get_world_size(pair))
+    dist.barrier()
+    dist.monitored_barrier(timeout=timedelta(seconds=20))
+    return found
+
+
+def model() -> Any:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Linear(6, 40),
+        torch.nn.Tanh(),
+        torch.nn.Linear(40, 40),
+        torch.nn.Tanh(),
+        torch.nn.Linear(40, 3),
+    )
+
+
+def data() -> tuple[Any, Any]:
+    x = torch.linspace(-1, 1, 12 * 6).reshape(12, 6)
+    return x, (x.sum(1, keepdim=True) * torch.tensor([1.0, -2.0, 0.5])).sin()
+
+
+def training(rank: int, size: int, steps: int = 10) -> Any:
+    """DDP on shares of the batch against one process on all of it."""
+    x, y = data()
+    whole, alone = model(), model()
+    torch.manual_seed(rank + 5)
+    with torch.no_grad():
+        for p in whole.parameters():
+            p.add_(torch.randn(p.shape) * (rank > 0))  # rank 0's parameters are everybody's
+    ddp = DDP(whole, bucket_cap_mb=0.001)
+    share = slice(rank * 12 // size, (rank + 1) * 12 // size)
+    pairs = []
+    for module, part in ((ddp, share), (alone, slice(None))):
+        optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            ((module(x[part]) - y[part]) ** 2).mean().backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 0.5)
+            optimizer.step()
+        pairs.append([p.detach() for p in module.parameters()])
+    return max((a - b).abs().max().item() for a, b in zip(*pairs)), len(ddp._buckets)
+
+
+def accumulation(rank: int, size: int) -> Any:
+    x, y = data()
+    share = slice(rank * 12 // size, (rank + 1) * 12 // size)
+    once, twice = DDP(model()), DDP(model(), gradient_as_bucket_view=True)
+    (((once(x[share]) - y[share]) ** 2).sum() * 2).backward()
+    with twice.no_sync():
+        ((twice(x[share]) - y[share]) ** 2).sum().backward()
+    ((twice(x[share]) - y[share]) ** 2).sum().backward()
+    return max((a.grad - b.grad).abs().max().item() for a, b in zip(once.parameters(), twice.parameters()))
+
+
+class Branches(torch.nn.Module):
+    """Parameters that some passes do not use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Linear(2, 1)
+        self.two = torch.nn.Linear(2, 1)
+        self.never = torch.nn.Linear(2, 1)
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, x: Any, second: bool) -> Any:
+        self.count += 1
+        return self.one(x) + (self.two(x) if second else 0)
+
+
+def unused(rank: int, size: int) -> Any:
+    torch.manual_seed(0)
+    ddp = DDP(Branches(), find_unused_parameters=True)
+    ddp.module.count.fill_(float(rank))
+    ddp(torch.ones(1, 2), second=rank == 0).sum().backward()
+    module = ddp.module
+    found = [module.one.weight.grad.tolist(), module.two.weight.grad.tolist(), module.never.weight.grad]
+    strict = DDP(Branches())
+    strict(torch.ones(1, 2), second=False).sum().backward()
+    try:
+        strict(torch.ones(1, 2), second=False)
+        text = ""
+    except RuntimeError as error:
+        text = str(error)
+    return [
+        *found,
+        module.count.item(),
+        "two.weight" in text and "never.bias" in text and "prior iteration" in text,
+    ]
+
+
+def different(rank: int, size: int) -> Any:
+    try:
+        DDP(torch.nn.Linear(2, 1 + rank))
+    except RuntimeError as error:
+        return str(error)
+    return None
+
+
+def sharded(rank: int, size: int) -> Any:
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    x, y = data()
+    alone, shared = model(), model()
+    optimizers = [
+        torch.optim.Adam(alone.parameters(), lr=0.05),
+        ZeroRedundancyOptimizer(shared.parameters(), torch.optim.Adam, lr=0.05),
+    ]
+    schedules = [torch.optim.lr_scheduler.StepLR(o, 2, 0.5) for o in optimizers]
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            for module, optimizer, schedule in zip((alone, shared), optimizers, schedules):
+                optimizer.zero_grad()
+                ((module(x) - y) ** 2).mean().backward()
+                optimizer.step()
+                schedule.step()
+
+    steps(3)
+    zero = optimizers[1]
+    zero.consolidate_state_dict(0)
+    held = [zero.state_dict() if rank == 0 else None]
+    dist.broadcast_object_list(held, src=0)
+    same = all(
+        torch.allclose(held[0]["state"][k][name], state[name])
+        for k, state in optimizers[0].state_dict()["state"].items()
+        for name in ("exp_avg", "exp_avg_sq")
+    )
+    again = ZeroRedundancyOptimizer(shared.parameters(), torch.optim.Adam, lr=0.05)
+    again.load_state_dict(held[0])
+    optimizers[1] = again
+    schedules[1] = torch.optim.lr_scheduler.StepLR(again, 2, 0.5, last_epoch=3)
+    steps(3)
+    count = sum(
+        t.numel() for s in again.optim.state.values() for t in s.values() if torch.is_tensor(t) and t.dim()
+    )
+    distance = max((a - b).abs().max().item() for a, b in zip(alone.parameters(), shared.parameters()))
+    return same, count, distance
+
+
+def killed(rank: int, size: int) -> Any:
+    dist.barrier()
+    if rank == 1:
+        os._exit(9)
+    start = time.monotonic()
+    try:
+        dist.all_reduce(torch.ones(10))
+        return "nothing was noticed"
+    except dist.DistBackendError as error:
+        return str(error), time.monotonic() - start < 15
+
+
+def late(rank: int, size: int) -> Any:
+    if rank == 1:
+        time.sleep(2)
+        return None
+    try:
+        dist.monitored_barrier(timeout=timedelta(seconds=0.5))
+    except RuntimeError as error:
+        return str(error)
+    return "nothing was noticed"
+
+
+if __name__ == "__main__":
+    dist.init_process_group("gloo", timeout=timedelta(seconds=20))
+    import json
+
+    name, folder = sys.argv[1:3]
+    result = globals()[name](dist.get_rank(), dist.get_world_size())
+    with open(f"{folder}/{dist.get_rank()}.json", "w", encoding="utf-8") as file:
+        json.dump(result, file)
+    if name not in ("killed", "late"):
+        dist.barrier()
+        dist.destroy_process_group()

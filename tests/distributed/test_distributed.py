@@ -1,0 +1,194 @@
+"""torch.distributed, DistributedDataParallel, ZeroRedundancyOptimizer, the launcher and spawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import PROJECT, RunPython
+
+import cotangent as torch
+from cotangent.distributed import HashStore, PrefixStore, TCPStore
+from cotangent.distributed.store import DistNetworkError, DistStoreError, FileStore
+
+PROGRAMS = str(PROJECT / "tests/distributed/programs.py")
+
+
+@pytest.fixture
+def ranks(run_python: RunPython, tmp_path: Path) -> Any:
+    """Runs a program on several ranks through the launcher; gives what each returned."""
+
+    def run(name: str, size: int, status: int = 0, *options: str) -> list[Any]:
+        result = run_python(
+            "-m", "cotangent.distributed.run", "--standalone", f"--nproc-per-node={size}", *options,
+            PROGRAMS, name, str(tmp_path),
+        )  # fmt: skip
+        assert result.returncode == status, result.stderr
+        files = [tmp_path / f"{rank}.json" for rank in range(size)]
+        return [json.loads(file.read_text()) if file.exists() else None for file in files]
+
+    return run
+
+
+def test_collectives(ranks: Any) -> None:
+    found = ranks("collectives", 3)
+    for rank, one in enumerate(found):
+        assert {
+            one[f"sum torch.{d}"] for d in ("float32", "float64", "bfloat16", "int16", "int64", "uint8")
+        } == {6}
+        assert one["PRODUCT"] == [6, 216] and one["MIN"] == [1, 6] and one["MAX"] == [3, 6]
+        assert one["BAND"] == [0, 6] and one["BOR"] == [3, 6] and one["BXOR"] == [0, 6]
+        assert one["strided"] == [[0, 18], [6, 24], [12, 30]]
+        assert one["broadcast"] == 1.0 and one["reduce"] == (6.0 if rank == 0 else None)
+        assert one["all_gather"] == [[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]]
+        assert one["into"] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+        assert one["gather"] == ([0.0, 1.0, 2.0] if rank == 1 else None)
+        assert one["scatter"] == [float(rank)] * 2
+        assert one["reduce_scatter"] == [3.0 * rank + 3.0] * 2 and one["reduce_scatter_tensor"] == [
+            3.0 * rank
+        ]
+        assert one["all_to_all"] == [float(r * 10 + rank) for r in range(3)]
+        assert one["async"] and one["ring"]
+        assert one["objects"] == [{"rank": r, "text": "x" * r} for r in range(3)]
+        assert one["broadcast objects"] == [{"a": 0}, 0] and one["scatter objects"] == [f"to {rank}"]
+        assert one.get("group") == ([3.0, rank, 2] if rank < 2 else None)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_ddp_trains_as_one_process_does(ranks: Any, size: int) -> None:
+    for distance, buckets in ranks("training", size):
+        assert distance < 1e-5 and buckets == 2
+
+
+def test_ddp_accumulates_without_syncing(ranks: Any) -> None:
+    assert max(ranks("accumulation", 2)) < 1e-5
+
+
+def test_ddp_with_parameters_that_are_not_used(ranks: Any) -> None:
+    for one, two, never, count, told in ranks("unused", 2):
+        assert one == [[1.0, 1.0]] and two == [[0.5, 0.5]] and never is None
+        assert count == 1.0  # rank 0's buffers
+        assert told
+
+
+def test_ddp_refuses_modules_that_differ(ranks: Any) -> None:
+    texts = ranks("different", 2)
+    assert "params[0] in this process with sizes" in texts[0] and "process 1" in texts[0]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_sharded_optimizer(ranks: Any, size: int) -> None:
+    found = ranks("sharded", size)
+    assert all(same and distance < 1e-6 for same, _, distance in found)
+    whole = 2 * sum(p.numel() for p in torch.nn.Sequential(
+        torch.nn.Linear(6, 40), torch.nn.Linear(40, 40), torch.nn.Linear(40, 3)).parameters())  # fmt: skip
+    assert sum(count for _, count, _ in found) == whole and max(count for _, count, _ in found) < whole
+
+
+def test_a_rank_that_ends_is_an_error_on_the_others(ranks: Any) -> None:
+    text, soon = ranks("killed", 2, 1)[0] or ("", False)
+    assert "rank 0 of 2 could not" in text and "rank 1" in text and soon
+
+
+def test_a_rank_that_is_late_is_named(ranks: Any) -> None:
+    assert "send/recv from rank 1" in ranks("late", 2)[0]
+
+
+def test_the_launcher_starts_again(run_python: RunPython, tmp_path: Path) -> None:
+    script = tmp_path / "flaky.py"
+    script.write_text(
+        "import os, sys\nprint(os.environ['RANK'], os.environ['WORLD_SIZE'],"
+        " os.environ['TORCHELASTIC_RESTART_COUNT'], flush=True)\nsys.exit(3 if"
+        " os.environ['TORCHELASTIC_RESTART_COUNT'] == '0' and os.environ['RANK'] == '1' else 0)\n"
+    )
+    arguments = ("-m", "cotangent.distributed.run", "--standalone", "--nproc_per_node=2")
+    result = run_python(*arguments, "--max-restarts=1", str(script))
+    assert result.returncode == 0 and "rank 1 (local 1" in result.stderr and "exit code 3" in result.stderr
+    assert {line for line in result.stdout.split("\n") if line} >= {"0 2 1", "1 2 1"}
+    assert run_python(*arguments, str(script)).returncode == 1
+
+
+def test_spawn_reports_what_a_process_raised(run_python: RunPython, tmp_path: Path) -> None:
+    (tmp_path / "spawned.py").write_text(
+        "import os, torch.multiprocessing as mp\n"
+        "def work(number, how):\n"
+        "    if number == 1:\n"
+        "        raise ValueError('on purpose') if how == 'raise' else SystemExit(os._exit(4))\n"
+        "if __name__ == '__main__':\n"
+        "    for how in ('raise', 'exit'):\n"
+        "        try:\n"
+        "            mp.spawn(work, (how,), nprocs=2)\n"
+        "        except mp.ProcessRaisedException as error:\n"
+        "            print('raised', error.error_index, 'ValueError: on purpose' in str(error))\n"
+        "        except mp.ProcessExitedException as error:\n"
+        "            print('exited', error.error_index, error.exit_code, error)\n"
+        "    print(mp.spawn(print, nprocs=1))\n"
+    )
+    result = run_python("-m", "cotangent", "spawned.py")
+    assert result.stdout == "raised 1 True\nexited 1 4 process 1 terminated with exit code 4\n0\nNone\n", (
+        result.stderr
+    )
+
+
+@pytest.mark.parametrize("kind", ["hash", "file", "tcp", "prefix"])
+def test_stores(kind: str, tmp_path: Path) -> None:
+    store: Any = {
+        "hash": HashStore,
+        "file": lambda: FileStore(str(tmp_path / "store"), 1),
+        "tcp": lambda: TCPStore("127.0.0.1", 0, 1, True),
+        "prefix": lambda: PrefixStore("p", HashStore()),
+    }[kind]()
+    store.set("a", "text")
+    store.set("b", b"\x00\xff" * 100_000)
+    assert store.get("a") == b"text" and store.get("b") == b"\x00\xff" * 100_000
+    assert [store.add("n", k) for k in (1, 5, -2)] == [1, 6, 4]
+    assert store.check(["a", "n"]) and not store.check(["a", "z"])
+    assert store.compare_set("a", "other", "no") == b"text"
+    assert store.compare_set("a", "text", "yes") == b"yes" and store.get("a") == b"yes"
+    assert store.compare_set("new", "", "made") == b"made"
+    assert store.delete_key("a") and not store.delete_key("a")
+    from datetime import timedelta
+
+    with pytest.raises(DistStoreError, match="wait timeout after 50ms, keys: missing"):
+        store.wait(["missing"], timedelta(milliseconds=50))
+
+
+def test_stores_that_cannot_be_reached() -> None:
+    from datetime import timedelta
+
+    store = TCPStore("127.0.0.1", 0, 1, True)
+    with pytest.raises(DistNetworkError, match="failed to listen on"):
+        TCPStore("127.0.0.1", store.port, 1, True)
+    port = store.port
+    del store
+    with pytest.raises(DistNetworkError, match="timed out after 100ms"):
+        TCPStore("127.0.0.1", port, 1, False, timedelta(milliseconds=100))
+
+
+def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    dist = torch.distributed
+    with pytest.raises(ValueError, match="Default process group has not been initialized"):
+        dist.all_reduce(torch.ones(1))
+    with pytest.raises(ValueError, match="Invalid backend: 'nccl'"):
+        dist.init_process_group("nccl")
+    for variable in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ValueError, match=r"environment variable RANK expected, but not set"):
+        dist.init_process_group("gloo")
+    store = HashStore()
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        with pytest.raises(ValueError, match="twice"):
+            dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+        with pytest.raises(TypeError, match=r"Expected parameter `tensor` of type torch.Tensor"):
+            dist.all_reduce(3)
+        with pytest.raises(RuntimeError, match=r"Cannot use ReduceOp.AVG with Gloo"):
+            dist.all_reduce(torch.ones(1), op=dist.ReduceOp.AVG)
+        with pytest.raises(RuntimeError, match="doesn't have any parameter that requires a gradient"):
+            torch.nn.parallel.DistributedDataParallel(torch.nn.ReLU())
+        assert dist.get_backend() == "gloo" and dist.group.WORLD.size() == 1
+    finally:
+        dist.destroy_process_group()
+    assert not dist.is_initialized()
