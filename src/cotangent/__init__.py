@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from . import (
@@ -23,7 +24,7 @@ from .autograd.modes import (
 )  # fmt: skip
 from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
-from .lazy import callable_module as _callable_module, deferred as _deferred, module as _module
+from .lazy import callable_module as _callable_module
 from .namespaces import fill_autograd as _fill_autograd
 from .ops.table import is_tensor
 from .printing import set_printoptions
@@ -50,55 +51,49 @@ for _name in _functions.__all__:
 for _name in _toplevel.__all__:
     globals()[_name] = getattr(_toplevel, _name)
 _fill_autograd()
-# Modules that much of a short program never touches: run when an attribute of theirs is first read.
-amp = _deferred("cotangent.amp")
-backends = _deferred("cotangent.backends")
-compiler = _deferred("cotangent.compiler")
-cpu = _deferred("cotangent.cpu")
-cuda = _deferred("cotangent.cuda")
 compile = _callable_module("cotangent.compile")
-distributed = _deferred("cotangent.distributed")
-fft = _deferred("cotangent.fft")
-func = _deferred("cotangent.func")
-linalg = _deferred("cotangent.linalg")
-multiprocessing = _deferred("cotangent.multiprocessing")
-nn = _deferred("cotangent.nn")
-optim = _deferred("cotangent.optim")
-profiler = _deferred("cotangent.profiler")
-serialization = _deferred("cotangent.serialization")
-storage = _module("cotangent.storage")
-sparse = _deferred("cotangent.sparse")
-signal = _deferred("cotangent.signal")
-special = _deferred("cotangent.special")
-utils = _deferred("cotangent.utils")
-_namesakes = _module("cotangent.nn.functional._namesakes")
-# Functions and classes of such modules that PyTorch offers here, too.
-_ELSEWHERE: dict[str, _Any] = {
-    "vmap": func,
-    "sparse_coo_tensor": sparse,
-    "save": serialization,
-    "load": serialization,
-}
-_AUTOCAST = frozenset(
+# Modules that much of a short program never touches: imported when they are first asked for.
+_MODULES = frozenset(
     (
-        "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
-        "get_autocast_cpu_dtype", "get_autocast_dtype", "is_autocast_cache_enabled",
-        "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled",
-        "set_autocast_dtype", "set_autocast_enabled",
+        "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft", "func", "linalg",
+        "multiprocessing", "nn", "optim", "profiler", "serialization", "sparse", "special", "signal", "storage", "utils",
     )
 )  # fmt: skip
+# Functions and classes of such modules that PyTorch offers here, too.
+_ELSEWHERE = {
+    "vmap": "func",
+    "sparse_coo_tensor": "sparse",
+    "save": "serialization",
+    "load": "serialization",
+    **dict.fromkeys(
+        (
+            "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+            "get_autocast_cpu_dtype", "get_autocast_dtype", "is_autocast_cache_enabled",
+            "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled",
+            "set_autocast_dtype", "set_autocast_enabled",
+        ),
+        "amp.autocast_mode",
+    ),
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
     """What PyTorch offers here too but a short program never touches; found when first asked for."""
+    if name in _MODULES:
+        return _import_module(f"cotangent.{name}")
     if name in _late.FUNCTIONS:
         return _late.function(name)
     if name in _ELSEWHERE:
-        return getattr(_ELSEWHERE[name], name)
-    if name in _AUTOCAST:
-        return getattr(amp.autocast_mode, name)
+        return getattr(_import_module(f"cotangent.{_ELSEWHERE[name]}"), name)
     if name.endswith("Storage"):
-        return storage.CLASSES[name] if name in storage.CLASSES else getattr(storage, name)
-    if not name.startswith("_") and name in _namesakes.NAMES:
-        return _namesakes.NAMES[name]
+        kinds = _import_module("cotangent.storage")
+        return kinds.CLASSES[name] if name in kinds.CLASSES else getattr(kinds, name)
+    if not name.startswith("_"):
+        namesakes = _import_module("cotangent.nn.functional._namesakes").NAMES
+        if name in namesakes:
+            return namesakes[name]
     raise AttributeError(f"module 'cotangent' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_ELSEWHERE, *_late.FUNCTIONS})

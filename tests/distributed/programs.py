@@ -208,7 +208,7 @@ def sharded(rank: int, size: int) -> Any:
     again = ZeroRedundancyOptimizer(shared.parameters(), torch.optim.Adam, lr=0.05)
     again.load_state_dict(held[0])
     optimizers[1] = again
-    schedules[1] = torch.optim.lr_scheduler.StepLR(again, 2, 0.5, last_epoch=3)
+    schedules[1] = torch.optim.lr_scheduler.StepLR(again, 2, 0.5, last_epoch=2)
     steps(3)
     count = sum(
         t.numel() for s in again.optim.state.values() for t in s.values() if torch.is_tensor(t) and t.dim()

@@ -1,8 +1,8 @@
 """Neural networks: modules, parameters, losses, first values: `torch.nn`."""
 
+from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from .. import lazy as _lazy
 from . import attention, functional, init, modules, parameter, utils
 from .modules import (
     CELU,
@@ -170,9 +170,6 @@ from .modules import (
     ZeroPad3d,
 )
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
-
-# Programs on one process never need it.
-parallel: _Any = _lazy.deferred("cotangent.nn.parallel")
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -347,6 +344,12 @@ __all__ = [
     "init",
     "modules",
     "parameter",
-    "parallel",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Modules for several processes, which others never need."""
+    if name == "parallel":
+        return _import_module("cotangent.nn.parallel")
+    raise AttributeError(f"module 'cotangent.nn' has no attribute {name!r}")
