@@ -56,7 +56,8 @@ compile = _callable_module("cotangent.compile")
 _MODULES = frozenset(
     (
         "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft", "func", "linalg",
-        "multiprocessing", "nn", "optim", "profiler", "serialization", "sparse", "special", "signal", "storage", "utils",
+        "multiprocessing", "nn", "optim", "profiler", "serialization", "sparse", "special", "signal",
+        "storage", "utils",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.
