@@ -56,6 +56,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
 # Modules beside `ops/` -> names of functions, of methods.
 _BESIDE: Final = {
     "windows": ("hann_window hamming_window blackman_window bartlett_window kaiser_window", ""),
+    "lowrank": ("lobpcg pca_lowrank svd_lowrank", ""),
     "scalars": ("sym_float sym_int sym_max sym_min sym_not sym_ite sym_sum sym_sqrt", ""),
     "precision": (
         (
