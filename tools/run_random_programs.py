@@ -20,7 +20,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from programs.compare import Difference, compare
+from programs.compare import Difference, compare, death
 from programs.grammar import draw, random_raw
 from programs.interpreter import run
 from programs.program import Program
@@ -36,6 +36,7 @@ class Count:
     programs: int = 0
     steps: int = 0
     raising: int = 0
+    died: int = 0
     families: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
     examples: dict[str, tuple[Program, Difference]] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Count:
         self.programs += other.programs
         self.steps += other.steps
         self.raising += other.raising
+        self.died += other.died
         self.families += other.families
         self.causes += other.causes
         for cause, example in other.examples.items():
@@ -78,6 +80,7 @@ def work(job: tuple[int, int, str, bool]) -> Count:
         result.steps += len(records)
         result.raising += sum(record.error is not None for record in records)
         result.families.update(step.family for step in program.steps)
+        result.died += death(records) < len(records)
         found = compare(program, records, run(other, program), structure)
         if found:
             cause = found.cause(program)
@@ -138,6 +141,7 @@ def main() -> int:
 
     print(file=sys.stderr)
     print(f"{total.programs} programs, {total.steps} steps, {total.raising} of them raising, {seconds:.0f} s")
+    print(f"{total.died} programs compared up to where one of PyTorch's own assertions failed")
     rules = ", ".join(f"{name} {number}" for name, number in total.families.most_common())
     print("steps by rule:", rules)
     print(f"{sum(total.causes.values())} programs differ, {len(total.causes)} causes")

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from .interpreter import Record, numbers
@@ -19,6 +20,7 @@ NONE: frozenset[str] = frozenset()
 NUMBER = re.compile(r"\d+")
 CALL = re.compile(r"\.([A-Za-z_]\w*)\(")
 OPERATOR = re.compile(r"(?<== )[\w.]+ ([-+*/%@<>=!]+) |^\w+(?:\[.*\])? ([-+*/]=) ")
+ASSERTION = "INTERNAL ASSERT FAILED"
 LITERAL = re.compile(r"torch\.tensor\(")
 
 
@@ -92,7 +94,7 @@ def _shape_of(value: Any) -> str:
 def compare(
     program: Program, left: Sequence[Record], right: Sequence[Record], structure: bool = False
 ) -> Difference | None:
-    """Find the first difference between two runs.
+    """Find the first difference between two runs, up to where PyTorch itself may die (see `death`).
 
     Args:
         program: the program both ran.
@@ -103,6 +105,8 @@ def compare(
     Returns:
         The difference, or None where the runs agree.
     """
+    alive = death(left)
+    left, right = left[:alive], right[:alive]
     tolerance = _Tolerance(left)
     passed = NONE if structure else STRUCTURE
     gradients: set[str] = set()
@@ -121,6 +125,28 @@ def compare(
             if found:
                 return Difference(number, name, *found)
     return None
+
+
+def death(records: Sequence[Record]) -> int:
+    """Find where PyTorch itself died: one of its own assertions failed, which is its bug and no behaviour.
+
+    Args:
+        records: what was seen of a run.
+
+    Returns:
+        The number of steps before that; all of them where it lived.
+    """
+    return sum(1 for _ in takewhile(_lives, records))
+
+
+def _lives(record: Record) -> bool:
+    if record.error is not None and ASSERTION in record.error:
+        return False
+    return not any(
+        isinstance(value, str) and ASSERTION in value
+        for fields in record.names.values()
+        for value in fields.values()
+    )
 
 
 def _fields(

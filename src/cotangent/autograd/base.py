@@ -78,7 +78,7 @@ class GivenCell(InferenceCell):
 class _Active:
     """How many threads are in inference mode; read on every unrecorded operation, so a plain attribute.
 
-    `ever` says whether any was: only then can there be tensors of that mode.
+    `ever` says whether any was, or an integer was given a history: only then are there such tensors.
     """
 
     __slots__ = ("inference", "ever")
@@ -144,6 +144,21 @@ def from_inference(tensors: Any) -> bool:
         elif isinstance(value, (int, float, complex)):
             return False  # PyTorch makes a tensor of it now
     return found
+
+
+def singular(tensors: Any) -> bool:
+    """Whether `finish` has to look at these: all come from inference mode, or integers have a history."""
+    return from_inference(tensors) or recorded_integers(tensors)
+
+
+def recorded_integers(tensors: Any) -> bool:
+    """Whether a tensor that cannot carry a gradient has a history: one was written into it."""
+    return any(
+        recorded_integers(t)
+        if isinstance(t, (list, tuple))
+        else isinstance(t, TensorBase) and t._req and not t._level and t._data.dtype.kind in "biu"
+        for t in tensors
+    )
 
 
 def is_tensor(value: object) -> bool:

@@ -21,7 +21,18 @@ from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, missing, no_match
 from ..ops.kernel_writes import COPIED, KERNELS, SAVED
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, TABLE, Primitive
-from .base import InferenceCell, TensorBase, active, as_array, from_inference, new, version_of, world, wrap
+from .base import (
+    InferenceCell,
+    TensorBase,
+    active,
+    as_array,
+    from_inference,
+    new,
+    recorded_integers,
+    version_of,
+    world,
+    wrap,
+)
 from .extras import after_record
 from .modes import modes
 from .node import Node, Port, next_seq
@@ -340,14 +351,19 @@ def finish(
     if active.ever and not modes.inference and from_inference(tensors):
         _unshielded(op, tensors, statics, made, mode)
         mode = None
-    if (
-        mode is not None and op.rules and requires(op, tensors, level)
-        and any(t.dtype.category >= FLOATING for t in made)  # type: ignore[attr-defined]
-    ):  # fmt: skip
-        record(op, tensors, statics, made, compute, level, mode)
+    if mode is not None and op.rules and requires(op, tensors, level):
+        if any(t.dtype.category >= FLOATING for t in made):  # type: ignore[attr-defined]
+            record(op, tensors, statics, made, compute, level, mode)
+        elif active.ever and recorded_integers(tensors) and _histories_refused(op):
+            raise RuntimeError(f"Autograd not support dtype: {dtypes.SCALAR_NAME[made[0].dtype]}")
     if op.is_view and owner is None:
         _link(op, tensors[0], statics, made)
     return made[0] if single else tuple(made)
+
+
+def _histories_refused(op: Primitive) -> bool:
+    """Whether integers that `op` makes from integers with a history are refused; else they have none."""
+    return op.result != BOOL_RESULT and op.name != "cast" and op.node_name != "NotImplemented"
 
 
 def _unshielded(

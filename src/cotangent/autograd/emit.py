@@ -24,7 +24,7 @@ from ..kernels.sized import LARGE, RULES, large
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.kernel_writes import KERNELS
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays, on_symbols
-from .base import InferenceCell, active, as_array, from_inference, is_tensor, new, world
+from .base import InferenceCell, active, as_array, is_tensor, new, singular, world
 from .dispatch import dispatch, finish, is_output, operate, served_by
 from .extras import after_record
 from .modes import made, modes
@@ -468,7 +468,7 @@ class Writer:
 
     def wrap_one(self, tensors: str, rest: str) -> None:
         op = self.op
-        unshielded = [f"if active.ever and from_inference({tensors}):"]
+        unshielded = [f"if active.ever and singular({tensors}):"]
         unshielded += [f"    return finish(_op, {tensors}, {rest}, r, None)"]
         if op.name in KERNELS:
             self.add(1, *unshielded)
@@ -586,7 +586,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "from_inference": from_inference,
+    "singular": singular,
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from .. import dtypes
 from ..errors import check_broadcast
 from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.index import key_of
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..ops.arguments import REQUIRED
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
@@ -132,8 +133,16 @@ def _write_deferred(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tu
 
 def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, ...]) -> bool:
     """Let `op` store its result itself; False if it cannot, and the general path will say why."""
+    values: Any = arrays[1] if op.name == "index_put_at" else None
     if _repeats(op):
-        if 0 in x._data.strides:
+        data = x._data
+        apart = data.flags.forc or data.size > _SEQUENTIAL or dense(data) or not _overlaps_itself(data)
+        if values is not None and data.size <= _SEQUENTIAL:
+            apart = apart and (values is data or not np.may_share_memory(data, values))
+            if not apart:
+                _put_in_turn(data, values, *arrays[2:], *statics)
+                return True
+        if 0 in data.strides or not apart:
             return False
     else:
         check_overlap(x)
@@ -242,6 +251,16 @@ def _write_in_turn(op: Primitive, data: Any, arrays: list[Any], statics: tuple[A
         seen[place] = convert(np.asarray(run_kernel(op, values, statics)), data.dtype)
 
 
+def _put_in_turn(data: Any, values: Any, indices: Any, dims: Any, accumulate: bool) -> None:
+    """Write or add one value after the other: places or values may lie in memory that is being written."""
+    shown: Any = in_memory(data, data.shape, element_strides(data), storage_offset(data))
+    places = np.arange(data.size).reshape(data.shape)[key_of(indices, dims)]
+    given = np.broadcast_to(values, places.shape)
+    for where in np.ndindex(places.shape):
+        place = np.unravel_index(places[where], data.shape)
+        shown[place] = shown[place] + given[where] if accumulate else given[where]
+
+
 def _defaults(op: Primitive, statics: tuple[Any, ...]) -> bool:
     return all(str(v) == op.defaults.get(s) for s, v in zip(op.statics, statics, strict=True))
 
@@ -317,8 +336,8 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
             f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(result.shape)}"
         )
     if _repeats(op):
-        if 0 in data.strides:
-            changed = data != result
+        if 0 in data.strides or (data.size <= _SEQUENTIAL and not dense(data) and _overlaps_itself(data)):
+            changed = (data != result) & ((data == data) | (result == result))
             seen: Any = in_memory(data, data.shape, element_strides(data), storage_offset(data))
             seen[changed] = result[changed]
             return

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NoReturn
 import numpy as np
 
 from ..ops.table import TABLE, Primitive
-from .base import InferenceCell, TensorBase, cell_of, wrap
+from .base import InferenceCell, TensorBase, active, cell_of, wrap
 from .modes import modes
 from .node import FREED, FREED_TEXT, Node, accumulator_of, next_seq
 from .notes import annotate
@@ -195,6 +195,7 @@ def edge_of(t: Any) -> Any:
         view.stale = view.inherited = False
         view.version = t._vc[0]
         node = t._node = _anew(view, t)
+        view.producer = view.producer or "AsStridedBackward0"
         if t._retains:
             node._hooks().retain[0] = weakref.ref(t)
         return node
@@ -271,6 +272,8 @@ def succeed(t: Any, node: Node) -> None:
         node._hooks().retain[0] = weakref.ref(t)
     t._node = node
     t._req = True
+    if t._data.dtype.kind in "biu":
+        active.ever = True  # what is computed from it is refused
 
 
 def watched(cell: list[Any]) -> bool:
@@ -367,6 +370,7 @@ def rebase(x: Any, node: Node) -> None:
         mark_stale(x, x)
         return
     base = view.base
+    view.producer = view.producer or "AsStridedBackward0"
     slices = CopySlices(edge_of(base) if base._req else None, view, node)
     succeed(base, slices)
     mark_stale(base, x)
@@ -396,7 +400,8 @@ def check_writable(x: Any) -> None:
             )
             annotate(error, "leaf", broken=here())
             raise error
-    if x._req and x._node is None and not (view is not None and view.stale):
+    # A view whose history was never made counts as a leaf here, even if its base has been written since.
+    if x._req and x._node is None and not (view is not None and view.stale and view.producer):
         error = RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         annotate(error, "leaf", broken=here())
         raise error

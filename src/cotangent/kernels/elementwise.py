@@ -275,6 +275,9 @@ def sign(a: Any, out: Any = None) -> Any:
     kind = a.dtype.kind
     if kind == "b":
         return stored(a.copy(), out)
+    if kind == "c":  # nan where there is no direction; NumPy would give 1 for infinities
+        size = np.abs(a)
+        return stored(np.where(size == 0, a.dtype.type(0), a / size), out)
     if kind != "f":
         return np.sign(a, out=out)
     return np.subtract(a > 0, a < 0, dtype=a.dtype, out=out)

@@ -11,7 +11,7 @@ from ..kernels import elementwise as k
 from .arguments import NUMBER, REQUIRED
 from .copies import zeros_like
 from .describe import of_one, of_two
-from .refusals import NUMBER_OR_TENSOR, TENSOR_OR_NUMBER, exact_out, refuse, refuse_with
+from .refusals import NO_NEGATION, NUMBER_OR_TENSOR, TENSOR_OR_NUMBER, exact_out, refuse, refuse_with
 from .table import FLOAT, deliver, elementwise, is_tensor
 
 
@@ -50,10 +50,6 @@ def scaled(g: Any, alpha: Any) -> Any:
     return g if alpha == 1 else g * alpha
 
 
-_NO_NEGATION: Final = (
-    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
-    "the `~` or `logical_not()` operator instead."
-)
 _NO_INTEGER_ADDCDIV: Final = (
     "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
     "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + "
@@ -247,7 +243,7 @@ neg = elementwise(
     "neg(input)",
     np.negative,
     out_check=exact_out,
-    check=refuse_with(RuntimeError(_NO_NEGATION), BOOL),
+    check=refuse_with(RuntimeError(NO_NEGATION), BOOL),
     input=lambda g: -g,
     doc=of_one("The negative of each element.", "neg", "1.0, -2.0", "tensor([-1.,  2.])"),
 )

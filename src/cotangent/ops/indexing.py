@@ -501,12 +501,13 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             out.fill_(value)
             return
         shape, have = tuple(out.shape), tuple(value.shape)
-        while len(have) > len(shape) and have[0] == 1:
-            have = have[1:]
-        if have != tuple(value.shape):
-            value = reshape_any(value, have)
         if have != shape:
-            value = value.expand(shape)
+            while have and have[0] == 1:
+                have = have[1:]
+            if have != tuple(value.shape):
+                value = reshape_any(value, have)
+            if have != shape:
+                value = value.expand(shape)
         out.copy_(value)
         return
     check_indices(out, indices, dims)

@@ -354,10 +354,8 @@ def prod(
     if not is_tensor(input):
         bad_argument("prod", "input", 1, "Tensor", input)
     x = accumulating(input, dtype, out)
-    if dim is None or not x.ndim:
-        if dim is not None:
-            check_dim(dim, 0)
-        elif out is not None:
+    if dim is None:
+        if out is not None:
             no_out_without_dim("prod", "int", dtype)
         return deliver("prod", prod_all(x), out)
     return deliver("prod", prod_dim(x, check_dim(dim, x.ndim), keepdim), out)

@@ -16,6 +16,11 @@ TENSOR_OR_NUMBER: Final = (
 )
 NUMBER_OR_TENSOR: Final = (TENSOR_OR_NUMBER[0], "Number self, Tensor other", TENSOR_OR_NUMBER[1])
 
+NO_NEGATION: Final = (
+    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+    "the `~` or `logical_not()` operator instead."
+)
+
 
 def unsupported(kernel: str, d: dtype) -> NotImplementedError:
     """PyTorch's error for a kernel that has no variant for a dtype."""

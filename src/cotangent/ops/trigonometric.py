@@ -11,7 +11,7 @@ from ..dtypes import COMPLEX
 from ..kernels import elementwise as k
 from .describe import of_one, of_two
 from .powers import rsqrt
-from .refusals import refuse, refuse_with
+from .refusals import NO_NEGATION, refuse, refuse_with
 from .select import choose
 from .table import FLOAT, elementwise
 
@@ -115,7 +115,9 @@ def _atan2_left(g: Any, input: Any, other: Any) -> Any:
     return g * (other / (square + (square == 0)))  # PyTorch's gradient at the origin is zero
 
 
-def _atan2_right(g: Any, input: Any, other: Any) -> Any:
+def _atan2_right(g: Any, input: Any, other: Any, input_dtype: Any) -> Any:
+    if input_dtype == np.bool_:
+        raise RuntimeError(NO_NEGATION)
     square = input * input + other * other
     return g * (-input / (square + (square == 0)))
 

@@ -157,8 +157,8 @@ expand_to: Any = linear(
 
 
 def contracted(g: Any, shape: tuple[int, ...]) -> Any:
-    """`g` summed to the shape that was expanded; itself where nothing was."""
-    return g if tuple(g.shape) == tuple(shape) else sum_to_size(g, shape)
+    """`g` summed to the shape that was expanded; a view of it where nothing was."""
+    return alias(g) if tuple(g.shape) == tuple(shape) else sum_to_size(g, shape)
 
 
 sum_to_size: Any = linear(
