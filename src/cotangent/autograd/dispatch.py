@@ -355,7 +355,8 @@ def finish(
         if any(t.dtype.category >= FLOATING for t in made):  # type: ignore[attr-defined]
             record(op, tensors, statics, made, compute, level, mode)
         elif active.ever and recorded_integers(tensors) and _histories_refused(op):
-            raise RuntimeError(f"Autograd not support dtype: {dtypes.SCALAR_NAME[made[0].dtype]}")
+            refused = made[0].dtype  # type: ignore[attr-defined]
+            raise RuntimeError(f"Autograd not support dtype: {dtypes.SCALAR_NAME[refused]}")
     if op.is_view and owner is None:
         _link(op, tensors[0], statics, made)
     return made[0] if single else tuple(made)
