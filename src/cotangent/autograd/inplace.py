@@ -115,9 +115,7 @@ def _put(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, ...
 
 def _same_elements(a: Any, b: Any) -> bool:
     """Whether two payloads are the same memory seen in the same way."""
-    return (
-        b.__class__ is np.ndarray and a.dtype == b.dtype and a.shape == b.shape and _alike(a, b)
-    )
+    return b.__class__ is np.ndarray and a.dtype == b.dtype and a.shape == b.shape and _alike(a, b)
 
 
 def _write_deferred(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -229,7 +227,9 @@ def _entangled(data: Any, arrays: list[Any]) -> bool:
     """Whether elements written are read again under another place: what is read then depends on the order."""
     if not data.flags.forc and not dense(data) and _overlaps_itself(data):
         return True
-    others = (a for a in arrays if a is not None and a is not data and np.may_share_memory(a, data))
+    others = (
+        a for a in arrays if a.__class__ is np.ndarray and a is not data and np.may_share_memory(a, data)
+    )
     return any(not _alike(a, data) for a in others)
 
 
@@ -378,9 +378,7 @@ def _fitted(op: Primitive, x: Any, result: Any) -> Any:
     if have != shape:
         if op.misfit is not None:
             raise RuntimeError(op.misfit.format(have=list(have), wanted=list(shape), ndim=len(have)))
-        raise RuntimeError(
-            f"output with shape {list(have)} doesn't match the broadcast shape {list(shape)}"
-        )
+        raise RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(shape)}")
     if result.dtype is x.dtype:
         return result
     if not dtypes.can_cast(result.dtype, x.dtype):
@@ -523,4 +521,3 @@ def _writer(op: Primitive) -> Callable[..., Any]:
     written.__qualname__ = written.__name__
     written.__doc__ = f"In-place form of `{op.public}`."
     return written
-
