@@ -75,6 +75,8 @@ FLOORS = {
     "distributed": 5,
     "multiprocessing": 5,
     "amp": 5,
+    "accelerator": 5,
+    "onnx": 5,
     "cpu": 5,
     "cuda": 5,
     "__init__": 5,

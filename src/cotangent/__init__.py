@@ -55,9 +55,9 @@ compile = _callable_module("cotangent.compile")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
-        "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft", "func", "linalg",
-        "multiprocessing", "nn", "optim", "profiler", "serialization", "sparse", "special", "signal",
-        "storage", "utils",
+        "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
+        "func", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler", "serialization", "sparse",
+        "special", "signal", "storage", "utils",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.
