@@ -24,6 +24,8 @@ _MOVED: Final = {
     "nn.modules._margin_losses": "nn.modules.loss",
     "nn.modules._loss_base": "nn.modules.loss",
     "nn.modules._softmax": "nn.modules.activation",
+    "nn.modules.attention": "nn.modules.activation",
+    "nn.modules._sequence_losses": "nn.modules.loss",
     "nn.modules.parameter_container": "nn.modules.container",
     "optim.lr_scheduler": "optim.lr_scheduler",
 }

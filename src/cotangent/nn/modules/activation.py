@@ -11,6 +11,7 @@ from .. import functional as F
 from ..init import constant_
 from ..parameter import Parameter
 from ._softmax import LogSoftmax, Softmax, Softmax2d, Softmin
+from .attention import MultiheadAttention
 from .module import Module
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
     "RReLU",
     "ReLU",

@@ -17,11 +17,14 @@ from ._margin_losses import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
+from ._sequence_losses import CTCLoss, LinearCrossEntropyLoss
 
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
+    "LinearCrossEntropyLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
     "HingeEmbeddingLoss",
