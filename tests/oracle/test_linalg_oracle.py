@@ -14,6 +14,9 @@ from linalg_calls import calls, operands
 
 import cotangent
 
+# Old names warn once in a process, whichever test comes first.
+pytestmark = pytest.mark.filterwarnings(r"ignore:torch\.\w+ is deprecated")
+
 # Functions whose results are determined up to signs, phases or a basis of a null space.
 NOT_UNIQUE = re.compile(r"(svd|svd_lowrank|pca_lowrank|lobpcg|eigh|eig|qr)\(")
 # Where PyTorch's answer is none: inf in the inverse of a singular matrix, a condition number of rounding
