@@ -391,6 +391,8 @@ class Writer:
     def compute(self, out: str) -> None:
         """The call of the fast form, or of the kernel where statics have other values than their defaults."""
         op = self.op
+        for s in op.weighs:
+            self.add(1, f"if {s}.__class__ is complex:", f"    {self.fallback}")
         arrays = [f"a_{t}" for t in op.tensors]
         general = f"r = kernel({', '.join([*arrays, *op.statics])}, out={out})"
         if op.fast is op.kernel and not isinstance(op.kernel, np.ufunc):

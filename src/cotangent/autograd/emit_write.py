@@ -15,6 +15,7 @@ import numpy as np
 
 from ..ops.table import Primitive, emitter
 from .base import bump
+from .dispatch import refuse_history
 from .emit import Writer, emit
 from .modes import modes
 from .views import check_writable, watched
@@ -149,3 +150,4 @@ def install() -> None:
     emitter.unrecorded = unrecorded
     emitter.wrote = wrote
     emitter.writable = check_writable
+    emitter.refuse_history = refuse_history

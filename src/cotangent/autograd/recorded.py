@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from ..kernels.sparse import Coo
+from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
 from .base import TensorBase, cell_of, new, world, wrap
 from .modes import modes
@@ -21,6 +22,8 @@ from .node import FREED, FREED_TEXT, PUBLIC_FIELD, Node, Port
 from .stale import stale_value
 from .views import edge_of
 
+# Operations whose gradients PyTorch hands on as they are: complex ones of real inputs, which it then refuses.
+STRICT: Final = frozenset(("where", "logaddexp"))
 _references: Final = sys.getrefcount
 _add: Final = np.add
 
@@ -179,11 +182,15 @@ class OpNode(Node):
             if tuple(value.shape) != shape:
                 value = TABLE["sum_to_size"].entry(value, shape) if shape else TABLE["sum_all"].entry(value)
             if dtype is not None:
+                if self.op.public in STRICT and value.dtype.is_complex and dtype.kind != "c":
+                    raise RuntimeError(NO_REAL_PART)
                 value = TABLE["cast"].entry(value, dtype) if value.dtype.np != dtype else value
             return value
         if value.shape != shape:
             value = unbroadcast(value, shape)
         if dtype is not None and value.dtype != dtype:
+            if self.op.public in STRICT and value.dtype.kind == "c" and dtype.kind != "c":
+                raise RuntimeError(NO_REAL_PART)
             value = cast_array(value, dtype)
         return value
 

@@ -97,7 +97,9 @@ class View:
         if all(link.op.name != "expand_to" for link in self.chain()):
             return False
         seen = self.replay(np.empty(base_shape, np.int8), True)
-        return any(step == 0 and n > 1 for step, n in zip(seen.strides, seen.shape, strict=True))
+        return bool(seen.size) and any(
+            step == 0 and n > 1 for step, n in zip(seen.strides, seen.shape, strict=True)
+        )
 
     def pull(self, g: Any, base_shape: tuple[int, ...], tensors: bool) -> Any:
         """Pullback of the view: a cotangent of the base's shape from one of the view's shape."""

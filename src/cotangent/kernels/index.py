@@ -99,7 +99,7 @@ def index_put(
     a: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool
 ) -> Array:
     """A copy of `a` with `values` written (or added) at the indexed places."""
-    out = a.copy()
+    out = a.copy("K")
     put_at(out, values, indices, dims, accumulate)
     return out
 

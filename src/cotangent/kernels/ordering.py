@@ -8,6 +8,7 @@ import numpy as np
 
 from .elementwise import logaddexp
 from .halves import in_float
+from .layout import as_operand
 from .reduce import wide
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +26,8 @@ def sort(a: Array, dim: int, descending: bool) -> tuple[Array, Array]:
         order = a.shape[dim] - 1 - order
     else:
         order = np.argsort(key, axis=dim, kind="stable")
-    return np.take_along_axis(a, order, axis=dim), order
+    values = np.take_along_axis(a, order, axis=dim)
+    return as_operand(values, a), as_operand(order, a)
 
 
 def topk(a: Array, k: int, dim: int, largest: bool, in_order: bool) -> tuple[Array, Array]:

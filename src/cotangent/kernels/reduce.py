@@ -27,7 +27,7 @@ def sum_(a: Array, dims: Dims, keepdim: bool) -> Array:
     if generated(a, LIGHT):
         return np.asarray(rowwise.reduced(a, dims, keepdim, "sum"))
     out = np.add.reduce(a, axis=dims, dtype=wide(a), keepdims=keepdim)
-    return np.asarray(out, a.dtype)
+    return np.asarray(out, a.dtype, order="C")
 
 
 def mean(a: Array, dims: Dims, keepdim: bool) -> Array:
@@ -41,7 +41,7 @@ def mean(a: Array, dims: Dims, keepdim: bool) -> Array:
         out = np.divide(out, factor, out=out)
     else:
         out = np.asarray(out / factor)
-    return np.asarray(out, a.dtype)
+    return np.asarray(out, a.dtype, order="C")
 
 
 def count(shape: tuple[int, ...], dims: Dims) -> int:

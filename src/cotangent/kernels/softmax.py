@@ -35,7 +35,7 @@ def _softmax(a: Any, dim: int) -> Any:
     if not a.size:
         return a.copy()
     axis = dim if a.ndim else None
-    t = np.subtract(a, np.maximum.reduce(a, axis, None, None, True), out=...)
+    t = np.subtract(a, np.maximum.reduce(a, axis, None, None, True), out=..., order="C")
     np.exp(t, t)
     return np.divide(t, np.add.reduce(t, axis, None, None, True), t)
 
@@ -50,7 +50,7 @@ def log_softmax(a: Any, dim: int) -> Any:
     axis = dim if a.ndim else None
     if is_half(given):
         a = a.astype(np.float32)
-    t = np.subtract(a, np.maximum.reduce(a, axis, None, None, True), out=...)
+    t = np.subtract(a, np.maximum.reduce(a, axis, None, None, True), out=..., order="C")
     total = np.add.reduce(np.exp(t), axis, None, None, True)
     if is_half(given) and dim == a.ndim - 1:
         total = total.astype(given).astype(np.float32)

@@ -10,6 +10,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
 from .arguments import deliver_exact, whole as whole_number
+from .history import history_first
 from .reduce import reduced_dims, spread, sum_back
 from .refusals import unsupported
 from .results import namedtuple_of
@@ -247,6 +248,7 @@ def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op:
     )
 
 
+@history_first("amax_dims")
 def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
     """The largest elements over dimensions; equal ones share the gradient.
 
@@ -267,6 +269,7 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -
     return _group_extreme("amax", input, dim, keepdim, out, amax_dims)
 
 
+@history_first("amin_dims")
 def amin(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
     """The smallest elements over dimensions; equal ones share the gradient.
 

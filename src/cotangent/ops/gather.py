@@ -10,10 +10,12 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_broadcast, check_dim
 from ..kernels import gather as k
+from ..kernels.layout import rows
 from ..kernels.scatter_reduce import reduce_at
 from .arguments import REQUIRED, deliver_exact, missing
 from .arithmetic import remainder_number
 from .fitting import gather_fits
+from .history import history_first
 from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
 from .table import constant, deliver, general, is_array, is_tensor, linear
@@ -105,7 +107,7 @@ add_rows_to_zeros: Any = linear(
 )
 add_rows = linear(
     "add_rows(input, source, index | dim, alpha)",
-    lambda a, source, index, dim, alpha: k.index_add(a, index, source, dim, alpha),
+    rows(lambda a, source, index, dim, alpha: k.index_add(a, index, source, dim, alpha)),
     node="IndexAddBackward0",
     public="index_add",
     input=lambda g: g,
@@ -115,7 +117,7 @@ add_rows = linear(
 )
 copy_rows = linear(
     "copy_rows(input, source, index | dim)",
-    lambda a, source, index, dim: k.index_copy(a, index, source, dim),
+    rows(lambda a, source, index, dim: k.index_copy(a, index, source, dim)),
     node="IndexCopyBackward0",
     public="index_copy",
     input=lambda g, index, dim: fill_rows(g, index, dim, 0),
@@ -334,6 +336,7 @@ def _check_rows(input: Any, d: int, index: Any) -> None:
         raise IndexError("index out of range in self")
 
 
+@history_first("select_rows")
 def index_select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out: Any = None) -> Any:
     """The slices of `input` at `index` along one dimension, as a copy.
 

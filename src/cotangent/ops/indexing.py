@@ -212,20 +212,17 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
     missing = n - _specified(key)
     indices: list[Any] = []
     dims: list[int] = []
-    out, dim, position = x, 0, 0
-    for item in key:
+    out, dim = x, 0
+    for place, item in enumerate(key):
         kind = item.__class__
         if kind is int or isinstance(item, np.integer):
-            out = select_at(out, dim, _checked(int(item), out.shape[dim], position))
-            position += 1
+            out = select_at(out, dim, _checked(int(item), out.shape[dim], place))
         elif kind is slice:
             if keep_full or not _whole(item, out._data.shape[dim]):
                 out = _sliced(out, dim, item)
             dim += 1
-            position += 1
         elif item is Ellipsis:
             dim += missing
-            position += missing
             missing = 0
         elif item is None:
             out = unsqueeze_at(out, dim)
@@ -239,8 +236,7 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
             if not is_tensor(item) and not isinstance(item, (list, tuple, range, np.ndarray)) and hasattr(
                 item, "__index__"
             ):
-                out = select_at(out, dim, _checked(operator.index(item), out.shape[dim], position))
-                position += 1
+                out = select_at(out, dim, _checked(operator.index(item), out.shape[dim], place))
                 continue
             if not is_tensor(item) and not isinstance(item, (list, tuple, range, np.ndarray, str)):
                 raise IndexError(
@@ -257,17 +253,14 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
                 dims.append(dim)
                 dim += 1
             elif t.ndim == 0 and t.dtype.category == dtypes.INTEGRAL and t.dtype is not dtypes.uint8:
-                out = select_at(out, dim, _checked(int(t.item()), out.shape[dim], position))
-                position += 1
+                out = select_at(out, dim, _checked(int(t.item()), out.shape[dim], place))
             elif t.dtype in (dtypes.bool_, dtypes.uint8):
                 mask_positions(out, t, dim, indices, dims)
                 dim += t.ndim
-                position += t.ndim
             else:
                 indices.append(t)
                 dims.append(dim)
                 dim += 1
-                position += 1
     return out, indices, dims
 
 

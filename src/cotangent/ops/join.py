@@ -12,6 +12,7 @@ from ..kernels import join as k
 from .arguments import REQUIRED, integer, missing
 from .broadcast import expanded
 from .copies import cast
+from .history import history_first
 from .table import deliver, general, is_array, is_tensor, linear
 from .viewfronts import reshaped
 from .views import expand_to, select_at, slice_of, unsqueeze_at, view_as_shape
@@ -187,6 +188,7 @@ def _check_cat(tensors: list[Any], dim: int) -> int:
     return d
 
 
+@history_first("stack")
 def stack(tensors: Any = REQUIRED, dim: Any = 0, *, out: Any = None) -> Any:
     """Tensors of one shape along a new dimension.
 

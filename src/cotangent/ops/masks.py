@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels import gather as k
+from ..kernels.layout import rows
 from .arguments import REQUIRED, deliver_exact, missing
 from .table import elementwise, is_array, is_tensor, linear
 from .views import reshape_any, sum_to_size
@@ -33,7 +34,7 @@ def _masked_fill(a: Any, mask: Any, value: Any = 0, out: Any = None) -> Any:
 
 masked_fill_number: Any = elementwise(
     "masked_fill_number(input, mask | value)",
-    _masked_fill,
+    rows(_masked_fill),
     fast=_masked_fill,
     store=_fill_masked,
     fixed=("mask",),
@@ -63,7 +64,7 @@ spread_masked: Any = linear(
 )
 masked_fill_with = linear(
     "masked_fill_with(input, value, mask)",
-    lambda a, value, mask: _masked_fill(a, mask, value),
+    rows(lambda a, value, mask: _masked_fill(a, mask, value)),
     node="MaskedFillBackward1",
     public="masked_fill",
     input=lambda g, mask, input_shape: sum_to_size(masked_fill_number(g, mask, 0), input_shape),

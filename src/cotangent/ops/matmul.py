@@ -17,6 +17,7 @@ from ..kernels.shape import sum_to_size as fold
 from . import views as v
 from .arguments import REQUIRED, deliver_exact
 from .fitting import check_vectors, product_fits, tensor_operands
+from .history import history_first
 from .table import bilinear, deliver, general, is_array, is_tensor, linear as linear_op
 from .viewfronts import reshaped
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
@@ -336,6 +337,7 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
 VECTORS_DIFFER: Final = "result dtype {kind_out} does not match input dtype {kind}"
 
 
+@history_first("dot")
 def dot(input: Any, tensor: Any = REQUIRED, *, out: Any = None) -> Any:
     """Sum of the products of two vectors' elements (no conjugation).
 

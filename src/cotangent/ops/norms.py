@@ -10,6 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import moments as k
+from ..kernels.layout import rows
 from .arguments import deliver_exact
 from .complex import real_part, sgn
 from .matmul import conj_of
@@ -85,7 +86,7 @@ norm_scale: Any = general(
 )
 norm_of: Any = general(
     "norm_of(input | ord, dims, keepdim)",
-    k.vector_norm,
+    rows(k.vector_norm),
     node="LinalgVectorNormBackward0",
     public="linalg_vector_norm",
     batch="axes",

@@ -9,6 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import ordering as k
+from ..kernels.layout import rows
 from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
@@ -70,7 +71,7 @@ cummin_of = _ordered(
 )
 cumsum_of = linear(
     "cumsum_of(input | dim)",
-    k.cumsum,
+    rows(k.cumsum),
     node="CumsumBackward0",
     public="cumsum",
     batch="axes",
@@ -87,7 +88,7 @@ reverse_cumsum: Any = linear(
 # d out_j / d x_i is out_j / x_i where x_i is not zero; elsewhere the product without x_i, by its own kernel.
 cumprod_of = general(
     "cumprod_of(input | dim)",
-    k.cumprod,
+    rows(k.cumprod),
     node="CumprodBackward0",
     public="cumprod",
     batch="axes",
@@ -211,7 +212,7 @@ cumprod_push: Any = general(
 )
 logcumsumexp_of = general(
     "logcumsumexp_of(input | dim)",
-    k.logcumsumexp,
+    rows(k.logcumsumexp),
     node="LogcumsumexpBackward0",
     public="logcumsumexp",
     batch="axes",

@@ -16,6 +16,11 @@ TENSOR_OR_NUMBER: Final = (
 )
 NUMBER_OR_TENSOR: Final = (TENSOR_OR_NUMBER[0], "Number self, Tensor other", TENSOR_OR_NUMBER[1])
 
+NO_REAL_PART: Final = (
+    "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be true, but "
+    "got false.  (Could this error message be improved?  If so, please report an enhancement request to "
+    "PyTorch.)"
+)
 NO_NEGATION: Final = (
     "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
     "the `~` or `logical_not()` operator instead."

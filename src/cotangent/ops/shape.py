@@ -12,6 +12,7 @@ from .. import dtypes
 from ..errors import check_dim, check_dims
 from ..kernels import rearrange as k
 from ..kernels.deferred import layout
+from ..kernels.layout import rows
 from .arguments import REQUIRED, integer, integers, no_match, rank, whole
 from .join import stack
 from .table import constant, is_array, is_tensor, linear
@@ -64,7 +65,7 @@ flip_dims: Any = linear(
 )
 roll_by: Any = linear(
     "roll_by(input | shifts, dims)",
-    k.roll,
+    rows(k.roll),
     node="RollBackward0",
     public="roll",
     batch=_batch_roll,

@@ -149,6 +149,7 @@ class _Emitter:
     are
     wrote       counts such a write
     writable    refuses what may not be written in place
+    refuse_history  refuses tensors of which an operation could not be recorded
     vjp         `torch.func.vjp`
     """
 
@@ -160,6 +161,7 @@ class _Emitter:
     unrecorded: Callable[[Any], bool]
     wrote: Callable[[Any], None]
     writable: Callable[[Any], None]
+    refuse_history: Callable[[Primitive, tuple[Any, ...], int], None]
     vjp: Callable[..., Any]
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import check_dim
 from ..kernels import rearrange as k, shape as view_kernels
+from ..kernels.layout import rows
 from .arguments import integer, rank, same_out
 from .refusals import unsupported
 from .table import deliver, linear
@@ -14,7 +15,7 @@ from .views import diagonal_backward, diagonal_of, expand_to
 
 tril_of: Any = linear(
     "tril_of(input | diagonal)",
-    k.tril,
+    rows(k.tril),
     node="TrilBackward0",
     public="tril",
     batch="axes",
@@ -22,7 +23,7 @@ tril_of: Any = linear(
 )
 triu_of: Any = linear(
     "triu_of(input | diagonal)",
-    k.triu,
+    rows(k.triu),
     node="TriuBackward0",
     public="triu",
     batch="axes",
