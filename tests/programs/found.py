@@ -10,6 +10,94 @@ import warnings
 from typing import Any
 
 FOUND: dict[str, tuple[str, str]] = {
+    "real_to_a_complex_power": (
+        """
+x = torch.tensor([0.5, 0.75], dtype=torch.float64, requires_grad=True)
+(x ** (1 + 1j)).backward(torch.tensor([0.5 + 0.25j, 1j], dtype=torch.complex128))
+""",
+        "[round(v, 9) for v in x.grad.tolist()]",
+    ),
+    "complex_gradient_of_a_real_operand_of_where": (
+        """
+x = torch.tensor(1.75, requires_grad=True)
+y = torch.where(x > 0, x, torch.tensor([1j, 2j]))
+y.backward(torch.ones_like(y))
+""",
+        "None",
+    ),
+    "integers_with_a_history": (
+        "x = torch.tensor([1, 2])\nx[0] = torch.tensor(1.75, requires_grad=True)\ny = x - x",
+        "None",
+    ),
+    "floats_of_integers_with_a_history": (
+        "x = torch.tensor([1, 2])\nx[0] = torch.tensor(1.75, requires_grad=True)\ny = x * 0.5",
+        "y.tolist(), type(y.grad_fn).__name__",
+    ),
+    "a_view_whose_history_was_never_made_is_a_leaf_to_writes": (
+        """
+x = torch.tensor([0.5])
+y = x[None]
+x.mul_(torch.ones(1, requires_grad=True))
+y.fill_(2)
+""",
+        "None",
+    ),
+    "product_along_the_dimension_of_a_scalar": (
+        "x = torch.tensor(0.25, requires_grad=True)",
+        "type(x.prod(0).grad_fn).__name__, type(x.prod().grad_fn).__name__",
+    ),
+    "values_added_in_turn_to_an_expanded_tensor": (
+        """
+x = torch.tensor([1.0, 0.5])
+y = x.expand(2, 2)
+y.index_put_((torch.tensor([1, 0]),), y.clone(), accumulate=True)
+""",
+        "x.tolist()",
+    ),
+    "values_read_while_they_are_written": (
+        """
+x = torch.tensor([[0.75, -2.0], [-0.25, 3.0]])
+y = x.diagonal()
+y.index_put_((torch.tensor([1, 0]),), y.data)
+""",
+        "x.tolist()",
+    ),
+    "lost_history_before_sizes": (
+        """
+x, y = (torch.ones(2, requires_grad=True) * 2).unbind(0)
+with torch.no_grad():
+    x.mul_(2)
+torch.stack([y, torch.ones(2)])
+""",
+        "None",
+    ),
+    "inference_before_sizes": (
+        """
+with torch.inference_mode():
+    x = torch.ones(3).mean()
+torch.dot(x, torch.ones(2, 3, requires_grad=True))
+""",
+        "None",
+    ),
+    "directions_of_infinite_numbers": (
+        "x = torch.tensor([complex(float('inf'), 1), 0j, 3 - 4j])",
+        "str(torch.sgn(x).tolist())",
+    ),
+    "memory_order_of_results": (
+        """
+x = torch.arange(24.0).view(2, 3, 4).transpose(0, 2)
+made = x.sort(0)[0], x.sum(1), x.cumsum(0), x.softmax(1), x.roll(1, 0), x.tril(), x.cos()
+""",
+        "[t.stride() for t in made]",
+    ),
+    "places_in_a_key_with_none": ("x = torch.ones(3, 2)\nx[None, 0, 5]", "None"),
+    "bool_operand_of_atan2": (
+        """
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+torch.atan2(torch.tensor([True, False]), x).sum().backward()
+""",
+        "None",
+    ),
     "write_to_an_inference_tensor_outside_arrives_before_the_error": (
         """
 with torch.inference_mode():

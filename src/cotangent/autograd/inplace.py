@@ -136,7 +136,7 @@ def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, 
         data = x._data
         apart = data.flags.forc or data.size > _SEQUENTIAL or dense(data) or not _overlaps_itself(data)
         if values is not None and data.size <= _SEQUENTIAL:
-            apart = apart and (values is data or not np.may_share_memory(data, values))
+            apart = apart and not np.may_share_memory(data, values)
             if not apart:
                 _put_in_turn(data, values, *arrays[2:], *statics)
                 return True
@@ -184,7 +184,12 @@ def _before_image(op: Primitive, tensors: tuple[Any, ...], saved: tuple[str, ...
 def _write_elementwise(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]
 ) -> tuple[dtypes.dtype, tuple[Any, ...]]:
-    compute, result_dtype = promoted(op, tensors, statics)
+    try:
+        compute, result_dtype = promoted(op, tensors, statics)
+    except NotImplementedError:  # PyTorch finds out when it runs the kernel, on memory that may be written
+        if not _repeats(op):
+            check_overlap(x)
+        raise
     target = x.dtype
     fits = dtypes.can_cast(result_dtype, target)
     if not fits and op.cast_error is not None:

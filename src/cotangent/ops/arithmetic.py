@@ -11,7 +11,15 @@ from ..kernels import elementwise as k
 from .arguments import NUMBER, REQUIRED
 from .copies import zeros_like
 from .describe import of_one, of_two
-from .refusals import NO_NEGATION, NUMBER_OR_TENSOR, TENSOR_OR_NUMBER, exact_out, refuse, refuse_with
+from .refusals import (
+    NO_BOOL_OPERAND,
+    NO_NEGATION,
+    NUMBER_OR_TENSOR,
+    TENSOR_OR_NUMBER,
+    exact_out,
+    refuse,
+    refuse_with,
+)
 from .table import FLOAT, deliver, elementwise, is_tensor
 
 
@@ -70,10 +78,7 @@ def _no_bools(tensors: tuple[Any, ...]) -> None:
             "`logical_xor()` operator instead."
         )
     if any(bools):
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
-            "a mask, use the `~` or `logical_not()` operator instead."
-        )
+        raise RuntimeError(NO_BOOL_OPERAND)
 
 
 add = elementwise(

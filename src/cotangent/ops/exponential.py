@@ -11,7 +11,7 @@ from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..kernels import elementwise as k
 from .arithmetic import reciprocal
 from .describe import of_one, of_two
-from .refusals import refuse
+from .refusals import NO_BOOL_OPERAND, refuse
 from .select import choose
 from .table import FLOAT, deliver, elementwise, is_tensor
 
@@ -68,13 +68,26 @@ log1p = elementwise(
     input=lambda g, input: g / (input + 1.0),
     doc=of_one("log(1 + input), accurate near zero.", "log1p", "0.0, 1.0", "tensor([0.0000, 0.6931])"),
 )
+
+
+def _difference(a: Any, b: Any, *given: Any) -> Any:
+    """`a - b`, which PyTorch refuses of bool tensors only in the derivative."""
+    if np.bool_ in given:
+        raise RuntimeError(NO_BOOL_OPERAND)
+    return a - b
+
+
 logaddexp = elementwise(
     "logaddexp(input, other)",
     k.logaddexp,
     strict=("input", "other"),
     check=refuse("logaddexp_cpu", BOOL, INTEGRAL),
-    input=lambda g, input, other: g / (1.0 + exp(other - input)),
-    other=lambda g, input, other: g / (1.0 + exp(input - other)),
+    input=lambda g, input, other, input_dtype, other_dtype: (
+        g / (1.0 + exp(_difference(other, input, input_dtype, other_dtype)))
+    ),
+    other=lambda g, input, other, input_dtype, other_dtype: (
+        g / (1.0 + exp(_difference(input, other, input_dtype, other_dtype)))
+    ),
     doc=of_two(
         "log(exp(input) + exp(other)) without overflow.", "logaddexp", "torch.tensor([0.0, 1000.0])",
         "torch.tensor([0.0, 0.0])", "tensor([6.9315e-01, 1.0000e+03])",

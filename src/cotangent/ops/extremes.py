@@ -238,9 +238,17 @@ def _grouped(name: str, input: Any, dim: Any) -> tuple[int, ...]:
 
 
 def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any) -> Any:
+    result = op(input, _grouped(name, input, dim), keepdim)
+    if result.dtype.is_complex:
+        if input.numel():
+            raise unsupported(f"{name[1:]}_values_cpu", input.dtype)
+        if result._req:
+            raise RuntimeError(
+                f"{name} does not support automatic differentiation for outputs with complex dtype."
+            )
     return deliver_exact(
         name,
-        op(input, _grouped(name, input, dim), keepdim),
+        result,
         out,
         "Expected the dtype for input and out to match, but got {kind} for input's dtype and {kind_out} for "
         "out's "

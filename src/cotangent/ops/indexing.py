@@ -339,6 +339,8 @@ def check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
             "shape mismatch: indexing tensors could not be broadcast together with shapes "
             + ", ".join(str(list(s)) for s in shapes)
         ) from None
+    if any(not x.shape[d] for d in dims) and all(t.numel() for t in indices):
+        raise IndexError("index is out of bounds for dimension with size 0")
     for number, (t, d) in enumerate(zip(indices, dims, strict=True)):
         data = t._data
         if not is_array(data) or not data.size:

@@ -21,6 +21,10 @@ NO_REAL_PART: Final = (
     "got false.  (Could this error message be improved?  If so, please report an enhancement request to "
     "PyTorch.)"
 )
+NO_BOOL_OPERAND: Final = (
+    "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
+    "a mask, use the `~` or `logical_not()` operator instead."
+)
 NO_NEGATION: Final = (
     "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
     "the `~` or `logical_not()` operator instead."

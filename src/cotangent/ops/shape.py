@@ -191,9 +191,9 @@ def roll(input: Any, shifts: Any = REQUIRED, dims: Any = ()) -> Any:
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(over)}")
     if not input.numel():
         return roll_by(input, by[:1], ())
-    found = tuple(check_dim(d, n) for d in over)
-    if found and not n:
+    if over and not n:
         raise IndexError(f"Dimension specified as {over[0]} but tensor has no dimensions")
+    found = tuple(check_dim(d, n) for d in over)
     return roll_by(input, by, found)
 
 

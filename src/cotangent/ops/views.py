@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..kernels import shape as k
+from .reduce import sum_all
 from .table import linear
 
 # -- batching ---------------------------------------------------------------------------------------------
@@ -157,8 +158,10 @@ expand_to: Any = linear(
 
 
 def contracted(g: Any, shape: tuple[int, ...]) -> Any:
-    """`g` summed to the shape that was expanded; a view of it where nothing was."""
-    return alias(g) if tuple(g.shape) == tuple(shape) else sum_to_size(g, shape)
+    """`g` summed to the shape that was expanded; itself where nothing was, but for scalars, as in PyTorch."""
+    if not shape:
+        return sum_all(g)
+    return g if tuple(g.shape) == tuple(shape) else sum_to_size(g, shape)
 
 
 sum_to_size: Any = linear(
