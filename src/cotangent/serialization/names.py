@@ -28,6 +28,9 @@ _MOVED: Final = {
     "nn.modules._sequence_losses": "nn.modules.loss",
     "nn.modules.parameter_container": "nn.modules.container",
     "optim.lr_scheduler": "optim.lr_scheduler",
+    "optim.adafactor": "optim",
+    "optim.muon": "optim",
+    "nn.functional._linear_loss": "nn.modules.linear_cross_entropy_options",
 }
 
 # What pickles name and what stands for it here.
