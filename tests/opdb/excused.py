@@ -32,6 +32,7 @@ EXCUSED_ERRORS: Final[dict[str, str]] = {
     "clamp_min": "another text or type",
     "bitwise_left_shift": "another text or type",
     "bitwise_right_shift": "another text or type",
+    "__rdiv__": "another text or type",
     "remainder": "another text or type",
     "kthvalue": "another text or type",
     "masked_fill": "another text or type",

@@ -66,7 +66,8 @@ prod_dim: Any = general(
     batch="axes",
     # PyTorch saves the result, too: a write to it is noticed.
     input=lambda g, input, out, input_shape, dim, keepdim: (
-        spread(g, input_shape, (dim,), keepdim) * conj_of(prod_others(input, dim))
+        # The one dimension of a scalar is no axis to sum over when the rule is transposed.
+        spread(g, input_shape, (dim,) if input_shape else None, keepdim) * conj_of(prod_others(input, dim))
     ),
 )
 prod_all: Any = general(
