@@ -505,7 +505,6 @@ class Tensor(TensorBase):
     def _text(self, prefix: str) -> str:
         if self._owner is not None:
             return self._owner.text(self)  # type: ignore[no-any-return]
-        data = self._data.resolved() if self._data.__class__ is Deferred else self._data
         try:
             grad_fn: Any = self.grad_fn
             name = None if grad_fn is None else type(grad_fn).__name__

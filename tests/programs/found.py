@@ -25,6 +25,15 @@ y.backward(torch.ones_like(y))
 """,
         "None",
     ),
+    "complex_number_beside_a_real_operand_of_where": (
+        """
+x = torch.tensor([1.75, -1.0], requires_grad=True)
+y = torch.where(x > 0, x, 1j) * torch.where(x > 0, 2j, x)
+y.backward(torch.tensor([1j, 2.0 + 1j]))
+node = torch.where(x > 0, x, 1j).grad_fn.next_functions[0][0]
+""",
+        "y.tolist(), x.grad.tolist(), type(node).__name__, torch.where(x > 0, torch.tensor(3), 1j).dtype",
+    ),
     "integers_with_a_history": (
         "x = torch.tensor([1, 2])\nx[0] = torch.tensor(1.75, requires_grad=True)\ny = x - x",
         "None",

@@ -10,6 +10,7 @@ import numpy as np
 from .. import dtypes
 from .base import TensorBase, cell_of
 from .dispatch import convert
+from .inplace import check_overlap
 from .modes import modes
 
 
@@ -29,16 +30,8 @@ def deliver(function: str, value: Any, out: Any) -> Any:
             f"{function}(): functions with out=... arguments don't support automatic differentiation, but "
             "one of the arguments requires grad."
         )
-    steps = out._data.strides if out._data.__class__ is np.ndarray else ()
-    if 0 in steps and out._data.size:
-        repeated = any(n > 1 and step == 0 for n, step in zip(out._data.shape, steps, strict=True))
-    else:
-        repeated = False
-    if repeated:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-            "location. Please clone() the tensor before performing the operation."
-        )
+    if out._data.__class__ is np.ndarray:
+        check_overlap(out)
     made: Any = value
     if not dtypes.can_cast(made.dtype, out.dtype):  # type: ignore[attr-defined]
         raise RuntimeError(

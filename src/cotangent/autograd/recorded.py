@@ -22,8 +22,6 @@ from .node import FREED, FREED_TEXT, PUBLIC_FIELD, Node, Port
 from .stale import stale_value
 from .views import edge_of
 
-# Operations whose gradients PyTorch hands on as they are: complex ones of real inputs, which it then refuses.
-STRICT: Final = frozenset(("where", "logaddexp"))
 _references: Final = sys.getrefcount
 _add: Final = np.add
 
@@ -182,14 +180,14 @@ class OpNode(Node):
             if tuple(value.shape) != shape:
                 value = TABLE["sum_to_size"].entry(value, shape) if shape else TABLE["sum_all"].entry(value)
             if dtype is not None:
-                if self.op.public in STRICT and value.dtype.is_complex and dtype.kind != "c":
+                if not self.op.takes_real_part and value.dtype.is_complex and dtype.kind != "c":
                     raise RuntimeError(NO_REAL_PART)
                 value = TABLE["cast"].entry(value, dtype) if value.dtype.np != dtype else value
             return value
         if value.shape != shape:
             value = unbroadcast(value, shape)
         if dtype is not None and value.dtype != dtype:
-            if self.op.public in STRICT and value.dtype.kind == "c" and dtype.kind != "c":
+            if not self.op.takes_real_part and value.dtype.kind == "c" and dtype.kind != "c":
                 raise RuntimeError(NO_REAL_PART)
             value = cast_array(value, dtype)
         return value

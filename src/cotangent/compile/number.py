@@ -85,6 +85,9 @@ class Number(float):
         """Whether it is whole."""
         return self.known().is_integer()
 
+    def __pos__(self) -> Number:
+        return self
+
     def __copy__(self) -> Number:
         return self
 
@@ -149,4 +152,3 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Number, f"__{_name}__", _comparison(_name))
 for _name in ("neg", "abs"):
     setattr(Number, f"__{_name}__", _unary(_name))
-Number.__pos__ = lambda self: self  # type: ignore[method-assign]

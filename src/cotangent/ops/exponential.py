@@ -81,6 +81,7 @@ logaddexp = elementwise(
     "logaddexp(input, other)",
     k.logaddexp,
     strict=("input", "other"),
+    takes_real_part=False,
     check=refuse("logaddexp_cpu", BOOL, INTEGRAL),
     input=lambda g, input, other, input_dtype, other_dtype: (
         g / (1.0 + exp(_difference(other, input, input_dtype, other_dtype)))

@@ -38,6 +38,7 @@ choose: Any = elementwise(
     fast=k.where,
     fixed=("condition",),
     strict=("condition",),
+    takes_real_part=False,
     guard=_is_condition,
     signatures=(
         "Tensor condition",
@@ -287,6 +288,13 @@ heaviside = elementwise(
 )  # fmt: skip
 
 
+def _beside(x: Any, other: Any) -> Any:
+    """`x` as PyTorch's where takes it: beside a complex number a real tensor is converted, by a node."""
+    if isinstance(other, complex) and is_tensor(x) and x.dtype.category == FLOATING:
+        return x.to(x.dtype.to_complex())
+    return x
+
+
 def where(condition: Any, input: Any = REQUIRED, other: Any = REQUIRED, *, out: Any = None) -> Any:
     """Elements of `input` where the condition holds, of `other` elsewhere.
 
@@ -310,7 +318,7 @@ def where(condition: Any, input: Any = REQUIRED, other: Any = REQUIRED, *, out: 
     """
     if other is REQUIRED and input is REQUIRED and is_tensor(condition):
         return condition.nonzero(as_tuple=True)
-    value = choose(condition, input, other)
+    value = choose(condition, _beside(input, other), _beside(other, input))
     return value if out is None else deliver("where", value, out)
 
 

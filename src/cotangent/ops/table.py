@@ -55,7 +55,7 @@ class Primitive:
         "kernel", "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer",
         "entry", "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view",
         "check", "fixed", "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
-        "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
+        "takes_real_part", "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
         "out_check", "cast_error", "writer", "misfit", "store", "sparse_form", "lens",
     )  # fmt: skip
 
@@ -90,6 +90,7 @@ class Primitive:
         self.strict: frozenset[str] = frozenset()
         self.analytic = True
         self.real_is_same = False
+        self.takes_real_part = True
         self.complex_form: Any = None
         self.guard: Callable[..., None] | None = None
         self.reverse = False
@@ -338,6 +339,7 @@ def elementwise(
     strict: tuple[str, ...] = (),
     analytic: bool = True,
     real_is_same: bool = False,
+    takes_real_part: bool = True,
     complex_form: Any = None,
     check: Callable[..., None] | None = None,
     guard: Callable[..., None] | None = None,
@@ -367,11 +369,12 @@ def elementwise(
         analytic: whether the rules are derivatives of holomorphic functions; if not, they are pullbacks in
             PyTorch's convention as they stand, and complex inputs need `jvp`.
         real_is_same: whether real tensors are returned as they are (conj).
+        takes_real_part: whether a real input's gradient is the real part of a complex one; if not, that is
+            refused (PyTorch's formula hands it on whole, and its engine does not take it).
         complex_form: for ops of one tensor, the op that takes over for complex ones (abs).
         check: `check(op, dtype)` raises for computation dtypes PyTorch refuses.
         guard: `guard(tensors)` raises for combinations of operands PyTorch refuses; not called where all are
-            of
-            one floating-point dtype.
+            of one floating-point dtype.
         reverse: whether `fast` takes its arrays in reverse order.
         keeps_scalar: the parameter that is not rounded to a 16-bit dtype first when it is a number or 0-d.
         signatures: PyTorch's overloads, as its errors for arguments that fit none of them list them.
@@ -389,6 +392,7 @@ def elementwise(
     op.strict = frozenset(strict)
     op.analytic = analytic
     op.real_is_same = real_is_same
+    op.takes_real_part = takes_real_part
     op.complex_form = complex_form
     op.guard = guard
     op.reverse = reverse
