@@ -4,8 +4,7 @@
 
 Each line is one product; the contenders take turns, and the best of the rounds counts, since other processes
 of the machine only ever make a round slower. With one thread the clock is that thread's CPU time. GF/s count
-useful
-operations: two for each multiply-add. The peak is that of the multiply-add units, measured by the same
+useful operations: two for each multiply-add. The peak is that of the multiply-add units, measured by the same
 process. PyTorch is left out where it is not installed. The last line of a table has the geometric means of
 the ratios.
 """

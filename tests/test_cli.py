@@ -50,7 +50,12 @@ old()
     "exit with a number": "import sys\nprint('out')\nsys.exit(7)\n",
     "exit with a text": "import sys\nsys.exit('a text')\n",
     "exit with nothing": "raise SystemExit\n",
-    "interrupted": "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time; time.sleep(60)\n",
+    "interrupted": """\
+import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore it
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(60)
+""",
     "a hook of its own": """\
 import sys, traceback
 sys.excepthook = lambda kind, error, tb: print(kind, error, [f.name for f in traceback.extract_tb(tb)])

@@ -94,8 +94,7 @@ def _refuse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         "torch.memory_format "
         "memory_format = None)\n * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, "
         "torch.memory_format memory_format = None)\n * (Tensor tensor, bool non_blocking = False, bool copy "
-        "= False, *, "
-        "torch.memory_format memory_format = None)\n"
+        "= False, *, torch.memory_format memory_format = None)\n"
     )
 
 

@@ -18,12 +18,9 @@ from .views import edge_of
 
 _CREATE_GRAPH: str = (
     "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
-    "gradient "
-    "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. "
-    "If you "
-    "have to use this function, make sure to reset the .grad fields of your parameters to None after use to "
-    "break the "
-    "cycle and avoid the leak."
+    "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to "
+    "avoid this. If you have to use this function, make sure to reset the .grad fields of your parameters to "
+    "None after use to break the cycle and avoid the leak."
 )
 
 
@@ -76,8 +73,7 @@ def check_cotangent(i: int, g: Any, out: Any) -> None:
     if out.dtype.is_complex != g.dtype.is_complex:
         raise RuntimeError(
             "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch "
-            "in "
-            f"dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {out.dtype}."
+            f"in dtype: grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {out.dtype}."
         )
 
 

@@ -43,8 +43,7 @@ class Fused:
         Args:
             args: arrays, numbers and others, in the formula's order. Arrays are of types that kernels know.
             out: where to, if not a new array: of the right shape and type, and either one of the arrays or
-                apart
-                from them.
+                apart from them.
 
         Returns:
             The result (a tuple if the formula gives one).

@@ -58,8 +58,7 @@ def update(
         rule: called as `rule(xp, None, None, symbols, numbers, *options)`; gives the new values of all arrays
             but the second (the gradient), in order.
         rows: for each parameter its arrays, or None: of one shape and float type, contiguous, and none of
-            them
-            twice.
+            them twice.
         numbers: for each parameter the numbers the rule computes with.
         options: what else the rule is called with.
 

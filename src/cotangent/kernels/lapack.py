@@ -51,8 +51,7 @@ def _refuse(info: Array, caller: str, text: str) -> None:
 
 NOT_POSITIVE = (
     "The factorization could not be completed because the input is not positive-definite (the leading minor "
-    "of "
-    "order {0} is not positive-definite)."
+    "of order {0} is not positive-definite)."
 )
 SINGULAR_DIAGONAL = (
     "The diagonal element {0} is zero, the inversion could not be completed because the input matrix is "

@@ -31,8 +31,7 @@ class Pass:
     Attributes:
         stores: pairs (operand, value): elementwise results.
         reductions: pairs (how, value) with how among "sum", "prod", "max", "min", "argmax", "argmin". Their
-            results
-            are the next row values.
+            results are the next row values.
     """
 
     stores: tuple[tuple[int, int], ...] = ()

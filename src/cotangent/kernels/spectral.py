@@ -22,8 +22,7 @@ def eigh(a: Array, upper: bool) -> tuple[Array, Array]:
     except np.linalg.LinAlgError:
         raise LinAlgError(
             "linalg.eigh: The algorithm failed to converge because the input matrix is ill-conditioned or "
-            "has "
-            "too many repeated eigenvalues (error code: 1)."
+            "has too many repeated eigenvalues (error code: 1)."
         ) from None
     return values, vectors
 

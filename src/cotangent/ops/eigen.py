@@ -86,8 +86,7 @@ def _eig_rule(g: Any, input_dtype: Any, out0: Any, out1: Any) -> Any:
     """gA = V^-H (diag(gL) + (V^H gV - V^H V diag(Re(V^H gV))) / conj(l_j - l_i)) V^H.
 
     The second term keeps the columns of V at length one (Boeddeker et al., On the computation of
-    complex-valued
-    gradients with application to statistically optimum beamforming, 2017, section 4.18).
+    complex-valued gradients with application to statistically optimum beamforming, 2017, section 4.18).
     """
     turned = adjoint_matrix(out1)
     inner = None

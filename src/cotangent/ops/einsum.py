@@ -37,8 +37,7 @@ def einsum(*args: Any) -> Any:
         args: the equation ("ij,jk->ik": letters per operand, then those of the result; "..." stands for any
             further dimensions, which broadcast; without "->" the letters that appear once, in alphabetical
             order) and the operands; or the operands, each followed by a list of ints (or `...`), and the list
-            of
-            the result.
+            of the result.
 
     Returns:
         the dimensions named for the result.

@@ -251,8 +251,7 @@ def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op:
         result,
         out,
         "Expected the dtype for input and out to match, but got {kind} for input's dtype and {kind_out} for "
-        "out's "
-        "dtype.",
+        "out's dtype.",
     )
 
 

@@ -428,8 +428,7 @@ def index_add(
     ):
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-            "self.shape "
-            f"= {list(input.shape)} source.shape = {list(source.shape)}"
+            f"self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
         )
     _check_rows(input, d, index)
     return deliver_exact("index_add", add_rows(input, source, index, d, alpha), out)

@@ -182,8 +182,7 @@ def _key(key: Any) -> tuple[Any, ...]:
 
 _SEQUENCE: Final = (
     "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch "
-    "2.9; use "
-    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+    "2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
     "x[torch.tensor(seq)], "
     "which will result either in an error or a different result"
 )
@@ -289,8 +288,7 @@ def _no_place(key: Any) -> None:
     if key.__class__ is int:
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
-            "convert a "
-            "0-dim tensor to a number"
+            "convert a 0-dim tensor to a number"
         )
 
 

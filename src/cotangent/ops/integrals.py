@@ -55,9 +55,8 @@ def _steps(input: Any, spacing: Any, dims: tuple[int, ...]) -> list[Any]:
     if len(steps) != len(dims):
         raise RuntimeError(
             "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments "
-            "to "
-            f"have the same length, but got a spacing argument of length {len(steps)} and a dim argument of "
-            f"length {len(dims)}."
+            f"to have the same length, but got a spacing argument of length {len(steps)} and a dim argument "
+            f"of length {len(dims)}."
         )
     for d, step in zip(dims, steps, strict=True):
         if is_tensor(step) and step.ndim and step.shape[0] != input.shape[d]:

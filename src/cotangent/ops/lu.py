@@ -217,8 +217,7 @@ _with_info: Final = named_result("_lu_with_info", "LU", "pivots", "info")
 _unpack_result: Final = named_result("lu_unpack", "P", "L", "U")
 _ZERO_PIVOT: Final = (
     "U[{0},{0}] is zero and using it on lu_solve would result in a division by zero. If you still want to "
-    "perform "
-    "the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+    "perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
 )
 
 
@@ -389,8 +388,7 @@ def lu_unpack(
     if unpack_pivots and LU_pivots.dtype is not dtypes.int32:
         raise RuntimeError(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\nNote: "
-            "this "
-            "function is intended to be used with the output produced by torch.linalg.lu_factor"
+            "this function is intended to be used with the output produced by torch.linalg.lu_factor"
         )
     nothing = zeros_of(LU_data, (0,))
     low, up = unpack_of(LU_data) if unpack_data else (nothing, nothing)
@@ -436,8 +434,7 @@ def linalg_lu_solve(
     square("torch.linalg.lu_solve", LU)
     same_dtype(
         "linalg.lu_solve: Expected LU and B to have the same dtype, but found LU of type {a} and B of type "
-        "{b} "
-        "instead",
+        "{b} instead",
         LU,
         B,
     )
@@ -451,8 +448,7 @@ def linalg_lu_solve(
     if LU.shape[:-1] != pivots.shape:
         raise RuntimeError(
             "linalg.lu_solve: Expected LU.shape[:-1] and pivots.shape to be the same, but got pivots with "
-            "shape "
-            f"{list(pivots.shape)} instead"
+            f"shape {list(pivots.shape)} instead"
         )
     lead = broadcast_lead(LU, B)
     x = lu_solve_of(with_lead(LU, lead), with_lead(pivots, lead, 1), with_lead(B, lead), left, adjoint)

@@ -226,8 +226,7 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
             " * (Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out "
             "= None)\n"
             " * (Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False, "
-            "Tensor out "
-            "= None)\n"
+            "Tensor out = None)\n"
             " * (Tensor input, bool unbiased = True)\n"
         )
     if dim is not None and out.dtype.is_complex:

@@ -166,9 +166,8 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
             f"Padding size {len(amounts)} is not supported for {n}D input tensor.\nSupported combinations "
             "for "
             "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D "
-            "input: "
-            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 "
-            "dimensions)"
+            "input: padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads "
+            "last 3 dimensions)"
         )
     return _bordered(input, amounts, mode, n)
 

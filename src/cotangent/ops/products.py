@@ -137,8 +137,7 @@ def inner(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
 
     Returns:
         the dimensions of `input` but its last, followed by those of `other` but its last; the product where
-        one
-        of them is 0-d.
+        one of them is 0-d.
 
     Raises:
         RuntimeError: if the last dimensions differ.

@@ -411,8 +411,7 @@ def ormqr(
     if other.ndim != input.ndim:
         raise RuntimeError(
             "torch.ormqr: Expected input and other to have equal number of dimensions, but got input.ndim "
-            "equal to "
-            f"{input.ndim} and other.ndim is equal to {other.ndim}"
+            f"equal to {input.ndim} and other.ndim is equal to {other.ndim}"
         )
     if other.shape[:-2] != input.shape[:-2]:
         raise RuntimeError(
@@ -431,8 +430,7 @@ def ormqr(
         ormqr_of(input, tau, other, bool(left), bool(transpose)),
         out,
         "torch.ormqr: Expected input and result to have the same dtype, but input has dtype{kind} and "
-        "result has "
-        "dtype {kind_out}",
+        "result has dtype {kind_out}",
     )
 
 

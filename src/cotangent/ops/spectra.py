@@ -109,8 +109,7 @@ def stft(
         if not complex_input:
             raise RuntimeError(
                 "stft requires the return_complex parameter be given for real inputs, and will further "
-                "require "
-                "that return_complex=True in a future PyTorch release."
+                "require that return_complex=True in a future PyTorch release."
             )
         return_complex = True
     elif not return_complex:
@@ -258,8 +257,7 @@ def istft(
     if end > total:
         warn_once(
             "The length of signal is shorter than the length parameter. Result is being padded with zeros "
-            "in the "
-            "tail. Please check your center and hop_length settings.",
+            "in the tail. Please check your center and hop_length settings.",
             3,
         )
         signal = pad(signal, (0, end - total))

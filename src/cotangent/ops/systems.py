@@ -469,8 +469,7 @@ def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     if n != m:
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but "
-            "got "
-            f"{m} != {n}"
+            f"got {m} != {n}"
         )
     found = reshaped(
         _inverse("linalg_tensorinv", "input", reshaped(A, (n, m)), "linalg.inv")[0], (*back, *front)

@@ -146,8 +146,7 @@ class _Emitter:
     deliver   stores a result in the tensor given as `out=`
     constant  wraps an array as a tensor without history
     is_tensor tells a Tensor from anything else
-    unrecorded  tells whether a write to a tensor of what requires no gradient leaves all histories as they
-    are
+    unrecorded  tells whether a write of what requires no gradient leaves all histories as they are
     wrote       counts such a write
     writable    refuses what may not be written in place
     refuse_history  refuses tensors of which an operation could not be recorded
