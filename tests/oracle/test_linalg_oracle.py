@@ -60,7 +60,7 @@ def test_call(call: str) -> None:
     if NOT_UNIQUE.search(call) or call in VALUES_DIFFER:
         return
     for one, other in zip(ones, others, strict=True):
-        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-3, atol=1e-4)
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-4, atol=1e-5)
 
 
 NODES = """
