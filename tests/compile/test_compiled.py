@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import time
 import warnings
 from typing import Any
 
@@ -282,3 +284,35 @@ def test_profilers_go_on_after_a_trace() -> None:
     assert torch.compile(lambda x: x + 1)(torch.ones(1)).item() == 2
     assert "Profile" in repr(__import__("sys").getprofile())
     profile.disable()
+
+
+def test_callbacks_of_the_garbage_collector_are_not_the_functions() -> None:
+    def callback(phase: str, info: dict[str, int]) -> None:
+        seen.append(time.perf_counter())
+
+    seen: list[float] = []
+    threshold = gc.get_threshold()
+    gc.callbacks.append(callback)
+    gc.set_threshold(1)
+    try:
+        call = torch.compile(lambda x: [x.sin(), [x.cos() for _ in range(50)]][0], fullgraph=True)
+        assert torch.equal(call(torch.ones(3)), torch.ones(3).sin())
+        bad = torch.compile(lambda x: print(x), fullgraph=True)
+        with pytest.raises(Exception, match="print"):
+            bad(torch.ones(3))
+    finally:
+        gc.callbacks.remove(callback)
+        gc.set_threshold(*threshold)
+    assert seen and gc.isenabled()
+
+
+def test_integers_while_there_has_been_inference_mode() -> None:
+    with torch.inference_mode():
+        pass
+
+    def masked(x: Any) -> Any:
+        return x * torch.empty_like(x, dtype=torch.bool).fill_(True)
+
+    x = torch.ones(3, requires_grad=True)
+    torch.compile(masked, fullgraph=True)(x).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0, 1.0]

@@ -34,6 +34,16 @@ node = torch.where(x > 0, x, 1j).grad_fn.next_functions[0][0]
 """,
         "y.tolist(), x.grad.tolist(), type(node).__name__, torch.where(x > 0, torch.tensor(3), 1j).dtype",
     ),
+    "exponents_that_backward_reads_have_no_history": (
+        """
+with torch.inference_mode():
+    pass
+x = torch.tensor([0.75, -6.0], dtype=torch.float64, requires_grad=True)
+(g,) = torch.autograd.grad((torch.frexp(x).mantissa ** 2).sum(), x, create_graph=True)
+(second,) = torch.autograd.grad(g.sum(), x)
+""",
+        "g.tolist(), second.tolist()",
+    ),
     "integers_with_a_history": (
         "x = torch.tensor([1, 2])\nx[0] = torch.tensor(1.75, requires_grad=True)\ny = x - x",
         "None",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..dtypes import FLOATING
 from ..kernels.sparse import Coo
 
 if TYPE_CHECKING:
@@ -156,9 +157,14 @@ def recorded_integers(tensors: Any) -> bool:
     return any(
         recorded_integers(t)
         if isinstance(t, (list, tuple))
-        else isinstance(t, TensorBase) and t._req and not t._level and t._data.dtype.kind in "biu"
+        else isinstance(t, TensorBase) and t._req and not t._level and holds_integers(t)
         for t in tensors
     )
+
+
+def holds_integers(t: Any) -> bool:
+    """Whether the elements, also traced ones, cannot carry a gradient."""
+    return bool(t.dtype.category < FLOATING)
 
 
 def is_tensor(value: object) -> bool:

@@ -88,8 +88,10 @@ class OpNode(Node):
         if isinstance(value, TensorBase):  # recorded above level 0, where cycles are short-lived
             return value
         t = wrap(value._data if value.__class__ is Packed else value)
-        t._req = True
-        t._node = self if self.op.nout == 1 else port_of(self, int(name[3:] or 0))
+        number = int(name[3:] or 0)
+        if number not in self.op.nondiff_outputs:
+            t._req = True
+            t._node = self if self.op.nout == 1 else port_of(self, number)
         t._vc = cell
         return t
 

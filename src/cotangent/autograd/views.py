@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NoReturn
 import numpy as np
 
 from ..ops.table import TABLE, Primitive
-from .base import InferenceCell, TensorBase, active, cell_of, wrap
+from .base import InferenceCell, TensorBase, active, cell_of, holds_integers, wrap
 from .modes import modes
 from .node import FREED, FREED_TEXT, Node, accumulator_of, next_seq
 from .notes import annotate
@@ -274,7 +274,7 @@ def succeed(t: Any, node: Node) -> None:
         node._hooks().retain[0] = weakref.ref(t)
     t._node = node
     t._req = True
-    if t._data.dtype.kind in "biu":
+    if holds_integers(t):
         active.ever = True  # what is computed from it is refused
 
 

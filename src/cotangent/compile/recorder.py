@@ -7,6 +7,7 @@ Numbers are computed when Python code asks for them, from the arrays as they are
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import weakref
@@ -335,10 +336,15 @@ class _Grad:
 
 _lock: Final = threading.RLock()
 _tracing = [0]
+_collecting = [False]
 
 
 class recording:
-    """Records into a recorder while it lasts."""
+    """Records into a recorder while it lasts.
+
+    Meanwhile no garbage is collected: callbacks of the collector, which any library may install, and
+    finalizers would run in the middle of the traced code and count as its doing.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -350,6 +356,8 @@ class recording:
                 cls: Any = TensorBase
                 cls._data = _Payload()
                 cls._grad = _Grad()
+                _collecting[0] = gc.isenabled()
+                gc.disable()
         modes.tracer = self.recorder
         self.profile = sys.getprofile()
         sys.setprofile(self.recorder.seen)
@@ -368,6 +376,8 @@ class recording:
                 cls: Any = TensorBase
                 cls._data = _slot
                 cls._grad = None
+                if _collecting[0]:
+                    gc.enable()
 
 
 def raw(t: Any) -> Any:
