@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import conversion, creation, factories, random, random_fill, ranges
+from . import conversion, creation, factories, late, random, random_fill, ranges
 from .autograd.inplace import in_place
 from .methods import FAMILIES, public
 from .tensor import Tensor
@@ -37,4 +37,7 @@ _gather()
 
 
 def __getattr__(name: str) -> Any:
+    if name in late.FUNCTIONS:
+        found = _scope[name] = late.function(name)
+        return found
     raise AttributeError(f"module 'cotangent.functions' has no attribute {name!r}")

@@ -16,9 +16,20 @@ from .dtypes import SCALAR_NAME, can_cast
 from .tensor import Tensor
 
 # Module in `ops/` -> names of functions, of methods, of methods that have an in-place twin. `name:other` says
-# that the method is the function `other`; `name!` that the function is one operation, so that its twin is
-# that operation's write.
+# that the function or method is the module's function `other`, `name:Tensor` that the function is Tensor's
+# method; `name!` that the twin is the function with a write for its one operation.
 _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
+    "discrete": (
+        "unique unique_consecutive nonzero argwhere count_nonzero bincount any all",
+        "unique unique_consecutive nonzero argwhere count_nonzero bincount any all",
+        "",
+    ),
+    "einsum": ("einsum", "", ""),
+    "extremes": (
+        "max min amax amin aminmax argmax argmin median kthvalue",
+        "max min amax amin aminmax argmax argmin median kthvalue",
+        "",
+    ),
     "histograms": ("histc histogram histogramdd", "histc histogram", ""),
     "integrals": ("gradient trapezoid trapz cumulative_trapezoid", "", ""),
     "membership": (
@@ -26,16 +37,78 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
         "nonzero_static hash_tensor",
         "",
     ),
+    "masks": (
+        "masked_fill masked_select masked_scatter take put",
+        "masked_fill masked_select masked_scatter take put",
+        "masked_fill:masked_fill_written! masked_scatter! put!",
+    ),
+    "moments": (
+        "std var std_mean var_mean prod logsumexp nansum nanmean",
+        "std var prod logsumexp nansum nanmean",
+        "",
+    ),
+    "ordering": (
+        "sort argsort msort topk cumsum cumprod cummax cummin logcumsumexp diff",
+        "sort argsort msort topk cumsum cumprod cummax cummin logcumsumexp diff",
+        "cumsum:cumsum_written! cumprod:cumprod_written!",
+    ),
     "renorm": ("renorm norm_except_dim", "renorm", "renorm!"),
+    "scatter_reduce": ("scatter_reduce", "scatter_reduce", "scatter_reduce!"),
+    "scatters": (
+        "select_scatter slice_scatter diagonal_scatter as_strided_scatter",
+        "select_scatter slice_scatter diagonal_scatter as_strided_scatter",
+        "",
+    ),
+    "search": ("searchsorted bucketize", "", ""),
     "segments": ("index_reduce segment_reduce", "index_reduce", "index_reduce"),
     "spectra": ("stft istft", "stft istft", ""),
     "aten": ("_chunk_cat _unsafe_masked_index _unsafe_masked_index_put_accumulate", "", ""),
+    "triangles": (
+        "tril triu diag diag_embed diagflat trace",
+        "tril triu diag diag_embed diagflat trace",
+        "tril! triu!",
+    ),
     "unsafe": (
         "unsafe_chunk unsafe_split unsafe_split_with_sizes",
         "unsafe_chunk unsafe_split unsafe_split_with_sizes",
         "",
     ),
+    "view_copies": (
+        (
+            "view_copy expand_copy permute_copy transpose_copy t_copy squeeze_copy unsqueeze_copy "
+            "select_copy unfold_copy as_strided_copy split_copy split_with_sizes_copy unbind_copy "
+            "narrow_copy diagonal_copy slice_copy alias_copy"
+        ),
+        "narrow_copy",
+        "",
+    ),
     "vandermonde": ("vander", "", ""),
+    "normalize": ("layer_norm", "", ""),
+    "padding": ("constant_pad_nd", "", ""),
+    "products": (
+        "outer vdot inner tensordot kron cross addmv addr addbmm baddbmm ger:outer addmv_:Tensor",
+        "outer vdot inner kron cross addmv addr addbmm baddbmm ger:outer",
+        "addmv! addr! addbmm! baddbmm!",
+    ),
+    "sparse": (
+        "smm sspaddmm dsmm:smm hsmm:smm spmm:smm",
+        (
+            "coalesce is_coalesced _indices _values _nnz sparse_dim dense_dim indices values to_dense "
+            "to_sparse to_sparse_coo sparse_mask smm sspaddmm dsmm:smm hsmm:smm spmm:smm"
+        ),
+        "",
+    ),
+    "special": (
+        (
+            "erf erfc erfinv lgamma digamma polygamma i0 igamma igammac nextafter erf_:Tensor erfc_:Tensor "
+            "i0_:Tensor"
+        ),
+        (
+            "erf erfc erfinv lgamma digamma polygamma:polygamma_method polygamma_:polygamma_in_place i0 "
+            "igamma igammac nextafter"
+        ),
+        "erf! erfc! erfinv! lgamma! digamma! i0! igamma! igammac! nextafter!",
+    ),
     "ranks": ("mode nanmedian quantile nanquantile", "mode nanmedian quantile nanquantile", ""),
     "normal": ("mvlgamma", "mvlgamma", "mvlgamma"),
     "chains": ("chain_matmul matrix_power", "matrix_power", ""),
@@ -74,14 +147,12 @@ _BESIDE: Final = {
     ),
 }
 _MODULES: Final[dict[str, Any]] = {name: lazy.module(f"cotangent.ops.{name}") for name in _FAMILIES}
-FUNCTIONS: Final[dict[str, Any]] = {
-    name: _MODULES[family] for family, (functions, _, _) in _FAMILIES.items() for name in functions.split()
-}
+FUNCTIONS: Final[dict[str, tuple[Any, str]]] = {}
 
 
 def function(name: str) -> Any:
     """The function `torch.NAME`, for one of FUNCTIONS."""
-    return getattr(FUNCTIONS[name], name)
+    return getattr(*FUNCTIONS[name])
 
 
 def _copying(front: Any) -> Any:
@@ -123,13 +194,16 @@ class _Late:
         return found if obj is None else found.__get__(obj, owner)
 
 
-for _family, (_, _methods, _inplace) in _FAMILIES.items():
+for _family, (_functions, _methods, _inplace) in _FAMILIES.items():
+    for _text in _functions.split():
+        _name, _, _source = _text.partition(":")
+        FUNCTIONS[_name] = (Tensor, _name) if _source == "Tensor" else (_MODULES[_family], _source or _name)
     for _text, _writes in ((_methods, False), (_inplace, True)):
         for _name in _text.split():
             _late = _Late(_MODULES[_family], _name, _writes)
             setattr(Tensor, _late.name + "_" * _writes, _late)
 for _beside, (_functions, _methods) in _BESIDE.items():
     _module = lazy.module(f"cotangent.{_beside}")
-    FUNCTIONS.update((_name, _module) for _name in _functions.split())
+    FUNCTIONS.update((_name, (_module, _name)) for _name in _functions.split())
     for _name in _methods.split():
         setattr(Tensor, _name, _Late(_module, _name, False))

@@ -26,41 +26,24 @@ from .ops import (
     comparison,
     complex as complex_ops,
     copies,
-    discrete,
-    einsum,
-    embedding,
     exponential,
-    extremes,
     fill,
     gather,
     indexing,
     join,
     logic,
-    masks,
     matmul,
-    moments,
-    normalize,
     order,
-    ordering,
-    padding,
     piecewise,
     powers,
-    products,
     reduce,
     rounding,
-    scatter_reduce,
-    scatters,
-    search,
     sections,
     select,
     shape,
     softmax,
-    sparse,
-    special,
     split,
-    triangles,
     trigonometric,
-    view_copies,
     viewfronts,
 )  # fmt: skip
 from .ops.table import operator_of
@@ -68,11 +51,8 @@ from .tensor import Tensor
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
-    rounding, select, special, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
-    triangles, scatters, padding, view_copies, resize, matmul, reduce, indexing, fill, gather, masks,
-    extremes, moments, ordering, discrete, embedding, normalize, products, einsum,
-    scatter_reduce, search, sparse,
-)  # fmt: skip
+    rounding, select, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
+    resize, matmul, reduce, indexing, fill, gather,         )  # fmt: skip
 
 
 # Python's binary operators on numbers, plain, reflected and in place: `add` stands for __add__, and so on.

@@ -8,17 +8,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, lazy
 from .autograd.modes import modes
 from .config import settings
 from .creation import born, check_dtype
 from .errors import bad_argument, type_name
-from .kernels import counts, discrete, sampling
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
 from .ops.noise import bernoulli_around, normal_around, normal_around_both
 from .size import check_device, device
 from .tensor import Tensor
+
+counts: Any = lazy.module("cotangent.kernels.counts")
+discrete: Any = lazy.module("cotangent.kernels.discrete")
+sampling: Any = lazy.module("cotangent.kernels.sampling")
 
 
 class Generator:

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from . import lazy
 from .autograd.base import cell_of
 from .autograd.inplace import replace, write
 from .autograd.modes import modes
 from .autograd.views import check_writable
-from .kernels import counts, discrete, sampling
 from .kernels.rng import default_stream
 from .ops.table import TABLE, is_tensor
 from .random import drawn
+
+counts: Any = lazy.module("cotangent.kernels.counts")
+discrete: Any = lazy.module("cotangent.kernels.discrete")
+sampling: Any = lazy.module("cotangent.kernels.sampling")
 
 
 def _refill(x: Any, generator: Any, make: Callable[..., Any], *arrays: Any) -> Any:

@@ -19,6 +19,7 @@ import pytest
 from running import PROJECT, RunPython
 
 import cotangent as torch
+from cotangent.config import settings
 
 
 def through(obj: Any, **options: Any) -> Any:
@@ -323,7 +324,9 @@ def test_what_is_no_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
     assert "other.pt" in str(caught.value) + "".join(getattr(caught.value, "__notes__", []))
 
 
-def test_storages() -> None:
+def test_storages(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The warning comes once per process, and another test may have had it.
+    monkeypatch.setattr(settings, "warn_always", True)
     x = torch.arange(6.0)
     storage = x[2:].untyped_storage()
     assert (storage.nbytes(), len(storage), storage.data_ptr()) == (24, 24, x.data_ptr())

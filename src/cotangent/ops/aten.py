@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from ..dtypes import uint8
 from ..errors import check_dim
@@ -213,7 +213,6 @@ def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Sequence
 for _entry in (slice, _softmax_backward_data, native_dropout_backward, max_pool2d_with_indices_backward):
     _entry.default = _entry  # type: ignore[union-attr]  # PyTorch's name of an operator's only overload
 
-FUNCTIONS: Final = ("_chunk_cat", "_unsafe_masked_index", "_unsafe_masked_index_put_accumulate")
 
 
 def __getattr__(name: str) -> Any:

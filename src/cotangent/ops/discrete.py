@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -231,9 +231,3 @@ def _bool_out(function: str, out: Any) -> None:
         raise RuntimeError(
             f"{function} only supports bool tensor for result, got: {dtypes.SCALAR_NAME[out.dtype]}"
         )
-
-
-FUNCTIONS: Final = (
-    "unique", "unique_consecutive", "nonzero", "argwhere", "count_nonzero", "bincount", "any", "all",
-)  # fmt: skip
-METHODS: Final = FUNCTIONS

@@ -292,6 +292,3 @@ def _as_matrices(a: Any, b: Any, both: list[int]) -> Any:
     sizes = tuple(sizes_b[d] if d in columns else 1 if d in both else sizes_a[d] for d in dims)
     found = reshaped(bmm_of(left, right), sizes)
     return permute_dims(found, tuple(dims.index(d) for d in range(a.ndim)))
-
-
-FUNCTIONS: Final = ("einsum",)

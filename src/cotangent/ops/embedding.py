@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from ..dtypes import int32, int64
 from ..errors import bad_argument
@@ -66,9 +66,7 @@ rows_gradient_of: Any = linear(
 one_hot_of: Any = linear("one_hot_of(input | num_classes)", k.one_hot, public="one_hot")
 
 
-def rows(
-    weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool, sparse: bool = False
-) -> Any:
+def rows(weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool, sparse: bool = False) -> Any:
     """`embedding` with PyTorch's checks.
 
     Raises:
@@ -131,6 +129,3 @@ def one_hot(input: Any = REQUIRED, num_classes: int = -1) -> Any:
     elif num_classes <= highest:
         raise RuntimeError("Class values must be smaller than num_classes.")
     return one_hot_of(input, num_classes)
-
-
-FUNCTIONAL: Final = ("one_hot",)

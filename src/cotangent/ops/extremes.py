@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -447,7 +447,3 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
         out,
         "output values must be of same type as input",
     )
-
-
-FUNCTIONS: Final = ("max", "min", "amax", "amin", "aminmax", "argmax", "argmin", "median", "kthvalue")
-METHODS: Final = FUNCTIONS

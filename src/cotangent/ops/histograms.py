@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 from .. import dtypes
 from ..kernels import histogram as k
@@ -155,7 +155,3 @@ def histogram(
     given = [bins] if is_tensor(bins) else bins
     hist, edges = histogramdd(flat, given, range=range, weight=weight, density=density)
     return deliver_exact("histogram", histogram_result(hist, edges[0]), out)
-
-
-FUNCTIONS: Final = ("histc", "histogram", "histogramdd")
-METHODS: Final = ("histc", "histogram")

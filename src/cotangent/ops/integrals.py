@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from .. import dtypes
 from ..errors import check_dim
@@ -182,6 +182,3 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
     """
     pieces, d = _pieces("cumulative_trapezoid", y, x, dx, dim)
     return pieces.cumsum(d) / 2.0
-
-
-FUNCTIONS: Final = ("gradient", "trapezoid", "trapz", "cumulative_trapezoid")

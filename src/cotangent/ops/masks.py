@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -305,9 +305,3 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
                 [0., 9.]])
     """
     return put_flat(input, source, index, accumulate)
-
-
-FUNCTIONS: Final = ("masked_fill", "masked_select", "masked_scatter", "take", "put")
-METHODS: Final = FUNCTIONS
-INPLACE: Final = ("masked_fill", "masked_scatter", "put")
-WRITTEN: Final = {"masked_fill": "masked_fill_written"}

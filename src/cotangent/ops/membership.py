@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -135,7 +135,3 @@ def hash_tensor(input: Any, dim: Any = (), *, keepdim: bool = False, mode: int =
     given = (dim,) if isinstance(dim, int) else tuple(dim or ())
     dims = tuple(check_dim(d, input.ndim) for d in given) or tuple(range(input.ndim))
     return deliver("hash_tensor", hash_of(input, dims if input.ndim else (), keepdim), out)
-
-
-FUNCTIONS: Final = ("isin", "unravel_index", "nonzero_static", "hash_tensor")
-METHODS: Final = ("nonzero_static", "hash_tensor")

@@ -417,9 +417,3 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     total = nansum(input, dim, keepdim, dtype=dtype)
     n = (input == input).sum(all_dims(input, dim), keepdim)
     return deliver("nanmean", total / n, out)
-
-
-FUNCTIONS: Final = (
-    "std", "var", "std_mean", "var_mean", "prod", "logsumexp", "nansum", "nanmean",
-)  # fmt: skip
-METHODS: Final = ("std", "var", "prod", "logsumexp", "nansum", "nanmean")

@@ -11,7 +11,7 @@ are therefore closed under differentiation.
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, float32
 from ..errors import bad_argument, type_name
@@ -191,7 +191,3 @@ def layer_norm(
         wide = layer_norm_of(input.to(float32), weight, bias, len(rows), float(eps))
         return wide.to(input.dtype)
     return layer_norm_of(input, weight, bias, len(rows), float(eps))
-
-
-FUNCTIONS: Final = ("layer_norm",)
-FUNCTIONAL: Final = ("layer_norm",)

@@ -62,11 +62,17 @@ topk_of = _ordered(
     "topk",
 )
 cummax_of = _ordered(
-    "cummax_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, True), "CummaxBackward0", "cummax",
+    "cummax_of(input | dim)",
+    lambda a, dim: k.cumulative_extreme(a, dim, True),
+    "CummaxBackward0",
+    "cummax",
     keeps=True,
 )
 cummin_of = _ordered(
-    "cummin_of(input | dim)", lambda a, dim: k.cumulative_extreme(a, dim, False), "CumminBackward0", "cummin",
+    "cummin_of(input | dim)",
+    lambda a, dim: k.cumulative_extreme(a, dim, False),
+    "CumminBackward0",
+    "cummin",
     keeps=True,
 )
 cumsum_of = linear(
@@ -231,9 +237,7 @@ later_sums: Any = general(
     public="logcumsumexp",
     batch="aligned",
     input=lambda g, a, dim: earlier_sums(g, conj_of(a), dim),
-    a=lambda g, input, a, out, dim: (
-        g * conj_of(out) - earlier_sums(g, conj_of(a), dim) * conj_of(input)
-    ),
+    a=lambda g, input, a, out, dim: g * conj_of(out) - earlier_sums(g, conj_of(a), dim) * conj_of(input),
 )
 earlier_sums: Any = general(
     "earlier_sums(input, a | dim)",
@@ -242,9 +246,7 @@ earlier_sums: Any = general(
     public="logcumsumexp",
     batch="aligned",
     input=lambda g, a, dim: later_sums(g, conj_of(a), dim),
-    a=lambda g, input, a, out, dim: (
-        conj_of(input) * later_sums(g, conj_of(a), dim) - conj_of(out) * g
-    ),
+    a=lambda g, input, a, out, dim: conj_of(input) * later_sums(g, conj_of(a), dim) - conj_of(out) * g,
 )
 
 
@@ -541,11 +543,3 @@ def diff(
         after, before = input.narrow(d, min(1, input.shape[d]), size - 1), input.narrow(d, 0, size - 1)
         input = after.logical_xor(before) if input.dtype is dtypes.bool_ else after - before
     return deliver("diff", input, out)
-
-
-FUNCTIONS: Final = (
-    "sort", "argsort", "msort", "topk", "cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "diff",
-)  # fmt: skip
-METHODS: Final = FUNCTIONS
-INPLACE: Final = ("cumsum", "cumprod")
-WRITTEN: Final = {"cumsum": "cumsum_written", "cumprod": "cumprod_written"}

@@ -196,7 +196,3 @@ def _bordered(input: Any, amounts: tuple[int, ...], mode: str, n: int) -> Any:
                     f"dimension, but got: padding ({low}, {high}) at dimension {d} of input {list(shape)}"
                 )
     return family[count](input, widths)
-
-
-FUNCTIONS: Final = ("constant_pad_nd",)
-FUNCTIONAL: Final = ("pad",)

@@ -535,12 +535,3 @@ def baddbmm(
 
 def _size(t: Any, dim: int) -> int:
     return int(t.shape[check_dim(dim, t.ndim)])
-
-
-FUNCTIONS: Final = (
-    "outer", "vdot", "inner", "tensordot", "kron", "cross", "addmv", "addr", "addbmm", "baddbmm",
-)  # fmt: skip
-METHODS: Final = tuple(name for name in FUNCTIONS if name != "tensordot")
-INPLACE: Final = ("addmv", "addr", "addbmm", "baddbmm")
-INPLACE_FUNCTIONS: Final = ("addmv",)
-ALIASES: Final = {"ger": "outer"}

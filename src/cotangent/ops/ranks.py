@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -208,7 +208,3 @@ def nanquantile(
         tensor(1.5000)
     """
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation, out, True)
-
-
-FUNCTIONS: Final = ("mode", "nanmedian", "quantile", "nanquantile")
-METHODS: Final = FUNCTIONS

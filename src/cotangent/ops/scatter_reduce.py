@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 from ..errors import check_dim
 from ..kernels import scatter_reduce as k
@@ -120,8 +120,3 @@ def scatter_reduce(
     check_scatter(input, d, index, src)
     found = scatter_reduce_of(input, src, index, d, reduce, include_self)
     return deliver_exact("scatter_reduce", found, out)
-
-
-FUNCTIONS: Final = ("scatter_reduce",)
-METHODS: Final = FUNCTIONS
-INPLACE: Final = FUNCTIONS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from ..errors import check_dim
 from ..kernels import rearrange as k, shape as view_kernels
@@ -188,7 +188,3 @@ def as_strided_scatter(
         as_strided_scatter_of(input, _like(input, src), tuple(size), tuple(stride), start, have),
         out,
     )
-
-
-METHODS: Final = ("select_scatter", "slice_scatter", "diagonal_scatter", "as_strided_scatter")
-FUNCTIONS: Final = METHODS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -147,6 +147,3 @@ def bucketize(
     if boundaries.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     return deliver("bucketize", _found(boundaries, input, out_int32, right, None, None, out), out)
-
-
-FUNCTIONS: Final = ("searchsorted", "bucketize")

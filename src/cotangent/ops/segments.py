@@ -180,6 +180,3 @@ def segment_reduce(
     else:
         found = reduced_at(base, rows, places, 0, name, True).narrow(0, 0, total)
     return found.reshape([*data.shape[:axis], segments, *rest])
-
-
-FUNCTIONS: Final = ("index_reduce", "segment_reduce")

@@ -449,11 +449,3 @@ def sspaddmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1)
         alpha: factor of the product.
     """
     return input * beta + to_sparse(product(mat1, mat2)) * alpha
-
-
-FUNCTIONS: Final = ("smm", "sspaddmm")
-METHODS: Final = (
-    "coalesce", "is_coalesced", "_indices", "_values", "_nnz", "sparse_dim", "dense_dim", "indices", "values",
-    "to_dense", "to_sparse", "to_sparse_coo", "sparse_mask", "smm", "sspaddmm",
-)  # fmt: skip
-ALIASES: Final = {"dsmm": "smm", "hsmm": "smm", "spmm": "smm"}

@@ -202,12 +202,3 @@ def polygamma_in_place(input: Any, n: int) -> Any:
         `input`.
     """
     return input.copy_(polygamma(n, input))
-
-
-FUNCTIONS: Final = (
-    "erf", "erfc", "erfinv", "lgamma", "digamma", "polygamma", "i0", "igamma", "igammac", "nextafter",
-)  # fmt: skip
-METHODS: Final = tuple(name for name in FUNCTIONS if name != "polygamma")
-DUNDERS: Final = {"polygamma": "polygamma_method", "polygamma_": "polygamma_in_place"}
-INPLACE: Final = METHODS
-INPLACE_FUNCTIONS: Final = ("erf", "erfc", "i0")

@@ -270,7 +270,3 @@ def _added(frames: Any, hop: int) -> Any:
     places = (np.arange(count) * hop)[:, None] + np.arange(n)
     zeros = frames.new_zeros((batch, n + hop * (count - 1)))
     return index_add(zeros, 1, constant(places.reshape(-1)), frames.reshape(batch, count * n))
-
-
-FUNCTIONS: Final = ("stft", "istft")
-METHODS: Final = FUNCTIONS

@@ -48,76 +48,67 @@ _ELEMENTWISE_LOCALS: Final = _LOCALS | {"dt", "k"}
 
 
 class Primitive:
-    """One row of the table."""
+    """One row of the table. What a declaration does not say is as the class has it."""
 
-    __slots__ = (
-        "name", "public", "node_name", "kind", "tensors", "lists", "optional", "statics", "defaults",
-        "kernel", "rules", "result", "nout", "is_view", "nondiff_outputs", "tangent", "batch", "infer",
-        "entry", "node_class", "general_class", "raw_rules", "saved", "rounds_in_float", "multi_view",
-        "check", "fixed", "fast", "weighs", "strict", "analytic", "real_is_same", "operator",
-        "takes_real_part", "complex_form", "guard", "reverse", "keeps_scalar", "signatures",
-        "out_check", "cast_error", "writer", "misfit", "store", "sparse_form", "lens",
-    )  # fmt: skip
+    node_name = ""
+    result = SAME
+    nout = 1
+    is_view = False
+    multi_view = False
+    nondiff_outputs: frozenset[int] = frozenset()
+    tangent: Callable[..., Any] | None = None
+    batch: Callable[..., Any] | str | None = None
+    infer: Callable[..., Any] | None = None
+    check: Callable[..., None] | None = None
+    fixed: frozenset[str] = frozenset()
+    weighs: frozenset[str] = frozenset()
+    strict: frozenset[str] = frozenset()
+    analytic = True
+    real_is_same = False
+    takes_real_part = True
+    complex_form: Any = None
+    guard: Callable[..., None] | None = None
+    reverse = False
+    keeps_scalar: str | None = None
+    signatures: tuple[str, ...] = ()
+    out_check: Callable[..., None] | None = None
+    cast_error: Callable[..., Exception] | None = None
+    writer: Callable[..., Any] | None = None
+    store: Callable[..., Any] | None = None
+    sparse_form: Callable[..., Any] | None = None
+    operator: Callable[..., Any] | None = None
+    misfit: str | None = None
+    lens: Callable[..., Any] | None = None
+    rounds_in_float = True
+    node_class: Any = None
+    general_class: Any = None
+    saved: tuple[str, ...] = ()
+    entry: Callable[..., Any]
 
     def __init__(self, signature: str, kernel: Callable[..., Any], kind: str, rules: dict[str, Rule]) -> None:
         name, _, rest = signature.partition("(")
         tensors, _, statics = rest.rstrip(")").partition("|")
-        self.name = name.strip()
-        self.public = self.name
-        self.node_name = ""
+        self.name = self.public = name.strip()
         self.kind = kind
         names = [part.strip() for part in tensors.split(",") if part.strip()]
-        self.tensors: tuple[str, ...] = tuple(part.rstrip("?[]") for part in names)
-        self.lists: frozenset[str] = frozenset(part[:-2] for part in names if part.endswith("[]"))
-        self.optional: frozenset[str] = frozenset(part[:-1] for part in names if part.endswith("?"))
+        self.tensors: tuple[str, ...] = tuple([part.rstrip("?[]") for part in names])
+        self.lists: frozenset[str] = frozenset([part[:-2] for part in names if part.endswith("[]")])
+        self.optional: frozenset[str] = frozenset([part[:-1] for part in names if part.endswith("?")])
         pairs = [part.strip().partition("=") for part in statics.split(",") if part.strip()]
-        self.statics: tuple[str, ...] = tuple(key.strip() for key, _, _ in pairs)
+        self.statics: tuple[str, ...] = tuple([key.strip() for key, _, _ in pairs])
         self.defaults: dict[str, str] = {key.strip(): value.strip() for key, equal, value in pairs if equal}
         self.kernel = kernel
         self.rules = rules
-        self.result = SAME
-        self.nout = 1
-        self.is_view = False
-        self.multi_view = False
-        self.nondiff_outputs: frozenset[int] = frozenset()
-        self.tangent: Callable[..., Any] | None = None
-        self.batch: Callable[..., Any] | str | None = None
-        self.infer: Callable[..., Any] | None = None
-        self.check: Callable[..., None] | None = None
-        self.fixed: frozenset[str] = frozenset()
         self.fast: Any = None if self.statics else kernel
-        self.weighs: frozenset[str] = frozenset()
-        self.strict: frozenset[str] = frozenset()
-        self.analytic = True
-        self.real_is_same = False
-        self.takes_real_part = True
-        self.complex_form: Any = None
-        self.guard: Callable[..., None] | None = None
-        self.reverse = False
-        self.keeps_scalar: str | None = None
-        self.signatures: tuple[str, ...] = ()
-        self.out_check: Callable[..., None] | None = None
-        self.cast_error: Callable[..., Exception] | None = None
-        self.writer: Callable[..., Any] | None = None
-        self.store: Callable[..., Any] | None = None
-        self.sparse_form: Callable[..., Any] | None = None
-        self.operator: Callable[..., Any] | None = None
-        self.misfit: str | None = None
-        self.lens: Callable[..., Any] | None = None
-        self.rounds_in_float = True
-        self.entry: Callable[..., Any]
-        self.node_class: Any = None
-        self.general_class: Any = None
         self.raw_rules: dict[str, Rule] = {}
-        self.saved: tuple[str, ...] = ()
-        taken = (_ELEMENTWISE_LOCALS if kind == "elementwise" else _LOCALS) & {*self.tensors, *self.statics}
+        taken = (_ELEMENTWISE_LOCALS if kind == "elementwise" else _LOCALS).intersection(self.parameters)
         for rule in rules.values():
             taken |= _FIELDS.intersection(rule.__code__.co_varnames[1 : rule.__code__.co_argcount])
         if taken:
             raise TypeError(
                 f"{self.name}: {sorted(taken)} cannot name parameters, generated code uses these names"
             )
-        unknown = set(rules) - set(self.tensors)
+        unknown = rules.keys() - self.tensors
         if unknown:
             raise TypeError(f"{self.name}: rules for {sorted(unknown)}, which are not tensor parameters")
 

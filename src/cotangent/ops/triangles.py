@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from .. import dtypes
 from ..errors import check_dim
@@ -197,8 +197,3 @@ def trace(input: Any) -> Any:
     if input.dtype.category == dtypes.BOOL:
         raise unsupported("trace", input.dtype)
     return trace_of(input)
-
-
-METHODS: Final = ("tril", "triu", "diag", "diag_embed", "diagflat", "trace")
-FUNCTIONS: Final = METHODS
-INPLACE: Final = ("tril", "triu")

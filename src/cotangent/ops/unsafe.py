@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from .split import chunk, split, split_with_sizes
 
@@ -38,7 +38,3 @@ def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple
         (tensor([0]), tensor([1, 2]))
     """
     return tuple(piece.clone() for piece in split_with_sizes(input, split_sizes, dim))
-
-
-FUNCTIONS: Final = ("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes")
-METHODS: Final = FUNCTIONS

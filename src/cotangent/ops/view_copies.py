@@ -173,11 +173,3 @@ def alias_copy(input: Any, *, out: Any = None) -> Any:
         tensor([1, 2])
     """
     return deliver("alias_copy", alias_copied(input), out)
-
-
-FUNCTIONS: Final = (
-    "view_copy", "expand_copy", "permute_copy", "transpose_copy", "t_copy", "squeeze_copy", "unsqueeze_copy",
-    "select_copy", "unfold_copy", "as_strided_copy", "split_copy", "split_with_sizes_copy", "unbind_copy",
-    "narrow_copy", "diagonal_copy", "slice_copy", "alias_copy",
-)  # fmt: skip
-METHODS: Final = ("narrow_copy",)

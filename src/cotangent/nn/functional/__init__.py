@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from ...methods import public
+from ...ops import embedding as _embedding_ops, normalize as _normalize_ops, padding as _padding_ops
 from . import (
     _activation,
     _adaptive,
@@ -43,7 +44,11 @@ _DEFINED_HERE: Final[tuple[ModuleType, ...]] = (
 
 
 def _gather() -> None:
-    found = public("FUNCTIONAL")
+    found = public("FUNCTIONAL") | {
+        "layer_norm": _normalize_ops.layer_norm,
+        "one_hot": _embedding_ops.one_hot,
+        "pad": _padding_ops.pad,
+    }
     for module in _DEFINED_HERE:
         found |= {name: vars(module)[name] for name in module.__all__}
     _scope.update(found)
