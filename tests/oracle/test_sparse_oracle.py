@@ -193,7 +193,22 @@ def test_printed_form(dtype: str) -> None:
     assert texts(cotangent) == texts(torch)
 
 
-@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize("padding", [None, 1])
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_sparse_gradients_of_bags(padding: int | None, mode: str) -> None:
+    def run(xp: Any) -> list[Any]:
+        xp.manual_seed(0)
+        table = xp.nn.EmbeddingBag(6, 3, mode=mode, sparse=True, padding_idx=padding)
+        indices, offsets = xp.tensor([1, 3, 1, 2, 5]), xp.tensor([0, 2, 2])
+        (table(indices, offsets) ** 2).sum().backward()
+        g = table.weight.grad
+        found = [g.layout is xp.sparse_coo, g._indices().tolist(), rounded(g.to_dense(), 5)]
+        table(xp.tensor([[0, 4]])).sum().backward()
+        return [*found, rounded(table.weight.grad.to_dense(), 5)]
+
+    assert run(cotangent) == run(torch)
+
+
 @pytest.mark.parametrize("padding", [None, 1])
 def test_sparse_gradients_of_an_embedding(padding: int | None) -> None:
     def run(xp: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from ..kernels import embedding as k
 from ..kernels.sparse import rows_gradient
 from .arguments import REQUIRED, missing
 from .batching import in_front, one_by_one
-from .sparse import to_dense_of, told_unchecked
+from .sparse import to_dense_of
 from .table import is_tensor, linear
 
 
@@ -87,8 +87,6 @@ def rows(weight: Any, indices: Any, padding_idx: int, scale_grad_by_freq: bool, 
         return embedding_of(weight, indices, padding_idx, scale_grad_by_freq)
     if scale_grad_by_freq and weight.requires_grad:
         raise RuntimeError("embedding_backward: scale_grad_by_freq not supported with sparse gradients")
-    if weight.requires_grad:
-        told_unchecked()
     return embedding_sparse_of(weight, indices, padding_idx)
 
 

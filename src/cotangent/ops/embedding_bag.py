@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import dtypes
 from ..kernels import bags as k
-from .embedding import embedding_of
+from .embedding import rows as rows_of
 from .table import general, is_array, linear
 
 bag_ids: Any = general("bag_ids(indices, offsets | padding, include_last)", k.bag_ids)
@@ -118,7 +118,7 @@ def embedding_bag(
         offsets: where each bag begins, (B,).
         scale_grad_by_freq: whether gradients are divided by how often the index occurs.
         mode: 0 for sums, 1 for means, 2 for maxima.
-        sparse: accepted as in PyTorch; gradients are dense.
+        sparse: whether the gradient of the table is sparse.
         per_sample_weights: factors of the rows, (N,), for sums only.
         include_last_offset: whether the last of `offsets` is where the last bag ends.
         padding_idx: row that counts for nothing, or None.
@@ -140,7 +140,7 @@ def embedding_bag(
     count = offsets.shape[0] - bool(include_last_offset)
     bags = bag_ids(indices, offsets, padding, bool(include_last_offset))
     shown = bag_ids(indices, offsets, -1, bool(include_last_offset))
-    rows = embedding_of(weight, indices, padding, scale_grad_by_freq)
+    rows = rows_of(weight, indices, padding, scale_grad_by_freq, sparse)
     sizes = bag_sizes(bags, count)
     if mode == 2:
         tops = bag_tops(rows, bags, count)

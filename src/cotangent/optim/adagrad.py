@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from ..functions import full_like
-from ..ops.sparse import with_values_of
+from ..ops.sparse import told_unchecked, with_values_of
 from ..size import preserve_format
 from ..tensor import Tensor
 from ._options import check_lr, check_not_negative, refuse_fused_with
@@ -108,6 +108,7 @@ class Adagrad(Stepping):
         state = self.state[parameter]
         lr, eps, _ = self._numbers(group, self._count(state))
         g = (-gradient if group["maximize"] else gradient).coalesce()
+        told_unchecked()  # PyTorch's makes its update with `sparse_coo_tensor`
         state["sum"].add_(g.pow(2))
         root = state["sum"].sparse_mask(g).values().sqrt_().add_(eps)
         parameter.add_(with_values_of(g, g.values() / root), alpha=-lr)

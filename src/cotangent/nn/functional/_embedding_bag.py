@@ -38,7 +38,7 @@ def embedding_bag(
         norm_type: p of the norm.
         scale_grad_by_freq: whether gradients are divided by how often the index occurs in `input`.
         mode: "sum", "mean" or "max".
-        sparse: accepted as in PyTorch; gradients are dense.
+        sparse: whether the gradient of the table is sparse.
         per_sample_weights: factors of the rows, of the shape of `input`, for sums only.
         include_last_offset: whether the last of `offsets` is where the last bag ends.
         padding_idx: row that counts for nothing, or None.
