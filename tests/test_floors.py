@@ -73,6 +73,7 @@ FLOORS = {
     "serialization": 5,
     "backends": 5,
     "distributed": 5,
+    "futures": 5,
     "multiprocessing": 5,
     "amp": 5,
     "accelerator": 5,

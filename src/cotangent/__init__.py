@@ -60,8 +60,8 @@ compile = _callable_module("cotangent.compile")
 _MODULES = frozenset(
     (
         "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
-        "func", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler", "serialization", "sparse",
-        "special", "signal", "storage", "utils",
+        "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
+        "serialization", "sparse", "special", "signal", "storage", "utils",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.

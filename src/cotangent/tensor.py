@@ -508,6 +508,8 @@ class Tensor(TensorBase):
         try:
             grad_fn: Any = self.grad_fn
             name = None if grad_fn is None else type(grad_fn).__name__
+            if name == "CppFunction":
+                name = grad_fn.name().rpartition("::")[2]
         except RuntimeError:  # a view whose history an in-place write has made unusable
             grad_fn, name = self._view, "Invalid"
         data = self._data

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import PROJECT, RunPython
+from running import RunPython
 
 import cotangent as torch
 from cotangent.distributed import HashStore, PrefixStore, TCPStore
 from cotangent.distributed.store import DistNetworkError, DistStoreError, FileStore
-
-PROGRAMS = str(PROJECT / "tests/distributed/programs.py")
-
-
-@pytest.fixture
-def ranks(run_python: RunPython, tmp_path: Path) -> Any:
-    """Runs a program on several ranks through the launcher; gives what each returned."""
-
-    def run(name: str, size: int, status: int = 0, *options: str) -> list[Any]:
-        result = run_python(
-            "-m", "cotangent.distributed.run", "--standalone", f"--nproc-per-node={size}", *options,
-            PROGRAMS, name, str(tmp_path),
-        )  # fmt: skip
-        assert result.returncode == status, result.stderr
-        files = [tmp_path / f"{rank}.json" for rank in range(size)]
-        return [json.loads(file.read_text()) if file.exists() else None for file in files]
-
-    return run
 
 
 def test_collectives(ranks: Any) -> None:
@@ -99,8 +80,8 @@ def test_a_rank_that_is_late_is_named(ranks: Any) -> None:
 def test_the_launcher_starts_again(run_python: RunPython, tmp_path: Path) -> None:
     script = tmp_path / "flaky.py"
     script.write_text(
-        "import os, sys\nprint(os.environ['RANK'], os.environ['WORLD_SIZE'],"
-        " os.environ['TORCHELASTIC_RESTART_COUNT'], flush=True)\nsys.exit(3 if"
+        "import os, sys\nnames = 'RANK', 'WORLD_SIZE', 'TORCHELASTIC_RESTART_COUNT'\n"
+        "os.write(1, (' '.join(os.environ[name] for name in names) + '\\n').encode())\nsys.exit(3 if"
         " os.environ['TORCHELASTIC_RESTART_COUNT'] == '0' and os.environ['RANK'] == '1' else 0)\n"
     )
     arguments = ("-m", "cotangent.distributed.run", "--standalone", "--nproc_per_node=2")

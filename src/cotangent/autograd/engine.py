@@ -95,7 +95,7 @@ def run(
                 grads[root] = t._data if held is None else held + t._data
             _fast(order, leaves, grads, keep)
             return []
-        modes.run = _Careful(order, leaves, keep, not arrays, inputs, accumulate)
+        modes.run = Careful(order, leaves, keep, not arrays, inputs, accumulate)
         return modes.run.run(roots, cotangents)  # type: ignore[no-any-return]
     finally:
         reset_errors(token)
@@ -243,7 +243,7 @@ def _contributions(order: list[Node], leaves: list[Node]) -> dict[Node, int]:
     return pending
 
 
-class _Careful:
+class Careful:
     """One run of the careful loop."""
 
     def __init__(
@@ -423,7 +423,7 @@ class _Careful:
         # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they
         # saved is freed.
         ends = not any(edge is not None and self.needs(edge) for edge in node.edges)
-        gs = _cotangents(node, g)
+        gs = cotangents_of(node, g)
         if not ends:
             self.capture_all(node, gs)  # before the hooks, as PyTorch has it for nodes inside the run
         gs = self.all_tensor_hooks(node, gs)
@@ -456,7 +456,7 @@ class _Careful:
     def passed(self, node: Any, g: Any) -> None:
         """Pass by a node on no way to a wanted input: only the hooks of its tensor see the cotangent."""
         if g is not None and node.__class__ is not Port:
-            self.all_tensor_hooks(node, _cotangents(node, g))
+            self.all_tensor_hooks(node, cotangents_of(node, g))
         self.spent(node.edges)
 
     def all_tensor_hooks(self, node: Any, gs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -510,7 +510,7 @@ def _whole(node: Any) -> Any:
     return node.parent if node.__class__ is Port else node
 
 
-def _cotangents(node: Any, g: Any) -> tuple[Any, ...]:
+def cotangents_of(node: Any, g: Any) -> tuple[Any, ...]:
     """The cotangents of all outputs of `node` from what is pending for it."""
     if node.nout == 1:
         return (g,)

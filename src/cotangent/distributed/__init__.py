@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import Any
 
 from .. import lazy
-from . import gloo as _gloo, optim
+from . import gloo as _gloo
 from .collectives import (
     P2POp,
     ReduceOp,
@@ -66,6 +68,14 @@ from .store import (
 )
 
 run = lazy.module("cotangent.distributed.run")
+# Modules that are imported when they are first asked for.
+_MODULES = frozenset(("autograd", "optim", "rpc"))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class GroupMember:

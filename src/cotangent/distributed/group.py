@@ -132,7 +132,7 @@ class ProcessGroup:
         self._link: Gloo | None = None
         self._lane = _Lane()
         if rank >= 0:
-            interface = os.environ.get("GLOO_SOCKET_ADDRESS") or _own_address(store)
+            interface = os.environ.get("GLOO_SOCKET_ADDRESS") or own_address(store)
             self._link = Gloo(store, rank, len(ranks), timeout, interface)
 
     @property
@@ -177,7 +177,7 @@ class ProcessGroup:
             self._link = None
 
 
-def _own_address(store: Store) -> str:
+def own_address(store: Store) -> str:
     """The address that the others reach this process at: the one by which it reaches the store."""
     while isinstance(store, PrefixStore):
         store = store.underlying_store
@@ -270,7 +270,7 @@ def init_process_group(
         raise AssertionError("Cannot specify both init_method and store.")
     limit = DEFAULT_TIMEOUT if timeout is None else timeout
     if store is None:
-        store, rank, world_size = _met(init_method or "env://", rank, world_size, limit)
+        store, rank, world_size = met(init_method or "env://", rank, world_size, limit)
     elif world_size <= 0 or rank < 0:
         raise AssertionError("world_size must be positive and rank non-negative if using store")
     store.set_timeout(limit)
@@ -280,7 +280,7 @@ def init_process_group(
     _Here.groups.add(group)
 
 
-def _met(method: str, rank: int, world_size: int, timeout: timedelta) -> tuple[Store, int, int]:
+def met(method: str, rank: int, world_size: int, timeout: timedelta) -> tuple[Store, int, int]:
     """The store that a method names, with the rank and the number of processes."""
     url = urlparse(method)
     query = {key: values[0] for key, values in parse_qs(url.query).items()}

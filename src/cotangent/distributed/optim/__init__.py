@@ -1,5 +1,6 @@
-"""Optimizers whose state is split over processes: `torch.distributed.optim`."""
+"""Optimizers of parameters, or with state, on several processes: `torch.distributed.optim`."""
 
+from .optimizer import DistributedOptimizer
 from .zero import ZeroRedundancyOptimizer
 
-__all__ = ["ZeroRedundancyOptimizer"]
+__all__ = ["DistributedOptimizer", "ZeroRedundancyOptimizer"]
