@@ -2,9 +2,9 @@
 
     python -m cotangent examples/rpc/lstm.py
 
-The embedding and the decoder, large and rarely touched, stay on the parameter server; the trainer has the LSTM.
-Every step calls the server twice inside one distributed autograd context. The program then trains the same model
-in one process, to compare.
+The embedding and the decoder, large and rarely touched, stay on the parameter server; the trainer has the
+LSTM. Every step calls the server twice inside one distributed autograd context. The program then trains the
+same model in one process, to compare.
 """
 
 import socket

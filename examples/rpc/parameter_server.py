@@ -2,9 +2,9 @@
 
     python -m cotangent examples/rpc/parameter_server.py
 
-Each trainer sends its gradients and waits for the parameters of the next step. `async_execution` lets the server
-answer all of them at once, when the last gradient of a step is in, without a thread that waits. The averaged
-step equals one of a single process on all the data, which the program runs afterwards to compare.
+Each trainer sends its gradients and waits for the parameters of the next step. `async_execution` lets the
+server answer all of them at once, when the last gradient of a step is in, without a thread that waits. The
+averaged step equals one of a single process on all the data, which the program runs afterwards to compare.
 """
 
 import socket

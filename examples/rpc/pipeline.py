@@ -39,7 +39,7 @@ class Part:
         self.module = make_part(number)
 
     def forward(self, x):
-        """Takes and gives references, so that activations go from worker to worker and not through the trainer."""
+        """Takes a reference, so that activations go from worker to worker and not through the trainer."""
         return self.module(x.to_here())
 
     def parameter_rrefs(self):
