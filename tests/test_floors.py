@@ -69,6 +69,7 @@ FLOORS = {
     "optim": 5,
     "utils": 5,
     "namespaces": 5,
+    "_C": 5,
     "profiler": 5,
     "serialization": 5,
     "backends": 5,

@@ -15,12 +15,15 @@ from typing import Any
 
 DATA = Path(__file__).resolve().parent / "data"
 # Which modules hold programs, and the file with what PyTorch says to each.
-SOURCES = {
-    "autograd": ("graph_programs", "view_programs", "mode_programs", "custom_programs", "check_programs"),
+SOURCES: dict[str, tuple[str, ...]] = {
+    "autograd": (
+        "graph_programs", "view_programs", "mode_programs", "custom_programs", "check_programs",
+        "engine_programs",
+    ),
     "nn": ("nn_programs", "hook_programs", "init_programs", "image_programs"),
     "optim": ("optim_programs", "schedule_programs"),
     "utils": ("data_programs",),
-}
+}  # fmt: skip
 
 Program = Callable[[Any, "Say"], None]
 _NUMBER = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+)(?:e[-+]?\d+)?")

@@ -1,4 +1,4 @@
-"""Records what the programs of tests/nn, tests/optim and tests/utils say under PyTorch, into tests/data.
+"""Records what the programs of tests/autograd, nn, optim and utils say under PyTorch, into tests/data.
 
 Run with an interpreter that has PyTorch 2.13 (the ``oracle`` extra): ``python tools/record_told.py``.
 ``--show NAME`` prints what one program says, without writing.
@@ -23,9 +23,12 @@ def main() -> None:
     """Writes the files, or shows one program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--show", help="name of a program")
-    wanted = parser.parse_args().show
+    parser.add_argument("areas", nargs="*", help="record these areas only")
+    arguments = parser.parse_args()
+    wanted = arguments.show
     torch.set_num_threads(1)
-    for area, modules in SOURCES.items():
+    for area in arguments.areas or SOURCES:
+        modules = SOURCES[area]
         sys.path.insert(0, str(ROOT / "tests" / area))
         lines = {}
         for module in modules:

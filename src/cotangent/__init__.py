@@ -59,7 +59,7 @@ compile = _callable_module("cotangent.compile")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
-        "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
+        "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
         "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
         "serialization", "sparse", "special", "signal", "storage", "utils",
     )

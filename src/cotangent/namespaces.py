@@ -6,6 +6,7 @@ floors (gradcheck needs tensors), so the names are entered here, from above.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 from . import autograd, lazy
 from .autograd import anomaly, function, graph, modes
 from .autograd.api import BATCHED_GRAD, backward, grad
+from .autograd.recorded import SavedTensor
 from .autograd.variable import Variable
 from .ops.table import emitter
 
@@ -74,6 +76,14 @@ def fill_autograd() -> None:
         "function": function,
         "enforce_grad_layout_policy": modes.enforce_grad_layout_policy,
         "set_multithreading_enabled": modes.set_multithreading_enabled,
+        "is_multithreading_enabled": modes.is_multithreading_enabled,
+        "_force_original_view_tracking": modes._force_original_view_tracking,
+        "is_view_replay_enabled": modes.is_view_replay_enabled,
+        "grad_mode": modes,
+        "anomaly_mode": anomaly,
+        "SavedTensor": SavedTensor,
+        "kineto_available": lambda: False,
+        "torch": sys.modules[__name__.rpartition(".")[0]],
     }
     for name, value in names.items():
         setattr(autograd, name, value)

@@ -238,15 +238,20 @@ class Tensor(TensorBase):
     @property
     def is_leaf(self) -> bool:
         """Whether the tensor was made by the user rather than by a recorded operation."""
-        return self.grad_fn is None
+        return self._node is None and self.grad_fn is None
 
     @property
     def grad_fn(self) -> Node | None:
         """The node that made this tensor; None for leaves."""
         if self._node is None and (self._view is None or not self._view.stale):
             return None
-        node = edge_of(self)
-        return node.parent if node.__class__ is Port else node
+        node: Any = edge_of(self)
+        if node.__class__ is Port:
+            node.parent.note(node.output, self)
+            node = node.parent
+        elif node is not None:
+            node.note(0, self)
+        return node  # type: ignore[no-any-return]
 
     @property
     def output_nr(self) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from .engine import run
 from .modes import made as computed, modes, no_grad
 from .node import Node, accumulator_of
 from .notes import annotate, recorded_at
+from .recorded import port_of
 from .views import edge_of
 
+_SCALAR = "grad can be implicitly created only for scalar outputs"
 _CREATE_GRAPH: str = (
     "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
     "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to "
@@ -28,6 +31,23 @@ def _many(value: Any) -> tuple[Any, ...]:
     return (value,) if isinstance(value, TensorBase) or hasattr(value, "node") else tuple(value)
 
 
+def node_of(t: Any) -> Any:
+    """The node that collects the cotangent of a tensor, or of an output given as a GradientEdge."""
+    if isinstance(t, TensorBase):
+        return edge_of(t) or accumulator_of(t)
+    return t.node if t.node.nout == 1 else port_of(t.node, t.output_nr)
+
+
+def _like(t: Any) -> Any:
+    """A tensor, or what is known of the output that a GradientEdge names: either has `shape` and `dtype`."""
+    if isinstance(t, TensorBase):
+        return t
+    known = t.node._input_metadata[t.output_nr]
+    if known is None:
+        raise RuntimeError("nobody has looked at this output's tensor: its shape is not known")
+    return known
+
+
 def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
     """One cotangent per output: the given ones, checked, or ones for scalars."""
     made: list[Any] = []
@@ -35,11 +55,15 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
         if g is None:
             if not isinstance(out, TensorBase) and not hasattr(out, "node"):
                 raise AssertionError("Expected output to be a torch.Tensor")
-            if not out.requires_grad:
+            if not isinstance(out, TensorBase):
+                made.append(_ones(_like(out)))
+                continue
+            if not out.requires_grad:  # type: ignore[attr-defined]
                 made.append(None)
                 continue
+            out = cast(Any, out)
             if out.numel() != 1:
-                error = RuntimeError("grad can be implicitly created only for scalar outputs")
+                error = RuntimeError(_SCALAR)
                 annotate(error, "scalar", recorded=recorded_at(out._node))
                 raise error
             if out.dtype.is_complex:
@@ -56,11 +80,18 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
             raise TypeError(
                 f"gradients can be either Tensors or None, but got {type(g).__name__}"
             )
-        check_cotangent(i, g, out)
+        check_cotangent(i, g, _like(out))
         made.append(g)
     if len(given) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(given)} gradients")
     return made
+
+
+def _ones(like: Any) -> Any:
+    """The cotangent of one number that nobody gave a cotangent."""
+    if math.prod(like.shape) != 1:
+        raise RuntimeError(_SCALAR)
+    return computed(np.ones(tuple(like.shape), like.dtype.np))
 
 
 def check_cotangent(i: int, g: Any, out: Any) -> None:
@@ -80,14 +111,17 @@ def check_cotangent(i: int, g: Any, out: Any) -> None:
 def _roots(outputs: Sequence[Any], cotangents: list[Any]) -> tuple[list[Node], list[Any]]:
     nodes, grads = [], []
     for i, (out, g) in enumerate(zip(outputs, cotangents, strict=True)):
-        node = out.node if hasattr(out, "node") else edge_of(out) if out.requires_grad else None
+        node = None
+        if not isinstance(out, TensorBase) or out.requires_grad:  # type: ignore[attr-defined]
+            node = node_of(out)
         if node is None:
             error = RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
             off = modes.switched_off if modes.grad is None else None
             annotate(error, "nograph" if off is None else "off", off=off)
             raise error
-        if g.dtype is not out.dtype:
-            g = TABLE["cast"].entry(g, out.dtype.np)
+        like = _like(out)
+        if g.dtype is not like.dtype:
+            g = TABLE["cast"].entry(g, like.dtype.np)
         nodes.append(node)
         grads.append(g)
     return nodes, grads
@@ -151,11 +185,12 @@ def backward(
     if targets is not None:
         ends = []
         for t in targets:
-            if not t.requires_grad:
-                raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-            if not hasattr(t, "node") and not t.is_leaf and not t._retains:
-                t.retain_grad()
-            ends.append(edge_of(t) or accumulator_of(t))
+            if isinstance(t, TensorBase):
+                if not t.requires_grad:  # type: ignore[attr-defined]
+                    raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+                if not t.is_leaf and not t._retains:  # type: ignore[attr-defined]
+                    t.retain_grad()  # type: ignore[attr-defined]
+            ends.append(node_of(t))
     run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends)
 
 
@@ -222,12 +257,14 @@ def grad(
     for t in ins:
         if isinstance(t, TensorBase) and not t.requires_grad:  # type: ignore[attr-defined]
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-        ends.append(t.node if hasattr(t, "node") else edge_of(t) or accumulator_of(t))
+        ends.append(node_of(t))
     results = run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends, accumulate=False)
     for i, g in enumerate(results):
         if g is not None:
             continue
         if materialize_grads:
+            if not isinstance(ins[i], TensorBase):
+                raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
             with no_grad():
                 results[i] = TABLE["zeros_like"].entry(ins[i])
             results[i]._req = create_graph

@@ -76,17 +76,26 @@ class GivenCell(InferenceCell):
     """Version cell of a tensor that got the memory of one made in inference mode: it does count writes."""
 
 
+class NumberCell(list[Any]):
+    """Version cell of the 0-d tensors that stand for Python's numbers: nobody writes to those."""
+
+
+NUMBER: Final = NumberCell((0, None))
+
+
 class _Active:
     """How many threads are in inference mode; read on every unrecorded operation, so a plain attribute.
 
     `ever` says whether any was, or an integer was given a history: only then are there such tensors.
+    `keeping` counts the blocks in which what is saved for backward may be written (see keeping.py).
     """
 
-    __slots__ = ("inference", "ever")
+    __slots__ = ("inference", "ever", "keeping")
 
     def __init__(self) -> None:
         self.inference = 0
         self.ever = False
+        self.keeping = 0
 
 
 active: Final = _Active()
@@ -100,6 +109,13 @@ def wrap(data: Any) -> Any:
     t._node = None
     t._vc = None
     t._view = None
+    return t
+
+
+def stand_in(data: Any) -> Any:
+    """A tensor that stands for a Python number."""
+    t = wrap(data)
+    t._vc = NUMBER
     return t
 
 

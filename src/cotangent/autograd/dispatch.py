@@ -29,9 +29,9 @@ from .base import (
     from_inference,
     new,
     recorded_integers,
+    stand_in,
     version_of,
     world,
-    wrap,
 )
 from .extras import after_record
 from .modes import modes
@@ -269,7 +269,7 @@ def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[t
         if not isinstance(value, TensorBase):
             if not isinstance(value, OPERAND):
                 _check_tensor(op, name, value)
-            value = wrap(
+            value = stand_in(
                 number_array(value, dtypes.float32 if narrow and op.keeps_scalar == name else compute)
             )
         wrapped.append(value)

@@ -24,7 +24,7 @@ from ..kernels.sized import LARGE, RULES, large
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.kernel_writes import KERNELS
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays, on_symbols
-from .base import InferenceCell, active, as_array, is_tensor, new, singular, world
+from .base import InferenceCell, active, as_array, is_tensor, new, singular, stand_in, world
 from .dispatch import dispatch, finish, is_output, operate, served_by
 from .extras import after_record
 from .modes import made, modes
@@ -58,10 +58,7 @@ def _number(value: Any, d: Any) -> Any:
         data = np.asarray(float(value), d)
     except OverflowError:
         return value
-    t = new(world.Tensor)
-    t._data = data
-    t._req = False
-    t._node = t._vc = t._view = None
+    t = stand_in(data)
     if value:
         pool = _POOL32 if d is _F32 else _POOL64
         if len(pool) >= 4096:
@@ -73,11 +70,7 @@ def _number(value: Any, d: Any) -> Any:
 def _integer(value: Any, d: Any) -> Any:
     if value.__class__ is not int or d.kind == "b":
         return value  # the result has another dtype
-    t = new(world.Tensor)
-    t._data = np.asarray(value, d)
-    t._req = False
-    t._node = t._vc = t._view = None
-    return t
+    return stand_in(np.asarray(value, d))
 
 
 def quick_dtypes(op: Primitive) -> frozenset[Any]:

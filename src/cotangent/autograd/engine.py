@@ -15,6 +15,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +27,9 @@ from .anomaly import watched
 from .base import InferenceCell, TensorBase, as_array, cell_of, count, wrap
 from .inplace import write
 from .modes import made, modes, next_task, set_recording
-from .node import FREED_TEXT, AccumulateGrad, Node, Port
+from .node import ACCUMULATE, FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, recorded_at
+from .running import DEEPEST, call_back, in_thread
 from .views import inference_write, mark_stale
 
 _SEQ: Final = operator.attrgetter("seq")
@@ -78,13 +80,23 @@ def run(
     Returns:
         for `accumulate=False` the cotangent of each input, None where none arrived.
     """
+    if modes.depth >= DEEPEST:
+        return in_thread(  # type: ignore[no-any-return]
+            partial(
+                run, roots, cotangents, keep=keep, create_graph=create_graph, inputs=inputs,
+                accumulate=accumulate
+            )
+        )
     order, leaves, careful = collect(roots)
     arrays = not create_graph and all(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
     before, inside, outer, task, given = modes.grad, modes.inside, modes.run, modes.task, modes.given
+    was = modes.node, modes.keep, modes.callbacks, modes.extras.saved_hooks
     modes.given = tuple(cotangents)
     modes.task = next_task() if inputs is None else -next_task()
+    modes.node, modes.keep, modes.callbacks, modes.extras.saved_hooks = None, keep, None, was[3][:]
+    modes.depth += 1
     set_recording(create_graph)
     token = set_errors(QUIET)
     try:
@@ -94,13 +106,19 @@ def run(
                 held = grads.get(root)
                 grads[root] = t._data if held is None else held + t._data
             _fast(order, leaves, grads, keep)
-            return []
-        modes.run = Careful(order, leaves, keep, not arrays, inputs, accumulate)
-        return modes.run.run(roots, cotangents)  # type: ignore[no-any-return]
+            found: list[Any] = []
+        else:
+            modes.run = Careful(order, leaves, keep, not arrays, inputs, accumulate)
+            found = modes.run.run(roots, cotangents)
+        if modes.callbacks:
+            call_back()
+        return found
     finally:
         reset_errors(token)
+        modes.node, modes.keep, modes.callbacks, modes.extras.saved_hooks = was
         modes.grad, modes.inside, modes.run, modes.task = before, inside, outer, task
         modes.given = given
+        modes.depth -= 1
 
 
 def run_scalar(root: Node, data: Any, keep: bool) -> bool:
@@ -114,19 +132,21 @@ def run_scalar(root: Node, data: Any, keep: bool) -> bool:
     Returns:
         False, with nothing done, if the run needs the careful loop.
     """
-    if modes.extras.anomaly or root is None:
+    if modes.extras.anomaly or root is None or modes.task:
         return False
     order, leaves, careful = collect((root,))
     if careful:
         return False
-    before, task = modes.grad, modes.task
-    modes.grad, modes.task = None, next_task()
+    before = modes.grad
+    modes.grad, modes.task, modes.keep = None, next_task(), keep
     token = set_errors(QUIET)
     try:
         _fast(order, leaves, {root: np.ones(data.shape, data.dtype)}, keep)
+        if modes.callbacks:
+            call_back()
     finally:
         reset_errors(token)
-        modes.grad, modes.task = before, task
+        modes.grad, modes.task, modes.callbacks = before, 0, None
     return True
 
 
@@ -211,6 +231,19 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
 
 
+def accumulate_tensor(leaf: Any, g: Any) -> None:
+    """Add the Tensor `g` to `leaf.grad`, as a recorded operation."""
+    if leaf._grad is None:
+        leaf._grad = TABLE["clone_for_grad"].entry(g)
+    elif modes.tracer is not None and modes.grad is None and not leaf._grad._level:
+        write(TABLE["add"], (leaf._grad, g), (1,))
+    else:
+        leaf._grad = TABLE["add"].entry(leaf._grad, g)
+
+
+ACCUMULATE.append(accumulate_tensor)
+
+
 def _alone(view: Any) -> bool:
     """Whether a view is all of an array in its order of memory, which nothing else refers to."""
     base = view.base
@@ -257,6 +290,7 @@ class Careful:
     ) -> None:
         self.order = order
         self.pending = _contributions(order, leaves)
+        self.entering = dict(self.pending)
         self.keep = keep
         self.tensors = tensors
         self.accumulate = accumulate
@@ -344,7 +378,8 @@ class Careful:
         """Run the hooks of the tensor that is output `output` of `node` on its cotangent, even on none."""
         if hooks is None:
             return g
-        for hook in list(hooks.tensor.get(output, {}).values()):
+        given = hooks.tensor.get(output)
+        for hook in () if given is None else given.all():
             result = hook(self.shown(g))
             if result is not None:
                 if not isinstance(result, TensorBase):
@@ -372,6 +407,7 @@ class Careful:
         g = self.grads.pop(node, None)
         if not self.needs(node):
             return
+        modes.node = node
         hooks = node.hooks
         g = self.tensor_hooks(node, hooks, 0, g)
         self.capture(node, g)
@@ -382,21 +418,17 @@ class Careful:
         variable = node.variable
         if not self.tensors:
             accumulate_array(variable, g)
-        elif variable._grad is None:
-            variable._grad = TABLE["clone_for_grad"].entry(g)
-        elif modes.tracer is not None and modes.grad is None and not variable._grad._level:
-            write(TABLE["add"], (variable._grad, g), (1,))
         else:
-            variable._grad = TABLE["add"].entry(variable._grad, g)
+            accumulate_tensor(variable, g)
         if hooks is not None:
-            for hook in list(hooks.post.values()):
-                hook((), (self.shown(g),))
             for hook in list(hooks.after_accumulate.values()):
                 returned = hook(variable)
                 if isinstance(returned, TensorBase):
                     raise RuntimeError("Tensor post accumulate grad hooks should return None.")
                 if returned is not None:
                     raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
+            for hook in list(hooks.post.values()):
+                hook((), (self.shown(g),))
 
     def prehooks(self, hooks: Any, gs: tuple[Any, ...]) -> tuple[Any, ...]:
         """Run a node's prehooks on the cotangents of its outputs."""
@@ -419,6 +451,7 @@ class Careful:
         if node.__class__ is Port:
             self.port(node, g)
             return
+        modes.node = node
         hooks = node.hooks
         # Tensors to accumulate into are run, though their results go nowhere, as PyTorch does: what they
         # saved is freed.
@@ -442,6 +475,7 @@ class Careful:
         except Exception as error:
             explain(error, node)
             raise
+        hooks = node.hooks  # what was saved may have been unpacked by code that hooks this node
         if hooks is not None and hooks.post:
             values = self.posthooks(hooks, values, gs)
         if not self.keep:

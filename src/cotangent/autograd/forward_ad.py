@@ -21,7 +21,7 @@ from ..config import settings
 from ..func.dual import JvpLevel
 from ..printing import tensor_text
 from .base import cell_of
-from .modes import Decorator
+from .modes import Decorator, modes
 
 __all__ = [
     "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual",
@@ -35,6 +35,9 @@ class _DualLevel(JvpLevel):
 
     def __init__(self) -> None:
         self.made: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+    def tangent(self, value: Any) -> Any:
+        return super().tangent(value) if modes.tangents else None
 
     def run(self, op: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         result = super().run(op, tensors, statics)
@@ -79,6 +82,44 @@ class _Open:
 
 
 _open: Final = _Open()
+_current_level = -1  # PyTorch's name for the number of the open level: 0, or -1 where none is
+
+
+def _is_fwd_grad_enabled() -> bool:
+    """Whether operations in this thread compute tangents."""
+    return modes.tangents
+
+
+class _set_fwd_grad_enabled(Decorator):
+    """Switch the computing of tangents on or off, at once as a function or for a block.
+
+    Args:
+        mode: whether tangents are computed.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.autograd import forward_ad
+        >>> with forward_ad.dual_level(), forward_ad._set_fwd_grad_enabled(False):
+        ...     x = forward_ad.make_dual(torch.tensor([3.0]), torch.tensor([1.0]))
+        ...     forward_ad.unpack_dual(x * x).tangent is None
+        True
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+        self._before = modes.tangents
+        modes.tangents = mode
+
+    def clone(self) -> _set_fwd_grad_enabled:
+        return type(self)(self.mode)
+
+    def __enter__(self) -> None:
+        modes.tangents = self.mode
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        modes.tangents = self._before
 
 
 def enter_dual_level() -> int:
@@ -96,9 +137,11 @@ def enter_dual_level() -> int:
         0
         >>> forward_ad.exit_dual_level()
     """
+    global _current_level
     if _open.level is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     _open.level = _DualLevel().__enter__()
+    _current_level = 0
     return 0
 
 
@@ -116,8 +159,8 @@ def exit_dual_level(*, level: int | None = None) -> None:
         >>> level = forward_ad.enter_dual_level()
         >>> forward_ad.exit_dual_level(level=level)
     """
-    current = -1 if _open.level is None else 0
-    if level is not None and level != current:
+    global _current_level
+    if level is not None and level != _current_level:
         raise RuntimeError(
             "Trying to exit a forward AD level that was not the last one that was created. This is not "
             "supported."
@@ -125,6 +168,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     if _open.level is None:
         raise RuntimeError("Dual level must be a positive number.")
     closed, _open.level = _open.level, None
+    _current_level = -1
     closed.__exit__()
 
 

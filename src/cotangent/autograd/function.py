@@ -20,8 +20,9 @@ from .base import TensorBase, cell_of, is_tensor, version_of, wrap
 from .dispatch import owner_of
 from .extras import after_record
 from .modes import modes, no_grad
-from .node import FREED_TEXT, Node, Port, next_seq
-from .recorded import Packed, alias, port_of
+from .node import FREED, FREED_TEXT, Node, Port, next_seq
+from .recorded import Packed, alias, handle_on, port_of
+from .refusing import refusing
 from .stale import stale_value
 from .views import CUSTOM, View, edge_of, rebase
 from .where import here
@@ -103,7 +104,13 @@ class BackwardCFunction(Node, FunctionCtx):
             return self.to_save
         return tuple(self._unpacked(i, entry) for i, entry in enumerate(self._saved))
 
-    saved_variables = saved_tensors
+    @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """Old name of `saved_tensors`."""
+        warnings.warn(
+            "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
+        )
+        return self.saved_tensors
 
     def _unpacked(self, index: int, entry: Any) -> Any:
         if entry is None:
@@ -119,6 +126,34 @@ class BackwardCFunction(Node, FunctionCtx):
             return t if not t._req else alias(t, None)
         return t if t._req and edge_of(t) is edge else alias(t, edge)
 
+    def kept(self, index: int, _: None) -> Any:
+        """What is kept of tensor number `index`, as it is; FREED once it is gone."""
+        if self._saved is None:
+            return FREED
+        entry = self._saved[index]
+        return None if entry is None else entry[0]
+
+    def saved(self, index: int, _: bool) -> Any:
+        """Saved tensor number `index`."""
+        return self.saved_tensors[index]
+
+    def pack(self, field: int, pack_hook: Any, unpack_hook: Any, index: int | None = None) -> None:
+        """Put saved tensor number `field` through a pack hook."""
+        entries = list(self._saved)
+        if entries[field] is None:
+            return
+        self._hooks()  # what unpacks may register some: such a node is run with care
+        t, _, *source = entries[field]
+        entries[field] = (Packed(t, pack_hook, unpack_hook), 0, *source)
+        self._saved = tuple(entries)
+
+    @property
+    def _raw_saved_tensors(self) -> tuple[Any, ...]:
+        """Handles on the saved tensors."""
+        if self._saved is None:
+            raise RuntimeError(FREED_TEXT)
+        return tuple(handle_on(self, i) for i in range(len(self._saved)))
+
     def release(self) -> None:
         self._saved = None
         self.to_save = None
@@ -133,7 +168,11 @@ class BackwardCFunction(Node, FunctionCtx):
             for i, kind in enumerate(self._outputs):
                 if shown[i] is None and kind is not None:
                     shown[i] = wrap(np.zeros(*kind))
-        result = self._user_backward()(self, *shown)
+        before, modes.node = modes.node, self
+        try:
+            result = self._user_backward()(self, *shown)
+        finally:
+            modes.node = before
         return self._checked(result if isinstance(result, (tuple, list)) else (result,), tensors)
 
     def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
@@ -456,6 +495,9 @@ def _alias_view(t: Any, cls: Any, node: Any) -> Any:
     return out
 
 
+_TWICE = "trying to differentiate twice a function that was marked with @once_differentiable"
+
+
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a backward whose result cannot be differentiated again.
 
@@ -473,41 +515,19 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         if modes.grad is None or not any(isinstance(a, TensorBase) and a._req for a in args):
             return outputs
         many = isinstance(outputs, tuple)
-        refused = DelayedError(
-            "trying to differentiate twice a function that was marked with @once_differentiable"
-        )
-        results = [
-            _refusing(refused, o) if isinstance(o, TensorBase) else o
-            for o in (outputs if many else (outputs,))
-        ]
-        return tuple(results) if many else results[0]
+        # Leaves that require a gradient: only from such does anything get a history.
+        leaves = [_variable(o) if isinstance(o, TensorBase) else o for o in (outputs if many else (outputs,))]
+        results = refusing(_TWICE, tuple(leaves))
+        return results if many else results[0]
 
     return wrapper
 
 
-class DelayedError(Node):
-    """A node that raises when it is run."""
-
-    __slots__ = ("text",)
-    __module__ = "builtins"
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.edges = ()
-        self.seq = next_seq()
-        self.code, self.lasti = here()
-        self.hooks = None
-        self.fit = None
-
-    def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
-        raise RuntimeError(self.text)
-
-    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
-        raise RuntimeError(self.text)
-
-
-def _refusing(node: DelayedError, t: Any) -> Any:
-    return alias(t, node)
+def _variable(t: Any) -> Any:
+    """The same memory as a leaf that requires a gradient."""
+    leaf = alias(t, None)
+    leaf._req = True
+    return leaf
 
 
 InplaceFunction = Function

@@ -6,13 +6,39 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 from typing import Any, NamedTuple
 
-from .base import TensorBase, cell_of
+from .base import InferenceCell, TensorBase, cell_of
+from .keeping import allow_mutation_on_saved_tensors
 from .modes import modes, refresh_extras
-from .node import Node, RemovableHandle, accumulator_of
+from .node import Node as _Node, RemovableHandle, accumulator_of
 from .views import edge_of
+
+
+class _NodeMeta(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, _Node)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return kind is cls or issubclass(kind, _Node)
+
+
+class Node(metaclass=_NodeMeta):
+    """What every node of a graph is an instance of, and every class of nodes a subclass: a class to ask for.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> isinstance((x * 2).grad_fn, torch.autograd.graph.Node)
+        True
+    """
+
+    def __new__(cls) -> Node:
+        raise TypeError(
+            "Can't instantiate abstract class Node with abstract methods _input_metadata, "
+            "_register_hook_dict, "
+            "_sequence_nr, metadata, name, next_functions, register_hook, register_prehook"
+        )
 
 
 class GradientEdge(NamedTuple):
@@ -45,7 +71,8 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
         raise RuntimeError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
         )
-    return GradientEdge(tensor.grad_fn if tensor.grad_fn is not None else edge_of(tensor), tensor.output_nr)
+    node = tensor.grad_fn
+    return GradientEdge(edge_of(tensor) if node is None else node, tensor.output_nr)
 
 
 class saved_tensors_hooks:
@@ -75,9 +102,7 @@ class saved_tensors_hooks:
         modes.extras.saved_hooks.append((self.pack_hook, self.unpack_hook))
         refresh_extras()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         modes.extras.saved_hooks.pop()
         refresh_extras()
 
@@ -173,14 +198,8 @@ def increment_version(tensor: Any) -> None:
         tensor: a tensor or an iterable of tensors.
     """
     for t in (tensor,) if isinstance(tensor, TensorBase) else tensor:
-        cell_of(t)[0] += 1
-
-
-@contextlib.contextmanager
-def allow_mutation_on_saved_tensors() -> Iterator[Any]:
-    """For a block: tensors saved for backward may be written in place; backward sees the old values."""
-    with saved_tensors_hooks(lambda t: t.clone(), lambda t: t):
-        yield None
+        if not isinstance(t._vc, InferenceCell):
+            cell_of(t)[0] += 1
 
 
 def set_override_stale_capture_stream(enabled: bool) -> None:

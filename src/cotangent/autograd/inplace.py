@@ -33,6 +33,7 @@ from .dispatch import (
     requires,
     run_kernel,
 )  # fmt: skip
+from .keeping import before_write
 from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
@@ -54,6 +55,8 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             f"{op.public}_() received an invalid combination of arguments - got (), but expected "
             + op.signatures[0].replace("Tensor input, ", "", 1).replace(", Tensor out = None", "")
         )
+    if active.keeping:
+        before_write(x)
     level = level_of(tensors)
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)

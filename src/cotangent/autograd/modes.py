@@ -10,6 +10,7 @@ import functools
 import inspect
 import itertools
 import threading
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
@@ -17,6 +18,13 @@ from typing import Any, Final, TypeVar, cast
 from .base import InferenceCell, active, wrap
 from .where import here
 
+_DECORATED_CLASS: Final = (
+    "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+    "functions "
+    "or methods. To preserve the current behavior of class decoration, you can directly decorate the "
+    "`__init__` "
+    "method and nothing else."
+)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -44,6 +52,15 @@ class _Modes(threading.local):
     multithreading: bool = True
     switched_off: Any = None  # where set_grad_enabled(False) was called as a function and still holds
     view_replay: bool = False
+    keeping: bool = False  # saved tensors may be written in place
+    tangents: bool = True  # whether forward mode computes tangents
+    # Of the backward that runs in this thread (see running.py): the node that it is at, where somebody may
+    # ask for that, whether it keeps the graph, and what to call in the end; and how many runs it is inside
+    # of.
+    node: Any = None
+    keep: bool = False
+    callbacks: list[Callable[[], Any]] | None = None
+    depth: int = 0
     # The number of the backward that runs in this thread: 0 if none, negative if it ends at given inputs.
     task: int = 0
     tracer: Any = None  # the trace of a compiled function that runs in this thread
@@ -113,6 +130,7 @@ class Decorator:
     def __call__(self, function: F) -> F:
         if inspect.isclass(function):
             # PyTorch decorates the constructor of a class.
+            warnings.warn(_DECORATED_CLASS, FutureWarning, stacklevel=2)
             init = function.__init__
 
             @functools.wraps(init)
@@ -358,3 +376,57 @@ class set_multithreading_enabled(Decorator):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         modes.multithreading = self._before
+
+
+def is_multithreading_enabled() -> bool:
+    """Whether backward may use several threads in PyTorch (`set_multithreading_enabled`).
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.autograd.is_multithreading_enabled()
+        True
+    """
+    return modes.multithreading
+
+
+class _force_original_view_tracking(Decorator):
+    """Whether the history of a view of something written is made by its own operations, or by as_strided.
+
+    Args:
+        mode: True for its own operations.
+
+    Example:
+        >>> import cotangent as torch
+        >>> with torch.autograd._force_original_view_tracking(True):
+        ...     view = torch.ones(2, requires_grad=True).clone().view(-1)
+        ...     _ = view.add_(1)
+        ...     print(type(view.grad_fn).__name__)
+        ViewBackward0
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+        self._before = modes.view_replay
+        modes.view_replay = mode
+
+    def clone(self) -> _force_original_view_tracking:
+        return type(self)(self.mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        modes.view_replay = self._before
+
+
+def is_view_replay_enabled() -> bool:
+    """Whether the history of a view of something written is made by its own operations.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.autograd.is_view_replay_enabled()
+        False
+    """
+    return modes.view_replay

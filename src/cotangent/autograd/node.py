@@ -20,6 +20,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, ClassVar, Final
 
+from ..size import CPU
 from .base import TensorBase
 
 next_seq: Final = itertools.count().__next__
@@ -67,8 +68,33 @@ class RemovableHandle:
         self.remove()
 
 
+class InputMetadata:
+    """What a cotangent is like."""
+
+    __slots__ = ("shape", "dtype")
+    __module__ = "torch._C._autograd"
+
+    def __init__(self, shape: Any, dtype: Any) -> None:
+        self.shape = shape
+        self.dtype = dtype
+
+    is_nested_tensor = is_cpp_nested_tensor = False
+    device = CPU
+
+
 class HookDict(OrderedDict[int, Any]):
-    """An ordered dict that handles can refer to weakly."""
+    """An ordered dict that handles can refer to weakly; `shared` are dicts of others, run with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared: list[dict[int, Any]] = []
+
+    def all(self) -> list[Any]:
+        """The hooks, those of shared dicts last."""
+        found = list(self.values())
+        for more in self.shared:
+            found += more.values()
+        return found
 
 
 class NodeHooks:
@@ -91,7 +117,7 @@ class NodeHooks:
 class Node:
     """Base class of all nodes (its public face is PyTorch's torch.autograd.graph.Node)."""
 
-    __slots__ = ("edges", "seq", "code", "lasti", "hooks", "fit", "meta", "__weakref__")
+    __slots__ = ("edges", "seq", "code", "lasti", "hooks", "fit", "meta", "noted", "__weakref__")
 
     edges: tuple[Any, ...]
     seq: int
@@ -100,6 +126,7 @@ class Node:
     hooks: NodeHooks | None
     fit: Any
     meta: dict[str, Any] | None
+    noted: dict[int, InputMetadata]  # of outputs that somebody asked the history of
 
     nout: ClassVar[int] = 1
     op: ClassVar[Any] = None
@@ -153,17 +180,27 @@ class Node:
         """Whether any input needs a gradient: true of every recorded node."""
         return True
 
-    @property
-    def _register_hook_dict(self) -> Callable[[dict[int, Any]], None]:
-        def share(hooks: dict[int, Any]) -> None:
-            for fn in hooks.values():
-                self.register_hook(fn)
+    def _register_hook_dict(self, hooks: dict[int, Any]) -> None:
+        """Run the tensor hooks of a dict of the caller's, as it is by then, before this node."""
+        self._hooks().tensor_hooks(0).shared.append(hooks)
 
-        return share
+    def note(self, output: int, t: Any) -> None:
+        """Remember what the tensor `t`, output number `output`, is like."""
+        try:
+            noted = self.noted
+        except AttributeError:
+            noted = self.noted = {}
+        if output not in noted:
+            noted[output] = InputMetadata(t.shape, t.dtype)
 
     @property
-    def _input_metadata(self) -> list[Any]:
-        return []
+    def _input_metadata(self) -> tuple[InputMetadata | None, ...]:
+        """What the cotangents that this node takes are like; None for outputs that nobody looked at."""
+        noted: dict[int, InputMetadata] = getattr(self, "noted", {})
+        return tuple(noted.get(i) for i in range(self._wanted()))
+
+    def _wanted(self) -> int:
+        return 1 if self.nout == 1 else len(self.outputs)  # type: ignore[attr-defined]
 
     def __dir__(self) -> list[str]:
         """PyTorch's names; the engine's own fields stay out of a user's listing."""
@@ -177,6 +214,23 @@ class Node:
         return sorted(plain + saved + _PUBLIC)
 
     # -- running -------------------------------------------------------------------------------
+
+    def __call__(self, *grads: Any, **keywords: Any) -> Any:
+        """Run this node alone on the cotangents of its outputs: those of its differentiable inputs."""
+        if keywords:
+            raise TypeError("keyword arguments are not supported")
+        wanted = self._wanted()
+        if len(grads) != wanted:
+            raise TypeError(f"expected {wanted} arguments, got {len(grads)} instead")
+        for i, g in enumerate(grads):
+            if g is not None and not isinstance(g, TensorBase):
+                raise TypeError(f"argument {i} is not a Variable")
+        values = self.differentiable(self.apply(grads, True))
+        return values[0] if len(values) == 1 else values
+
+    def differentiable(self, per_edge: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Of one value per edge those that PyTorch has an edge for: of inputs that have a derivative."""
+        return per_edge
 
     def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
         """Run on an array and add the results to `grads` per edge (generated; the fast loop's form)."""
@@ -194,6 +248,9 @@ _PUBLIC: Final = [
     "_input_metadata", "_register_hook_dict", "_sequence_nr", "_set_sequence_nr", "metadata", "name",
     "next_functions", "register_hook", "register_prehook", "requires_grad",
 ]  # fmt: skip
+
+# How to add a Tensor to a leaf's gradient; the engine enters it.
+ACCUMULATE: Final[list[Callable[[Any, Any], None]]] = []
 
 # Our parameter names -> the names PyTorch's `_saved_*` attributes use.
 PUBLIC_FIELD: Final = {"input": "self", "out": "result", "out0": "result0", "out1": "result1"}
@@ -225,6 +282,16 @@ class AccumulateGrad(Node):
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
+
+    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
+        """Add a cotangent to the leaf's gradient (a call by hand; the engine has its own ways)."""
+        ACCUMULATE[0](self.variable, grads[0])
+        return ()
+
+    @property
+    def _input_metadata(self) -> tuple[InputMetadata | None, ...]:
+        leaf: Any = self.variable
+        return (InputMetadata(leaf.shape, leaf.dtype),)
 
     def _hooks(self) -> NodeHooks:
         # Hooks belong to the tensor: a new accumulator, made for the next graph, finds them there.

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from .base import TensorBase, cell_of
+from .base import TensorBase, active, cell_of
 from .dispatch import convert
 from .inplace import check_overlap
+from .keeping import before_write
 from .modes import modes
 
 
@@ -39,6 +40,8 @@ def deliver(function: str, value: Any, out: Any) -> Any:
             f"{dtypes.SCALAR_NAME[out.dtype]}"  # type: ignore[attr-defined]
         )
     data = made._data if made.dtype is out.dtype else convert(made._data, out.dtype.np)  # type: ignore[attr-defined]
+    if active.keeping:
+        before_write(out)
     if out._data.shape != data.shape:
         if out._data.size:
             warnings.warn(

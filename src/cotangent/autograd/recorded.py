@@ -16,9 +16,9 @@ import numpy as np
 from ..kernels.sparse import Coo
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
-from .base import TensorBase, cell_of, new, world, wrap
+from .base import NUMBER, TensorBase, cell_of, new, world, wrap
 from .modes import modes
-from .node import FREED, FREED_TEXT, PUBLIC_FIELD, Node, Port
+from .node import FREED, FREED_TEXT, PUBLIC_FIELD, AccumulateGrad, Node, Port
 from .stale import stale_value
 from .views import edge_of
 
@@ -111,14 +111,19 @@ class OpNode(Node):
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """Per differentiable input: the node its cotangent goes to and which output of it the input was."""
-        shown: list[tuple[Any, int]] = []
+        edges = self.differentiable(self.edges)
+        if self.op.name == "clone_for_grad":  # in PyTorch a copy into a new tensor, which is an input, too
+            edges = (None, *edges)
+        return tuple((e.parent, e.output) if e.__class__ is Port else (e, 0) for e in edges)
+
+    def differentiable(self, per_edge: tuple[Any, ...]) -> tuple[Any, ...]:
+        found: list[Any] = []
         start = 0
         for parameter, length in zip(self.op.tensors, self.span(), strict=True):
             if parameter in self.op.rules:
-                for e in self.edges[start : start + length]:
-                    shown.append((e.parent, e.output) if e.__class__ is Port else (e, 0))
+                found += per_edge[start : start + length]
             start += length
-        return tuple(shown)
+        return tuple(found)
 
     def position(self, name: str) -> int:
         """Index of the first edge of tensor parameter `name`."""
@@ -194,6 +199,45 @@ class OpNode(Node):
             value = cast_array(value, dtype)
         return value
 
+    def kept(self, field: str, index: int | None) -> Any:
+        """What is kept under `field`, as it is: a tensor or array, a Packed one, FREED or None."""
+        if field not in self.op.tensors and getattr(self, field + "_vc") is FREED:
+            return FREED
+        value = getattr(self, field)
+        return value if index is None or value is FREED else value[index]
+
+    def pack(self, field: str, pack_hook: Any, unpack_hook: Any, index: int | None = None) -> None:
+        """Put a saved tensor, or all or one of a list, through a pack hook, but not what stands for a number.
+
+        Versions are not looked at any longer: what hooks bring back is what counts.
+        """
+        value = getattr(self, field, None)
+        watched = field in self.op.tensors
+        if value is None or not (watched or hasattr(self, field + "_vc")):
+            return
+        if isinstance(value, TensorBase) and value._vc is NUMBER:
+            return
+        self._hooks()  # what unpacks may register some: such a node is run with care
+        if field in self.op.lists:
+            packed = [
+                t if t is None or index not in (None, k) else Packed(t, pack_hook, unpack_hook)
+                for k, t in enumerate(value)
+            ]
+            pairs = zip(packed, getattr(self, field + "_v"), strict=True)
+            versions = [0 if t.__class__ is Packed else v for t, v in pairs]
+            setattr(self, field, tuple(packed))
+            setattr(self, field + "_v", tuple(versions))
+            return
+        if isinstance(value, TensorBase):
+            setattr(self, field, Packed(value, pack_hook, unpack_hook))
+        else:
+            t = wrap(value)
+            t._vc = getattr(self, field + "_vc")
+            setattr(self, field, Packed(t, pack_hook, unpack_hook))
+        if not watched:
+            setattr(self, field + "_vc", [0, None])
+        setattr(self, field + "_v", 0)
+
     def step(self, g: Any, grads: dict[Any, Any], keep: bool) -> None:
         values = self.apply((g,) if self.op.nout == 1 else tuple(g), False)
         for edge, value in zip(self.edges, values, strict=True):
@@ -210,7 +254,9 @@ class OpNode(Node):
             if name in (f"_saved_{public}", f"_saved_{field}"):
                 return self.saved(field, True)
             if name == f"_raw_saved_{public}":
-                return SavedTensor(self, field)
+                if field in self.op.lists:
+                    return tuple(handle_on(self, field, k) for k in range(len(getattr(self, field))))
+                return handle_on(self, field)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
 
@@ -228,27 +274,78 @@ def port_of(node: Any, number: int) -> Port:
 class SavedTensor:
     """PyTorch's handle on one saved tensor; `register_hooks` packs it."""
 
-    __slots__ = ("_node", "_field")
+    __slots__ = ("_node", "_field", "_index")
+    __module__ = "torch._C._autograd"
 
-    def __init__(self, node: OpNode, field: str) -> None:
-        self._node = node
-        self._field = field
+    _node: Any
+    _field: Any
+    _index: int | None
 
-    def register_hooks(self, pack_hook: Any, unpack_hook: Any) -> None:
-        """Replace the saved tensor by `pack_hook(tensor)`; `unpack_hook` brings it back when it is needed."""
-        node, field = self._node, self._field
-        value = getattr(node, field)
-        if value is FREED:
-            raise RuntimeError(FREED_TEXT)
-        if value.__class__ is Packed:
-            raise RuntimeError(
-                "Calling register_hooks on a saved tensor that has already been hooked is not allowed"
+    def __init__(self) -> None:
+        raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
+
+    @property
+    def data(self) -> Any:
+        """What is kept: the tensor, or what a pack hook made of it; None once it has been freed."""
+        held = self._node.kept(self._field, self._index)
+        return None if held is FREED else held.packed if held.__class__ is Packed else held
+
+    @property
+    def unpack_hook(self) -> Any:
+        """The hook that brings the tensor back, None where there is none."""
+        held = self._node.kept(self._field, self._index)
+        return held.unpack_hook if held.__class__ is Packed else None
+
+    def unpack(self) -> Any:
+        """The tensor as backward gets it."""
+        found = self._node.saved(self._field, True)
+        return found if self._index is None else found[self._index]
+
+    def register_hooks(self, *hooks: Any) -> None:
+        """Replace the saved tensor by `pack_hook(tensor)`; `unpack_hook` brings it back when it is needed.
+
+        Args:
+            hooks: the two functions.
+
+        Raises:
+            TypeError: unless there are two functions.
+            RuntimeError: if nothing is saved here, or there are hooks already.
+        """
+        if len(hooks) != 2 or not all(map(callable, hooks)):
+            given = ", ".join(map(repr, (self, *hooks)))
+            raise TypeError(
+                "register_hooks(): incompatible function arguments. The following argument types are "
+                "supported:\n"
+                "    1. (self: torch._C._autograd.SavedTensor, arg0: collections.abc.Callable, arg1: "
+                f"collections.abc.Callable) -> None\n\nInvoked with: {given}"
             )
-        setattr(
-            node,
-            field,
-            Packed(value if isinstance(value, TensorBase) else wrap(value), pack_hook, unpack_hook),
-        )
+        held = self._node.kept(self._field, self._index)
+        if held is None:
+            raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
+        if held is FREED:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values "
+                "of "
+                "the graph are freed when you call .backward() or autograd.grad(). Specify retain_graph=True "
+                "if "
+                "you need to backward through the graph a second time or if you need to access saved "
+                "variables "
+                "after calling backward."
+            )
+        if held.__class__ is Packed:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one "
+                "pair "
+                "of hooks is allowed at a time."
+            )
+        self._node.pack(self._field, *hooks, index=self._index)
+
+
+def handle_on(node: Any, field: Any, index: int | None = None) -> SavedTensor:
+    """The handle on what `node` keeps under `field`, or on one tensor of a list there."""
+    handle: SavedTensor = new(SavedTensor)
+    handle._node, handle._field, handle._index = node, field, index
+    return handle
 
 
 class Packed:
@@ -258,14 +355,14 @@ class Packed:
 
     def __init__(self, t: Any, pack_hook: Any, unpack_hook: Any) -> None:
         cell = cell_of(t)  # shared with what the hook gets
-        version = cell[0]
+        version = list.__getitem__(cell, 0)
         self._vc = None
         before, modes.grad = modes.grad, None
         try:
-            self.packed = pack_hook(t if t._node is None else alias(t, None))
+            self.packed = pack_hook(t if t._node is None and not t._req else alias(t, None))
         finally:
             modes.grad = before
-        if cell[0] != version:
+        if list.__getitem__(cell, 0) != version:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack "
                 "hook cannot be modified by in-place operations as this can lead to unexpected "
@@ -298,6 +395,9 @@ def alias(t: Any, edge: Node | None) -> Any:
     a = new(world.Tensor)
     a._data = t._data
     a._req = edge is not None
+    if edge.__class__ is AccumulateGrad:  # still a leaf: the gradient goes where that of `t` goes
+        a._accumulator = weakref.ref(edge)
+        edge = None
     a._node = edge
     a._vc = t._vc
     a._view = None

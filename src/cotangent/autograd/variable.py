@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .base import TensorBase, new, world
+from .running import ExecutionEngine
 
 _VOLATILE: Final = "volatile was removed and now has no effect. Use `with torch.no_grad():` instead."
 
@@ -33,6 +34,8 @@ class Variable(metaclass=_VariableMeta):
         >>> torch.autograd.Variable(torch.ones(1), requires_grad=True)
         tensor([1.], requires_grad=True)
     """
+
+    _execution_engine: ClassVar[ExecutionEngine] = ExecutionEngine()
 
     def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: bool = False) -> Any:
         if data is None:

@@ -206,14 +206,15 @@ def edge_of(t: Any) -> Any:
 
 def _anew(view: View, t: Any) -> Node:
     """The history of a view made anew: its own operation if that changes what the elements are."""
-    if view.op.name not in _CHANGING or not view.base._req:
+    if (view.op.name not in _CHANGING and not modes.view_replay) or not view.base._req:
         return AsStridedBackward0(view, t)
     base = wrap(view.base._data)
     base._req, base._node = True, edge_of(view.base)
     before = modes.grad
     modes.grad = True
     try:
-        return view.replay(base, False)._node  # type: ignore[no-any-return]
+        shown = view.replay(base, False)
+        return edge_of(shown)  # type: ignore[no-any-return]
     finally:
         modes.grad = before
 
@@ -284,7 +285,11 @@ def watched(cell: list[Any]) -> bool:
     cell[1] = members or None
     for ref in members:
         t = ref()
-        if t is not None and t._view is not None and (t._view.base._req or t._node is not None):
+        if t is None:
+            continue
+        if t is ref:  # a keeper: somebody has to be told of writes
+            return True
+        if t._view is not None and (t._view.base._req or t._node is not None):
             return True
     return False
 

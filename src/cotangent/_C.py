@@ -1,0 +1,97 @@
+"""What programs reach for in PyTorch's extension module: questions to the running engine, and a few nodes."""
+
+from __future__ import annotations
+
+import weakref
+from types import SimpleNamespace
+from typing import Any, Final
+
+from .autograd.base import TensorBase, cell_of
+from .autograd.modes import grad_enabled, modes, set_recording
+from .autograd.node import AccumulateGrad
+from .autograd.recorded import SavedTensor, alias
+from .autograd.refusing import UndefinedGradBackward, refusing
+from .autograd.running import (
+    current_graph_task_id,
+    current_node,
+    execution_order,
+    keeps_graph,
+    will_execute,
+)
+
+__all__ = ["is_grad_enabled"]
+
+
+class _WeakTensorRef:
+    """Tells whether a tensor is still there."""
+
+    def __init__(self, tensor: Any) -> None:
+        self._reference = weakref.ref(tensor)
+
+    def expired(self) -> bool:
+        """Whether it is gone."""
+        return self._reference() is None
+
+
+def _set_fwd_grad_enabled(enabled: bool) -> None:
+    """Switch the computing of tangents on or off in this thread."""
+    modes.tangents = enabled
+
+
+class _UndefinedGrad:
+    """An identity whose gradient is undefined: what is before it gets None.
+
+    Example:
+        >>> import cotangent as torch
+        >>> x = torch.ones(1, requires_grad=True)
+        >>> torch._C._functions.UndefinedGrad()(x * 2).backward()
+        >>> x.grad is None
+        True
+    """
+
+    def __call__(self, *tensors: Any) -> Any:
+        if len(tensors) != 1:
+            raise TypeError(f"expected 1 arguments, got {len(tensors)} instead")
+        t = tensors[0]
+        return alias(t, UndefinedGradBackward(tensors)) if t._req else t
+
+
+class _DelayedError:
+    """Identities of `count` tensors whose backward raises a RuntimeError that says `message`."""
+
+    def __init__(self, message: str | bytes, count: int) -> None:
+        self.message = message
+        self.count = count
+
+    def __call__(self, *tensors: Any) -> Any:
+        if len(tensors) != self.count:
+            raise TypeError(f"expected {self.count} arguments, got {len(tensors)} instead")
+        message = self.message.decode() if isinstance(self.message, bytes) else self.message
+        made = refusing(message, tensors)
+        return made[0] if len(made) == 1 else made
+
+
+def _unsafe_set_version_counter(tensors: Any, versions: Any) -> None:
+    """Set the counts of writes of tensors (one, or several) to what the caller says."""
+    if isinstance(tensors, TensorBase):
+        tensors, versions = (tensors,), (versions,)
+    for t, version in zip(tensors, versions, strict=True):
+        cell_of(t)[0] = version
+
+
+_functions: Final = SimpleNamespace(
+    AccumulateGrad=AccumulateGrad, DelayedError=_DelayedError, UndefinedGrad=_UndefinedGrad
+)
+_autograd: Final = SimpleNamespace(
+    SavedTensor=SavedTensor,
+    _get_current_graph_task_keep_graph=keeps_graph,
+    _saved_tensors_hooks_is_enabled=lambda: modes.extras.saving_disabled is None,
+    _saved_tensors_hooks_get_disabled_error_message=lambda: modes.extras.saving_disabled,
+    _unsafe_set_version_counter=_unsafe_set_version_counter,
+)
+is_grad_enabled = grad_enabled
+_set_grad_enabled = set_recording
+_current_autograd_node = current_node
+_current_graph_task_execution_order = execution_order
+_current_graph_task_id = current_graph_task_id
+_will_engine_execute_node = will_execute

@@ -1,0 +1,390 @@
+"""Programs about the engine's inner faces: calling nodes, handles on what they keep, questions to a "
+"backward."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+import weakref
+from typing import Any
+
+from told import Say, collector
+
+PROGRAMS, program = collector()
+
+
+@program
+def calling_a_node(torch: Any, say: Say) -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    node = y.grad_fn
+    say(node(torch.ones(2)), node(None))
+    for call in (
+        lambda: node(),
+        lambda: node(1),
+        lambda: node(torch.ones(2), torch.ones(2)),
+        lambda: node(g=torch.ones(2)),
+        lambda: node(torch.ones(3)),
+    ):
+        say.failure(call)
+    var, _ = torch.var_mean(x)
+    say(var.grad_fn(torch.ones(()), torch.ones(())))
+    say.failure(lambda: var.grad_fn(torch.ones(())))
+    say(x.view(2).grad_fn.next_functions[0][0](torch.ones(2)), x.grad)
+    with torch.no_grad():
+        say((x + 1).requires_grad, node(torch.ones(2)))
+
+
+@program
+def nodes_are_virtual_subclasses(torch: Any, say: Say) -> None:
+    kind = torch.autograd.graph.Node
+    node = torch.ones(1, requires_grad=True).exp().grad_fn
+    leaf = node.next_functions[0][0]
+    say(isinstance(node, kind), isinstance(leaf, kind), kind in type(node).mro())
+    say(issubclass(type(node), kind), issubclass(type(leaf), kind))
+    say(isinstance(1, kind), isinstance(kind, kind), issubclass(kind, kind), issubclass(int, kind))
+    say(issubclass(torch.autograd.function.BackwardCFunction, kind))
+    say([type(n).__name__ for n, _ in (torch.ones(1, requires_grad=True) + 1).grad_fn.next_functions])
+
+
+@program
+def handles_on_saved_tensors(torch: Any, say: Say) -> None:
+    say.failure(lambda: torch.autograd.SavedTensor())
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    raw = y.grad_fn._raw_saved_self
+    say(type(raw).__name__, raw.data, raw.unpack_hook, raw.unpack())
+    raw.register_hooks(lambda t: t * 2, lambda t: t + 1)
+    say(raw.data, y.grad_fn._saved_self)
+    for wrong in ((lambda t: t, lambda t: t), (lambda t: t,), (1, 1)):
+        try:
+            raw.register_hooks(*wrong)
+        except (RuntimeError, TypeError) as error:
+            say(type(error).__name__, str(error).partition("Invoked")[0])
+    y.sum().backward()
+    say(x.grad)
+    say.failure(lambda: raw.register_hooks(lambda t: t, lambda t: t))
+    say.failure(lambda: y.grad_fn._saved_self)
+    z = x.exp()
+    z.grad_fn._raw_saved_result.register_hooks(lambda t: t, lambda t: t)
+    say(z.grad_fn._saved_result.grad_fn is z.grad_fn, z.grad_fn._saved_result)
+    z.mul_(2)  # what went through hooks is no longer watched
+    say.failure(lambda: torch.autograd.grad(z.sum(), x))
+    w = (x * 2) ** 2
+    w.grad_fn._raw_saved_self.register_hooks(lambda t: t, lambda t: 1)
+    say.failure(lambda: w.sum().backward())
+    say.failure(lambda: (x**2).grad_fn._raw_saved_self.register_hooks(lambda t: t.mul_(2), lambda t: t))
+
+
+@program
+def handles_of_a_function(torch: Any, say: Say) -> None:
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x, None)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2 + ctx.saved_tensors[0]
+
+    x = torch.tensor([3.0], requires_grad=True)
+    y = Twice.apply(x)
+    first, second = y.grad_fn._raw_saved_tensors
+    say.failure(lambda: second.register_hooks(lambda t: t, lambda t: t))
+    first.register_hooks(lambda t: t + 1, lambda t: t * 10)
+    say.failure(lambda: first.register_hooks(lambda t: t, lambda t: t))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        say(y.grad_fn.saved_tensors, y.grad_fn.saved_variables)
+    say([str(w.message) for w in seen])
+    y.backward()
+    say(x.grad)
+    say.failure(lambda: y.grad_fn._raw_saved_tensors)
+
+
+@program
+def hooks_leave_numbers_alone(torch: Any, say: Say) -> None:
+    packed = []
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t) or t, lambda t: t):
+        y = (x * 3 / 2).exp().sum()
+    say(len(packed), packed[0].tolist())
+    y.backward()
+    say(x.grad)
+
+
+@program
+def hooks_registered_while_backward_runs(torch: Any, say: Say) -> None:
+    order = []
+
+    def unpack(t: Any) -> Any:
+        torch._C._current_autograd_node().register_hook(
+            lambda given, _: tuple(g / 2 if g is not None else g for g in given)
+        )
+        return t
+
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, unpack):
+        x.exp().sum().backward()
+    say(x.grad)
+    leaf = torch.ones(1, requires_grad=True)
+    node = leaf.view(1).grad_fn.next_functions[0][0]
+    leaf.register_hook(lambda g: order.append("tensor"))
+    node.register_prehook(lambda gs: order.append("before"))
+    leaf.register_post_accumulate_grad_hook(lambda t: order.append("accumulated"))
+    node.register_hook(lambda *gs: order.append("after"))
+    leaf.sum().backward()
+    say(order)
+
+
+@program
+def entering_hooks_inside_backward(torch: Any, say: Say) -> None:
+    hooks = torch.autograd.graph.saved_tensors_hooks
+
+    def scope() -> Any:
+        def unpack(t: Any) -> Any:
+            outer().__enter__()
+            return t
+
+        block = hooks(lambda t: t, unpack)
+        outer = weakref.ref(block)
+        with block:
+            torch.ones(2, requires_grad=True).sin().sum().backward()
+        return weakref.ref(unpack)
+
+    gc.disable()
+    try:
+        say(scope()() is None)
+    finally:
+        gc.enable()
+    y = torch.ones(1, requires_grad=True).exp()
+    y.grad_fn._raw_saved_result.register_hooks(lambda t: t, lambda t: t)
+    with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+        (y * y).backward()
+        say(torch._C._autograd._saved_tensors_hooks_is_enabled())
+        say.failure(lambda: hooks(lambda t: t, lambda t: t).__enter__())
+    say(torch._C._autograd._saved_tensors_hooks_is_enabled())
+
+
+@program
+def what_a_backward_answers(torch: Any, say: Say) -> None:
+    seen: list[Any] = []
+    a = torch.tensor(1.0, requires_grad=True)
+    b = torch.tensor(2.0, requires_grad=True)
+    out = b.sin() * a.cos()
+    leaf = a.view(()).grad_fn.next_functions[0][0]
+
+    def hook(g: Any) -> None:
+        seen.append(torch._C._current_graph_task_id())
+        seen.append([n.name() for n in torch._C._current_graph_task_execution_order()])
+        seen.append(type(torch._C._current_autograd_node()).__name__)
+        seen.append(torch._C._autograd._get_current_graph_task_keep_graph())
+        seen.append(torch._C._will_engine_execute_node(leaf))
+
+    out.register_hook(hook)
+    with torch.autograd.set_multithreading_enabled(False):
+        say(torch.autograd.is_multithreading_enabled())
+        out.backward(retain_graph=True)
+        first = seen[0]
+        say(seen[1:])
+        seen.clear()
+        out.backward(retain_graph=True, inputs=[a])
+        say(seen[0] - first, seen[1:])
+    say(torch._C._current_graph_task_id(), torch._C._current_autograd_node())
+    for question in (
+        lambda: torch._C._current_graph_task_execution_order(),
+        lambda: torch._C._will_engine_execute_node(out.grad_fn),
+        lambda: torch._C._will_engine_execute_node(out),
+        lambda: out.backward(retain_graph=True),
+    ):
+        say.failure(question)
+
+
+@program
+def callbacks_at_the_end(torch: Any, say: Say) -> None:
+    called = []
+    engine = torch.autograd.Variable._execution_engine
+    say.failure(lambda: engine.queue_callback(lambda: None))
+
+    def last() -> None:
+        called.append("last")
+
+    class Queue(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, inner: Any) -> Any:
+            ctx.inner = inner
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            engine.queue_callback(lambda: (called.append("first"), engine.queue_callback(last)))
+            if ctx.inner:
+                with torch.enable_grad():
+                    x = torch.ones(1, requires_grad=True)
+                    Queue.apply(x, False).backward()
+                called.append("inner done")
+            return g * 2, None
+
+    x = torch.ones(1, requires_grad=True)
+    x.register_post_accumulate_grad_hook(lambda t: called.append("accumulated"))
+    Queue.apply(x, False).sum().backward()
+    say(called)
+    called.clear()
+    Queue.apply(x * 1, True).sum().backward()
+    say(called)
+
+
+@program
+def a_very_deep_reentrance(torch: Any, say: Say) -> None:
+    class Again(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            with torch.enable_grad():
+                ctx.x = x.detach().requires_grad_() - 1
+            return ctx.x.detach()
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            if ctx.x < 0:
+                return g
+            with torch.enable_grad():
+                Again.apply(ctx.x).sum().backward()
+            return g
+
+    x = torch.tensor(300.0, requires_grad=True)
+    Again.apply(x).sum().backward()
+    say(x.grad)
+
+
+@program
+def edges_instead_of_tensors(torch: Any, say: Say) -> None:
+    graph = torch.autograd.graph
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    out = y.sin().sum()
+    edge = graph.get_gradient_edge(y)
+    say(torch.autograd.grad(out, edge, retain_graph=True))
+    say(torch.autograd.grad(edge, x, grad_outputs=torch.ones(2), retain_graph=True))
+    say.failure(lambda: torch.autograd.grad(edge, x))
+    say.failure(lambda: torch.autograd.grad(edge, x, grad_outputs=torch.ones(4)))
+    say.failure(lambda: torch.autograd.grad(edge, x, grad_outputs=torch.ones(2, dtype=torch.complex64)))
+    say(torch.autograd.grad(graph.get_gradient_edge(out), x, retain_graph=True))
+    torch.autograd.backward(out, inputs=(edge, x), retain_graph=True)
+    say(x.grad)
+    other = graph.GradientEdge((x * 3).grad_fn, 0)
+    say(torch.autograd.grad(out, (x, other), allow_unused=True, retain_graph=True))
+    say.failure(
+        lambda: torch.autograd.grad(out, (x, other), None, True, allow_unused=True, materialize_grads=True)
+    )
+    mean = torch.var_mean(x)[1]
+    say(torch.autograd.grad(mean * 2, graph.get_gradient_edge(mean)))
+    z = x * y
+    found = z.grad_fn._input_metadata[0]
+    say(tuple(found.shape), found.dtype, found.is_nested_tensor, len(z.grad_fn._input_metadata))
+
+
+@program
+def histories_of_refusals(torch: Any, say: Say) -> None:
+    def described(node: Any) -> str:
+        if node is None:
+            return "None"
+        return f"{type(node).__name__}({', '.join(described(n) for n, _ in node.next_functions)})"
+
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, number: Any, y: Any) -> Any:
+            return x + number * y
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2, None, g * 3
+
+    x = torch.ones(2, requires_grad=True)
+    y = torch.ones(2, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Once.apply(x, 2, y).sum().backward(torch.ones((), requires_grad=True), create_graph=True)
+    say(x.grad, described(x.grad.grad_fn), x.grad.grad_fn.next_functions[1][0].name())
+    say.failure(lambda: x.grad.sum().backward())
+    late = torch._C._functions.DelayedError("too late", 1)
+    say(type(late(x * 2).grad_fn).__name__)
+    say.failure(lambda: late(x * 2).sum().backward())
+    say.failure(lambda: late(x, x))
+    z = torch.ones(1, requires_grad=True)
+    torch._C._functions.UndefinedGrad()(z * 2).backward()
+    say(z.grad, torch._C._functions.UndefinedGrad()(z * 2).grad_fn.name())
+
+
+@program
+def written_while_saved(torch: Any, say: Say) -> None:
+    graph = torch.autograd.graph
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with graph.allow_mutation_on_saved_tensors() as context:
+        y = x.clone()
+        first = (y**2).sum()
+        y.sin_()
+        second = y.view(2) ** 2
+        y[:1] *= 3
+        say(len(context.cloned))
+        torch.sin(torch.ones(2), out=y.detach())
+        first.backward()
+        say(x.grad, len(context.cloned))
+        second.sum().backward()
+        say(x.grad, len(context.cloned))
+        with torch.no_grad():
+            z = x * x
+            w = x.exp()
+            x.zero_()
+        w = x.exp()
+        z = w * w
+        w.add_(1)
+        z.sum().backward()
+        say(x.grad)
+        say.failure(lambda: graph.allow_mutation_on_saved_tensors().__enter__())
+    with graph.allow_mutation_on_saved_tensors():
+        out = (x * x).sum()
+    try:
+        out.backward()
+    except AssertionError as error:
+        say(error)
+
+
+@program
+def replaying_views(torch: Any, say: Say) -> None:
+    force = torch.autograd._force_original_view_tracking
+
+    def name() -> str:
+        view = torch.ones(2, 2, requires_grad=True).clone().view(-1)
+        view.add_(1)
+        return type(view.grad_fn).__name__
+
+    say(name(), torch.autograd.is_view_replay_enabled())
+    with force(True):
+        say(name(), torch.autograd.is_view_replay_enabled())
+        x = torch.ones(2, 2, requires_grad=True)
+        base = x * 2
+        view = base[0]
+        view.mul_(3)
+        (view.sum() + base.sum()).backward()
+        say(x.grad)
+    say(name(), torch.autograd.is_view_replay_enabled())
+
+
+@program
+def deprecated_decorations(torch: Any, say: Say) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+
+        @torch.no_grad()
+        class Quiet:
+            def __init__(self) -> None:
+                self.recording = torch.is_grad_enabled()
+
+            @torch.no_grad()
+            def asked(self) -> bool:
+                return bool(torch.is_grad_enabled())
+
+        say(Quiet().recording, Quiet().asked(), torch.is_grad_enabled())
+    say([(w.category.__name__, str(w.message)) for w in seen])
