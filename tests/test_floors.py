@@ -33,6 +33,7 @@ FLOORS = {
     # 3: tensors and the engine
     "autograd": 3,
     "tensor": 3,
+    "tracked": 3,
     "creation": 3,
     "factories": 3,
     "conversion": 3,

@@ -1,0 +1,284 @@
+"""What a tensor shows of its place in the graph: gradient, history, hooks, backward, detaching.
+
+`Tensor` (tensor.py) adds to these what it holds and how it converts.
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from . import dtypes
+from .autograd.api import backward
+from .autograd.base import GivenCell, InferenceCell, TensorBase, cell_of, version_of
+from .autograd.engine import run_scalar
+from .autograd.modes import modes
+from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
+from .autograd.recorded import alias
+from .autograd.views import edge_of, inherit
+from .dtypes import FLOATING
+from .errors import bad_argument
+
+_NON_LEAF_GRAD = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
+    "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
+    "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
+    "mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
+    "more information."
+)
+
+
+class Tracked(TensorBase):
+    """A tensor as autograd's user sees it."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor."""
+        return self._req
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value.__class__ is not bool:
+            raise RuntimeError("requires_grad must be a bool")
+        if self._recorded():
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a "
+                    "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
+                    "var.detach()."
+                )
+            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
+        if value and self.dtype.category < FLOATING:
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        if value and self.is_inference() and not modes.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+            )
+        base_requires = inherit(self, bool(value))
+        self._req = bool(value) or base_requires
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Set `requires_grad` and return the tensor."""
+        if requires_grad.__class__ is not bool:
+            bad_argument("requires_grad_", "requires_grad", 1, "bool", requires_grad)
+        if modes.levels:
+            raise RuntimeError(
+                "You are attempting to call Tensor.requires_grad_() (or perhaps using "
+                "torch.autograd.functional.* APIs) inside of a function being transformed by a functorch "
+                "transform. This is unsupported, please attempt to use the functorch transforms (e.g. grad, "
+                "vjp, jacrev, jacfwd, hessian) or call requires_grad_() outside of a function being "
+                "transformed instead."
+            )
+        if requires_grad and self.dtype.category < FLOATING and self._node is None:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if not requires_grad or not self._recorded():
+            self.requires_grad = requires_grad
+        return self
+
+    def _recorded(self) -> bool:
+        """Whether there is or was a history of its own; that of a written base does not count yet."""
+        view = self._view
+        return self._node is not None or (view is not None and view.stale and bool(view.producer))
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user rather than by a recorded operation."""
+        return self._node is None and self.grad_fn is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that made this tensor; None for leaves."""
+        if self._node is None and (self._view is None or not self._view.stale):
+            return None
+        node: Any = edge_of(self)
+        if node.__class__ is Port:
+            node.parent.note(node.output, self)
+            node = node.parent
+        elif node is not None:
+            node.note(0, self)
+        return node  # type: ignore[no-any-return]
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of `grad_fn` this tensor is."""
+        node = self._node
+        return node.output if node.__class__ is Port else 0
+
+    @property
+    def grad(self) -> Any:
+        """The accumulated gradient; None before the first backward."""
+        held = self._grad
+        if held is None and self._req and not self._retains and self.grad_fn is not None:
+            warnings.warn(_NON_LEAF_GRAD, UserWarning, stacklevel=2)
+        return held
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tracked):
+                raise TypeError(
+                    "assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
+                )
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value.dtype is not self.dtype:
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{_cpp_dtype(value)}' to a tensor with "
+                    f"grad_dtype '{dtypes.SCALAR_NAME[self.dtype]}'. The gradient must match the tensor's "
+                    "grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype "
+                    "attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with "
+                    "caution. Diverging the dtypes of a tensor and its gradient may break downstream systems "
+                    "that assume they match."
+                )
+            if value.shape != self.shape:
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def data(self) -> Self:
+        """The same memory without history and with a version counter of its own."""
+        t: Self = alias(self, None)
+        if not isinstance(t._vc, InferenceCell):
+            t._vc = None
+        elif not modes.inference:
+            t._vc = GivenCell((0, None))
+        return t
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if not isinstance(value, Tracked):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._req and value.dtype.category < FLOATING:
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
+        self._data = value._data
+        if value.is_inference() and not self.is_inference():
+            self._vc = GivenCell((version_of(self), None))
+        elif self._vc.__class__ is GivenCell and not value.is_inference():
+            self._vc = list(self._vc)
+
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
+
+    @property
+    def _version(self) -> int:
+        if self._vc.__class__ is InferenceCell:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return 0 if self._vc is None else int(list.__getitem__(self._vc, 0))
+
+    @property
+    def _base(self) -> Any:
+        return None if self._view is None else self._view.base
+
+    def _is_view(self) -> bool:
+        return self._view is not None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether a non-leaf keeps its gradient (`retain_grad`)."""
+        return self._retains
+
+    def retain_grad(self) -> None:
+        """Keep this non-leaf's gradient in `.grad` during backward."""
+        if not self._req:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self._retains or not self._recorded():
+            return
+        node: Any = self.grad_fn
+        self._retains = True
+        node._hooks().retain[self.output_nr] = weakref.ref(self)
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `hook(grad)` with this tensor's gradient during backward; it may return another one."""
+        if not self._req:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        node = self.grad_fn
+        hooks = (leaf_hooks(self) if node is None else node._hooks()).tensor_hooks(self.output_nr)
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
+        """Call `hook(self)` after a gradient has been added to `.grad` of this leaf."""
+        if not self._req:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        hooks = leaf_hooks(self).after_accumulate
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradients of this tensor to the `.grad` of the leaves it was computed from.
+
+        Args:
+            gradient: the cotangent to start from, of this tensor's shape; may be left out for scalars.
+            retain_graph: keep what was saved for another backward (default: as `create_graph`).
+            create_graph: record the run, so that the gradients can be differentiated.
+            inputs: leaves to accumulate into; all if None.
+        """
+        data = self._data
+        if (
+            gradient is None and inputs is None and not create_graph and self._req
+            and data.__class__ is np.ndarray and data.size == 1 and data.dtype.kind != "c"
+            and run_scalar(self._node or edge_of(self), data, bool(retain_graph))
+        ):  # fmt: skip
+            return
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def detach(self) -> Self:
+        """The same memory without history; in-place writes are seen by both version counters."""
+        if self._owner is not None:
+            return self._owner.detached(self)  # type: ignore[no-any-return]
+        cell_of(self)
+        t = alias(self, None)
+        if isinstance(t._vc, InferenceCell) and not modes.inference:
+            t._vc = GivenCell((0, None))
+        return t  # type: ignore[no-any-return]
+
+    def detach_(self) -> Self:
+        """Cut this tensor off its history, in place."""
+        if modes.inference:
+            return self
+        if self._view is not None:
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+                "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
+                "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
+                "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+            )
+        self._node = None
+        inherit(self, False)
+        self._req = False
+        return self
+
+
+def _cpp_dtype(t: Any) -> str:
+    return "long int" if t.dtype is dtypes.int64 else dtypes.CPP_NAME[t.dtype]
