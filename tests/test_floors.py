@@ -82,6 +82,7 @@ FLOORS = {
     "onnx": 5,
     "cpu": 5,
     "cuda": 5,
+    "viz": 5,
     "__init__": 5,
     # 6: the command
     "torch_alias": 6,

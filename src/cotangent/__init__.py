@@ -61,11 +61,12 @@ _MODULES = frozenset(
     (
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
         "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
-        "serialization", "sparse", "special", "signal", "storage", "utils",
+        "serialization", "sparse", "special", "signal", "storage", "utils", "viz",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.
 _ELSEWHERE = {
+    "graph": "viz",
     "vmap": "func",
     "sparse_coo_tensor": "sparse",
     "save": "serialization",

@@ -450,7 +450,7 @@ def record(
     if written is None:
         hang(op, node, made)
     if mode is not True:
-        after_record(mode, node)
+        after_record(mode, node, tensors, tuple(made))
     return node
 
 

@@ -568,7 +568,7 @@ class Writer:
             "t._req = True",
             "t._node = n",
             "if mode is not True:",
-            "    after_record(mode, n)",
+            "    after_record(mode, n, (" + "".join(f"{t}, " for t in op.tensors) + "), (t,))",
         )
 
 

@@ -9,8 +9,15 @@ from .recorded import OpNode
 from .where import user_stack
 
 
-def after_record(extras: Extras, node: Any) -> None:
-    """Look at a new node: keep the forward stack (anomaly mode), pack its saved tensors (hooks)."""
+def after_record(extras: Extras, node: Any, operands: tuple[Any, ...], results: tuple[Any, ...]) -> None:
+    """Look at a new node: tell who watches, keep the forward stack (anomaly mode), pack saved values (hooks).
+
+    Args:
+        operands: the tensors that the operation was given, per parameter.
+        results: the tensors it made, or wrote.
+    """
+    for watch in extras.watchers:
+        watch(node, operands, results)
     if extras.anomaly:
         node.metadata["traceback_"] = user_stack()
         if extras.running is not None:

@@ -464,7 +464,7 @@ def finish_forward(
     )
     ctx.to_save = None
     if mode is not True:
-        after_record(mode, ctx)
+        after_record(mode, ctx, tuple(inputs), tuple(made))
     return tuple(made)
 
 

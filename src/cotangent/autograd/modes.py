@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Extras:
     """What besides plain recording is switched on in this thread."""
 
-    __slots__ = ("anomaly", "check_nan", "running", "saved_hooks", "saving_disabled")
+    __slots__ = ("anomaly", "check_nan", "running", "saved_hooks", "saving_disabled", "watchers")
 
     def __init__(self) -> None:
         self.anomaly = False
@@ -40,10 +40,12 @@ class Extras:
         self.running: Any = None
         self.saved_hooks: list[tuple[Callable[..., Any], Callable[..., Any]]] = []
         self.saving_disabled: str | None = None
+        # called with (node, operands, results) for each node (pictures of graphs)
+        self.watchers: list[Callable[..., None]] = []
 
     def any(self) -> bool:
         """Whether a recorded node needs a second look."""
-        return self.anomaly or bool(self.saved_hooks) or self.saving_disabled is not None
+        return self.anomaly or bool(self.saved_hooks or self.watchers) or self.saving_disabled is not None
 
 
 class _Modes(threading.local):
