@@ -1,4 +1,4 @@
-"""`torch.accelerator` and `torch.onnx` on a machine without an accelerator."""
+"""`torch.accelerator` on a machine without an accelerator."""
 
 import pytest
 
@@ -44,7 +44,3 @@ def test_former_names_warn():
         torch.accelerator.set_device_idx(0)
 
 
-def test_onnx_can_be_imported_and_says_what_it_lacks():
-    assert torch.onnx.is_in_onnx_export() is False
-    with pytest.raises(AttributeError, match="export"):
-        _ = torch.onnx.export

@@ -203,6 +203,9 @@ class Coo:
         Raises:
             NotImplementedError: if there is no sparse form of it.
         """
+        for value in payloads:  # one that is being traced has the word
+            if not isinstance(value, Coo) and hasattr(value, "apply_op"):
+                return value.apply_op(op, payloads, statics)
         return apply(op, payloads, statics)
 
 
@@ -406,6 +409,11 @@ def product(a: Any, b: Any) -> Any:
     if isinstance(a, Coo):
         return np.ascontiguousarray(a.matrix() @ b)
     return np.ascontiguousarray((b.matrix().T @ a.T).T)
+
+
+def dense_product_like(a: Any, b: Any) -> Any:
+    """An array without memory of its own, like the product of a sparse and a dense matrix."""
+    return np.broadcast_to(np.zeros((), b.np_dtype), (a.shape[0], b.shape[1]))
 
 
 def sparse_product(a: Any, b: Any, masked: bool) -> Any:

@@ -108,6 +108,7 @@ sparse_dense_of: Any = bilinear(
     k.sparse_product,
     node="SparseAddmmBackward0",
     public="mm",
+    infer=lambda input, mat2, masked: k.dense_product_like(input, mat2),
     # torch.sparse.mm gives a sparse matrix a gradient at its own places, torch.mm a dense one.
     input=lambda g, input, mat2, masked: (
         sampled_of(g, mat2, input) if masked else matmul_of(g, t_matrix(mat2))
@@ -119,6 +120,7 @@ dense_sparse_of: Any = bilinear(
     k.product,
     node="MmBackward0",
     public="mm",
+    infer=k.dense_product_like,
     input=lambda g, mat2: dense_sparse_of(g, turned_of(mat2, (1, 0), (1, 0))),
     mat2=lambda g, input, mat2: sampled_of(t_matrix(input), t_matrix(g), mat2),
 )
