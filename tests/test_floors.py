@@ -80,6 +80,7 @@ FLOORS = {
     "amp": 5,
     "accelerator": 5,
     "onnx": 5,
+    "look": 5,
     "cpu": 5,
     "cuda": 5,
     "viz": 5,

@@ -67,6 +67,9 @@ _MODULES = frozenset(
 # Functions and classes of such modules that PyTorch offers here, too.
 _ELSEWHERE = {
     "graph": "viz",
+    "doctor": "look.doctor",
+    "memory": "look.memory",
+    "who_holds": "look.holders",
     "vmap": "func",
     "sparse_coo_tensor": "sparse",
     "save": "serialization",

@@ -23,6 +23,7 @@ _gradcheck: Final[Any] = lazy.deferred("cotangent.autograd.gradcheck")
 _functional: Final[Any] = lazy.deferred("cotangent.autograd.functional")
 _forward_ad: Final[Any] = lazy.deferred("cotangent.autograd.forward_ad")
 _profiler: Final[Any] = lazy.deferred("cotangent.autograd.profiler")
+_stepping: Final[Any] = lazy.deferred("cotangent.autograd.stepping")
 
 # Not `deferred`: looking for a module inside a package would run the package.
 _gradients: Final[Any] = lazy.module("cotangent.func.gradients")
@@ -51,8 +52,14 @@ class _Autograd(ModuleType):
         found: Callable[..., bool] = _gradcheck.gradgradcheck
         return found
 
+    @property
+    def steps(self) -> Callable[..., Any]:
+        """The function of that name."""
+        found: Callable[..., Any] = _stepping.steps
+        return found
+
     def __dir__(self) -> list[str]:
-        return sorted([*super().__dir__(), "gradcheck", "gradgradcheck"])
+        return sorted([*super().__dir__(), "gradcheck", "gradgradcheck", "steps"])
 
 
 def fill_autograd() -> None:
