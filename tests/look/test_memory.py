@@ -267,3 +267,51 @@ def test_nobody() -> None:
     ref = weakly((x * x).sum().grad_fn)
     assert torch.who_holds(ref()) == []
     assert torch.who_holds((x * x).sum().grad_fn) == []
+
+
+class Block(nn.Module):
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(64)
+        self.up, self.down = nn.Linear(64, wide), nn.Linear(wide, 64)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.down(F.gelu(self.up(self.norm(x))))
+
+
+class Blocks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Block(64), Block(512), Block(128)])
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+def test_modules_and_what_a_checkpoint_saves() -> None:
+    net = Blocks()
+    x, y = torch.randn(256, 64), torch.randint(0, 10, (256,))
+    report = torch.memory(F.cross_entropy(net(x), y))
+    # its input and the normalised one, 64 wide; before and after gelu, 512 wide
+    assert report.by_module["net.blocks.1.norm"] == report.by_module["net.blocks.1.up"] == 4 * 256 * 64
+    best = report.checkpoint[0]
+    assert (best.module, best.keeps) == ("net.blocks.1", 4 * 256 * (64 + 64 + 512 + 512))
+    assert best.saves == best.keeps - 4 * 256 * 64
+    # And that is what it saves indeed.
+    net.blocks[1] = Checkpointed(net.blocks[1])
+    after = torch.memory(F.cross_entropy(net(x), y))
+    assert abs(report.total - after.total - best.saves) <= 0.01 * report.total
+    assert report.peak is not None
+    assert "checkpoint net.blocks.1: keeps 1.1 MB less (of 1.1 MB)" in str(report)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Any) -> Any:
+        return checkpoint(self.block, x, use_reentrant=False)

@@ -19,7 +19,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..ops.table import Primitive
 from .api import _cotangents, _many, _roots
 from .base import as_array
-from .engine import _Careful, collect
+from .engine import Careful, collect
 from .modes import made, modes, next_task, set_recording
 from .node import FREED, AccumulateGrad, Node, Port
 from .recorded import OpNode
@@ -259,7 +259,7 @@ def steps(tensors: Any, gradients: Any = None) -> Steps:
     return Steps(tensors, gradients)
 
 
-class _Stepwise(_Careful):
+class _Stepwise(Careful):
     """The careful loop, node by node, noting what each one sends on."""
 
     def __init__(self, roots: list[Node], cotangents: list[Any]) -> None:
@@ -316,7 +316,8 @@ class _Stepwise(_Careful):
     def _under(self, run: Callable[[Any], None], node: Any) -> None:
         """Call `run` as the engine does: nothing recorded, NumPy silent."""
         before, inside, outer, task, given = modes.grad, modes.inside, modes.run, modes.task, modes.given
-        modes.given, modes.task, modes.run = tuple(self.started), self.task, self
+        was = modes.node, modes.keep
+        modes.given, modes.task, modes.run, modes.keep = tuple(self.started), self.task, self, True
         set_recording(False)
         token = set_errors(QUIET)
         try:
@@ -325,6 +326,7 @@ class _Stepwise(_Careful):
             reset_errors(token)
             modes.grad, modes.inside, modes.run, modes.task = before, inside, outer, task
             modes.given = given
+            modes.node, modes.keep = was
 
     def _undoing(self) -> Callable[[], None]:
         at, due, pending = self.at, list(self.due), dict(self.pending)

@@ -23,8 +23,8 @@ __all__ = ["Holder", "held_outside", "saved_values", "who_holds"]
 _NO_VALUES: Final = frozenset(
     (
         "edges", "seq", "code", "lasti", "hooks", "fit", "meta", "__weakref__", "outputs", "lengths", "level",
-        "shown", "variable", "parent", "output", "view", "__dict__", "_outputs", "_inputs", "_is_tensor",
-        "needs_input_grad",
+        "shown", "noted", "variable", "parent", "output", "view", "__dict__", "_outputs", "_inputs",
+        "_is_tensor", "needs_input_grad",
     )
 )  # fmt: skip
 _FAR: Final = 12  # steps from the graph to the variable
@@ -193,8 +193,8 @@ def who_holds(graph: Any) -> list[Holder]:
 class _Search:
     """A walk from an object backwards along references, level by level, to things with a name.
 
-    What is reached has a way: what one writes behind its name to get to the target. A dictionary that may turn
-    out to be the attributes of an object, and a cell that belongs to some function, wait for the next level.
+    What is reached has a way: what one writes behind its name to get to the target. A dictionary that may
+    turn out to be the attributes of an object, and a cell of some function, wait for the next level.
     """
 
     def __init__(self, target: Any, tensor: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +20,9 @@ from ..autograd.views import edge_of
 from ..autograd.where import Place, place
 from ..config import settings
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..nn.modules import Module
+from ..viz.modules import Modules, paths_of
+from ..viz.names import Names, scopes_of
 from .holders import held_outside, saved_values
 from .watch import tensors_in
 
@@ -250,7 +255,8 @@ def memory(loss: Any, model: Any = None, *, peak: bool = True) -> Memory:
     if not any(t._req for t in tensors):
         raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
     nodes = graph_nodes(tensors)
-    paths: dict[int, str] = {}
+    paths, modules = _module_paths(nodes, model, sys._getframe(1))
+    made_by: dict[int, int] = {}  # storage -> the node whose result it is
     first: dict[int, tuple[Any, Any, Any]] = {}  # storage -> (node that keeps it first, array, owner)
     by_node: dict[int, list[tuple[int, int]]] = {}  # node -> (storage, bytes)
     for node in nodes:
@@ -258,6 +264,9 @@ def memory(loss: Any, model: Any = None, *, peak: bool = True) -> Memory:
             for array in arrays_of(value):
                 owner = storage_of(array)
                 by_node.setdefault(id(node), []).append((id(owner), owner.nbytes))
+                source = getattr(value, "_node", node)
+                if source is not None:
+                    made_by.setdefault(id(owner), id(getattr(source, "parent", source)))
                 first.setdefault(id(owner), (node, array, owner))
     given = _given(nodes, set(first))
     entries = []
@@ -266,8 +275,27 @@ def memory(loss: Any, model: Any = None, *, peak: bool = True) -> Memory:
         path, dtype = paths.get(id(node), ""), array.dtype.name
         entries.append(Entry(owner.nbytes, node.name(), at, path, array.shape, dtype, key in given))
     found = _peak(tensors, nodes, by_node, given) if peak else None
-    blocks = list(_blocks(nodes, paths, by_node, given))
+    blocks = [
+        block
+        for block in _blocks(paths, by_node, made_by, given)
+        if type(modules.at[block.module]).forward is not Module.forward  # lists of modules are not called
+    ]
     return Memory(entries, found, blocks)
+
+
+def _module_paths(nodes: list[Node], model: Any, frame: FrameType) -> tuple[dict[int, str], Modules]:
+    """The path of the module that each node belongs to, by the names that variables of `frame` give.
+
+    Models that no variable names are found among all there are, by their parameters.
+    """
+    named = Names(scopes_of(frame)).roots
+    leaves = {id(node.variable) for node in nodes if isinstance(node, AccumulateGrad)}
+    every = [model] if model is not None else [m for m in gc.get_objects() if issubclass(type(m), Module)]
+    inner = {id(m) for module in every for m in module.modules() if m is not module}
+    roots = [m for m in every if id(m) not in inner and any(id(p) in leaves for p in m.parameters())]
+    called = [(named[id(m)][0] if id(m) in named else type(m).__name__, m) for m in roots]
+    modules = Modules(called)
+    return paths_of(nodes, modules), modules
 
 
 def _given(nodes: list[Node], kept: set[int]) -> set[int]:
@@ -275,7 +303,7 @@ def _given(nodes: list[Node], kept: set[int]) -> set[int]:
     candidates = [
         t
         for t in gc.get_objects()
-        if isinstance(t, TensorBase)
+        if issubclass(type(t), TensorBase)
         and t._node is None
         and any(id(storage_of(array)) in kept for array in arrays_of(t))
     ]
@@ -357,32 +385,30 @@ def _bytes(values: Iterable[Any]) -> int:
 
 
 def _blocks(
-    nodes: list[Node], paths: dict[int, str], by_node: dict[int, list[tuple[int, int]]], given: set[int]
+    paths: dict[int, str], by_node: dict[int, list[tuple[int, int]]], made_by: dict[int, int], given: set[int]
 ) -> list[Advice]:
     """Modules by what checkpointing them would save, most first.
 
-    A checkpoint keeps the block's input instead of what is kept inside. Of that input it is known how large
-    it is if an operation of the block keeps it as it came from outside.
+    A checkpoint keeps the block's inputs instead of what is kept inside: what was made outside stays.
     """
     inside: dict[str, dict[int, int]] = {}
-    outside: dict[str, set[int]] = {}
-    for node in nodes:
-        parts = paths.get(id(node), "").split(".")
-        names = {".".join(parts[:n]) for n in range(1, len(parts) + 1)} - {""}
-        for storage, size in by_node.get(id(node), ()):
-            if storage in given:
-                continue
-            for name in names:
-                inside.setdefault(name, {})[storage] = size
-    for name, storages in inside.items():
-        for node in nodes:
-            path = paths.get(id(node), "")
-            if path != name and not path.startswith(name + "."):
-                kept = {storage for storage, _ in by_node.get(id(node), ())}
-                outside.setdefault(name, set()).update(kept & storages.keys())
+    for node, storages in by_node.items():
+        for name in _blocks_around(paths.get(node, "")):
+            inside.setdefault(name, {}).update({s: size for s, size in storages if s not in given})
     found = []
-    for name, storages in inside.items():
-        keeps = sum(storages.values())
-        saves = sum(size for storage, size in storages.items() if storage not in outside.get(name, ()))
-        found.append(Advice(name, keeps, saves))
+    for name, kept in inside.items():
+        own = (
+            size
+            for storage, size in kept.items()
+            if name in _blocks_around(paths.get(made_by.get(storage, 0), ""))
+        )
+        saves = sum(own)
+        if saves:
+            found.append(Advice(name, sum(kept.values()), saves))
     return sorted(found, key=lambda advice: -advice.saves)
+
+
+def _blocks_around(path: str) -> set[str]:
+    """The paths of the modules around one, whole models left out."""
+    parts = path.split(".")
+    return {".".join(parts[:n]) for n in range(2, len(parts) + 1)}

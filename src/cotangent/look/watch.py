@@ -7,6 +7,7 @@ program that is not watched pays nothing.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import weakref
 from collections.abc import Iterable
@@ -371,7 +372,7 @@ def _code(function: Any) -> CodeType:
 
 def _known() -> dict[CodeType, str]:
     """Kinds of events by the code that stands for them."""
-    data: Any = Tensor.__dict__["data"]
+    data: Any = inspect.getattr_static(Tensor, "data")
     found: dict[CodeType, str] = {
         _code(Tensor.backward): "backward",
         _code(backward): "backward",
