@@ -18,7 +18,7 @@ DATA = Path(__file__).resolve().parent / "data"
 SOURCES: dict[str, tuple[str, ...]] = {
     "autograd": (
         "graph_programs", "view_programs", "mode_programs", "custom_programs", "check_programs",
-        "engine_programs",
+        "engine_programs", "forward_programs",
     ),
     "nn": ("nn_programs", "hook_programs", "init_programs", "image_programs"),
     "optim": ("optim_programs", "schedule_programs"),

@@ -8,13 +8,14 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from . import dtypes
 from .autograd.api import backward
-from .autograd.base import GivenCell, InferenceCell, TensorBase, cell_of, version_of
+from .autograd.base import DETACHED, GivenCell, InferenceCell, TensorBase, cell_of, version_of
 from .autograd.engine import run_scalar
 from .autograd.modes import modes
 from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
@@ -22,6 +23,7 @@ from .autograd.recorded import alias
 from .autograd.views import edge_of, inherit
 from .dtypes import FLOATING
 from .errors import bad_argument
+from .kernels.sparse import Coo
 
 _NON_LEAF_GRAD = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
@@ -67,6 +69,10 @@ class Tracked(TensorBase):
         base_requires = inherit(self, bool(value))
         self._req = bool(value) or base_requires
 
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set `requires_grad` and return the tensor."""
         if requires_grad.__class__ is not bool:
@@ -107,6 +113,30 @@ class Tracked(TensorBase):
         elif node is not None:
             node.note(0, self)
         return node  # type: ignore[no-any-return]
+
+    @property
+    def _grad_fn(self) -> Node | None:
+        """Old name of `grad_fn`."""
+        return self.grad_fn
+
+    @_grad_fn.deleter
+    def _grad_fn(self) -> None:
+        raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
+
+    @property
+    def _backward_hooks(self) -> None:
+        """The hooks are kept by the history; here is nothing."""
+        return None
+
+    @_backward_hooks.deleter
+    def _backward_hooks(self) -> None:
+        raise RuntimeError("Deletion of _backwards_hooks not allowed!")
+
+    @property
+    def volatile(self) -> bool:
+        """Gone from PyTorch long ago."""
+        warnings.warn("volatile was removed (Variable.volatile is always False)", UserWarning, stacklevel=2)
+        return False
 
     @property
     def output_nr(self) -> int:
@@ -155,6 +185,8 @@ class Tracked(TensorBase):
     @property
     def data(self) -> Self:
         """The same memory without history and with a version counter of its own."""
+        if self._owner is not None and self._owner.writes:
+            return self._owner.detached(self)  # type: ignore[no-any-return]
         t: Self = alias(self, None)
         if not isinstance(t._vc, InferenceCell):
             t._vc = None
@@ -170,6 +202,12 @@ class Tracked(TensorBase):
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
+        if isinstance(value._data, Coo) is not isinstance(self._data, Coo):
+            raise RuntimeError(
+                "Attempted to call `variable.set_data(tensor)`, but `variable` and `tensor` have "
+                "incompatible "
+                "tensor type."
+            )
         self._data = value._data
         if value.is_inference() and not self.is_inference():
             self._vc = GivenCell((version_of(self), None))
@@ -184,7 +222,7 @@ class Tracked(TensorBase):
     def _version(self) -> int:
         if self._vc.__class__ is InferenceCell:
             raise RuntimeError("Inference tensors do not track version counter.")
-        return 0 if self._vc is None else int(list.__getitem__(self._vc, 0))
+        return 0 if self._vc is None else int(list.__getitem__(self._vc, 0)) % DETACHED
 
     @property
     def _base(self) -> Any:
@@ -267,6 +305,8 @@ class Tracked(TensorBase):
         """Cut this tensor off its history, in place."""
         if modes.inference:
             return self
+        if self._owner is not None and self._owner.writes:
+            self._data.tangent = None
         if self._view is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
@@ -274,6 +314,8 @@ class Tracked(TensorBase):
                 "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
                 "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
             )
+        if self._node is not None and not isinstance(self._vc, InferenceCell):
+            cell_of(self)[0] += DETACHED
         self._node = None
         inherit(self, False)
         self._req = False
@@ -282,3 +324,9 @@ class Tracked(TensorBase):
 
 def _cpp_dtype(t: Any) -> str:
     return "long int" if t.dtype is dtypes.int64 else dtypes.CPP_NAME[t.dtype]
+
+
+# Errors of Python itself name a method after its class: to users that is Tensor.
+for _name, _value in vars(Tracked).items():
+    if isinstance(_value, FunctionType):
+        _value.__qualname__ = f"Tensor.{_name}"

@@ -124,6 +124,10 @@ def as_array(value: Any) -> Any:
     return value if value.__class__ is np.ndarray or isinstance(value, Coo) else np.asarray(value)
 
 
+# Added to a version by `detach_`: what saved the tensor as an input finds another number.
+DETACHED: Final = 1 << 40
+
+
 def version_of(t: TensorBase) -> int:
     """The number of in-place writes to the memory `t` views."""
     cell = t._vc

@@ -367,7 +367,7 @@ class Writer:
         quick = quick_dtypes(op)
         tests = ["dt is not F32 and dt is not F64"] if _F32 in quick else []
         tests += ["dt not in QUICK"] if quick - {_F32, _F64} else []
-        self.add(1, f"if {' and '.join(tests)}:", f"    {self.fallback}")
+        self.add(1, f"if {' and '.join(tests) or 'True'}:", f"    {self.fallback}")
         for t in op.tensors:
             if t == first:
                 continue

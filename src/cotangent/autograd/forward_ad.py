@@ -18,10 +18,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..config import settings
-from ..func.dual import JvpLevel
+from ..func.dual import Dual, JvpLevel, tangent_of
+from ..ops.table import TABLE
 from ..printing import tensor_text
 from .base import cell_of
+from .inplace import write
 from .modes import Decorator, modes
+from .recorded import alias
+from .views import edge_of, views_of
 
 __all__ = [
     "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual",
@@ -32,6 +36,7 @@ class _DualLevel(JvpLevel):
     """A jvp level that knows its tensors, to turn them into ordinary ones in the end."""
 
     is_transform = False
+    writes = True
 
     def __init__(self) -> None:
         self.made: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -49,6 +54,53 @@ class _DualLevel(JvpLevel):
         t = super().wrap(payload)
         self.made[id(t)] = t
         return t
+
+    def write(self, op: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
+        """An in-place operation: the primal is written where it lies, and so is its tangent."""
+        x = tensors[0]
+        primals = tuple(self.primal(t) for t in tensors)
+        if op.is_view:
+            write(op, primals, statics)
+            if self.tangent(x) is not None:
+                write(op, (x._data.tangent,), statics)
+            return x
+        tangents = tuple(
+            self.tangent(t) if name in op.rules else None for name, t in zip(op.tensors, tensors, strict=True)
+        )
+        moved = None
+        if any(t is not None for t in tangents):
+            moved = tangent_of(op, primals, tangents, statics, op.entry(*primals, *statics))
+        write(op, primals, statics)
+        if moved is not None:
+            if not self.owns(x):
+                self.adopt(x)
+            held = x._data
+            if held.tangent is None:
+                held.tangent = moved
+            else:
+                held.tangent.copy_(moved)
+        if self.owns(x) and x._data.primal._req:
+            x._req, x._node = True, edge_of(x._data.primal)
+        return x
+
+    def adopt(self, x: Any) -> None:
+        """Make an ordinary tensor one of this level, and with it its base and that one's other views."""
+        base = x if x._view is None else x._view.base
+        if not self.owns(base):
+            views = views_of(base)
+            self._take(base, TABLE["zeros_like"].entry(base))
+            for view in views:
+                if not self.owns(view):
+                    self._take(view, view._view.replay(base._data.tangent, False))
+        elif not self.owns(x):
+            self._take(x, x._view.replay(base._data.tangent, False))
+
+    def _take(self, t: Any, tangent: Any) -> None:
+        primal = alias(t, edge_of(t) if t._req else None)
+        primal._view = t._view
+        t._vc = primal._vc = cell_of(t)
+        t._data, t._level, t._owner = Dual(primal, tangent), self.number, self
+        self.made[id(t)] = t
 
     def text(self, t: Any) -> str:
         array = t._data.primal._data
@@ -200,6 +252,10 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to "
             "enter_dual_level() first."
         )
+    if _open.level.owns(tangent) and tangent._data.tangent is not None:
+        raise RuntimeError(
+            "Setting a forward grad that itself has a forward gradient at the same level0 is not supported."
+        )
     for name, t in (("primal", tensor), ("tangent", tangent)):
         if not (t.is_floating_point() or t.is_complex()):
             raise ValueError(f"Expected {name} to be floating point or complex, but got: {t.dtype}")
@@ -218,7 +274,10 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
             f"is of size {list(tangent.shape)}."
         )
     primal = tensor.view(tensor.shape)
+    if not _same_layout(primal, tangent):
+        tangent = TABLE["zeros_like"].entry(primal).copy_(tangent)
     dual = held.dual(primal, tangent)
+    dual._vc = cell_of(primal)
     if primal._req:
         dual._req, dual._node = True, primal._node
     return dual
@@ -253,7 +312,22 @@ def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
     held = _open.level
     if held is None or not held.owns(tensor):
         return UnpackedDualTensor(tensor, None)
-    return UnpackedDualTensor(tensor._data.primal, tensor._data.tangent)
+    primal = tensor._data.primal
+    return UnpackedDualTensor(primal.view(primal.shape), held.tangent(tensor))
+
+
+def _same_layout(primal: Any, tangent: Any) -> bool:
+    """Whether two tensors of one shape lie in memory alike: what is a view of one is a view of the other."""
+    if not primal.numel() or primal._owner is not None or tangent._owner is not None:
+        return True
+    if (primal.is_conj(), primal.is_neg()) != (tangent.is_conj(), tangent.is_neg()):
+        return False
+    if len(primal.untyped_storage()) // primal.itemsize != len(tangent.untyped_storage()) // tangent.itemsize:
+        return False
+    strides = zip(primal.shape, primal.stride(), tangent.stride(), strict=True)
+    return primal.storage_offset() == tangent.storage_offset() and all(
+        n == 1 or mine == its for n, mine, its in strides
+    )
 
 
 class dual_level(Decorator):

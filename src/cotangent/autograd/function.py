@@ -6,12 +6,13 @@ subclass of Function gets a node class `NAMEBackward`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import warnings
 import weakref
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from .recorded import Packed, alias, handle_on, port_of
 from .refusing import refusing
 from .stale import stale_value
 from .views import CUSTOM, View, edge_of, rebase
-from .where import here
+from .where import here, warn
 
 
 class FunctionCtx:
@@ -72,6 +73,8 @@ class BackwardCFunction(Node, FunctionCtx):
 
     __slots__ = ("__dict__",)
     materialize = True
+    _pushing = False
+    _materialize_non_diff_grads = True
     _forward_cls: ClassVar[Any]
     needs_input_grad: tuple[bool, ...]
     _is_tensor: tuple[bool, ...]
@@ -88,6 +91,7 @@ class BackwardCFunction(Node, FunctionCtx):
         self.dirty_tensors = self.to_save = self.saved_for_forward = None
         self._saved: Any = ()
         self._outputs: list[tuple[tuple[int, ...], Any] | None] = []
+        self._passive: frozenset[int] = frozenset()
 
     def name(self) -> str:
         return type(self).__name__
@@ -97,7 +101,9 @@ class BackwardCFunction(Node, FunctionCtx):
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """The tensors given to save_for_backward."""
+        """The tensors given to save_for_backward; inside `jvp` those given to save_for_forward."""
+        if self._pushing:
+            return self.saved_for_forward or ()
         if self._saved is None:
             raise RuntimeError(FREED_TEXT)
         if not self._saved and self.to_save is not None and self.seq < 0:
@@ -111,6 +117,15 @@ class BackwardCFunction(Node, FunctionCtx):
             "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
         )
         return self.saved_tensors
+
+    @contextlib.contextmanager
+    def in_jvp(self) -> Iterator[None]:
+        """For a block: the user's `jvp` runs."""
+        self._pushing = True
+        try:
+            yield
+        finally:
+            self._pushing = False
 
     def _unpacked(self, index: int, entry: Any) -> Any:
         if entry is None:
@@ -166,6 +181,8 @@ class BackwardCFunction(Node, FunctionCtx):
         shown = [None if g is None else (g if tensors else wrap(np.asarray(g))) for g in grads]
         if self.materialize_grads:
             for i, kind in enumerate(self._outputs):
+                if i in self._passive and not self._materialize_non_diff_grads:
+                    continue
                 if shown[i] is None and kind is not None:
                     shown[i] = wrap(np.zeros(*kind))
         before, modes.node = modes.node, self
@@ -362,15 +379,24 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
         owner = owner_of(args)
         if owner is not None:
             return TRANSFORMED[0](cls, owner, args)
-        return run_forward(cls, args, kwargs)
+        return forward_and_context(cls, args, kwargs)[0]
 
 
 # How a Function runs inside func transforms; entered by func/, one floor up.
 TRANSFORMED: list[Callable[..., Any]] = []
 
 
-def run_forward(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run a Function's forward on plain tensors and record its node."""
+def forward_and_context(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """Run a Function's forward on plain tensors and record its node.
+
+    Args:
+        cls: the Function.
+        args: of its forward.
+        kwargs: the same.
+
+    Returns:
+        the result, and the context.
+    """
     ctx: Any = cls._backward_cls()
     inputs = [a for a in args if isinstance(a, TensorBase)]
     ctx._is_tensor = tuple(isinstance(a, TensorBase) for a in args)
@@ -388,7 +414,25 @@ def run_forward(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     else:
         outputs = result
     made = finish_forward(cls, ctx, inputs, outputs, recording, before)
-    return made if isinstance(result, tuple) else made[0]
+    return made if isinstance(result, tuple) else made[0], ctx
+
+
+_DIRTY_OUTSIDER: Final = (
+    "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated "
+    "should be "
+    "passed to ctx.mark_dirty()."
+)
+_DIRTY_VIEW: Final = (
+    "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot "
+    "return more "
+    "than one Tensor. This is not supported by the current autograd engine. You should either make sure the "
+    "input is "
+    "not a view (using .clone() for example) or make your Function only return one Tensor (potentially "
+    "splitting it "
+    "into two Functions: one doing the inplace that returns a single Tensor and a second one that does the "
+    "other "
+    "operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do this change."
+)
 
 
 def finish_forward(
@@ -401,6 +445,12 @@ def finish_forward(
                 f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
             )
     dirty = set(map(id, ctx.dirty_tensors or ()))
+    if any(not _among(t, inputs) for t in ctx.dirty_tensors or ()):
+        warn(_DIRTY_OUTSIDER)
+    for t in ctx.dirty_tensors or ():
+        written = _among(t, inputs) and _among(t, outputs)
+        if t._view is not None and len(outputs) > 1 and recording and written:
+            raise RuntimeError(_DIRTY_VIEW)
     if any(id(t) not in set(map(id, outputs)) for t in ctx.dirty_tensors or ()):
         raise RuntimeError(
             "Some elements marked as dirty during the forward method were not returned as output. The inputs "
@@ -411,15 +461,20 @@ def finish_forward(
         cell_of(t)[0] += 1
     if not recording:
         with no_grad():
-            return tuple(
+            shown = tuple(
                 _alias_view(o, cls, None)
                 if isinstance(o, TensorBase) and _among(o, inputs) and id(o) not in dirty
                 else o
                 for o in outputs
             )
+        for o in shown:
+            if isinstance(o, TensorBase) and o._view is not None and id(o) not in dirty:
+                o._view.origin = CUSTOM
+        return shown
     ctx.edges = tuple(edge_of(t) if t._req else None for t in inputs)
     ctx._inputs = [(tuple(t.shape), t.dtype) for t in inputs]
     ctx._outputs = [(tuple(o.shape), o.dtype.np) if is_tensor(o) else None for o in outputs]
+    ctx._passive = frozenset(i for i, o in enumerate(outputs) if id(o) in passive)
     ctx.seq = next_seq()
     ctx.code, ctx.lasti = here()
     single = len(outputs) == 1

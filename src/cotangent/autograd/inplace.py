@@ -24,8 +24,8 @@ from .dispatch import (
     OPERAND,
     convert,
     is_output,
-    level_of,
     operands,
+    owner_of,
     payload,
     promoted,
     record,
@@ -57,7 +57,10 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         )
     if active.keeping:
         before_write(x)
-    level = level_of(tensors)
+    owner = owner_of(tensors)
+    if owner is not None and owner.writes:
+        return owner.write(op, tensors, statics)
+    level = 0 if owner is None else owner.number
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
     if recording and not (active.ever and from_inference(tensors)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from .base import TensorBase, active, cell_of
-from .dispatch import convert
+from .dispatch import convert, owner_of
 from .inplace import check_overlap
 from .keeping import before_write
 from .modes import modes
@@ -26,6 +26,12 @@ def deliver(function: str, value: Any, out: Any) -> Any:
         return type(value)(*stored) if hasattr(value, "_fields") else stored
     if not isinstance(out, TensorBase):
         raise TypeError(f"{function}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    owner = owner_of((value, out))
+    if owner is not None and owner.writes:
+        raise NotImplementedError(
+            f"Trying to use forward AD with {function}_out that does not support it because it is an out= "
+            "function"
+        )
     if modes.grad is not None and (value._req or out._req):
         raise RuntimeError(
             f"{function}(): functions with out=... arguments don't support automatic differentiation, but "

@@ -18,6 +18,7 @@ from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
 from ..storage import DEPRECATED, TypedStorage, UntypedStorage
 from .base import TensorBase, cell_of, is_tensor, wrap
+from .modes import modes
 from .views import check_writable
 
 
@@ -42,7 +43,7 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
         tensor([1, 2, 3])
     """
     shape = integers("resize_", "size", args or (size,))
-    if input._req:
+    if input._req and not modes.inference:
         raise RuntimeError("cannot resize variables that require grad")
     if min(shape, default=0) < 0:
         raise RuntimeError("numel: integer multiplication overflow")
@@ -117,7 +118,7 @@ def set_(
         no_match(
             "set_", (source,), "", "Tensor source", "Tensor source, int storage_offset, tuple of ints size"
         )
-    elif source._req:
+    elif source._req and modes.grad is not None:
         raise NotImplementedError("the derivative for 'set_' is not implemented.")
     elif source.dtype is not input.dtype:
         names = (compiler_name(t.dtype) for t in (source, input))

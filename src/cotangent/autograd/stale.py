@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, Final
 
 from .. import dtypes
-from .base import wrap
+from .base import DETACHED, wrap
 from .modes import modes
 from .notes import annotate, recorded_at, written_at
 
@@ -16,11 +16,23 @@ def type_text(data: Any) -> str:
     return f"{found.cpp_type} [{', '.join(map(str, data.shape))}]"
 
 
-def stale_value(node: Any, field: str) -> NoReturn:
-    """Raise PyTorch's error for a saved tensor whose version has moved on."""
+_DETACHED: Final = (
+    "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not "
+    "supported, "
+    "please use out-of-place `.detach()` instead"
+)
+
+
+def stale_value(node: Any, field: str) -> None:
+    """Raise PyTorch's error for a saved tensor whose version has moved on.
+
+    An output of the node may have been cut off its history (`detach_`) meanwhile; an input may not.
+    """
     if field.startswith("out") and field in node.saved_names:
         value, cell = getattr(node, field), getattr(node, field + "_vc")
-        now, expected = cell[0], getattr(node, field + "_v")
+        now, expected = cell[0] % DETACHED, getattr(node, field + "_v") % DETACHED
+        if now == expected:
+            return
         number = int(field[3:] or 0)
         producer: Any = None if number in node.op.nondiff_outputs else node
         shown = getattr(node, "shown", None)
@@ -37,7 +49,13 @@ def stale_value(node: Any, field: str) -> NoReturn:
             t, saved = t[k], saved[k]
         else:
             k = 0
-        now, expected = t._vc[0], saved
+        edge = node.edges[node.position(field) + k]
+        cut = t._vc[0] // DETACHED != saved // DETACHED and t._node is None
+        if cut and edge is not None and not hasattr(edge, "variable"):
+            raise RuntimeError(_DETACHED)
+        now, expected = t._vc[0] % DETACHED, saved % DETACHED
+        if now == expected:
+            return
         data, written = t._data, t
         producer, number = t.grad_fn, t.output_nr  # the history it has by now
     origin = ""

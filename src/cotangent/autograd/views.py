@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, NoReturn
 import numpy as np
 
 from ..ops.table import TABLE, Primitive
-from .base import InferenceCell, TensorBase, active, cell_of, holds_integers, wrap
+from .base import DETACHED, InferenceCell, TensorBase, active, cell_of, holds_integers, wrap
 from .modes import modes
 from .node import FREED, FREED_TEXT, Node, accumulator_of, next_seq
 from .notes import annotate
@@ -233,11 +233,12 @@ def inherit(x: Any, value: bool) -> bool:
         view = t._view
         if view.stale:
             t._req = view.stale = value or bool(view.producer)
-        elif value and t._req and view.version != cell[0]:
+        elif value and t._req and (view.version - cell[0]) % DETACHED:
             view.stale = True
         elif view.inherited or not t._req:
             t._req = value
-            view.stale = value and view.version != cell[0]  # written since: the history is made anew
+            # written since: the history is made anew
+            view.stale = value and bool((view.version - cell[0]) % DETACHED)
             view.inherited = value and not view.stale
     if x._view is None:
         return False

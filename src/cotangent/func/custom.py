@@ -10,9 +10,18 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from ..autograd.base import TensorBase
-from ..autograd.function import TRANSFORMED, Function, FunctionCtx, FunctionMeta, finish_forward
+from ..autograd.base import TensorBase, holds_integers, version_of
+from ..autograd.dispatch import owner_of
+from ..autograd.function import (
+    TRANSFORMED,
+    Function,
+    FunctionCtx,
+    FunctionMeta,
+    finish_forward,
+    forward_and_context,
+)
 from ..autograd.modes import modes, no_grad
+from ..autograd.views import edge_of
 from ..ops.table import TABLE
 from .batched import VmapLevel, expanded, front
 from .dual import JvpLevel
@@ -76,34 +85,103 @@ def _recorded(cls: Any, level: GradLevel, args: tuple[Any, ...]) -> Any:
 
 def _pushed(cls: Any, level: JvpLevel, args: tuple[Any, ...]) -> Any:
     """At a level of forward mode: run below, ask `jvp` for the tangents."""
-    primals = [level.primal(a) if isinstance(a, TensorBase) else a for a in args]
-    ctx: Any = cls._backward_cls()
-    ctx._is_tensor = tuple(isinstance(a, TensorBase) for a in primals)
-    ctx.needs_input_grad = tuple(isinstance(a, TensorBase) and a._req for a in primals)
-    if cls.setup_context is not Function.setup_context:
-        result = cls.apply(*primals)
-        with no_grad():
-            cls.setup_context(ctx, tuple(primals), result)
+    primals = tuple(level.primal(a) if isinstance(a, TensorBase) else a for a in args)
+    if owner_of(primals) is None:
+        result, ctx = forward_and_context(cls, primals, {})
     else:
+        result, ctx = cls.apply(*primals), cls._backward_cls()
+        ctx._is_tensor = tuple(isinstance(a, TensorBase) for a in primals)
+        ctx.needs_input_grad = tuple(isinstance(a, TensorBase) and a._req for a in primals)
         with no_grad():
-            result = cls.forward(ctx, *primals)
-        if modes.grad is not None and any(ctx.needs_input_grad):
-            result = cls.apply(*primals)
-    if ctx.saved_for_forward is not None:
-        ctx.to_save = ctx.saved_for_forward
+            cls.setup_context(ctx, primals, result)
     tangents = []
     for a, primal in zip(args, primals, strict=True):
         t = level.tangent(a) if isinstance(a, TensorBase) else None
-        if t is None and ctx.materialize_grads and isinstance(primal, TensorBase):
+        empty = t is None and ctx.materialize_grads and isinstance(primal, TensorBase)
+        if empty and not holds_integers(primal):
             t = TABLE["zeros_like"].entry(primal)
         tangents.append(t)
-    moved = _each(cls.jvp(ctx, *tangents))
-    passive = set(map(id, ctx.non_differentiable))
-    outputs = [
-        level.dual(out, None if id(out) in passive else t) if isinstance(out, TensorBase) else out
-        for out, t in zip(_each(result), moved, strict=True)
-    ]
+    before = [None if t is None or t._level else version_of(t) for t in tangents]
+    with ctx.in_jvp():
+        moved = _each(cls.jvp(ctx, *tangents))
+    outs = _each(result)
+    if len(moved) != len(outs):
+        raise RuntimeError(
+            f"Function's jvp returned an invalid number of forward gradients (expected {len(outs)} but got "
+            f"{len(moved)})"
+        )
+    dirty = set(map(id, ctx.dirty_tensors or ()))
+    outputs = []
+    for i, (out, t) in enumerate(zip(outs, moved, strict=True)):
+        _check_tangent(ctx, i, out, t)
+        if not isinstance(out, TensorBase):
+            outputs.append(out)
+            continue
+        given = next((k for k, primal in enumerate(primals) if primal is out), None)
+        if id(out) in dirty and given is not None and level.owns(args[given]):
+            if t is not tangents[given] or (t is not None and version_of(t) == before[given]):
+                raise RuntimeError(_NOT_IN_PLACE)
+            made = args[given]
+            made._data.primal = out
+        else:
+            _check_view(out, t, primals, tangents)
+            made = level.dual(out, t)
+        if out._req and not level.is_transform:  # forward mode beside a recording: one history for both
+            made._req, made._node = True, edge_of(out)
+        outputs.append(made)
     return _like(result, outputs)
+
+
+_NOT_IN_PLACE: Final = (
+    "An inplace custom Function is not modifying the forward mode gradients inplace. If the forward is "
+    "modifying "
+    "an input inplace, then the jvp function must modify the corresponding gradient inplace."
+)
+_NO_VIEW: Final = (
+    "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view."
+)
+_OTHER_VIEW: Final = (
+    "A custom Function is returning a view but the jvp is not returning a view of the given grad input."
+)
+
+
+def _check_tangent(ctx: Any, i: int, out: Any, t: Any) -> None:
+    """Refuse what `jvp` may not return for output number `i`."""
+    if t is None:
+        return
+    if not isinstance(t, TensorBase):
+        raise RuntimeError(f"expected Variable or None (got {type(t).__name__}) for grad output {i}.")
+    passive = any(out is x for x in ctx.non_differentiable)
+    if passive or not isinstance(out, TensorBase) or holds_integers(out):
+        raise RuntimeError(
+            f"Function's jvp returned a gradient at position {i}, but  the corresponding forward output is "
+            "not "
+            "a differentiable Tensor.You should return None at that position instead."
+        )
+    shape, have = list(out.shape), list(t.shape)  # type: ignore[attr-defined]
+    if shape != have:
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor, "
+            f"this is not supported. Tensor is of size {shape} while the given forward gradient is of size "
+            f"{have}."
+        )
+
+
+def _base_of(t: Any) -> Any:
+    return t if t._view is None else t._view.base
+
+
+def _check_view(out: Any, t: Any, primals: tuple[Any, ...], tangents: list[Any]) -> None:
+    """Where `out` is a view of an input, the tangent has to be a view of that input's tangent."""
+    if t is None or out._view is None:
+        return
+    for primal, tangent in zip(primals, tangents, strict=True):
+        if isinstance(primal, TensorBase) and _base_of(primal) is out._view.base and tangent is not None:
+            if t._view is None:
+                raise RuntimeError(_NO_VIEW)
+            if t._view.base is not _base_of(tangent):
+                raise RuntimeError(_OTHER_VIEW)
+            return
 
 
 def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:

@@ -13,7 +13,7 @@ None where it is zero. The tangent of an operation follows from its kind:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ..autograd.base import TensorBase
 from ..autograd.dispatch import finish, promoted
@@ -104,6 +104,26 @@ def tangent_of(
     op: Primitive, primals: tuple[Any, ...], tangents: tuple[Any, ...], statics: tuple[Any, ...], out: Any
 ) -> Any:
     """The tangent of `out = op(*primals, *statics)`; a tuple if there are several outputs."""
+    try:
+        return _tangent_of(op, primals, tangents, statics, out)
+    except (RuntimeError, NotImplementedError) as error:
+        if str(error).startswith("the derivative for "):
+            raise NotImplementedError(_NO_FORMULA.format(op.public)) from error
+        raise
+
+
+_NO_FORMULA: Final = (
+    "Trying to use forward AD with {} that does not support it because it has not been implemented yet.\n"
+    "Please file an issue to PyTorch at https://github.com/pytorch/pytorch/issues/new?template="
+    "feature-request.yml so that we can prioritize its implementation or submit a PR adding the "
+    "implementation "
+    "to derivatives.yaml"
+)
+
+
+def _tangent_of(
+    op: Primitive, primals: tuple[Any, ...], tangents: tuple[Any, ...], statics: tuple[Any, ...], out: Any
+) -> Any:
     if op.tangent is not None:
         return op.tangent(tangents, (*primals, *statics), out)
     if op.kind == "elementwise":

@@ -33,6 +33,7 @@ class Level:
 
     number: int
     depth: int  # how many transforms run, this one included; what PyTorch prints as the level
+    writes = False  # whether an in-place operation writes the memory of its payloads, through `write`
     is_transform = True  # whether a transform of torch.func runs, inside which e.g. backward() is refused
 
     def __enter__(self) -> Any:

@@ -13,6 +13,22 @@ from .arguments import deliver_exact
 from .table import constant, deliver, general
 
 
+def _distinct(name: str, node: str, function: str) -> Any:
+    """What distinct values are recorded as: they have a history, but no derivative."""
+
+    def rule(g: Any, values: Any) -> Any:
+        raise NotImplementedError(f"the derivative for '{function}' is not implemented.")
+
+    return general(f"{name}(input | values)", lambda a, values: values, node=node, input=rule)
+
+
+_unique: Any = _distinct("unique_of", "Unique2Backward0", "_unique2")
+_unique_dim: Any = _distinct("unique_dim_of", "UniqueDimBackward0", "unique_dim")
+_unique_consecutive: Any = _distinct(
+    "unique_consecutive_of", "UniqueConsecutiveBackward0", "unique_consecutive"
+)
+
+
 def unique(
     input: Any,
     sorted: bool = True,
@@ -40,7 +56,7 @@ def unique(
     values, inverse, counts = np.unique(
         np.asarray(input._data), return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
-    found = [constant(values)]
+    found = [(_unique if dim is None else _unique_dim)(input, values)]
     if return_inverse:
         found.append(constant(np.asarray(inverse).reshape(input.shape if dim is None else (-1,))))
     if return_counts:
@@ -76,7 +92,7 @@ def unique_consecutive(
         fresh[1:] = (flat[1:] != flat[:-1]).any(axis=1)
     starts = np.flatnonzero(fresh)
     values = rows[starts] if dim is None else np.moveaxis(rows[starts], 0, dim)
-    found = [constant(values)]
+    found = [_unique_consecutive(input, values)]
     if return_inverse:
         inverse = np.cumsum(fresh) - 1
         found.append(constant(inverse.reshape(data.shape) if dim is None else inverse))

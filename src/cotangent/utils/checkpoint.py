@@ -18,10 +18,9 @@ from typing import Any, Final
 from ..autograd import api
 from ..autograd.base import TensorBase
 from ..autograd.function import Function
-from ..autograd.graph import saved_tensors_hooks
 from ..autograd.modes import enable_grad, modes, no_grad
-from ..autograd.where import here, place
 from ..random import fork_rng, get_rng_state, set_rng_state
+from .recompute import CheckpointError, Frame
 from .selective import (
     SAC_IGNORED_OPS,
     CheckpointPolicy,
@@ -55,23 +54,11 @@ _EXPLICIT: Final = (
     " you need to preserve the current default behavior, you can pass use_reentrant=True. Refer to docs for"
     " more details on the differences between the two variants."
 )
-_TIP: Final = (
-    "\n\nTip: To see a more detailed error message, either pass `debug=True` to\n"
-    "`torch.utils.checkpoint.checkpoint(...)` or wrap the code block\n"
-    "with `with torch.utils.checkpoint.set_checkpoint_debug_enabled(True):` to\n"
-    "enable checkpoint‑debug mode globally.\n"
-)
 _NOT_REENTRANT: Final = (
     "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs`"
     " parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call"
     " .backward() without passing the `inputs` argument."
 )
-
-
-class CheckpointError(RuntimeError):
-    """The block did not compute the same way when it ran again."""
-
-    __module__ = "torch.utils.checkpoint"
 
 
 class DefaultDeviceType:
@@ -261,131 +248,27 @@ def _random_state(state: Any) -> Iterator[None]:
 # -- without re-entering ----------------------------------------------------------------------------------
 
 
-class _Handle:
-    """Stands in a node for a tensor that was not kept: its position among those saved by the block."""
-
-    __slots__ = ("frame", "position")
-
-    def __init__(self, frame: _Frame, position: int) -> None:
-        self.frame = frame
-        self.position = position
-
-
-class _Enough(Exception):
-    """Raised while running again: all that was saved is there."""
-
-
-class _Frame:
-    """One checkpointed call: how to run it again, and what it saved."""
-
-    def __init__(self, again: Callable[[], Any], early_stop: bool, check: bool, debug: bool) -> None:
-        self.again = again
-        self.early_stop = early_stop
-        self.check = check
-        self.debug = debug
-        self.saved: list[dict[str, Any]] = []
-        self.places: list[str] = []
-        # What running again has given, for the run of backward that asked.
-        self.task = 0
-        self.found: dict[int, Any] = {}
-
-    def forget(self, t: Any) -> _Handle:
-        """Pack hook of the first run: keep what the tensor looks like, not the tensor."""
-        self.saved.append(_looks(t))
-        if self.debug:
-            self.places.append(_line())
-        return _Handle(self, len(self.saved) - 1)
-
-    def recall(self, handle: _Handle) -> Any:
-        """Unpack hook: the tensor, computed again once for each run of backward."""
-        if self.task != modes.task or handle.position not in self.found:
-            self.task, self.found = modes.task, {}
-            self.compute()
-        return self.found.pop(handle.position)
-
-    def compute(self) -> None:
-        """Run the block again and collect what it saves."""
-        looks: list[dict[str, Any]] = []
-        places: list[str] = []
-
-        def collect(t: Any) -> Any:
-            position = len(looks)
-            looks.append(_looks(t))
-            if self.debug:
-                places.append(_line())
-            # The tensor as a constant: its history would keep the block's graph.
-            self.found[position] = t.detach() if position < len(self.saved) else None
-            if self.early_stop and len(looks) == len(self.saved):
-                raise _Enough
-            return t
-
-        with contextlib.suppress(_Enough), saved_tensors_hooks(collect, lambda t: t), enable_grad():
-            self.again()
-        if len(looks) != len(self.saved):
-            self.fail(
-                "torch.utils.checkpoint: A different number of tensors was saved during the original"
-                " forward and recomputation.\nNumber of tensors saved during forward:"
-                f" {len(self.saved)}\nNumber of tensors saved during recomputation: {len(looks)}.",
-                places,
-            )
-        different = [i for i, (a, b) in enumerate(zip(self.saved, looks, strict=True)) if a != b]
-        if self.check and different:
-            rows = "\n".join(
-                f"tensor at position {i}:\nsaved metadata: {self.saved[i]}\nrecomputed metadata: {looks[i]}"
-                for i in different
-            )
-            self.fail(
-                "torch.utils.checkpoint: Recomputed values for the following tensors have different"
-                f" metadata than during the forward pass.\n{rows}\n.",
-                places,
-            )
-
-    def fail(self, text: str, places: list[str]) -> None:
-        """Raise the error; with `debug`, with the lines that saved tensors in both runs."""
-        self.found = {}
-        if not self.debug:
-            raise CheckpointError(text + _TIP)
-        lines = [
-            text,
-            "",
-            "saved in the original forward:",
-            *self.places,
-            "saved in the recomputation:",
-            *places,
-        ]
-        raise CheckpointError("\n".join(lines))
-
-
-def _looks(t: Any) -> dict[str, Any]:
-    return {"shape": t.shape, "dtype": t.dtype, "device": t.device}
-
-
-def _line() -> str:
-    where = place(*here())
-    return f"  {where.file}:{where.line}  {where.text.strip()}"
-
-
-@contextlib.contextmanager
-def _forgetting(
+def _checkpointed(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
-) -> Iterator[None]:
-    """For a block that runs `function`: what it saves is computed again when it is needed."""
+) -> Any:
+    """Run `function`: what it saves is computed again when it is needed."""
     first, second = options["context_fn"]()
     if not modes.grad:
         with first:
-            yield
-        return
+            return function(*args, **kwargs)
     state = get_rng_state() if options["preserve_rng_state"] else None
 
-    def again() -> None:
+    def again(named: dict[str, Any], *given: Any) -> None:
         with _random_state(state), second:
-            function(*args, **kwargs)
+            function(*given, **named)
 
     debug = _Settings.debug if _Settings.debug is not None else options["debug"]
     early = _Settings.early_stop and options["early_stop"]
-    frame = _Frame(again, early, options["determinism_check"] == "default", debug)
-    with saved_tensors_hooks(frame.forget, lambda handle: handle.frame.recall(handle)), first:
-        yield
+    frame = Frame(again, (kwargs, *args), early, options["determinism_check"] == "default", debug)
+    with frame.hooks(), first:
+        result = function(*args, **kwargs)
+    frame.done = True
+    return result
 
 
 def checkpoint(
@@ -456,8 +339,7 @@ def checkpoint(
         "early_stop": early_stop,
         "preserve_rng_state": preserve,
     }
-    with _forgetting(function, args, kwargs, options):
-        return function(*args, **kwargs)
+    return _checkpointed(function, args, kwargs, options)
 
 
 def checkpoint_sequential(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, Final
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..autograd.base import wrap
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..ops.overloads import OpOverload, overload_of
+from ..ops.overloads import OpOverload, OpOverloadPacket, overload_of
 from ..ops.table import TABLE, Primitive, emitter
 
 __all__ = [
@@ -91,10 +92,12 @@ _here: Final = _Thread()
 class _Region:
     """Stands on both sides: what the first run keeps is what the second gives back."""
 
-    def __init__(self, policy: Callable[..., Any]) -> None:
+    def __init__(self, policy: Callable[..., Any], may_change: bool) -> None:
         self.policy = policy
-        # By operation, in the order of its calls: what was kept, None where it was not.
+        # By operation, in the order of its calls: what was kept, None where it was not, TAKEN once it is
+        # given.
         self.kept: dict[str, list[Any]] = {}
+        self.may_change = may_change
 
 
 class _Keeping:
@@ -122,7 +125,7 @@ class _Keeping:
         answer = self.region.policy(context, name, *tensors)
         if isinstance(answer, bool):
             answer = CheckpointPolicy.MUST_SAVE if answer else CheckpointPolicy.PREFER_RECOMPUTE
-        self.region.kept.setdefault(op.name, []).append(_copied(result) if answer in _KEPT else None)
+        self.region.kept.setdefault(op.name, []).append(_Kept(result) if answer in _KEPT else None)
         return result
 
 
@@ -147,13 +150,61 @@ class _Giving:
         number = self.calls.get(op.name, 0)
         self.calls[op.name] = number + 1
         known = self.region.kept.get(op.name, [])
+        if not known:
+            raise RuntimeError(
+                f"{overload_of(op)} encountered during backward but not found in storage. {_MISMATCH}"
+            )
         if number >= len(known):
             raise RuntimeError(
-                f"{overload_of(op)} encountered during backward, but not found in storage: the block ran it"
-                f" {len(known)} times at first and more often when it ran again"
+                f"{overload_of(op)} invocation index {number} encountered during backward but not found in "
+                f"storage. {_MISMATCH}"
             )
-        # A copy: the block may write to it, and may run a third time.
-        return call() if known[number] is None else _copied(known[number])
+        kept = known[number]
+        if kept is None:
+            return call()
+        if kept is TAKEN:
+            raise RuntimeError(
+                "Trying to backward an extra time. You are only allowed to backward once on any region "
+                "computed "
+                "under selective activation checkpoint."
+            )
+        known[number] = TAKEN
+        return kept.value(self.region.may_change)
+
+
+TAKEN: Final = object()
+_MISMATCH: Final = (
+    "This can happen if the operations in the checkpointed region are nondeterministic or depend on global "
+    "state "
+    "that changed between forward and backward."
+)
+
+
+class _Kept:
+    """A result, and what it was like: it may have been written in place since."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        self.sums = _sums(result)
+
+    def value(self, may_change: bool) -> Any:
+        """A copy, for the block may write to it.
+
+        Args:
+            may_change: whether a result written since is given as it is by now.
+
+        Raises:
+            RuntimeError: if it has been written, and may not.
+        """
+        if not may_change and _sums(self.result) != self.sums:
+            raise RuntimeError("Tensor cached during selective activation checkpoint has been mutated")
+        return _copied(self.result)
+
+
+def _sums(result: Any) -> Any:
+    if isinstance(result, (tuple, list)):
+        return [_sums(part) for part in result]
+    return zlib.crc32(np.ascontiguousarray(result).view(np.uint8).data if np.size(result) else b"")
 
 
 def _copied(result: Any) -> Any:
@@ -200,7 +251,7 @@ def create_selective_checkpoint_contexts(
     Args:
         policy_fn_or_list: `policy(context, op, *args)` to a `CheckpointPolicy`, or a list of operations to
             keep (`torch.ops.aten.mm.default`, ...).
-        allow_cache_entry_mutation: accepted as in PyTorch; copies are kept, so writes to results do no harm.
+        allow_cache_entry_mutation: whether results may be written in place between the two runs.
 
     Returns:
         the context of the first run and that of the second.
@@ -225,8 +276,15 @@ def create_selective_checkpoint_contexts(
         policy = policy_fn_or_list
     else:
         raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
-    region = _Region(policy)
+    region = _Region(policy, allow_cache_entry_mutation)
     return _Keeping(region), _Giving(region)
+
+
+_PACKET: Final = (
+    "Please update the OpOverloadPacket to a specific OpOverload.For example, if you have "
+    "`torch.ops.aten.mm`, "
+    "change it to `torch.ops.aten.mm.default`."
+)
 
 
 def _policy_of(ops: Sequence[Any]) -> Callable[..., Any]:
@@ -234,6 +292,7 @@ def _policy_of(ops: Sequence[Any]) -> Callable[..., Any]:
         if not isinstance(op, OpOverload):
             raise ValueError(
                 f"Expected op in `op_list` to be an OpOverload but got: {op} of type {type(op)}. "
+                f"{_PACKET if isinstance(op, OpOverloadPacket) else ''}"
             )
     packets = {op.overloadpacket for op in ops}
 
