@@ -69,7 +69,7 @@ from .store import (
 
 run = lazy.module("cotangent.distributed.run")
 # Modules that are imported when they are first asked for.
-_MODULES = frozenset(("autograd", "optim", "rpc"))
+_MODULES = frozenset(("autograd", "checkpoint", "device_mesh", "fsdp", "optim", "rpc", "tensor"))
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "broadcast",
     "gather",
     "reduce_scatter",
+    "reduce_scatter_rows",
     "scatter",
 ]
 
@@ -102,6 +103,24 @@ def reduce_scatter(link: Any, arrays: list[Any], operation: str) -> Any:
     _reduce_ring(link, flat, parts, operation)
     mine = parts[(link.rank + 1) % link.size]
     return flat[mine].reshape(arrays[link.rank].shape)
+
+
+def reduce_scatter_rows(link: Any, rows: Any, operation: str) -> Any:
+    """The reduction of the row with this rank's number.
+
+    Args:
+        link: connections of the group.
+        rows: contiguous, one row for each rank; its contents are lost.
+        operation: a name of OPERATIONS.
+
+    Returns:
+        the reduced row.
+    """
+    n, width = link.size, rows.shape[1]
+    # The ring leaves part r + 1 with rank r.
+    parts = [slice((r - 1) % n * width, ((r - 1) % n + 1) * width) for r in range(n)]
+    _reduce_ring(link, rows.reshape(-1), parts, operation)
+    return rows[link.rank]
 
 
 def broadcast(link: Any, array: Any, root: int) -> None:

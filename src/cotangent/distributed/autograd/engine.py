@@ -22,6 +22,7 @@ from ...autograd.base import as_array, wrap
 from ...autograd.engine import Careful, check_leaf, collect, cotangents_of
 from ...autograd.modes import modes, next_task, set_recording
 from ...autograd.node import AccumulateGrad, Node, accumulator_of
+from ...autograd.running import call_back
 from ...autograd.views import edge_of
 from ...futures import Future
 from ...kernels.fperr import QUIET, reset_errors, set_errors
@@ -146,6 +147,7 @@ def _in_words(send: SendRpcBackward) -> str:
 def _running(task: _Task) -> Iterator[None]:
     """For a block: this thread runs backward, for a task that others wait for."""
     before = modes.grad, modes.inside, modes.run, modes.task, container.thread.running
+    was, modes.callbacks = modes.callbacks, None
     modes.task = next_task()
     set_recording(False)
     modes.run = task
@@ -154,9 +156,12 @@ def _running(task: _Task) -> Iterator[None]:
     try:
         with task.context.lock:
             yield
+            if modes.callbacks:
+                call_back()
     finally:
         reset_errors(token)
         modes.grad, modes.inside, modes.run, modes.task, container.thread.running = before
+        modes.callbacks = was
 
 
 def _gathered(task: _Task, calls: list[Future[States]]) -> States:

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ...autograd.modes import enable_grad, no_grad
+import numpy as np
+
+from ...autograd.base import bump, wrap
+from ...autograd.modes import enable_grad
+from ...autograd.where import here
 from ...optim.optimizer import Optimizer
 from .. import collectives, objects
 from ..group import resolve
@@ -117,14 +121,26 @@ class ZeroRedundancyOptimizer(Optimizer):
         self._options_down()
         if any(group["params"] for group in self.optim.param_groups):
             self.optim.step(**kwargs)
-        with no_grad():
-            for group in self.param_groups:
-                for parameter in group["params"]:
-                    collectives.broadcast(
-                        parameter.detach(), group=self.process_group, group_src=self._owner[id(parameter)]
-                    )
+        self._exchange()
         self._consolidated = None
         return loss
+
+    def _exchange(self) -> None:
+        """Let all ranks have what each has stepped; what is of one rank and one dtype travels together."""
+        shares: dict[tuple[int, Any], list[Any]] = {}
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                shares.setdefault((self._owner[id(parameter)], parameter.dtype), []).append(parameter)
+        for (owner, _), parameters in shares.items():
+            flat = np.concatenate([p._data.reshape(-1) for p in parameters])
+            collectives.broadcast(wrap(flat), group=self.process_group, group_src=owner)
+            if owner == self.rank:
+                continue
+            start = 0
+            for p in parameters:
+                p._data[...] = flat[start : start + p._data.size].reshape(p._data.shape)
+                start += p._data.size
+                bump(p, *here())
 
     def consolidate_state_dict(self, to: int = 0) -> None:
         """Bring the state of all shares to one rank, for `state_dict` there.

@@ -52,7 +52,11 @@ def get_total_norm(
     if not listed:
         return tensor(0.0)
     with no_grad():
-        total = norm(stack([norm(t, norm_type) for t in listed]), norm_type)
+        norms = [norm(t, norm_type) for t in listed if not hasattr(t, "norms")]
+        sharded: list[Any] = [t for t in listed if hasattr(t, "norms")]
+        if sharded:  # DTensors, of which each process has a part
+            norms += sharded[0].norms(sharded, norm_type)
+        total = norm(stack(norms), norm_type)
     if error_if_nonfinite and not total.isfinite():
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "

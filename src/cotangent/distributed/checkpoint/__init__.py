@@ -1,0 +1,10 @@
+"""`torch.distributed.checkpoint`: checkpoints that all ranks write and read together."""
+
+from . import state_dict
+from .api import FileSystemReader, FileSystemWriter, Stateful, async_save, load, save
+from .files import CheckpointException, last_complete
+
+__all__ = [
+    "CheckpointException", "FileSystemReader", "FileSystemWriter", "Stateful", "async_save", "last_complete",
+    "load", "save", "state_dict",
+]  # fmt: skip
