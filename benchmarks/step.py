@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from workloads import WORKLOADS
 
 THREADS = 2
 PEERS = ("cotangent", "compiled", "torch", "torch.compile", "jax.jit")
@@ -127,7 +128,6 @@ def loss_of(torch: Any, kind: str, sizes: Any, p: dict[str, Any], x: Any, y: Any
 
 def torch_step(torch: Any, kind: str, sizes: Any, n: int, wrap: Callable[..., Any]) -> Callable[[], float]:
     """A whole step with AdamW."""
-    torch.set_num_threads(THREADS)
     p = {name: torch.from_numpy(v).requires_grad_() for name, v in parameters(kind, sizes).items()}
     x, y = (torch.from_numpy(a) for a in batch(kind, sizes, n))
     optimizer = torch.optim.AdamW(p.values(), lr=1e-3)
@@ -228,20 +228,23 @@ def jax_step(kind: str, sizes: Any, n: int) -> Callable[[], float]:
 
 def measure(peer: str, case: str) -> dict[str, Any]:
     """Run one peer on one case."""
-    kind, sizes, n, count = CASES[case]
     start = time.perf_counter()
     if peer == "jax.jit":
-        step = jax_step(kind, sizes, n)
+        import jax as library
     elif peer.startswith("torch"):
-        import torch
-
-        wrap = torch.compile if peer == "torch.compile" else (lambda f: f)
-        step = torch_step(torch, kind, sizes, n, wrap)
+        import torch as library
     else:
-        import cotangent
-
-        wrap = cotangent.compile if peer == "compiled" else (lambda f: f)
-        step = torch_step(cotangent, kind, sizes, n, wrap)
+        import cotangent as library
+    wrap = library.compile if peer in ("compiled", "torch.compile") else (lambda f: f)
+    if peer != "jax.jit":
+        library.set_num_threads(THREADS)
+    if case in WORKLOADS:
+        work = WORKLOADS[case]()
+        count = work.count
+        step = work.jax(library) if peer == "jax.jit" else work.torch(library, wrap)
+    else:
+        kind, sizes, n, count = CASES[case]
+        step = jax_step(kind, sizes, n) if peer == "jax.jit" else torch_step(library, kind, sizes, n, wrap)
     begun = time.perf_counter()
     losses = [step()]
     first = time.perf_counter() - begun
@@ -294,7 +297,7 @@ def main() -> None:
     """Run the rounds and print the table."""
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
-    parser.add_argument("cases", nargs="*", default=list(CASES))
+    parser.add_argument("cases", nargs="*", default=[*CASES, *WORKLOADS])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--json", type=Path)
