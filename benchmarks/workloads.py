@@ -1,8 +1,8 @@
 """The work that `step.py` times beside the networks of its own: one class a case, the same for every library.
 
 A case makes its numbers with NumPy, so that all libraries start from the same, and gives a step in the words
-of PyTorch (for cotangent and PyTorch) and one in those of JAX. A step returns one number, by which the results
-are compared.
+of PyTorch (for cotangent and PyTorch) and one in JAX's. A step returns one number, by which the results are
+compared.
 """
 
 from __future__ import annotations
