@@ -141,6 +141,11 @@ def wrote(x: Any) -> None:
         cell[0] += 1
 
 
+def is_traced(x: Any) -> bool:
+    """Whether `x` is traced and what is computed from it is not recorded besides."""
+    return modes.tracer is not None and modes.grad is None and not x._level and hasattr(x._data, "tape")
+
+
 _RUNTIME: Final[dict[str, Any]] = {"bump": bump, "watched": watched, "overlap": np.may_share_memory}
 
 
@@ -151,3 +156,4 @@ def install() -> None:
     emitter.wrote = wrote
     emitter.writable = check_writable
     emitter.refuse_history = refuse_history
+    emitter.is_traced = is_traced

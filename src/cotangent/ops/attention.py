@@ -11,7 +11,7 @@ from typing import Any
 
 from ..kernels import attention as k
 from .batching import in_front
-from .table import general, is_array, pulled_back
+from .table import general, is_array, needed, pulled_back, traced
 from .views import reshape_any
 
 
@@ -55,6 +55,9 @@ def _rule(
 ) -> list[Any]:
     if is_array(tensors[0]):
         return k.attention_backward(g[0], tensors, mask, out0, out1, scale, causal, tiled, needs)
+    if traced(tensors[0]):
+        found = iter(attention_pullback(g[0], tensors, mask, out0, out1, scale, causal, tiled, needs))
+        return [next(found) if need else None for need in needs]
     return pulled_back(lambda given: (formula(given, mask, scale, causal),), tensors, g[:1])
 
 
@@ -81,4 +84,12 @@ attention: Any = general(
     nondiff_outputs=(1,),
     batch=_examples,
     tensors=_rule,
+)
+# The pullback as an operation, for the tape of a compiled step.
+attention_pullback: Any = general(
+    "attention_pullback(g, tensors[], mask?, out, logs | scale, causal, tiled, needs)",
+    lambda g, tensors, mask, out, logs, scale, causal, tiled, needs: needed(
+        k.attention_backward(g, tensors, mask, out, logs, scale, causal, tiled, needs), needs
+    ),
+    nout=0,
 )

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..kernels import recurrent as k
 from .join import cat_of
-from .table import general, is_array, linear, pulled_back
+from .table import general, is_array, linear, needed, pulled_back, traced_pullback, with_gaps
 
 Steps = tuple[int, ...]
 
@@ -89,7 +89,9 @@ def _lstm_rule(
 ) -> list[Any]:  # fmt: skip
     if is_array(tensors[0]):
         return k.lstm_backward(g, tensors, (out3, out4, out5, out6), counts, backwards, needs)
-    return _steps(_lstm_steps, tensors, g[:3], counts, backwards)
+    kept = [out3, out4, out5, out6]
+    found = traced_pullback(lstm_pullback, g[:3], tensors, kept, counts, backwards, needs)
+    return found or _steps(_lstm_steps, tensors, g[:3], counts, backwards)
 
 
 def _gru_rule(
@@ -97,7 +99,8 @@ def _gru_rule(
 ) -> list[Any]:
     if is_array(tensors[0]):
         return k.gru_backward(g, tensors, (out2, out3, out4), counts, backwards, needs)
-    return _steps(_gru_steps, tensors, g[:2], counts, backwards)
+    found = traced_pullback(gru_pullback, g[:2], tensors, [out2, out3, out4], counts, backwards, needs)
+    return found or _steps(_gru_steps, tensors, g[:2], counts, backwards)
 
 
 def _rnn_rule(
@@ -105,7 +108,8 @@ def _rnn_rule(
 ) -> list[Any]:
     if is_array(tensors[0]):
         return k.rnn_backward(g, tensors, (out0, out2), counts, backwards, relu, needs)
-    return _steps(_rnn_steps, tensors, g[:2], counts, backwards, relu)
+    found = traced_pullback(rnn_pullback, g[:2], tensors, [out0, out2], counts, backwards, relu, needs)
+    return found or _steps(_rnn_steps, tensors, g[:2], counts, backwards, relu)
 
 
 # Results: outputs, last h, last c; the rest is what the kernel keeps for its pullback.
@@ -135,6 +139,29 @@ rnn_layer: Any = general(
     nout=3,
     nondiff_outputs=(2,),
     tensors=_rnn_rule,
+)
+
+# The pullbacks as operations, for the tape of a compiled step.
+lstm_pullback: Any = general(
+    "lstm_pullback(g[], tensors[], kept[] | which, counts, backwards, needs)",
+    lambda g, tensors, kept, which, counts, backwards, needs: needed(
+        k.lstm_backward(with_gaps(g, which), tensors, kept, counts, backwards, needs), needs
+    ),
+    nout=0,
+)
+gru_pullback: Any = general(
+    "gru_pullback(g[], tensors[], kept[] | which, counts, backwards, needs)",
+    lambda g, tensors, kept, which, counts, backwards, needs: needed(
+        k.gru_backward(with_gaps(g, which), tensors, kept, counts, backwards, needs), needs
+    ),
+    nout=0,
+)
+rnn_pullback: Any = general(
+    "rnn_pullback(g[], tensors[], kept[] | which, counts, backwards, relu, needs)",
+    lambda g, tensors, kept, which, counts, backwards, relu, needs: needed(
+        k.rnn_backward(with_gaps(g, which), tensors, kept, counts, backwards, relu, needs), needs
+    ),
+    nout=0,
 )
 
 # -- sequences of unequal length ------------------------------------------------------------------------

@@ -142,6 +142,7 @@ class _Emitter:
     writable    refuses what may not be written in place
     refuse_history  refuses tensors of which an operation could not be recorded
     vjp         `torch.func.vjp`
+    is_traced   tells a Tensor that is traced and not differentiated any further
     """
 
     emit: Callable[[Primitive], None]
@@ -154,6 +155,7 @@ class _Emitter:
     writable: Callable[[Any], None]
     refuse_history: Callable[[Primitive, tuple[Any, ...], int], None]
     vjp: Callable[..., Any]
+    is_traced: Callable[[Any], bool]
 
 
 emitter: Final = _Emitter()
@@ -481,6 +483,46 @@ def on_arrays(
 def has_layout(value: object) -> bool:
     """Whether `value` lies in memory in some order: an array, or a traced one."""
     return isinstance(value, np.ndarray) or hasattr(value, "is_memory")
+
+
+def traced(tensor: Any) -> bool:
+    """Whether a Tensor is traced, and what is computed from it not differentiated besides."""
+    return emitter.is_traced(tensor)
+
+
+def traced_pullback(entry: Any, g: Any, tensors: list[Any], *rest: Any) -> list[Any] | None:
+    """The cotangents of `tensors` by one operation on the tape, where they are traced and nothing more.
+
+    A rule that does on arrays what `pulled_back` does on Tensors would be traced as the long chain. Under
+    `compile` the kernel serves as well, unless the pullback is differentiated in its turn.
+
+    Args:
+        entry: `name(g[], tensors[], kept[] | which, ...)`, an operation without rules that returns the
+            cotangents of the tensors that need one; `which` says which of the outputs have a cotangent.
+        g: cotangents of the outputs, None where none arrived.
+        tensors: what to differentiate by.
+        *rest: what the kernel kept, further statics, and `needs`.
+
+    Returns:
+        None where the tensors are not just traced.
+    """
+    if not traced(tensors[0]):
+        return None
+    kept, *statics, needs = rest
+    which = tuple(c is not None for c in g)
+    found = iter(entry([c for c in g if c is not None], tensors, kept, which, *statics, needs))
+    return [next(found) if need else None for need in needs]
+
+
+def with_gaps(g: Any, which: tuple[bool, ...]) -> list[Any]:
+    """The cotangents that `traced_pullback` handed to the kernel, None again where none arrived."""
+    given = iter(g)
+    return [next(given) if there else None for there in which]
+
+
+def needed(found: Any, needs: tuple[bool, ...]) -> tuple[Any, ...]:
+    """What of a pullback's result was asked for."""
+    return tuple(c for c, need in zip(found, needs, strict=True) if need)
 
 
 def is_array(value: object) -> bool:
