@@ -44,6 +44,21 @@ def _matmul(a: Array, b: Array) -> Array:
     if a.ndim == 2 and b.ndim == 2:
         product: Array = a.dot(b)  # the same routine of BLAS in two thirds of the time, for small matrices
         return product
+    if a.ndim == 3 and b.ndim == 3 and a.size and b.size:
+        return _batched(a, b)
+    return np.asarray(np.matmul(a, b))
+
+
+def _batched(a: Array, b: Array) -> Array:
+    """Products of batches. A factor that all products share makes them one: vmap expands what it shares."""
+    (n, rows, depth), columns = a.shape, b.shape[2]
+    if depth == 1:
+        return np.asarray(np.multiply(a, b))
+    if b.shape[0] == n > 1:
+        if not b.strides[0] and (rows == 1 or a.strides[0] == rows * a.strides[1]):
+            return matmul(a.reshape(n * rows, depth), b[0]).reshape(n, rows, columns)
+        if not a.strides[0] and columns == 1:
+            return matmul(b.reshape(n, depth), a[0].T).reshape(n, rows, 1)
     return np.asarray(np.matmul(a, b))
 
 

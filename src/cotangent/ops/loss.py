@@ -242,6 +242,7 @@ nll_backward: Any = linear(
     "nll_backward(g, target, weight? | shape, reduction, ignore_index)",
     k.nll_backward,
     node="NllLossBackwardBackward0",
+    batch=_nll_backward_examples,
     g=lambda g, target, weight, reduction, ignore_index: nll_of(g, target, weight, reduction, ignore_index),
 )
 

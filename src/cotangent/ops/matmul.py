@@ -35,12 +35,32 @@ conj_of: Any = linear_op(
 
 
 def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
-    """mm, mv, dot and bmm under vmap: one product with broadcast batch dimensions."""
+    """mm, mv, dot and bmm under vmap: one product, with broadcast batch dimensions where both have examples."""
+    if op is not bmm_of.op and None in dims:
+        return _shared_product(op, size, tensors, dims)
     ready = []
     for t, d in zip(tensors, dims, strict=True):
         ready.append(t if d is None else v.permute_dims(t, (d, *[i for i in range(t.ndim) if i != d])))
     a, b = ready
     return product(a, b, tuple(d is not None for d in dims), op.public), 0
+
+
+def _shared_product(op: Any, size: int, tensors: Any, dims: Any) -> Any:
+    """mm, mv and dot with one operand for all examples: the examples side by side are one larger matrix."""
+    (a, b), (at, bt) = tensors, dims
+    if bt is None:
+        a = v.permute_dims(a, (at, *[i for i in range(a.ndim) if i != at])) if at else a
+        if op is dot_of.op:
+            return mv_of(a, b), 0
+        rows = tuple(a.shape)[1]
+        flat = op.entry(reshape_any(a, (size * rows, a.shape[2])), b)
+        return reshape_any(flat, (size, rows, *tuple(flat.shape)[1:])), 0
+    if b.ndim == 2:  # of mv and dot: a vector for each example
+        b = v.permute_dims(b, (1, 0)) if not bt else b
+        return (mm_of(a, b), 1) if a.ndim == 2 else (mv_of(v.permute_dims(b, (1, 0)), a), 0)
+    b = v.permute_dims(b, ((1, 0, 2), (0, 1, 2), (0, 2, 1))[bt])
+    depth, _, columns = b.shape
+    return reshape_any(mm_of(a, reshape_any(b, (depth, size * columns))), (a.shape[0], size, columns)), 1
 
 
 def _right_gradient(g: Any, left: Any, turned: bool) -> Any:

@@ -18,6 +18,24 @@ def _rest(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     return {"sum_all": sum_dims, "mean_all": mean_dims}[op.name](t, others, False), 0
 
 
+def _reduced_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """A reduction under vmap: over the same dimensions, counted past the batch, which stays where it is."""
+    (t,), (bdim,), (over, keepdim) = tensors, dims, statics
+    seen = tuple(d + (d >= bdim) for d in over) if t.ndim > 1 else ()
+    return op.entry(t, seen, keepdim), bdim if keepdim else bdim - len([d for d in seen if d < bdim])
+
+
+def _spread_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """`spread` under vmap: the batch keeps its place among the dimensions that were not reduced."""
+    (t,), (bdim,), (shape, over, keepdim) = tensors, dims, statics
+    if over is None or t.ndim == 1:
+        over, keepdim = tuple(range(len(shape))), False
+    kept = [d for d in range(len(shape)) if keepdim or d not in over]
+    at = kept[bdim] if bdim < len(kept) else len(shape)
+    seen = tuple(d + (d >= at) for d in over)
+    return op.entry(t, (*shape[:at], size, *shape[at:]), seen, keepdim), at
+
+
 sum_all = linear(
     "sum_all(input)",
     lambda a: k.sum_(a, None, False),
@@ -31,7 +49,7 @@ sum_dims = linear(
     k.sum_,
     node="SumBackward1",
     public="sum",
-    batch="axes",
+    batch=_reduced_examples,
     input=lambda g, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim),
 )
 # The pullback of a sum: the cotangent repeated. A view, so it costs nothing until something is done with it.
@@ -41,6 +59,7 @@ spread: Any = linear(
     node="ExpandBackward0",
     public="expand",
     view=True,
+    batch=_spread_examples,
     input=lambda g, dims, keepdim: sum_all(g) if dims is None else sum_back(g, dims, keepdim),
 )
 sum_back: Any = linear(
@@ -48,6 +67,7 @@ sum_back: Any = linear(
     k.sum_,
     node="SumBackward1",
     public="sum",
+    batch=_reduced_examples,
     input=lambda g, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim),
 )
 mean_all = linear(
@@ -63,7 +83,7 @@ mean_dims = linear(
     k.mean,
     node="MeanBackward1",
     public="mean",
-    batch="axes",
+    batch=_reduced_examples,
     input=lambda g, input_shape, dims, keepdim: spread(
         g / k.count(input_shape, dims), input_shape, dims, keepdim
     ),

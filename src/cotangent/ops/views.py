@@ -212,6 +212,7 @@ squeezed_product: Any = linear(
     lambda a: a[0],
     node="SqueezeBackward4",
     public="squeeze",
+    batch=lambda op, size, tensors, dims, statics: (select_at(_front(tensors[0], dims[0]), 1, 0), 0),
     input=lambda g: unsqueeze_at(g, 0),
 )
 unsqueeze_at: Any = linear(
@@ -220,7 +221,7 @@ unsqueeze_at: Any = linear(
     node="UnsqueezeBackward0",
     public="unsqueeze",
     view=True,
-    batch="axes",
+    batch=lambda op, size, tensors, dims, statics: (op.entry(_front(tensors[0], dims[0]), statics[0] + 1), 0),
     input=lambda g, input_shape: restored(g, input_shape),
 )
 
