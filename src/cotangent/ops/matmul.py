@@ -35,7 +35,7 @@ conj_of: Any = linear_op(
 
 
 def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
-    """mm, mv, dot and bmm under vmap: one product, with broadcast batch dimensions where both have examples."""
+    """mm, mv, dot and bmm under vmap: one product, of broadcast batches where both have examples."""
     if op is not bmm_of.op and None in dims:
         return _shared_product(op, size, tensors, dims)
     ready = []
