@@ -514,10 +514,10 @@ def traced_pullback(entry: Any, g: Any, tensors: list[Any], *rest: Any) -> list[
     return [next(found) if need else None for need in needs]
 
 
-def with_gaps(g: Any, which: tuple[bool, ...]) -> list[Any]:
+def with_gaps(g: Any, which: tuple[bool, ...]) -> tuple[Any, ...]:
     """The cotangents that `traced_pullback` handed to the kernel, None again where none arrived."""
     given = iter(g)
-    return [next(given) if there else None for there in which]
+    return tuple(next(given) if there else None for there in which)
 
 
 def needed(found: Any, needs: tuple[bool, ...]) -> tuple[Any, ...]:
