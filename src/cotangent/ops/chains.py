@@ -11,9 +11,10 @@ from .. import dtypes
 from ..errors import check_dim
 from .arguments import REQUIRED, compiler_name, deliver_exact
 from .arithmetic import mul
+from .blas import mm_of
 from .complex import conjugated
 from .indexing import copy_to
-from .matmul import matmul, mm_of
+from .matmul import matmul
 from .reduce import sum_dims
 from .systems import linalg_inv
 from .table import constant, deliver

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernels import lapack as k
 from .arguments import REQUIRED, deliver_exact
-from .matmul import adjoint_matrix
+from .blas import adjoint_matrix
 from .matrices import (
     broadcast_lead,
     deliver_each,

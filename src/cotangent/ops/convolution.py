@@ -15,7 +15,7 @@ import numpy as np
 
 from ..kernels import conv as k
 from .batching import in_front, joined, parted
-from .matmul import conj_of
+from .blas import conj_of
 from .reduce import sum_dims
 from .table import bilinear, general
 from .views import expand_to, reshape_any, unsqueeze_at

@@ -9,8 +9,8 @@ import numpy as np
 from ..dtypes import FLOATING, SCALAR_NAME
 from ..kernels import spectral as k
 from .arguments import deliver_exact
+from .blas import adjoint_matrix, conj_of
 from .complex import real_part
-from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     columns,
     concrete,

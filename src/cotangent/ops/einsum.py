@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 from ..dtypes import FLOATING, SCALAR_NAME
 from ..errors import type_name
 from .arithmetic import mul
-from .matmul import bmm_of
+from .blas import bmm_of
 from .reduce import accumulating, sum_dims
 from .table import is_tensor
 from .viewfronts import reshaped

@@ -16,9 +16,9 @@ from ..config import settings
 from ..errors import bad_argument, check_dims
 from ..kernels import fourier as k
 from .arguments import REQUIRED, integer, missing
+from .blas import conj_of
 from .complex import real_part
 from .copies import cast
-from .matmul import conj_of
 from .shape import roll
 from .table import constant, deliver, is_tensor, linear
 

@@ -9,8 +9,8 @@ import numpy as np
 from .. import dtypes
 from ..kernels import symmetric as k
 from .arguments import REQUIRED, deliver_exact
+from .blas import adjoint_matrix, conj_of
 from .join import zeros_of
-from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     at_least_matrix,
     batch_rule,

@@ -9,8 +9,8 @@ import numpy as np
 from .. import dtypes
 from ..kernels import lapack as k
 from .arguments import REQUIRED, deliver_exact
+from .blas import adjoint_matrix
 from .join import cat_of, zeros_of
-from .matmul import adjoint_matrix
 from .matrices import (
     batch_rule,
     broadcast_lead,

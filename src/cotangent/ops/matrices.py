@@ -16,7 +16,7 @@ from ..kernels import products as k
 from ..kernels.lapack import first_failure
 from .arguments import REQUIRED, missing, same_out
 from .batching import in_front
-from .matmul import adjoint_matrix, conj_of
+from .blas import adjoint_matrix, conj_of
 from .reduce import sum_dims
 from .refusals import unsupported
 from .table import bilinear, deliver, general, is_array, is_tensor

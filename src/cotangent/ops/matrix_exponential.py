@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..kernels import spectral as k
+from .blas import adjoint_matrix
 from .join import cat_of, zeros_of
-from .matmul import adjoint_matrix
 from .matrices import factorisation, inexact, square, tensor
 from .views import slice_of
 

@@ -12,8 +12,8 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k, reduce as kr
 from .arguments import no_match
+from .blas import conj_of
 from .exponential import exp
-from .matmul import conj_of
 from .reduce import accumulating, all_dims, no_out_without_dim, spread, sum_dims
 from .refusals import unsupported
 from .table import deliver, general, is_tensor, linear

@@ -12,8 +12,8 @@ from ..errors import bad_argument
 from ..kernels import moments as k
 from ..kernels.layout import rows
 from .arguments import deliver_exact
+from .blas import conj_of
 from .complex import real_part, sgn
-from .matmul import conj_of
 from .matrices import tensor
 from .reduce import all_dims, spread
 from .table import general

@@ -11,10 +11,10 @@ from ..errors import bad_argument, check_dim
 from ..kernels import ordering as k
 from ..kernels.layout import rows
 from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing
+from .blas import conj_of
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
 from .join import cat
-from .matmul import conj_of
 from .reduce import accumulating
 from .refusals import unsupported
 from .results import namedtuple_of

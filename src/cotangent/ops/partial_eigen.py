@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import lazy
 from ..kernels.lapack import flat
+from .blas import adjoint_matrix
 from .eigen import eigh_of
-from .matmul import adjoint_matrix
 from .matrices import batch_rule, columns, product, rows
 from .norms import zero_safe_ratio
 from .table import general

@@ -12,15 +12,11 @@ from ..errors import bad_argument, check_dim
 from ..kernels import products as k
 from .arguments import REQUIRED, compiler_name, deliver_exact, integers, missing
 from .arithmetic import mul
-from .fitting import check_vectors
-from .matmul import (
-    VECTORS_DIFFER,
+from .blas import (
     addmv_of,
     adjoint_matrix,
     baddbmm_of,
     bmm_of,
-    check_expands,
-    check_fit,
     conj_of,
     dot_of,
     mm_of,
@@ -28,7 +24,9 @@ from .matmul import (
     scale,
     scale_sum,
     vdot_of,
-)  # fmt: skip
+)
+from .fitting import check_vectors
+from .matmul import VECTORS_DIFFER, check_expands, check_fit
 from .reduce import sum_dims
 from .table import bilinear, deliver, general, is_tensor
 from .viewfronts import reshaped

@@ -9,10 +9,10 @@ import numpy as np
 from .. import dtypes
 from ..kernels import spectral as k
 from .arguments import REQUIRED, no_match
+from .blas import adjoint_matrix
 from .comparison import gt
 from .copies import cast
 from .extremes import amax
-from .matmul import adjoint_matrix
 from .matrices import (
     at_least_matrix,
     batch_rule,

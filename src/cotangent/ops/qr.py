@@ -8,9 +8,9 @@ import numpy as np
 
 from ..kernels import lapack, spectral as k
 from .arguments import REQUIRED, deliver_exact
+from .blas import adjoint_matrix, conj_of
 from .join import cat_of
 from .lu import pull_lu
-from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     at_least_matrix,
     batch_rule,

@@ -11,8 +11,8 @@ from ..errors import check_dim
 from ..kernels import moments as k
 from ..kernels.halves import in_float
 from .arguments import REQUIRED, deliver_exact, missing
+from .blas import conj_of
 from .complex import real_part
-from .matmul import conj_of
 from .matrices import tensor
 from .norms import norm_of, norm_rule, vector_norm
 from .reduce import spread, sum_dims

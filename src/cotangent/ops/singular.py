@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from ..kernels import spectral as k
 from .arguments import deliver_exact
+from .blas import adjoint_matrix
 from .complex import conjugated
 from .eigen import check_phase
 from .join import zeros_of
-from .matmul import adjoint_matrix
 from .matrices import (
     at_least_matrix,
     columns,

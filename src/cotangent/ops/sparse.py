@@ -12,7 +12,8 @@ from ..config import warn_once
 from ..errors import bad_argument, check_dim
 from ..kernels import sparse as k
 from .arguments import REQUIRED
-from .matmul import matmul, mm_of as matmul_of
+from .blas import mm_of as matmul_of
+from .matmul import matmul
 from .reduce import sum_all
 from .table import TABLE, bilinear, constant, is_tensor, linear
 from .views import t_matrix

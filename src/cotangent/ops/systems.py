@@ -11,8 +11,8 @@ from ..errors import check_dims
 from ..kernels import lapack as k
 from ..kernels.lapack import SINGULAR
 from .arguments import REQUIRED, deliver_exact, integers
+from .blas import adjoint_matrix, conj_of
 from .exponential import log
-from .matmul import adjoint_matrix, conj_of
 from .matrices import (
     broadcast_lead,
     deliver_each,

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernels import lapack as k
 from .arguments import REQUIRED, deliver_exact, missing
-from .matmul import adjoint_matrix
+from .blas import adjoint_matrix
 from .matrices import (
     at_least_matrix,
     broadcast_lead,
