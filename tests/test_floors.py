@@ -84,6 +84,7 @@ FLOORS = {
     "cpu": 5,
     "cuda": 5,
     "viz": 5,
+    "standalone": 5,
     "__init__": 5,
     # 6: the command
     "torch_alias": 6,

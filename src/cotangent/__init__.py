@@ -61,7 +61,7 @@ _MODULES = frozenset(
     (
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
         "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
-        "serialization", "sparse", "special", "signal", "storage", "utils", "viz",
+        "serialization", "sparse", "special", "signal", "standalone", "storage", "utils", "viz",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.
@@ -70,6 +70,7 @@ _ELSEWHERE = {
     "doctor": "look.doctor",
     "memory": "look.memory",
     "who_holds": "look.holders",
+    "source": "standalone",
     "vmap": "func",
     "sparse_coo_tensor": "sparse",
     "save": "serialization",

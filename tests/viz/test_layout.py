@@ -41,7 +41,6 @@ def placing(tree: scopes.Scopes, sideways: bool) -> place.Placing:
     sizes = [(40.0 + 7 * (v.number % 5), 24.0 + 4 * (v.number % 3)) for v in tree.vertices]
     folded = [(90.0, 46.0)] * len(tree.all)
 
-
     def faint(v: int) -> bool:
         return tree.vertices[v].kind == "parameter"
 
@@ -133,9 +132,7 @@ def test_a_tangle_is_untangled() -> None:
     assert layout._crossings(scope.layers, below) == 0
 
 
-@given(
-    st.lists(st.tuples(st.floats(-50, 50), st.floats(0.1, 8), st.floats(1, 30)), min_size=1, max_size=5)
-)
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(0.1, 8), st.floats(1, 30)), min_size=1, max_size=5))
 @settings(max_examples=30)
 def test_settled_positions_are_the_nearest(items: list[tuple[float, float, float]]) -> None:
     wanted, weights, room = (list(column) for column in zip(*items, strict=True))

@@ -20,7 +20,7 @@ from ..autograd.base import TensorBase
 from ..autograd.modes import modes
 from ..autograd.where import here, place
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from . import number
+from .number import Number, make, plain
 from .tape import Instruction, Tape, execute
 from .value import Value, draw
 from .walk import SKIPPED
@@ -181,7 +181,7 @@ class Recorder(Tape):
                 continue
             scalar = self.scalars.get(at)
             if scalar is not None:
-                self.known[at] = np.asarray(number.plain(scalar[1]), scalar[2])
+                self.known[at] = np.asarray(plain(scalar[1]), scalar[2])
                 continue
             step = self.made_by[at]
             missing = [i for i in step.reads() if i not in self.known]
@@ -199,7 +199,7 @@ class Recorder(Tape):
         """The element of a value: a number that is followed if it is a float, else guarded."""
         found = self.numbers_of(value.index).reshape(())[()]
         if isinstance(found, (np.floating, float)) and not self.fixed_numbers:
-            return number.make(self, float(found), ("item", value.index))
+            return make(self, float(found), ("item", value.index))
         if found.dtype.kind == "V":
             found = np.float32(found)
         self.guard(("value", value.index, found.item()))
@@ -226,7 +226,7 @@ class Recorder(Tape):
 
     def guard(self, condition: tuple[Any, ...]) -> None:
         """Note a condition that the trace depends on."""
-        key = (condition[0], *(id(c) if c.__class__ is number.Number else c for c in condition[1:]))
+        key = (condition[0], *(id(c) if c.__class__ is Number else c for c in condition[1:]))
         self.guards.setdefault(key, condition)
 
     def types(self) -> dict[int, tuple[tuple[int, ...], Any]]:
@@ -284,7 +284,7 @@ def _may_hold_numbers(frame: Any) -> bool:
         held = (
             value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
         )
-        if value.__class__ is number.Number or any(v.__class__ is number.Number for v in held):
+        if value.__class__ is Number or any(v.__class__ is Number for v in held):
             return True
     return False
 

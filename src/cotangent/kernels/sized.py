@@ -15,7 +15,8 @@ This module is loaded with the package and so is small; what does the work is lo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
@@ -99,6 +100,17 @@ def _warm(size: int) -> bool:
     _state.on = runtime.ready()
     _state.off = not _state.on
     return _state.on
+
+
+@contextmanager
+def by_numpy() -> Iterator[None]:
+    """For a block: no generated kernels, as with COTANGENT_KERNELS=0."""
+    before = _state.on, _state.off
+    _state.on, _state.off = False, True
+    try:
+        yield
+    finally:
+        _state.on, _state.off = before
 
 
 def generated(a: Any, threshold: int = HEAVY, *others: Any) -> bool:

@@ -65,8 +65,7 @@ RULES: Final = (
 .ct .loc{fill:var(--loc);font-size:12px;font-weight:600}
 .ct .frame{fill:var(--inside);stroke:var(--frame);stroke-width:1.2}
 .ct .bar{stroke:none}
-"""
-    + "".join(f".ct .bar.{f}{{fill:var(--{f})}}\n" for f in FAMILY_NAMES)
+""" + "".join(f".ct .bar.{f}{{fill:var(--{f})}}\n" for f in FAMILY_NAMES)
 )
 
 
@@ -143,7 +142,7 @@ class Picture:
             f'viewBox="0 0 {full_width:.1f} {full_height:.1f}" '
             f'width="{full_width:.0f}" height="{full_height:.0f}" role="img"><title>{escape(title)}</title>'
             f"<style>{style(theme)}</style>"
-            f'{HEAD}'
+            f"{HEAD}"
             f'<rect class="bg" width="100%" height="100%" rx="10"/>{body}</svg>'
         )
 

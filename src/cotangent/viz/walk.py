@@ -170,9 +170,7 @@ class Walk:
             if isinstance(node, OpNode):
                 made.family = FAMILIES.get(_file(node.op), "other")
                 made.rule = {p: _rule(r) for p, r in node.op.rules.items() if _edge_of(node, p)}
-                made.settings = {
-                    s: _short(getattr(node, s)) for s in node.op.statics if s in node.op.saved
-                }
+                made.settings = {s: _short(getattr(node, s)) for s in node.op.statics if s in node.op.saved}
         made.node = node.name()
         made.module = self.paths.get(id(node), "")
         made.place = line_of(node.code, node.lasti)
