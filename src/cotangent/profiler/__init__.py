@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import enum
+import json
 import os
 import socket
 import time
+import uuid
+import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-from ..autograd.profiler import Recording, record_function
-from ..autograd.profiler_util import EventList, FunctionEventAvg
+from ..autograd.profiler import Recording, kineto_available, record_function
+from ..autograd.profiler_lines import LineList
+from ..autograd.profiler_trace import write_trace
+from ..autograd.profiler_util import DeviceType, EventList, FunctionEventAvg
 
 __all__ = [
-    "ProfilerAction", "ProfilerActivity", "profile", "record_function", "schedule", "supported_activities",
-    "tensorboard_trace_handler",
+    "DeviceType", "ProfilerAction", "ProfilerActivity", "kineto_available", "profile", "record_function",
+    "schedule", "supported_activities", "tensorboard_trace_handler",
 ]  # fmt: skip
 
 
@@ -66,12 +71,17 @@ def schedule(
 
     Example:
         >>> import cotangent as torch
-        >>> plan = torch.profiler.schedule(wait=1, warmup=0, active=1)
-        >>> [plan(step).name for step in range(3)]
-        ['NONE', 'RECORD_AND_SAVE', 'NONE']
+        >>> plan = torch.profiler.schedule(wait=1, warmup=1, active=1)
+        >>> [plan(step).name for step in range(4)]
+        ['NONE', 'WARMUP', 'RECORD_AND_SAVE', 'NONE']
     """
     if min(wait, warmup, repeat, skip_first) < 0 or active <= 0:
-        raise AssertionError("Invalid profiler schedule arguments")
+        raise AssertionError(
+            f"Invalid profiler schedule arguments. Got wait={wait} (need >= 0), warmup={warmup} (need >= 0), "
+            f"active={active} (need > 0), repeat={repeat} (need >= 0), skip_first={skip_first} (need >= 0)."
+        )
+    if warmup == 0:
+        warnings.warn("Profiler won't be using warmup, this can skew profiler results", stacklevel=2)
 
     def plan(step: int) -> ProfilerAction:
         step -= skip_first
@@ -92,21 +102,33 @@ def schedule(
     return plan
 
 
-def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None) -> Callable[[profile], None]:
-    """A handler for `on_trace_ready` that writes each trace into a folder.
+def tensorboard_trace_handler(
+    dir_name: str, worker_name: str | None = None, use_gzip: bool = False, use_python_export: bool = False
+) -> Callable[[profile], None]:
+    """A handler for `on_trace_ready` that writes each trace into a folder, where TensorBoard finds it.
 
     Args:
         dir_name: the folder, made if need be.
         worker_name: start of the files' names; host and process by default.
+        use_gzip: whether to compress.
+        use_python_export: accepted for PyTorch's sake: all traces are written by Python.
 
     Returns:
         the handler.
+
+    Raises:
+        RuntimeError: from the handler, if the folder cannot be made.
     """
 
     def write(prof: profile) -> None:
-        os.makedirs(dir_name, exist_ok=True)
+        if not os.path.isdir(dir_name):
+            try:
+                os.makedirs(dir_name, exist_ok=True)
+            except Exception as error:
+                raise RuntimeError("Can't create directory: " + dir_name) from error
         worker = worker_name or f"{socket.gethostname()}_{os.getpid()}"
-        prof.export_chrome_trace(os.path.join(dir_name, f"{worker}.{time.time_ns()}.pt.trace.json"))
+        name = f"{worker}.{time.time_ns()}.pt.trace.json" + ".gz" * use_gzip
+        prof.export_chrome_trace(os.path.join(dir_name, name))
 
     return write
 
@@ -119,10 +141,13 @@ class profile:
         schedule: function from the step's number to a ProfilerAction; None records everything.
         on_trace_ready: called with the profile whenever one is complete.
         record_shapes: keep the shapes of the operands.
-        profile_memory: accepted for PyTorch's sake.
-        with_stack: accepted for PyTorch's sake.
-        with_flops: accepted for PyTorch's sake.
+        profile_memory: count the memory of arrays: what operations make, and what goes while they run.
+        with_stack: keep the lines that led to each call.
+        with_flops: count floating-point operations of products, convolutions, additions and multiplications.
         with_modules: accepted for PyTorch's sake.
+        acc_events: add the events of later cycles of the schedule to those of earlier ones.
+        use_cuda: deprecated.
+        custom_trace_id_callback: gives a profile its id.
         **others: further options of PyTorch's, which concern other devices.
 
     Example:
@@ -144,16 +169,35 @@ class profile:
         with_stack: bool = False,
         with_flops: bool = False,
         with_modules: bool = False,
+        acc_events: bool = False,
+        use_cuda: bool | None = None,
+        custom_trace_id_callback: Callable[[], str] | None = None,
         **others: Any,
     ) -> None:
+        if use_cuda is not None:
+            warnings.warn(
+                "`use_cuda` is deprecated, use `activities` argument instead", FutureWarning, stacklevel=2
+            )
+        self.activities = set(activities) if activities else supported_activities()
         self.schedule = schedule
         self.on_trace_ready = on_trace_ready
-        self.record_shapes = record_shapes
+        self.record_shapes = record_shapes or with_flops
+        self.profile_memory = profile_memory
+        self.with_stack = with_stack
+        self.with_flops = with_flops
+        self.with_modules = with_modules
+        self.acc_events = acc_events
+        self.custom_trace_id_callback = custom_trace_id_callback
         self.step_num = 0
-        self.current_action = ProfilerAction.NONE
+        self.current_action = ProfilerAction.NONE if schedule is None else schedule(0)
+        self.preset_metadata: dict[str, str] = {}
+        self._metadata: dict[str, Any] = {}
         self._recording: Recording | None = None
         self._step: record_function | None = None
         self._events: EventList | None = None
+        self._began_us = 0.0
+        self._id: str | None = None
+        self._was_on = False
 
     def __enter__(self) -> profile:
         self.start()
@@ -166,10 +210,17 @@ class profile:
 
     def start(self) -> None:
         """Begin."""
+        self._was_on = True
         self._begin(ProfilerAction.RECORD if self.schedule is None else self.schedule(self.step_num))
 
     def stop(self) -> None:
-        """End, and hand over the profile that is being recorded."""
+        """End, and hand over the profile that is being recorded.
+
+        Raises:
+            AssertionError: if it has not begun.
+        """
+        if not self._was_on:
+            raise AssertionError("Profiler must be initialized before stopping trace")
         self._end(save=self.current_action in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE))
         self.current_action = ProfilerAction.NONE
 
@@ -178,6 +229,8 @@ class profile:
         before = self.current_action
         self.step_num += 1
         following = ProfilerAction.RECORD if self.schedule is None else self.schedule(self.step_num)
+        if not self._was_on:
+            return
         if before is ProfilerAction.RECORD_AND_SAVE:
             self._end(save=True)
         elif before is ProfilerAction.WARMUP or following is ProfilerAction.NONE:
@@ -191,8 +244,13 @@ class profile:
         if action is ProfilerAction.NONE:
             return
         if self._recording is None:
-            self._recording = Recording(self.record_shapes)
+            self._recording = Recording(
+                self.record_shapes, self.profile_memory, self.with_stack, self.with_flops
+            )
             self._recording.start()
+            make = self.custom_trace_id_callback
+            self._id = make() if make is not None else uuid.uuid4().hex.upper()
+            self._metadata = {key: json.loads(value) for key, value in self.preset_metadata.items()}
         if self.schedule is not None:
             self._step = record_function(f"ProfilerStep#{self.step_num}")
             self._step.__enter__()
@@ -203,26 +261,105 @@ class profile:
             self._step = None
         if self._recording is None:
             return
-        events, self._recording = self._recording.stop(), None
+        recording, self._recording = self._recording, None
+        events = recording.stop()
+        self._began_us = recording.began_us
         if save:
-            self._events = events
+            if self.acc_events and self._events is not None:
+                self._events.extend(events)
+            else:
+                self._events = events
             if self.on_trace_ready is not None:
                 self.on_trace_ready(self)
 
-    def events(self) -> EventList:
-        """The events of the last profile, in the order of their calls."""
+    def _recorded(self, before: str) -> EventList:
+        """The events of the last profile; an error says before what it must have been taken."""
         if self._events is None:
-            raise AssertionError("Expected profiler to be set")
+            if self._was_on:
+                return EventList()
+            raise AssertionError(f"Profiler must be initialized before {before}")
         return self._events
 
-    def key_averages(self, group_by_input_shape: bool = False, **others: Any) -> EventList:
+    def toggle_collection_dynamic(
+        self, enable: bool, activities: Iterable[ProfilerActivity] | None = None
+    ) -> None:
+        """Notice calls from here on, or do not, within the profile.
+
+        Args:
+            enable: which.
+            activities: accepted for PyTorch's sake; there is only the CPU.
+        """
+        if self._recording is not None:
+            self._recording.listen(enable)
+
+    def events(self) -> EventList:
+        """The events of the last profile, in the order of their calls."""
+        return self._recorded("accessing events")
+
+    def key_averages(
+        self,
+        group_by_input_shape: bool = False,
+        group_by_stack_n: int = 0,
+        group_by_overload_name: bool = False,
+    ) -> EventList:
         """The events summed per name (see `EventList.key_averages`)."""
-        return self.events().key_averages(group_by_input_shape)
+        events = self._recorded("getting key averages")
+        return events.key_averages(group_by_input_shape, group_by_stack_n, group_by_overload_name)
+
+    def by_line(self) -> LineList:
+        """The events summed per line of the program, forward and backward side by side."""
+        return self._recorded("accessing events").by_line()
 
     def total_average(self) -> FunctionEventAvg:
         """All events in one sum."""
-        return self.events().total_average()
+        return self._recorded("getting key averages").total_average()
 
     def export_chrome_trace(self, path: str) -> None:
-        """Write the events for a trace viewer."""
-        self.events().export_chrome_trace(path)
+        """Write the events for a trace viewer (chrome://tracing, Perfetto, TensorBoard).
+
+        Args:
+            path: name of the JSON file; compressed if it ends in ".gz".
+        """
+        events = self._recorded("exporting chrome trace")
+        flags = {
+            "record_shapes": self.record_shapes, "profile_memory": self.profile_memory,
+            "with_stack": self.with_stack, "with_flops": self.with_flops, "with_modules": self.with_modules,
+        }  # fmt: skip
+        top: dict[str, Any] = {"trace_id": self._id, "host_name": socket.gethostname()}
+        top |= {name: 1 for name, on in flags.items() if on}
+        write_trace(events, path, {**top, **self._metadata}, self._began_us)
+
+    def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
+        """Write stacks with their times, as flame graph programs read them.
+
+        Args:
+            path: name of the file.
+            metric: which time.
+
+        Raises:
+            AssertionError: without `with_stack=True`.
+        """
+        events = self._recorded("exporting stacks")
+        if not self.with_stack:
+            raise AssertionError("export_stacks() requires with_stack=True")
+        events.export_stacks(path, metric)
+
+    def add_metadata(self, key: str, value: str) -> None:
+        """Add a text to the top of the trace file."""
+        self._metadata[key] = value
+
+    def add_metadata_json(self, key: str, value: str) -> None:
+        """Add a JSON text to the top of the trace file, as the value it stands for."""
+        self._metadata[key] = json.loads(value)
+
+    def preset_metadata_json(self, key: str, value: str) -> None:
+        """Add a JSON text to the top of every trace file that is begun from here on."""
+        self.preset_metadata[key] = value
+
+    def get_trace_id(self) -> str | None:
+        """The id of the last profile."""
+        return self._id
+
+    def set_custom_trace_id_callback(self, callback: Callable[[], str]) -> None:
+        """Let `callback()` give profiles their ids."""
+        self.custom_trace_id_callback = callback
