@@ -1,6 +1,7 @@
 """What the programs of this directory say is what PyTorch says."""
 
 import importlib
+import itertools
 
 import pytest
 from told import SOURCES, difference, recorded, told
@@ -24,3 +25,9 @@ def test_says_what_pytorch_says(name: str) -> None:
     found = difference(recorded(AREA)[name], told(PROGRAMS[name], cotangent))
     assert found is None, found
 
+
+def test_a_sampler_of_billions_begins_at_once() -> None:
+    sampler = cotangent.utils.data.RandomSampler(range(10), replacement=True, num_samples=10**12)
+    first = list(itertools.islice(sampler, 40))
+    assert len(first) == 40
+    assert set(first) <= set(range(10))

@@ -110,7 +110,7 @@ class RandomSampler(Sampler[int]):
             generator.manual_seed(int(empty((), dtype=int64).random_().item()))
         if self.replacement:
             full, rest = divmod(self.num_samples, _PARCEL)
-            for count in (*itertools.repeat(_PARCEL, full), rest):
+            for count in itertools.chain(itertools.repeat(_PARCEL, full), (rest,)):  # there may be billions
                 yield from randint(high=size, size=(count,), dtype=int64, generator=generator).tolist()
         else:
             rounds, rest = divmod(self.num_samples, size)
