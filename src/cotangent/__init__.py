@@ -45,8 +45,7 @@ from .size import (
     strided,
 )  # fmt: skip
 from .tensor import Tensor
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 for _name, _value in _dtypes.BY_NAME.items():
     globals()[_name] = _value
@@ -61,7 +60,8 @@ _MODULES = frozenset(
     (
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
         "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
-        "serialization", "sparse", "special", "signal", "standalone", "storage", "utils", "viz",
+        "serialization", "sparse", "special", "signal", "standalone", "storage", "testing", "types",
+        "utils", "viz",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.

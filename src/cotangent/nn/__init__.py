@@ -4,6 +4,7 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from . import attention, functional, init, modules, parameter, utils
+from ._factory import factory_kwargs
 from .modules import (
     CELU,
     ELU,
@@ -340,6 +341,7 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
     "attention",
+    "factory_kwargs",
     "functional",
     "init",
     "modules",
@@ -352,4 +354,6 @@ def __getattr__(name: str) -> _Any:
     """Modules for several processes, which others never need."""
     if name == "parallel":
         return _import_module("cotangent.nn.parallel")
+    if name == "DataParallel":
+        return _import_module("cotangent.nn.parallel").DataParallel
     raise AttributeError(f"module 'cotangent.nn' has no attribute {name!r}")

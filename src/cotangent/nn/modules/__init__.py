@@ -1,5 +1,6 @@
 """Modules by family: `torch.nn.modules`."""
 
+from . import utils as utils
 from ._sequence_losses import CTCLoss, LinearCrossEntropyLoss, LinearCrossEntropyOptions
 from .activation import (
     CELU,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self
 
+from ._places import checked_pairs, position
 from .module import Module, _addindent
+from .parameter_container import ParameterDict, ParameterList
 
-__all__ = ["Container", "ModuleDict", "ModuleList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class Container(Module):
@@ -32,21 +33,13 @@ class Container(Module):
             self.add_module(name, module)
 
 
-def _position(index: Any, size: int) -> int:
-    """An index, possibly negative, as a position in a list of a given size."""
-    index = operator.index(index)
-    if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range")
-    return int(index % size)
-
-
 class _Numbered(Module):
     """What Sequential and ModuleList share: submodules in order, under the names 0, 1, 2, ..."""
 
     _modules: dict[str, Module]
 
     def _key(self, idx: Any) -> str:
-        return str(_position(idx, len(self)))
+        return str(position(idx, len(self)))
 
     def __setitem__(self, idx: int, module: Module) -> None:
         setattr(self, self._key(idx), module)
@@ -128,7 +121,7 @@ class Sequential(_Numbered):
 
     def _key(self, idx: Any) -> str:
         # Names need not be numbers here.
-        return list(self._modules)[_position(idx, len(self))]
+        return list(self._modules)[position(idx, len(self))]
 
     def __getitem__(self, idx: Any) -> Any:
         if isinstance(idx, slice):
@@ -382,26 +375,3 @@ class ModuleDict(Module):
             pairs = checked_pairs(modules, "ModuleDict")
         for name, module in pairs:
             self[name] = module
-
-
-def checked_pairs(elements: Iterable[Any], owner: str) -> Iterator[Any]:
-    """The elements, each tested to be a pair.
-
-    Args:
-        elements: what `update` was called with.
-        owner: class name for the messages.
-
-    Raises:
-        TypeError: if an element is not iterable.
-        ValueError: if an element has not two parts.
-    """
-    for place, element in enumerate(elements):
-        if not isinstance(element, Iterable):
-            raise TypeError(
-                f"{owner} update sequence element #{place} should be Iterable; is{type(element).__name__}"
-            )
-        if not len(element) == 2:  # type: ignore[arg-type]
-            raise ValueError(
-                f"{owner} update sequence element #{place} has length {len(element)}; 2 is required"  # type: ignore[arg-type]
-            )
-        yield element[0], element[1]  # type: ignore[index]

@@ -9,7 +9,7 @@ from typing import Any, Self
 from ...tensor import Tensor
 from ...toplevel import typename
 from ..parameter import Parameter
-from .container import _position, checked_pairs
+from ._places import checked_pairs, position
 from .module import Module
 
 __all__ = ["ParameterDict", "ParameterList"]
@@ -57,10 +57,10 @@ class ParameterList(Module):
             for i in range(*idx.indices(len(self))):
                 part.append(self[i])
             return part
-        return getattr(self, str(_position(idx, len(self))))
+        return getattr(self, str(position(idx, len(self))))
 
     def __setitem__(self, idx: int, param: Any) -> None:
-        setattr(self, str(_position(idx, len(self))), _as_parameter(param))
+        setattr(self, str(position(idx, len(self))), _as_parameter(param))
 
     def __len__(self) -> int:
         return self._size

@@ -1,0 +1,79 @@
+"""Exchanging what two tensors are."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Final
+
+from ..autograd.base import TensorBase
+
+__all__ = ["set_module", "swap_tensors"]
+
+_FIELDS: Final = ("__class__", "__dict__", "_data", "_req", "_node", "_vc", "_view")
+
+
+def swap_tensors(t1: Any, t2: Any) -> None:
+    """Exchange two tensors: each object becomes what the other was, references to the objects stay.
+
+    Args:
+        t1: a tensor that nothing refers to weakly.
+        t2: another one.
+
+    Raises:
+        RuntimeError: if there are weak references to one, or if they have different slots.
+
+    Example:
+        >>> import cotangent as torch
+        >>> a, b = torch.zeros(2), torch.ones(3, dtype=torch.int64)
+        >>> torch.utils.swap_tensors(a, b)
+        >>> a, b
+        (tensor([1, 1, 1]), tensor([0., 0.]))
+    """
+    for name, t in (("t1", t1), ("t2", t2)):
+        if weakref.getweakrefs(t):
+            raise RuntimeError(f"Cannot swap {name} because it has weakref associated with it")
+    slots = [_slots(type(t)) for t in (t1, t2)]
+    if slots[0] != slots[1]:
+        raise RuntimeError("Cannot swap t1 and t2 if they have different slots")
+    for name in (*_FIELDS, *sorted(slots[0])):
+        values = [getattr(t, name, _NONE) for t in (t1, t2)]
+        for t, value in zip((t2, t1), values):
+            if value is not _NONE:
+                setattr(t, name, value)
+            elif hasattr(t, name):
+                delattr(t, name)
+
+
+_NONE: Final = object()
+
+
+def _slots(kind: type) -> set[str]:
+    """Slots of subclasses of tensors."""
+    found: set[str] = set()
+    for base in kind.__mro__:
+        if base is not TensorBase and base is not object:
+            slots = base.__dict__.get("__slots__", ())
+            found.update((slots,) if isinstance(slots, str) else slots)
+    return found - {"__dict__", "__weakref__"}
+
+
+def set_module(obj: Any, mod: str) -> None:
+    """Give an object the name of the module it is said to come from.
+
+    Args:
+        obj: a class or function.
+        mod: name of a module.
+
+    Raises:
+        TypeError: if that is no string.
+
+    Example:
+        >>> import cotangent as torch
+        >>> class A: ...
+        >>> torch.utils.set_module(A, "here")
+        >>> A.__module__
+        'here'
+    """
+    if not isinstance(mod, str):
+        raise TypeError("The mod argument should be a string")
+    obj.__module__ = mod
