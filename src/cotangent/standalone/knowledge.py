@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from typing import Any, Final
 
 import numpy as np
 
+from ..kernels import reduce, shape
 from .syntax import UNKNOWN, Probe, literal
 
 # Functions of NumPy whose result's shape no element decides, and methods of arrays.
@@ -16,6 +18,11 @@ _SHAPING: Final = (
 )  # fmt: skip
 _METHODS: Final = ("copy", "astype", "reshape", "transpose", "swapaxes", "view", "dot", "ravel")
 _LARGEST: Final = 1 << 20
+
+
+def is_shaping(function: Any) -> bool:
+    """Whether a function is one of the kernels of which shapes alone decide the result's shape."""
+    return inspect.isfunction(function) and function.__module__ in (shape.__name__, reduce.__name__)
 
 
 class Knowledge:
@@ -84,7 +91,7 @@ class Knowledge:
                 k.value, ast.Constant) for k in e.keywords):  # fmt: skip
                 return False
             function = self.target(e.func)
-            if isinstance(function, np.ufunc) or function in _SHAPING:
+            if isinstance(function, np.ufunc) or function in _SHAPING or is_shaping(function):
                 return True
             if isinstance(getattr(function, "__self__", None), np.ufunc):
                 return function.__name__ in ("reduce", "outer", "accumulate")
@@ -93,6 +100,12 @@ class Knowledge:
                 and e.func.attr
                 in ("copy", "astype", "reshape", "transpose", "swapaxes", "view", "dot", "ravel")
                 and self.harmless(e.func.value)
+            )
+        if isinstance(e, ast.Subscript):
+            index = self.value(e.slice)
+            places = index if isinstance(index, tuple) else (index,)
+            return self.harmless(e.value) and all(
+                isinstance(p, (int, slice, type(...))) or p is None for p in places
             )
         if isinstance(e, ast.BinOp):
             return self.harmless(e.left) and self.harmless(e.right)
@@ -105,14 +118,15 @@ class Knowledge:
             return UNKNOWN
         return self.value(e)
 
+    def known_of(self, e: ast.expr) -> Any:
+        """What a function that is given an expression may know of it."""
+        found = self.value(e)
+        if isinstance(found, Probe) or (found is not UNKNOWN and literal(found) is not None):
+            return found
+        return self.probed(e)
+
     def array(self, e: ast.expr) -> Probe | None:
         """What is known of an array."""
         found = self.value(e)
         found = self.probed(e) if found is UNKNOWN else found
         return found if isinstance(found, Probe) else None
-
-    def known_of(self, e: ast.expr) -> Any:
-        found = self.value(e)
-        if isinstance(found, Probe) or found is UNKNOWN or literal(found) is not None:
-            return found
-        return UNKNOWN

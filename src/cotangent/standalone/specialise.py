@@ -29,6 +29,7 @@ from .syntax import (
     alike,
     as_dense,
     assigned,
+    bound,
     changed,
     constant_text,
     function_text,
@@ -40,13 +41,16 @@ from .syntax import (
     substituted,
     truth,
     undecorated,
-    with_names,
     without_unread,
 )
 
 
 class _Dynamic(Exception):
     """An expression depends on what is not known."""
+
+
+# A kernel that calls itself for arrays of another shape ends there; one that goes on is given up.
+_DEEPEST = 2
 
 
 class Writer:
@@ -68,14 +72,10 @@ class Writer:
         self.wanted: dict[str, str] = {}
 
     def name(self, wanted: str) -> str:
-        """A stand-in for the name of a helper; `named` puts the name itself in its place."""
+        """A stand-in for the name of a helper; `with_names` puts the name itself in its place."""
         made = f"HELPER{len(self.wanted)}_"
         self.wanted[made] = wanted.strip("_") or "helper"
         return made
-
-    def named(self, text: str) -> str:
-        """The text of a file with names for the helpers that nothing else in it has."""
-        return with_names(text, self.wanted)
 
     def call(self, function: Any, arguments: Sequence[tuple[ast.expr, Any]]) -> ast.expr:
         """The call of a kernel as an expression.
@@ -157,7 +157,7 @@ class _Function(Knowledge):
             raise NoForm(f"{name} is not written in Python") from None
         self.scope = scope_of(inner)
         parameters = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args)]
-        if tree.args.vararg or tree.args.kwarg or tree.args.kwonlyargs:
+        if tree.args.kwarg or tree.args.kwonlyargs or len(self.arguments) > len(parameters):
             raise NoForm(f"{inner.__name__} takes any number of arguments")
         given = dict(zip(parameters, self.arguments))
         defaults = dict(zip(reversed(parameters), reversed(inner.__defaults__ or ())))
@@ -168,6 +168,8 @@ class _Function(Knowledge):
                     raise NoForm(f"the default of {p} in {inner.__name__}")
                 given[p] = found, defaults[p]
         self.known = {p: value for p, (_, value) in given.items() if value is not UNKNOWN}
+        if tree.args.vararg:
+            self.known[tree.args.vararg.arg] = ()
         self.local = set(parameters) | assigned(tree)
         self.changed = changed(tree)
         if self.function_in_progress(inner):
@@ -205,8 +207,8 @@ class _Function(Knowledge):
         return tree
 
     def function_in_progress(self, inner: Any) -> bool:
-        """Whether a function is being rewritten already, further out."""
-        return any(inner is other for other in self.writer.running)
+        """Whether a function is being rewritten for a call inside itself, again and again."""
+        return sum(inner is other for other in self.writer.running) > _DEEPEST
 
     # -- statements ------------------------------------------------------------------------------------
 
@@ -235,8 +237,6 @@ class _Function(Knowledge):
             return [self.generic(s)], True
         if isinstance(s, (ast.For, ast.While)):
             return self.loop(s), False
-        if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant):
-            return [s], False
         if isinstance(s, ast.AugAssign):
             return self.augmented(s), False
         if isinstance(s, ast.Try):
@@ -295,11 +295,11 @@ class _Function(Knowledge):
                 self.known[target.id] = found
             if known and not self.loops:
                 return []
-        elif isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) for e in target.elts):
-            self.forget({e.id for e in target.elts if isinstance(e, ast.Name)})
-            if known and isinstance(found, tuple) and not any(isinstance(v, list) for v in found):
-                for e, v in zip(target.elts, found):
-                    self.known[e.id] = v  # type: ignore[attr-defined]
+        elif isinstance(target, ast.Tuple):
+            self.forget(assigned(target))
+            parts = bound(target, found) if known else None
+            if parts is not None and not any(isinstance(v, list) for v in parts.values()):
+                self.known.update(parts)
                 if not self.loops:
                     return []
         else:

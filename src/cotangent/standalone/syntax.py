@@ -176,6 +176,9 @@ def truth(e: ast.expr) -> bool | None:
     """Whether an expression that is a value written down is true; None for other expressions."""
     if isinstance(e, ast.Constant):
         return bool(e.value)
+    if isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.Not):
+        inner = truth(e.operand)
+        return None if inner is None else not inner
     return bool(e.elts) if isinstance(e, ast.Tuple) else None
 
 
@@ -256,6 +259,21 @@ def assigned(node: ast.AST) -> set[str]:
             stack += [n.iter, *n.ifs]  # its target is its own
         else:
             stack += ast.iter_child_nodes(n)
+    return found
+
+
+def bound(target: ast.expr, value: Any) -> dict[str, Any] | None:
+    """What names get when a known value is assigned to a target; None where that is not plain unpacking."""
+    if isinstance(target, ast.Name):
+        return {target.id: value}
+    if not isinstance(target, ast.Tuple) or not isinstance(value, tuple) or len(value) != len(target.elts):
+        return None
+    found: dict[str, Any] = {}
+    for part, inner in zip(target.elts, value):
+        made = bound(part, inner)
+        if made is None:
+            return None
+        found |= made
     return found
 
 

@@ -17,7 +17,7 @@ from ..kernels.halves import is_half
 from ..kernels.shape import view
 from .record import Recorded, Unsupported
 from .specialise import Writer
-from .syntax import UNKNOWN, NoForm, Probe, literal, pretty, short
+from .syntax import UNKNOWN, NoForm, Probe, literal, pretty, short, with_names
 
 _WIDE: Final = 96
 _MERGED: Final = 56  # expressions up to this long may become part of the one line that reads them
@@ -124,7 +124,7 @@ class Text:
                 lines += ["", helper, ""]
         lines += ["", forward, "", "", both]
         lines += self.example()
-        return self.writer.named(_tidy("\n".join(lines)))
+        return with_names(_tidy("\n".join(lines)), self.writer.wanted)
 
     def heading(self) -> str:
         """The docstring of the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
@@ -17,6 +18,7 @@ from ..autograd.where import place
 from ..nn.modules.module import Module
 
 Span = tuple[int, int, int, int]
+_Positions = tuple[dict[Span, str], dict[Span, ast.expr]]
 
 
 class Names:
@@ -89,14 +91,41 @@ def scopes_of(frame: FrameType | None) -> Iterator[Mapping[str, Any]]:
 
 
 @lru_cache(maxsize=64)
-def _parsed(file: str, text: str) -> tuple[dict[Span, str], dict[Span, ast.expr]]:
-    """(names of targets by the position of what is assigned to them, expressions by position)."""
+def _tree(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(lines: tuple[str, ...], line: int, end_line: int) -> _Positions:
+    """(names of targets by the position of what is assigned to them, expressions by position).
+
+    Of a file that is no Python as a whole (a page with blocks of code), only the statement around some lines.
+    """
+    tree = _tree("".join(lines))
+    if tree is not None:
+        return _positions(tree)
+    for first in range(line - 1, max(line - 7, -1), -1):
+        for last in range(end_line, min(end_line + 6, len(lines)) + 1):
+            text = "".join(lines[first:last])
+            part = _tree(textwrap.dedent(text))
+            if part is not None and part.body:
+                indent = len(text) - len(text.lstrip(" "))
+                for node in ast.walk(part):
+                    if hasattr(node, "lineno"):
+                        at: Any = node
+                        at.lineno, at.end_lineno = at.lineno + first, at.end_lineno + first
+                        at.col_offset, at.end_col_offset = at.col_offset + indent, at.end_col_offset + indent
+                return _positions(part)
+    return {}, {}
+
+
+@lru_cache(maxsize=64)
+def _positions(tree: ast.Module) -> _Positions:
     targets: dict[Span, str] = {}
     expressions: dict[Span, ast.expr] = {}
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return targets, expressions
     for node in ast.walk(tree):
         if isinstance(node, ast.expr):
             expressions.setdefault(_span(node), node)
@@ -123,7 +152,7 @@ def _span(node: Any) -> Span:
     return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
 
 
-def _source(code: CodeType, lasti: int) -> tuple[tuple[dict[Span, str], dict[Span, ast.expr]], Span] | None:
+def _source(code: CodeType, lasti: int) -> tuple[_Positions, Span] | None:
     positions = list(code.co_positions())
     if not 0 <= lasti // 2 < len(positions):
         return None
@@ -133,7 +162,7 @@ def _source(code: CodeType, lasti: int) -> tuple[tuple[dict[Span, str], dict[Spa
     lines = linecache.getlines(code.co_filename)
     if not lines:
         return None
-    return _parsed(code.co_filename, "".join(lines)), (line, column, end_line, end)
+    return _parsed(tuple(lines), line, end_line), (line, column, end_line, end)
 
 
 def target_of(code: CodeType | None, lasti: int) -> str | None:

@@ -292,6 +292,7 @@ function move(x, y, k) {
   world.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${k.toFixed(4)})`);
 }
 function fit(whole) {
+  state.whole = whole;
   const {width, height} = stage.getBoundingClientRect(), [w, h] = extent;
   const k = Math.min(G.textbook ? 1.5 : 1.1, (width - 48) / w, Math.max((height - 48) / h, whole === true ? 0 : 0.7));
   move((width - w * k) / 2, Math.max((height - h * k) / 2, 24), k);
@@ -534,7 +535,7 @@ document.addEventListener("keydown", event => {
   else if (event.key === "ArrowLeft") { play(false); step(state.step - 1); }
   else if (event.key === "Escape") choose(null);
 });
-window.addEventListener("resize", () => fit());
+window.addEventListener("resize", () => fit(state.whole));
 speak(G.lang);
 fit();
 document.documentElement.dataset.ready = "1";
