@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .autograd.base import TensorBase, cell_of
 from .autograd.modes import grad_enabled, modes, set_recording
-from .autograd.node import AccumulateGrad
+from .autograd.node import AccumulateGrad, Node
 from .autograd.recorded import SavedTensor, alias
 from .autograd.refusing import UndefinedGradBackward, refusing
 from .autograd.running import (
@@ -56,14 +56,16 @@ class _UndefinedGrad:
         return alias(t, UndefinedGradBackward(tensors)) if t._req else t
 
 
-class _DelayedError:
+class _DelayedError(Node):
     """Identities of `count` tensors whose backward raises a RuntimeError that says `message`."""
+
+    __slots__ = ("message", "count")
 
     def __init__(self, message: str | bytes, count: int) -> None:
         self.message = message
         self.count = count
 
-    def __call__(self, *tensors: Any) -> Any:
+    def __call__(self, *tensors: Any, **_: Any) -> Any:
         if len(tensors) != self.count:
             raise TypeError(f"expected {self.count} arguments, got {len(tensors)} instead")
         message = self.message.decode() if isinstance(self.message, bytes) else self.message

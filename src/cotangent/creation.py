@@ -222,7 +222,15 @@ def _ends_in_tensor(data: Any) -> bool:
 
 
 def _stacked(data: Any, d: _dtype | None) -> np.ndarray[Any, Any]:
-    raise ValueError("only one element tensors can be converted to Python scalars")
+    """The array of nested lists of tensors with one element each: those count as numbers."""
+    shape: list[int] = []
+    first = data
+    while isinstance(first, (list, tuple)):
+        shape.append(len(first))
+        first = first[0]
+    values: list[Any] = []
+    _scalars(data, shape, 0, values)
+    return np.array(values, (d or first.dtype).np).reshape(shape)
 
 
 def tensor(

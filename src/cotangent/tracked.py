@@ -128,6 +128,13 @@ class Tracked(TensorBase):
         """The hooks are kept by the history; here is nothing."""
         return None
 
+    @_backward_hooks.setter
+    def _backward_hooks(self, hooks: Any) -> None:
+        if hooks is not None:
+            node = self.grad_fn
+            holder = leaf_hooks(self) if node is None else node._hooks()
+            holder.tensor_hooks(self.output_nr).shared.append(hooks)
+
     @_backward_hooks.deleter
     def _backward_hooks(self) -> None:
         raise RuntimeError("Deletion of _backwards_hooks not allowed!")

@@ -388,3 +388,114 @@ def deprecated_decorations(torch: Any, say: Say) -> None:
 
         say(Quiet().recording, Quiet().asked(), torch.is_grad_enabled())
     say([(w.category.__name__, str(w.message)) for w in seen])
+
+
+@program
+def second_derivatives_of_reduced_products(torch: Any, say: Say) -> None:
+    warnings.simplefilter("ignore")
+    index = torch.tensor([0, 0])
+    for function in (torch.scatter_reduce, torch.index_reduce):
+        for values, kept in (([0.0, 0.0], True), ([0.0, 2.0], True), ([0.0, 2.0], False), ([3.0, 2.0], True)):
+            x = torch.tensor([1.5], dtype=torch.float64, requires_grad=True)
+            src = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+            y = function(x, 0, index, src, "prod", include_self=kept)
+            gradients = torch.autograd.grad(y.sum(), (x, src), create_graph=True)
+            say([g.tolist() for g in gradients])
+            for g in gradients:
+                try:
+                    found = torch.autograd.grad(g.sum(), (x, src), retain_graph=True, allow_unused=True)
+                    say([f if f is None else f.tolist() for f in found])
+                except RuntimeError as error:
+                    say(error)
+
+
+@program
+def products_with_linear_weights(torch: Any, say: Say) -> None:
+    def described(node: Any) -> str:
+        if node is None:
+            return "None"
+        return f"{type(node).__name__}({', '.join(described(n) for n, _ in node.next_functions)})"
+
+    def wanted(*shape: int) -> Any:
+        return torch.ones(*shape, requires_grad=True)
+
+    linear = torch.nn.functional.linear
+    for operands in (
+        (wanted(3), wanted(2, 3), wanted(2)),
+        (wanted(3), wanted(2, 3)),
+        (wanted(3), wanted(3)),
+        (wanted(2, 3), wanted(3)),
+        (wanted(4, 2, 3), wanted(5, 3), wanted(5)),
+        (wanted(2, 3), wanted(5, 3), wanted(5)),
+    ):
+        out = linear(*operands)
+        say(described(out.grad_fn), out._is_view(), tuple(out.shape))
+    say.failure(lambda: linear(wanted(2, 3), wanted(3), torch.ones(())))
+
+
+@program
+def gradients_of_middle_elements(torch: Any, say: Say) -> None:
+    for values in ([1.0, 0.0, 1.0, 0.0, 1.0], [float("nan")] * 3, [1.0, float("nan"), 1.0]):
+        for function in (torch.min, torch.max, torch.median, torch.nanmedian):
+            x = torch.tensor(values, requires_grad=True)
+            y = function(x)
+            y.backward()
+            say(type(y.grad_fn).__name__, x.grad.tolist())
+    exponent = torch.tensor([0.3 + 0.2j, 1 - 1j], dtype=torch.complex128, requires_grad=True)
+    for base in (-torch.ones(2, dtype=torch.float64), -1):
+        (g,) = torch.autograd.grad(torch.pow(base, exponent).abs().sum(), exponent)
+        say([round(v, 4) for v in torch.view_as_real(g).flatten().tolist()])
+
+
+@program
+def written_views_leave_no_cycles(torch: Any, say: Say) -> None:
+    gone = []
+
+    class Mark:
+        def __call__(self, *gradients: Any) -> None:
+            pass
+
+        def __del__(self) -> None:
+            gone.append(1)
+
+    def block(write: Any) -> None:
+        copy = torch.randn(3, 3, requires_grad=True).clone()
+        copy.grad_fn.register_hook(Mark())
+        write(copy)
+
+    gc.disable()
+    try:
+        for write in (
+            lambda t: torch.relu_(t.view(9)),
+            lambda t: t[0].mul_(2),
+            lambda t: t.t()[0].add_(t[1].detach()).exp_(),
+        ):
+            block(write)
+            say(len(gone))
+    finally:
+        gc.enable()
+
+
+@program
+def other_memory_for_a_leaf(torch: Any, say: Say) -> None:
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    with torch.no_grad():
+        x.set_(torch.zeros(2))
+    say.failure(lambda: torch.autograd.grad(y.sum(), x))
+    z = torch.nn.Parameter(torch.ones(4))
+    with torch.no_grad():
+        z.set_(z[1:])
+    (z * 2).sum().backward()
+    say(z.grad)
+    with torch.inference_mode():
+        w = torch.ones(1, 2, 3, requires_grad=True)
+        say(w.resize_(1, 2), w.copy_(torch.zeros(1, 2)))
+    say.failure(lambda: torch.mul(torch.ones(1, 2), 2, out=w))
+    say(torch.tensor([torch.ones(1), torch.tensor(2.0)]), torch.tensor([[torch.ones(1, 1)]]))
+    say.failure(lambda: torch.tensor([torch.ones(2)]))
+    b = torch.rand(3, 3, requires_grad=True)
+    var, mean = torch.var_mean(b, dim=0)
+    var.mul_(2)
+    (var + mean).sum().backward()
+    say(b.grad.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any
 
@@ -48,6 +49,14 @@ def _has_nan(value: Any) -> bool:
 
 
 def _report(node: Any) -> None:
+    """Say where a node was recorded; on stderr where warnings are errors: another error is on its way."""
+    try:
+        _describe(node)
+    except Warning as warning:
+        print(f"Warning: {warning}", file=sys.stderr)
+
+
+def _describe(node: Any) -> None:
     metadata = node.metadata
     if "traceback_" not in metadata:
         warn(

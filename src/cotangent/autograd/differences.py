@@ -169,10 +169,16 @@ class Check:
         for row, at in enumerate(product(*map(range, x.shape))):
             direction = zeros_like(x.detach())
             direction._data[at] = 1
-            for matrix, t in zip(made, self.tangents({index: direction}, places), strict=True):
+            moved = self.tangents(self.beside_zeros(index, direction), places)
+            for matrix, t in zip(made, moved, strict=True):
                 if t is not None:
                     matrix[row] = t._data.reshape(-1)
         return made
+
+    def beside_zeros(self, index: int, direction: Any) -> dict[int, Any]:
+        """The tangent of one input, and zeros for the others."""
+        chosen = differentiable(self.inputs)
+        return {i: zeros_like(self.inputs[i].detach()) for i in chosen} | {index: direction}
 
     def tangents(self, directions: dict[int, Any], places: Sequence[int]) -> list[Any]:
         """Tangents of the outputs for tangents of some inputs."""
@@ -200,7 +206,8 @@ class Check:
             step = (u * self.eps).astype(x.dtype.np).reshape(tuple(x.shape))
             slopes = self.slopes(x._data, ..., step, places)
             if self.forward:
-                found = self.tangents({index: wrap(u.astype(x.dtype.np).reshape(tuple(x.shape)))}, places)
+                ahead_of = wrap(u.astype(x.dtype.np).reshape(tuple(x.shape)))
+                found = self.tangents(self.beside_zeros(index, ahead_of), places)
             for output, place in enumerate(places):
                 v = back[output]
                 allowed = self.atol * float(np.abs(u.real).sum() + np.abs(u.imag).sum())

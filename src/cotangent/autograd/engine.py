@@ -226,7 +226,10 @@ def accumulate_array(leaf: Any, g: Any) -> None:
         elif not modes.inference:
             inference_write()
     elif isinstance(data, Coo):
-        leaf._grad = made(data + g)
+        if isinstance(g, Coo):
+            held._data = data + g
+        else:
+            leaf._grad = made(data + g)
     else:
         leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
 
@@ -470,6 +473,7 @@ class Careful:
         if all(value is None for value in gs) and not node.materialize:
             self.spent(node.edges)
             return
+        hooked = node.hooks is not None and bool(node.hooks.post)
         try:
             values = watched(node, gs, self.tensors) if modes.extras.anomaly else node.apply(gs, self.tensors)
         except Exception as error:
@@ -477,7 +481,7 @@ class Careful:
             raise
         hooks = node.hooks  # what was saved may have been unpacked by code that hooks this node
         if hooks is not None and hooks.post:
-            values = self.posthooks(hooks, values, gs)
+            values = self.posthooks(hooks, values, gs if hooked else (None,) * len(gs))
         if not self.keep:
             node.release()
         del g, gs

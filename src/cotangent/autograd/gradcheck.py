@@ -27,7 +27,11 @@ __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 
 _NOTES = 'Please look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
-_BATCHED = "The same derivatives under vmap and in a loop over the batch must agree."
+_BATCHED = (
+    "gradcheck or gradgradcheck failed while testing batched gradient computation: the same derivatives "
+    "under vmap "
+    "and in a loop over the batch must agree."
+)
 
 
 class _NoCotangent(Function):
@@ -108,6 +112,16 @@ def _missing_tangents(check: Check) -> None:
                 )  # fmt: skip
 
 
+def _batched_failure(error: RuntimeError) -> GradcheckError:
+    text = str(error)
+    if text.startswith("vmap: called random operation"):
+        text = (
+            "vmap: We do not yet support calling random operations inside of vmap. Please perform random "
+            "operations outside of vmap as a workaround"
+        )
+    return GradcheckError(f"While computing batched gradients, got: {text}\n\n{_BATCHED}")
+
+
 def _batched_cotangents(check: Check) -> None:
     """vmap over backward must give what a loop gives."""
     wanted = [check.inputs[i] for i in differentiable(check.inputs)]
@@ -118,7 +132,7 @@ def _batched_cotangents(check: Check) -> None:
         try:
             batched = grad(output, wanted, stack(seeds), is_grads_batched=True, **options)
         except RuntimeError as error:
-            raise GradcheckError(f"While computing batched gradients, got: {error}\n\n{_BATCHED}") from error
+            raise _batched_failure(error) from error
         for k, (found, column) in enumerate(zip(batched, zip(*loop, strict=True), strict=True)):
             if found is not None:
                 _same_batch(number, k, found, stack(list(column)))
@@ -138,7 +152,7 @@ def _batched_tangents(check: Check) -> None:
         try:
             batched = vmap(pushed)(stack(seeds))
         except RuntimeError as error:
-            raise GradcheckError(f"While computing batched gradients, got: {error}\n\n{_BATCHED}") from error
+            raise _batched_failure(error) from error
         for found, column in zip(batched, zip(*loop, strict=True), strict=True):
             _same_batch(k, k, found, stack(list(column)))
 
@@ -155,7 +169,8 @@ def _check_inputs(inputs: tuple[Any, ...]) -> None:
                 "check will likely fail if all the inputs are not of double precision floating point or "
                 "complex. "
             )
-        if any(step == 0 and size > 1 for step, size in zip(x.stride(), x.shape, strict=True)):
+        steps = () if x.is_sparse else zip(x.stride(), x.shape, strict=True)
+        if any(step == 0 and size > 1 for step, size in steps):
             raise RuntimeError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
                 "non-overlapping to be able to compute the numerical gradients correctly. You should call "
@@ -391,3 +406,73 @@ def _seed(output: Any, noncontiguous: bool) -> Any:
     if noncontiguous and seed.numel() > 1:
         seed = stack([seed, seed], -1)[..., 0]
     return seed.detach().requires_grad_()
+
+
+def get_numerical_jacobian(
+    fn: Callable[..., Any], inputs: tuple[Any, ...], target: Any = None, eps: float = 1e-3, grad_out: float =
+    1.0
+) -> tuple[Any, ...]:
+    """Deprecated: the Jacobians of the first output by finite differences.
+
+    Args:
+        fn: takes the tuple of inputs.
+        inputs: its argument.
+        target: the inputs to vary; all that require gradients if None.
+        eps: step.
+        grad_out: must be 1.
+
+    Returns:
+        for each input a matrix (elements of the input, elements of the output).
+
+    Raises:
+        ValueError: for another `grad_out`.
+    """
+    _private("get_numerical_jacobian")
+    _one_cotangent("get_numerical_jacobian", grad_out)
+    check = Check(lambda *given: fn(given), inputs, eps, 0.0, 0.0, 0.0, False, False)
+    wanted = as_tuple(inputs if target is None else target)
+    found = [check.numerical(i, [0])[0] for i, x in enumerate(inputs) if any(x is t for t in wanted)]
+    return tuple(map(wrap, found))
+
+
+def get_analytical_jacobian(
+    inputs: tuple[Any, ...], output: Any, nondet_tol: float = 0.0, grad_out: float = 1.0
+) -> tuple[Any, bool, bool, bool]:
+    """Deprecated: the Jacobians of one output by backward passes.
+
+    Args:
+        inputs: tensors that require gradients.
+        output: a tensor computed from them.
+        nondet_tol: how far two runs may differ.
+        grad_out: must be 1.
+
+    Returns:
+        for each input a matrix, whether two runs agree, whether shapes and types of the gradients are right.
+
+    Raises:
+        ValueError: for another `grad_out`.
+    """
+    _private("get_analytical_jacobian")
+    _one_cotangent("get_analytical_jacobian", grad_out)
+    check = Check(lambda *_: output, inputs, 0.0, 0.0, 0.0, nondet_tol, False, False)
+    first, again = check.backward_rows(output), check.backward_rows(output)
+    alike = all(not a.size or abs(a - b).max() <= nondet_tol for a, b in zip(first, again, strict=True))
+    return tuple(map(wrap, first)), bool(alike), True, True
+
+
+def _private(name: str) -> None:
+    warn(
+        f"`{name}` was part of PyTorch's private API and not meant to be exposed. We are deprecating it and "
+        "it will "
+        "be removed in a future version of PyTorch. If you have a specific use for this or feature request "
+        "for this "
+        "to be a stable API, please file us an issue at https://github.com/pytorch/pytorch/issues/new",
+        FutureWarning,
+    )
+
+
+def _one_cotangent(name: str, grad_out: float) -> None:
+    if grad_out != 1.0:
+        raise ValueError(
+            f"Expected grad_out to be 1.0. {name} no longer supports values of grad_out != 1.0."
+        )

@@ -55,7 +55,7 @@ class MutationContext:
     def __init__(self) -> None:
         self.original: weakref.WeakKeyDictionary[Handle, Any] = weakref.WeakKeyDictionary()
         self.cloned: weakref.WeakKeyDictionary[Handle, Any] = weakref.WeakKeyDictionary()
-        self.tid_to_weakhandle: weakref.WeakValueDictionary[tuple[int, int], Handle] = (
+        self.tid_to_weakhandle: weakref.WeakValueDictionary[tuple[Any, ...], Handle] = (
             weakref.WeakValueDictionary()
         )
         self.open = True
@@ -70,10 +70,13 @@ class MutationContext:
         if keeper is None:
             keeper = Keeper(self)
             members.append(keeper)
-        handle = Handle()
-        keeper.handles.add(handle)
-        self.original[handle] = alias(t, None)
-        self.tid_to_weakhandle[id(handle), int(list.__getitem__(cell, 0))] = handle
+        version = int(list.__getitem__(cell, 0))
+        place = (t.data_ptr(), tuple(t.shape), tuple(t.stride()), t.dtype, version)
+        handle = self.tid_to_weakhandle.get(place)
+        if handle is None:
+            handle = self.tid_to_weakhandle[place] = Handle()
+            keeper.handles.add(handle)
+            self.original[handle] = alias(t, None)
         return handle
 
     def unpack(self, handle: Handle) -> Any:

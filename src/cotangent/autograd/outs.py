@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from .base import TensorBase, active, cell_of
+from .base import InferenceCell, TensorBase, active, cell_of
 from .dispatch import convert, owner_of
 from .inplace import check_overlap
 from .keeping import before_write
 from .modes import modes
+from .views import inference_write
 
 
 def deliver(function: str, value: Any, out: Any) -> Any:
@@ -62,5 +63,9 @@ def deliver(function: str, value: Any, out: Any) -> Any:
         out._data = np.array(data)
     else:
         out._data[...] = data
-    cell_of(out)[0] += 1
+    cell = cell_of(out)
+    if cell.__class__ is not InferenceCell:
+        cell[0] += 1
+    elif not modes.inference:
+        inference_write()
     return out

@@ -13,13 +13,24 @@ import numpy as np
 
 from ..config import warn_once
 from ..errors import bad_argument
+from ..kernels.deferred import layout as lying
 from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
 from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
 from ..storage import DEPRECATED, TypedStorage, UntypedStorage
-from .base import TensorBase, cell_of, is_tensor, wrap
+from .base import InferenceCell, TensorBase, cell_of, is_tensor, wrap
 from .modes import modes
-from .views import check_writable
+from .views import check_writable, inference_write
+
+
+def moved(t: Any) -> None:
+    """Count a write to a tensor that got other memory; a leaf collects its gradient at a new place."""
+    cell = cell_of(t)
+    if cell.__class__ is not InferenceCell:
+        cell[0] += 1
+    elif not modes.inference:
+        inference_write()
+    t._accumulator = None
 
 
 def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None) -> Any:
@@ -58,7 +69,7 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
         memory.view(np.uint8)[: before.size] = before[: memory.nbytes]
         resized = memory[offset:].reshape(shape)
     input._data = resized
-    cell_of(input)[0] += 1
+    moved(input)
     return input
 
 
@@ -132,7 +143,7 @@ def set_(
         found = in_memory(source._data, shape, steps, storage_offset)
         data = source._data if found is None else found
     input._data = data
-    cell_of(input)[0] += 1
+    moved(input)
     return input
 
 
@@ -153,7 +164,7 @@ def untyped_storage(input: Any) -> UntypedStorage:
     """
     if input.is_sparse:
         raise NotImplementedError("Cannot access storage of SparseTensorImpl")
-    return UntypedStorage.over(input._data)
+    return UntypedStorage.over(lying(input._data))
 
 
 def _typed_storage(input: Any) -> TypedStorage:

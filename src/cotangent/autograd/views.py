@@ -74,6 +74,11 @@ class View:
         self.producer = ""
         self.version = 0  # of the memory, when the history was made
 
+    def without_base(self) -> View:
+        """The same view of anything: nodes keep this, for the base itself leads to the node."""
+        parent = None if self.parent is None else self.parent.without_base()
+        return View(None, parent, self.op, self.statics, self.output, self.origin)  # type: ignore[arg-type]
+
     def chain(self) -> list[View]:
         """The views from the base to this one."""
         links: list[View] = []
@@ -324,7 +329,7 @@ class AsStridedBackward0(_HandWritten):
 
     def __init__(self, view: View, t: Any) -> None:
         self._born((edge_of(view.base) if view.base._req else None,))
-        self.view = view
+        self.view = view.without_base()
         self.base_shape = tuple(view.base._data.shape)
 
     def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
@@ -345,7 +350,7 @@ class CopySlices(_HandWritten):
 
     def __init__(self, base_edge: Node | None, view: View, inner: Node) -> None:
         self._born((base_edge, *inner.edges[1:]))
-        self.view = view
+        self.view = view.without_base()
         self.inner = inner
 
     def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:

@@ -117,7 +117,9 @@ class Deferred(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def layout(data: Any) -> Any:
-    """The array that says how the elements of a payload lie in memory."""
+    """The array that says how the elements of a payload lie in memory; of a dual one, those of its primal."""
+    while hasattr(data, "primal"):
+        data = data.primal._data
     return data.array if data.__class__ is Deferred else data
 
 

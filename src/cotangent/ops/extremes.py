@@ -27,7 +27,8 @@ def _tie_tangent(tangents: Any, args: Any, out: Any) -> Any:
     return sum_back(tangents[0] * tie_weights(x, out, dims, keepdim), dims, keepdim)
 
 
-def _full(signature: str, kernel: Any, node: str, public: str) -> Any:
+def of_all(signature: str, kernel: Any, node: str, public: str) -> Any:
+    """One element of all, picked by `kernel`: all that are equal to it share the cotangent."""
     return general(
         signature,
         lambda a: kernel(a, None, False),
@@ -84,8 +85,8 @@ pick_at: Any = linear(
     batch="aligned",
     input=lambda g, indices, input_shape, dim, keepdim: place_at(g, indices, input_shape, dim, keepdim),
 )
-max_all = _full("max_all(input)", k.amax, "MaxBackward1", "max")
-min_all = _full("min_all(input)", k.amin, "MinBackward1", "min")
+max_all = of_all("max_all(input)", k.amax, "MaxBackward1", "max")
+min_all = of_all("min_all(input)", k.amin, "MinBackward1", "min")
 amax_dims = _over("amax_dims(input | dims, keepdim)", k.amax, "AmaxBackward0", "amax")
 amin_dims = _over("amin_dims(input | dims, keepdim)", k.amin, "AminBackward0", "amin")
 max_dim = _along("max_dim(input | dim, keepdim)", k.max_dim, "MaxBackward0", "max")
@@ -119,7 +120,7 @@ def _both_back(g: Any, x: Any, outs: Any, shape: Any, dims: Any, keepdim: bool) 
     return total
 
 
-median_all = _full(
+median_all = of_all(
     "median_all(input)",
     lambda a, dims, keepdim: k.median(a.reshape(-1), 0, False)[0],
     "MedianBackward0",

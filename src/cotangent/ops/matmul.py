@@ -16,7 +16,7 @@ from .blas import addmm_of, bmm_of, dot_of, matmul_batched, mm_of, mv_of
 from .fitting import check_vectors, product_fits, tensor_operands
 from .history import history_first
 from .table import deliver, is_array, is_tensor
-from .views import reshape_any, t_matrix, unsqueeze_at
+from .views import reshape_any, t_matrix, unsqueeze_at, view_as_shape
 
 
 def _same_scalars(a: Any, b: Any) -> None:
@@ -390,16 +390,20 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         return deliver("linear", linear(input, weight, bias), out)
     if not is_tensor(input) or not is_tensor(weight):
         tensor_operands("linear", input=input, weight=weight)
-    if weight.ndim == 1:
-        return matmul(input, weight) if bias is None else matmul(input, weight) + bias
     transposed = t_matrix(weight)
-    if input.ndim == 2:
-        return matmul(input, transposed) if bias is None else addmm(bias, input, transposed)
-    shape = tuple(input.shape)
     if bias is None:
         return matmul(input, transposed)
-    flat = reshape_any(input, (math.prod(shape[:-1]), shape[-1]))
-    return reshape_any(addmm(bias, flat, transposed), (*shape[:-1], weight.shape[0]))
+    if weight.ndim == 1:
+        if input.ndim == 2:
+            raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
+        return matmul(input, transposed) + bias
+    if input.ndim == 2:
+        return addmm(bias, input, transposed)
+    if not input.is_contiguous():
+        return matmul(input, transposed) + bias
+    shape = tuple(input.shape)
+    flat = view_as_shape(input, (math.prod(shape[:-1]), shape[-1]))
+    return view_as_shape(addmm(bias, flat, transposed), (*shape[:-1], weight.shape[0]))
 
 
 def matmul_of(input: Any, other: Any) -> Any:

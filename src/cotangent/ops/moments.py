@@ -129,21 +129,32 @@ nansum_of: Any = general(
 not_nan: Any = general("not_nan(input)", lambda a: (a == a).astype(a.dtype))
 
 
+def _from_both(
+    first: Any, second: Any, input: Any, shape: Any, dims: Any, correction: Any, keepdim: Any
+) -> Any:
+    """The cotangent of the input from those of its squared deviation, doubled, and of its mean."""
+    total = None
+    if first is not None:
+        factor = _freedom(shape, dims, correction)
+        total = spread(first, shape, dims, keepdim) * (centred(input, dims) * factor)
+    if second is not None:
+        part = spread(second / max(kr.count(tuple(shape), dims), 1), shape, dims, keepdim)
+        total = part if total is None else total + part
+    return total
+
+
 def _spread_and_mean(name: str, kernel: Any) -> Any:
     """A deviation together with the mean; `scale` of the deviations is what the rules of var and std take."""
 
-    def rule(
+    def of_std(
         g: Any, input: Any, out0: Any, input_shape: Any, dims: Any, correction: Any, keepdim: Any
     ) -> Any:
-        total = None
-        if g[0] is not None:
-            factor = _freedom(input_shape, dims, correction)
-            part = g[0] * 2.0 if name == "var" else g[0] / out0
-            total = spread(part, input_shape, dims, keepdim) * (centred(input, dims) * factor)
-        if g[1] is not None:
-            part = spread(g[1] / max(kr.count(tuple(input_shape), dims), 1), input_shape, dims, keepdim)
-            total = part if total is None else total + part
-        return total
+        first = None if g[0] is None else g[0] / out0
+        return _from_both(first, g[1], input, input_shape, dims, correction, keepdim)
+
+    def of_var(g: Any, input: Any, input_shape: Any, dims: Any, correction: Any, keepdim: Any) -> Any:
+        first = None if g[0] is None else g[0] * 2.0
+        return _from_both(first, g[1], input, input_shape, dims, correction, keepdim)
 
     return general(
         f"{name}_mean_of(input | dims, correction, keepdim)",
@@ -155,7 +166,7 @@ def _spread_and_mean(name: str, kernel: Any) -> Any:
         public=f"{name}_mean",
         nout=2,
         batch="axes",
-        input=rule,
+        input=of_var if name == "var" else of_std,
     )
 
 

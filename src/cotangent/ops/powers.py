@@ -57,12 +57,20 @@ pow_scalar = elementwise(
 )
 
 
+def _holds_complex(x: Any) -> bool:
+    """Whether an array or a Tensor is complex; what stands for large real arrays has no dtype."""
+    found = getattr(x, "dtype", None)
+    return bool(getattr(found, "kind", "") == "c" or getattr(found, "is_complex", False))
+
+
 def _pow_left(g: Any, input: Any, exponent: Any) -> Any:
     return choose(exponent == 0.0, 0.0, g * (exponent * pow_tensor(input, exponent - 1.0)))
 
 
 def _pow_right(g: Any, input: Any, exponent: Any, out: Any) -> Any:
     flat = (input == 0.0) & (real_part(exponent) >= 0.0)
+    if _holds_complex(exponent) and not _holds_complex(input):
+        input = input * complex(1.0)  # negative numbers have a logarithm then
     return g * choose(flat, 0.0, out * log(input))
 
 
@@ -88,6 +96,8 @@ def _log_number(base: Any) -> Any:
 def _pow_base_back(g: Any, exponent: Any, base: Any, out: Any) -> Any:
     if base == 0:
         return choose(real_part(exponent) >= 0.0, 0.0, g * (out * -math.inf))
+    if not isinstance(base, complex) and base < 0 and _holds_complex(exponent):
+        base = complex(base)
     return g * (out * _log_number(base))
 
 

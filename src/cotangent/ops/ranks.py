@@ -10,7 +10,7 @@ from .. import dtypes
 from ..errors import check_dim
 from ..kernels import ranks as k
 from .arguments import deliver_exact
-from .extremes import pick_at, place_at
+from .extremes import of_all, pick_at, place_at
 from .refusals import unsupported
 from .results import namedtuple_of
 from .select import lerp
@@ -35,6 +35,14 @@ def _picked(signature: str, kernel: Any, node: str, public: str) -> Any:
 mode_of = _picked("mode_of(input | dim, keepdim)", k.mode, "ModeBackward0", "mode")
 nanmedian_dim = _picked(
     "nanmedian_dim(input | dim, keepdim)", k.nanmedian, "NanmedianBackward1", "nanmedian"
+)
+
+
+nanmedian_all = of_all(
+    "nanmedian_all(input)",
+    lambda a, dims, keepdim: k.nanmedian(a.reshape(-1), 0, False)[0],
+    "NanmedianBackward0",
+    "nanmedian",
 )
 
 
@@ -87,7 +95,7 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
         flat = input.reshape(-1)
         if not flat.numel():
             return deliver("nanmedian", input.sum() * float("nan"), out)
-        return deliver("nanmedian", nanmedian_dim(flat, 0, False)[0], out)
+        return deliver("nanmedian", nanmedian_all(input), out)
     d = check_dim(dim, input.ndim)
     if input.ndim and not input.shape[d]:
         raise IndexError(f"median(): Expected reduction dim {d} to have non-zero size.")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..errors import check_dim
 from ..kernels import scatter_reduce as k
 from .arguments import deliver_exact
-from .gather import check_scatter, gather_along, pad_to
-from .reduce import sum_all
+from .copies import zeros_like
+from .gather import check_scatter, gather_along, pad_to, scatter_number, scatter_zeros
 from .select import choose
-from .table import general
-from .views import expand_to, slice_of
+from .table import general, is_array
+from .views import slice_of
 
 # How much each element moves the result, as constants.
 scatter_weights = general(
@@ -20,42 +19,57 @@ scatter_weights = general(
 )
 
 
-def _unknown(g: Any, shape: tuple[int, ...]) -> Any:
-    """nan if a second derivative is asked for where it is not known: of products with a zero among the
-    factors."""
-    total = None
-    for part in g:
-        if part is not None:
-            size = sum_all(part * part)
-            total = size if total is None else total + size
-    return expand_to(choose(total == 0.0, 0.0, math.nan), shape)
+def _refused(g: Any, count: Any, what: str) -> Any:
+    """The cotangent of products whose derivative is known; an error if several zeros met at one place."""
+    if bool((count > 1).any()):
+        raise RuntimeError(
+            f"{what[0]}(): Double backward is unsupported for {what[1]} when >1 zeros in {what[1]} are "
+            "scattered "
+            "to the same position in self"
+        )
+    return g
 
 
-zero_weights = general(
-    "zero_weights(input, src, index | dim, include_self)",
-    lambda a, src, index, dim, include_self: k.scatter_weights(a, src, index, dim, "prod", include_self),
-    nout=2,
-    input=lambda g, input_shape: _unknown(g, input_shape),
-    src=lambda g, src_shape: _unknown(g, src_shape),
+once = general(
+    "once(input, count | what)", lambda a, count, what: a.copy(), node="Error", input=_refused, batch="loop"
 )
 
 
 def weights_of(
-    input: Any, src: Any, index: Any, out: Any, dim: int, reduce: str, include_self: bool
+    input: Any, src: Any, index: Any, dim: int, reduce: str, include_self: bool
 ) -> tuple[Any, Any]:
-    """How much each element of `input` and of `src` moves the result `out`."""
-    if reduce != "prod":
-        found: tuple[Any, Any] = scatter_weights(input, src, index, dim, reduce, include_self)
-        return found
-    # The product without a factor is divided by that, as long as no factor is zero.
-    whole, part = gather_along(out, index, dim), cut_to(src, index.shape)
-    fine = (whole != 0.0) & (part != 0.0)
-    alone = zero_weights(input, src, index, dim, include_self)
-    theirs = choose(fine, whole / choose(fine, part, 1.0), alone[1])
-    if not include_self:
-        return scatter_weights(input, src, index, dim, reduce, include_self)[0], theirs
-    fine = (out != 0.0) & (input != 0.0)
-    return choose(fine, out / choose(fine, input, 1.0), alone[0]), theirs
+    """How much each element of `input` and of `src` moves the result; not for products."""
+    found: tuple[Any, Any] = scatter_weights(input, src, index, dim, reduce, include_self)
+    return found
+
+
+def input_of_products(input: Any, src: Any, index: Any, dim: int, include_self: bool) -> Any:
+    """What the products are multiplied by for each element of `input`.
+
+    A zero of `input` is left out of its product, which then is the product of the rest. (PyTorch's formulas,
+    from its notes on scatter_reduce, so that derivatives of them exist where PyTorch has them.)
+    """
+    masked = choose(input == 0.0, 1.0, input)
+    found = scatter_reduce_of(masked, src, index, dim, "prod", include_self) / masked
+    return found if include_self else scatter_number(found, index, dim, 0)
+
+
+def src_of_products(
+    g: Any, input: Any, src: Any, index: Any, out: Any, dim: int, include_self: bool, what: Any
+) -> Any:
+    """The cotangent of `src`: a zero that is alone at its place is left out of its product."""
+    part = cut_to(src, index.shape)
+    zero = part == 0.0
+    many = scatter_zeros(choose(zero, 1.0, zeros_like(part)), index, tuple(input.shape), dim)
+    count = gather_along(many, index, dim)
+    alone = zero & (count == 1.0)
+    rest = scatter_reduce_of(input, choose(alone, 1.0, part), index, dim, "prod", include_self)
+    found = choose(
+        alone,
+        gather_along(g * rest, index, dim),
+        gather_along(g * out, index, dim) / choose(zero, 1.0, part),
+    )
+    return found if is_array(found) else once(found, count, what)
 
 
 def cut_to(src: Any, shape: Any) -> Any:
@@ -66,19 +80,48 @@ def cut_to(src: Any, shape: Any) -> Any:
     return src
 
 
-scatter_reduce_of = general(
+def reducing(signature: str, kernel: Any, node: str, public: str, what: tuple[str, str]) -> Any:
+    """An operation that reduces `src` into `input`.
+
+    Args:
+        signature: of tensors input, src, index and of statics dim, reduce, include_self.
+        kernel: computes it.
+        node: name of its node.
+        public: name of the function.
+        what: how messages call the function and `src`.
+
+    Returns:
+        the operation.
+    """
+
+    def input_rule(
+        g: Any, input: Any, src: Any, index: Any, dim: int, reduce: str, include_self: bool
+    ) -> Any:
+        if reduce == "prod":
+            return g * input_of_products(input, src, index, dim, include_self)
+        return g * weights_of(input, src, index, dim, reduce, include_self)[0]
+
+    def src_rule(
+        g: Any, input: Any, src: Any, src_shape: Any, index: Any, out: Any, dim: int, reduce: str,
+        include_self: bool,
+    ) -> Any:  # fmt: skip
+        if reduce == "prod":
+            found = src_of_products(g, input, src, index, out, dim, include_self, what)
+        else:
+            found = gather_along(g, index, dim) * weights_of(input, src, index, dim, reduce, include_self)[1]
+        return pad_to(found, src_shape)
+
+    return general(
+        signature, kernel, node=node, public=public, batch="aligned", input=input_rule, src=src_rule
+    )
+
+
+scatter_reduce_of: Any = reducing(
     "scatter_reduce_of(input, src, index | dim, reduce, include_self)",
     k.scatter_reduce,
-    node="ScatterReduceBackward0",
-    public="scatter_reduce",
-    batch="aligned",
-    input=lambda g, input, src, index, out, dim, reduce, include_self: (
-        g * weights_of(input, src, index, out, dim, reduce, include_self)[0]
-    ),
-    src=lambda g, input, src, src_shape, index, out, dim, reduce, include_self: pad_to(
-        gather_along(g, index, dim) * weights_of(input, src, index, out, dim, reduce, include_self)[1],
-        src_shape,
-    ),
+    "ScatterReduceBackward0",
+    "scatter_reduce",
+    ("scatter_reduce", "src"),
 )
 
 

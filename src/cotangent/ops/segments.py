@@ -11,23 +11,16 @@ from ..errors import check_dim
 from ..kernels import segments as k
 from ..kernels.scatter_reduce import reduce_at
 from .arguments import same_out
-from .gather import gather_along
-from .scatter_reduce import weights_of
+from .scatter_reduce import reducing
 from .table import constant, deliver, general, is_array
 
 segment_of = general("segment_of(lengths | count)", k.segment_of)
-reduced_at = general(
+reduced_at = reducing(
     "reduced_at(input, src, index | dim, reduce, include_self)",
     reduce_at,
-    node="IndexReduceBackward0",
-    public="index_reduce",
-    batch="aligned",
-    input=lambda g, input, src, index, out, dim, reduce, include_self: (
-        g * weights_of(input, src, index, out, dim, reduce, include_self)[0]
-    ),
-    src=lambda g, input, src, index, out, dim, reduce, include_self: (
-        gather_along(g, index, dim) * weights_of(input, src, index, out, dim, reduce, include_self)[1]
-    ),
+    "IndexReduceBackward0",
+    "index_reduce",
+    ("index_reduce", "source"),
 )
 _STARTS: Final = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}
 _REDUCTIONS: Final = {"max": "amax", "min": "amin"}
