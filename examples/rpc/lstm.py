@@ -23,8 +23,9 @@ STEPS = 8
 class Table(nn.Module):
     def __init__(self):
         super().__init__()
-        torch.manual_seed(0)
         self.embedding = nn.Embedding(WORDS, WIDTH)
+        # Other calls may draw numbers at the same time: a generator of its own keeps them apart.
+        nn.init.normal_(self.embedding.weight, generator=torch.Generator().manual_seed(0))
 
     def forward(self, words):
         return self.embedding(words)
@@ -33,8 +34,8 @@ class Table(nn.Module):
 class Decoder(nn.Module):
     def __init__(self):
         super().__init__()
-        torch.manual_seed(1)
-        self.linear = nn.Linear(HIDDEN, WORDS)
+        self.linear = nn.Linear(HIDDEN, WORDS, bias=False)
+        nn.init.normal_(self.linear.weight, std=0.3, generator=torch.Generator().manual_seed(1))
 
     def forward(self, x):
         return self.linear(x)

@@ -118,7 +118,7 @@ def training(rank: int, size: int, steps: int = 10) -> Any:
             torch.nn.utils.clip_grad_norm_(module.parameters(), 0.5)
             optimizer.step()
         pairs.append([p.detach() for p in module.parameters()])
-    return max((a - b).abs().max().item() for a, b in zip(*pairs)), len(ddp._buckets)
+    return max((a - b).abs().max().item() for a, b in zip(*pairs)), len(ddp.reducer.buckets)
 
 
 def accumulation(rank: int, size: int) -> Any:
@@ -166,6 +166,208 @@ def unused(rank: int, size: int) -> Any:
         module.count.item(),
         "two.weight" in text and "never.bias" in text and "prior iteration" in text,
     ]
+
+
+def said(call: Any) -> str:
+    try:
+        return f"no error: {call()!r}"
+    except RuntimeError as error:
+        return str(error)
+
+
+def reasons(rank: int, size: int) -> Any:
+    """Why gradients do not come."""
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.dropped, self.left_out, self.idle = (torch.nn.Linear(2, 2) for _ in range(4))
+            self.frozen = torch.nn.Linear(2, 2)
+
+        def forward(self, x: Any) -> Any:
+            self.dropped(x)
+            return self.used(x), self.left_out(x) + self.frozen(x)
+
+    ddp = DDP(Net())
+    ddp(torch.ones(1, 2))[0].sum().backward()
+    ddp.module.frozen.requires_grad_(False)
+    return said(lambda: ddp(torch.ones(1, 2)))
+
+
+def joined(rank: int, size: int) -> Any:
+    """Ranks with different numbers of batches."""
+    from torch.distributed.algorithms import Join
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    found: dict[str, Any] = {}
+    for initial in (True, False):
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), torch.nn.BatchNorm1d(2, affine=False))
+        net.eval()
+        ddp = DDP(net, bucket_cap_mb=0.00001)
+        start = net[0].weight.detach().clone()
+        optimizer = torch.optim.SGD(ddp.parameters(), lr=1.0)
+        moves = []
+        with ddp.join(divide_by_initial_world_size=initial):
+            for _ in range(2 * rank + 1):
+                before = net[0].weight.detach().clone()
+                optimizer.zero_grad()
+                ddp(torch.ones(4, 2)).mean().backward()
+                optimizer.step()
+                moves.append(round((before - net[0].weight).sum().item(), 3))
+        found[f"initial {initial}"] = moves
+        found[f"moved {initial}"] = round((start - net[0].weight).sum().item(), 3)
+    ddp = DDP(torch.nn.Linear(2, 1))
+    zero = ZeroRedundancyOptimizer(ddp.parameters(), torch.optim.SGD, lr=0.1)
+    with Join([ddp, zero]):
+        for _ in range(rank + 1):
+            zero.zero_grad()
+            ddp(torch.ones(1, 2)).sum().backward()
+            zero.step()
+    weights: list[Any] = [None] * size
+    dist.all_gather_object(weights, ddp.module.weight.tolist())
+    found["with zero"] = weights[0] == weights[1]
+
+    def train(throw: bool, escape: bool) -> None:
+        with ddp.join(throw_on_early_termination=throw):
+            for step in range(rank + 2):
+                ddp(torch.ones(1, 2)).sum().backward()
+                if escape and step == 1:
+                    raise RuntimeError(f"escaped on {rank}")
+
+    found["thrown"] = said(lambda: train(True, False))
+    found["escaped"] = said(lambda: train(False, True))
+    with ddp.join():
+        for _ in range(rank + 1):
+            with ddp.no_sync():
+                ddp(torch.ones(1, 2)).sum().backward()
+            ddp(torch.ones(1, 2)).sum().backward()
+    with ddp.join(enable=False):
+        ddp(torch.ones(1, 2)).sum().backward()
+    return found
+
+
+def hooks(rank: int, size: int) -> Any:
+    """Gradients on the way as they are, with 16 bits, as thin matrices, and by a hook of one's own."""
+    from torch.distributed.algorithms.ddp_comm_hooks import default_hooks, powerSGD_hook
+
+    x, y = data()
+    share = slice(rank * 12 // size, (rank + 1) * 12 // size)
+    alone = model()
+    ((alone(x) - y) ** 2).mean().backward()
+    exact = torch.cat([p.grad.flatten() for p in alone.parameters()])
+
+    def own(state: Any, bucket: Any) -> Any:
+        state.append((bucket.index(), bucket.is_last(), len(bucket.gradients()), len(bucket.parameters())))
+        work = dist.all_reduce(bucket.buffer(), async_op=True)
+        return work.get_future().then(lambda done: done.value()[0] / size)
+
+    seen: list[Any] = []
+    found = {}
+    for name, state, hook in (
+        ("allreduce", None, default_hooks.allreduce_hook),
+        ("fp16", None, default_hooks.fp16_compress_hook),
+        ("bf16", None, default_hooks.bf16_compress_hook),
+        ("fp16 around", seen, default_hooks.fp16_compress_wrapper(own)),
+        ("own", seen, own),
+    ):
+        ddp = DDP(model(), bucket_cap_mb=0.001)
+        ddp.register_comm_hook(state, hook)
+        ((ddp(x[share]) - y[share]) ** 2).mean().backward()
+        got = torch.cat([p.grad.flatten() for p in ddp.parameters()])
+        found[name] = ((got - exact).norm() / exact.norm()).item()
+    found["twice"] = said(lambda: ddp.register_comm_hook(None, own))
+    found["seen"] = seen[-2:]
+    for name, hook in (
+        ("power", powerSGD_hook.powerSGD_hook),
+        ("batched", powerSGD_hook.batched_powerSGD_hook),
+    ):
+        ddp = DDP(model())
+        state = powerSGD_hook.PowerSGDState(None, 2, start_powerSGD_iter=2)
+        ddp.register_comm_hook(state, hook)
+        optimizer = torch.optim.SGD(ddp.parameters(), lr=0.1)
+        losses = []
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss = ((ddp(x[share]) - y[share]) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        same: list[Any] = [None] * size
+        dist.all_gather_object(same, [p.tolist() for p in ddp.parameters()])
+        found[name] = [losses[-1] / losses[0], state.compression_stats()[0], same[0] == same[1]]
+    return found
+
+
+class Tied(torch.nn.Module):
+    """One layer, used as often as it is told, each time in a checkpoint: backward runs inside backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Linear(2, 2)
+        self.two = torch.nn.Linear(2, 2)
+
+    def forward(self, x: Any, times: int, second: bool = False) -> Any:
+        from torch.utils.checkpoint import checkpoint
+
+        for _ in range(times):
+            x = checkpoint(self.one, x, use_reentrant=True)
+        return self.two(x) if second else x
+
+
+def static(rank: int, size: int) -> Any:
+    """The same parameters in every pass: those that are not used, and those used several times."""
+
+    def run(ddp: Any, *how: Any) -> Any:
+        ddp.zero_grad()
+        x = torch.full((1, 2), rank + 1.0, requires_grad=True)
+        ddp(x, *how).sum().backward()
+        return [None if p.grad is None else p.grad.tolist() for p in ddp.module.parameters()]
+
+    def make(**options: Any) -> Any:
+        torch.manual_seed(0)
+        return DDP(Tied(), bucket_cap_mb=0.000001, **options)
+
+    ddp = make(static_graph=True)
+    found = [run(ddp, 2) for _ in range(3)]
+    torch.manual_seed(0)
+    alone = Tied()
+    for k in range(size):
+        (alone(torch.full((1, 2), k + 1.0, requires_grad=True), 2).sum() / size).backward()
+    close = all(
+        abs(a - b) < 1e-5 for grads in found for a, b in zip(grads[0][0], alone.one.weight.grad[0].tolist())
+    )
+    return [
+        close, [grads[2] for grads in found], said(lambda: run(ddp, 2, True)), said(lambda: run(make(), 2)),
+    ]  # fmt: skip
+
+
+def compiled(rank: int, size: int) -> Any:
+    """DDP of a compiled module, and a compiled DDP."""
+    x, y = data()
+    share = slice(rank * 12 // size, (rank + 1) * 12 // size)
+    alone = model()
+    ((alone(x) - y) ** 2).mean().backward()
+    found = []
+    for make in (lambda: DDP(torch.compile(model())), lambda: torch.compile(DDP(model()))):
+        net = make()
+        for _ in range(3):
+            net.zero_grad()
+            ((net(x[share]) - y[share]) ** 2).mean().backward()
+        found.append(
+            max((a.grad - b.grad).abs().max().item() for a, b in zip(net.parameters(), alone.parameters()))
+        )
+    return found
+
+
+def order(rank: int, size: int) -> Any:
+    """Collectives in different orders, in debug mode."""
+    dist.all_reduce(torch.ones(3))
+    first = said(lambda: dist.all_reduce(torch.ones(2)) if rank else dist.broadcast(torch.ones(2), 0))
+    second = said(lambda: dist.all_reduce(torch.ones(2 + rank)))
+    t = torch.ones(1)
+    dist.all_reduce(t)
+    return first, second, t.item()
 
 
 def different(rank: int, size: int) -> Any:

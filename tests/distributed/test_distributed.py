@@ -54,6 +54,55 @@ def test_ddp_with_parameters_that_are_not_used(ranks: Any) -> None:
         assert told
 
 
+def test_ddp_says_why_gradients_did_not_come(ranks: Any) -> None:
+    for rank, text in enumerate(ranks("reasons", 2)):
+        assert f"did not receive grad for rank {rank}: dropped.weight, dropped.bias, left_out.weight" in text
+        assert "\ndropped.bias: its module ran, but the outputs of forward do not depend on the" in text
+        assert "\nleft_out.weight: the outputs of forward depend on it, but the loss did not" in text
+        assert "\nidle.weight: its module did not run in forward" in text
+        assert "\nfrozen.bias: it does not require a gradient any more" in text
+
+
+def test_ddp_with_uneven_inputs(ranks: Any) -> None:
+    found = ranks("joined", 2)
+    # While both have a batch a step moves by 2; later the mean is over both ranks, or over those with one.
+    assert [one["initial True"] for one in found] == [[2.0], [2.0, 1.0, 1.0]]
+    assert [one["initial False"] for one in found] == [[2.0], [2.0, 2.0, 2.0]]
+    assert all(one["moved True"] == 4.0 and one["moved False"] == 6.0 and one["with zero"] for one in found)
+    assert found[0]["thrown"] == "Rank 0 exhausted all inputs."
+    assert "Detected at least one rank that exhausted inputs" in found[1]["thrown"]
+    assert [one["escaped"] for one in found] == ["escaped on 0", "escaped on 1"]
+
+
+def test_ddp_communication_hooks(ranks: Any) -> None:
+    for one in ranks("hooks", 2):
+        assert one["allreduce"] < 1e-6 and one["own"] < 1e-6
+        assert 1e-5 < one["fp16"] < 1e-3 and 1e-5 < one["fp16 around"] < 1e-3 and 1e-4 < one["bf16"] < 1e-2
+        assert one["seen"] == [[0, False, 4, 4], [1, True, 2, 2]] and "only be called once" in one["twice"]
+        for name, times in (("power", 4), ("batched", 10)):
+            loss, compression, same = one[name]
+            assert loss < 0.7 and compression > times and same
+
+
+def test_ddp_with_a_static_graph(ranks: Any) -> None:
+    for close, unused, changed, twice in ranks("static", 2):
+        assert close and unused == [None] * 3
+        assert "Your training graph has changed in this iteration" in changed and "name two." in changed
+        assert "has been marked as ready twice" in twice and "name one." in twice
+
+
+def test_ddp_and_compiled_modules(ranks: Any) -> None:
+    assert max(map(max, ranks("compiled", 2))) < 1e-6
+
+
+def test_collectives_in_different_orders_are_named(ranks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_DISTRIBUTED_DEBUG", "DETAIL")
+    first, second, afterwards = ranks("order", 2)[0]
+    assert "Rank 0 is running collective: CollectiveFingerPrint(SequenceNumber=2, OpType=BROADCAST" in first
+    assert "but Rank 1 is running collective: CollectiveFingerPrint(SequenceNumber=2, OpType=ALLRED" in first
+    assert "TensorShape=[[2]]" in second and "TensorShape=[[3]]" in second and afterwards == 2.0
+
+
 def test_ddp_refuses_modules_that_differ(ranks: Any) -> None:
     texts = ranks("different", 2)
     assert "params[0] in this process with sizes" in texts[0] and "process 1" in texts[0]

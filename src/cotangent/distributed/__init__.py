@@ -68,11 +68,16 @@ from .store import (
 )
 
 run = lazy.module("cotangent.distributed.run")
+_reducer = lazy.module("cotangent.nn.parallel.reducer")
 # Modules that are imported when they are first asked for.
-_MODULES = frozenset(("autograd", "checkpoint", "device_mesh", "fsdp", "optim", "rpc", "tensor"))
+_MODULES = frozenset(
+    ("algorithms", "autograd", "checkpoint", "device_mesh", "fsdp", "optim", "rpc", "tensor")
+)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "GradBucket":
+        return _reducer.GradBucket
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,7 +14,7 @@ from ..autograd.base import bump
 from ..autograd.where import here
 from ..errors import type_name
 from ..tensor import Tensor
-from . import algorithms
+from . import rings
 from .group import ProcessGroup, Work, get_group_rank, monitored_wait, resolve
 
 __all__ = [
@@ -72,7 +72,7 @@ def _store(t: Any, array: Any) -> None:
 
 
 def _operation(op: Any) -> str:
-    if op not in algorithms.OPERATIONS:
+    if op not in rings.OPERATIONS:
         raise RuntimeError(f"Cannot use ReduceOp.{op} with Gloo")
     return str(op)
 
@@ -106,10 +106,10 @@ def all_reduce(tensor: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op:
 
     def run() -> None:
         array = _flat(t)
-        algorithms.all_reduce(chosen.link, array, operation)
+        rings.all_reduce(chosen.link, array, operation)
         _store(t, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "ALLREDUCE", [t])
 
 
 def all_reduce_coalesced(
@@ -128,10 +128,10 @@ def all_reduce_coalesced(
     def run() -> None:
         for t in ts:
             array = _flat(t)
-            algorithms.all_reduce(chosen.link, array, operation)
+            rings.all_reduce(chosen.link, array, operation)
             _store(t, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "ALLREDUCE_COALESCED", ts)
 
 
 def reduce(
@@ -153,11 +153,11 @@ def reduce(
 
     def run() -> None:
         array = _flat(t).copy()
-        algorithms.all_reduce(chosen.link, array, operation)
+        rings.all_reduce(chosen.link, array, operation)
         if chosen.rank() == root:
             _store(t, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "REDUCE", [t])
 
 
 def broadcast(
@@ -182,10 +182,10 @@ def broadcast(
 
     def run() -> None:
         array = _flat(t)
-        algorithms.broadcast(chosen.link, array, root)
+        rings.broadcast(chosen.link, array, root)
         _store(t, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "BROADCAST", [t])
 
 
 def all_gather(tensor_list: Any, tensor: Any, group: Any = None, async_op: bool = False) -> Work | None:
@@ -203,10 +203,10 @@ def all_gather(tensor_list: Any, tensor: Any, group: Any = None, async_op: bool 
         raise RuntimeError(f"all_gather: {chosen.size()} output tensors are needed, got {len(outs)}")
 
     def run() -> None:
-        for out, array in zip(outs, algorithms.all_gather(chosen.link, _flat(t)), strict=True):
+        for out, array in zip(outs, rings.all_gather(chosen.link, _flat(t)), strict=True):
             _store(out, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "ALLGATHER", outs)
 
 
 def all_gather_coalesced(
@@ -226,10 +226,10 @@ def all_gather_coalesced(
 
     def run() -> None:
         for number, t in enumerate(ts):
-            for rank, array in enumerate(algorithms.all_gather(chosen.link, _flat(t))):
+            for rank, array in enumerate(rings.all_gather(chosen.link, _flat(t))):
                 _store(outs[rank][number], array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "ALLGATHER_COALESCED", ts)
 
 
 def all_gather_into_tensor(
@@ -251,7 +251,9 @@ def all_gather_into_tensor(
         return None
     if out.numel() != t.numel() * chosen.size():
         raise RuntimeError("output tensor size must be equal to world_size times input tensor size")
-    return chosen.submit(lambda: _store(out, algorithms.all_gather(chosen.link, _flat(t))), async_op)
+    return chosen.submit(
+        lambda: _store(out, rings.all_gather(chosen.link, _flat(t))), async_op, "ALLGATHER_BASE", [out]
+    )
 
 
 def gather(
@@ -281,12 +283,12 @@ def gather(
         raise ValueError("Argument ``gather_list`` must NOT be specified on non-destination ranks.")
 
     def run() -> None:
-        found = algorithms.gather(chosen.link, _flat(t), root)
+        found = rings.gather(chosen.link, _flat(t), root)
         if found is not None:
             for out, array in zip(outs, found, strict=True):
                 _store(out, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "GATHER", [t])
 
 
 def scatter(
@@ -318,10 +320,10 @@ def scatter(
 
     def run() -> None:
         array = _flat(t)
-        algorithms.scatter(chosen.link, arrays, array, root)
+        rings.scatter(chosen.link, arrays, array, root)
         _store(t, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "SCATTER", [t])
 
 
 def reduce_scatter(
@@ -339,8 +341,10 @@ def reduce_scatter(
     if _absent(chosen):
         return None
     return chosen.submit(
-        lambda: _store(out, algorithms.reduce_scatter(chosen.link, [_flat(t) for t in ts], operation)),
+        lambda: _store(out, rings.reduce_scatter(chosen.link, [_flat(t) for t in ts], operation)),
         async_op,
+        "REDUCE_SCATTER",
+        [out],
     )
 
 
@@ -381,11 +385,11 @@ def all_to_all(
 
     def run() -> None:
         arrays = [_flat(out) for out in outs]
-        algorithms.all_to_all(chosen.link, [_flat(t) for t in ts], arrays)
+        rings.all_to_all(chosen.link, [_flat(t) for t in ts], arrays)
         for out, array in zip(outs, arrays, strict=True):
             _store(out, array)
 
-    return chosen.submit(run, async_op)
+    return chosen.submit(run, async_op, "ALLTOALL", outs)
 
 
 def all_to_all_single(
@@ -421,7 +425,7 @@ def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -
     chosen = resolve(group)
     if _absent(chosen):
         return None
-    return chosen.submit(lambda: algorithms.barrier(chosen.link), async_op)
+    return chosen.submit(lambda: rings.barrier(chosen.link), async_op, "BARRIER")
 
 
 _barriers: Final = itertools.count()

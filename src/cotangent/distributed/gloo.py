@@ -2,7 +2,7 @@
 
 Only Gloo's messages from rank to rank are used: its collectives hold the interpreter lock in that package, so
 that nothing else in the process could go on, neither the backward pass nor the store that others ask.
-`algorithms.py` makes the collectives of messages.
+`rings.py` makes the collectives of messages.
 """
 
 from __future__ import annotations

@@ -11,6 +11,10 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlparse
 
+import numpy as np
+
+from ..futures import Future
+from . import rings
 from .gloo import Gloo
 from .store import DistStoreError, FileStore, PrefixStore, Store, TCPStore
 
@@ -20,6 +24,7 @@ __all__ = [
     "is_initialized", "new_group", "resolve",
 ]  # fmt: skip
 
+_FINGERPRINT: Final = 512  # bytes of a text that ranks compare
 DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
 _NOT_INITIALIZED: Final = (
     "Default process group has not been initialized, please make sure to call init_process_group."
@@ -30,15 +35,18 @@ class Work:
     """A collective that has been started.
 
     Args:
-        lane: who runs it; None if it is done.
         run: what it does.
+        tensors: those that it fills.
     """
 
-    def __init__(self, run: Callable[[], Any]) -> None:
+    def __init__(self, run: Callable[[], Any], tensors: Any = ()) -> None:
         self._run = run
+        self._tensors = tensors
         self._done = threading.Event()
         self._error: BaseException | None = None
         self._result: Any = None
+        self._future: Future[Any] | None = None
+        self._guard = threading.Lock()
 
     def _go(self) -> None:
         try:
@@ -46,7 +54,11 @@ class Work:
         except BaseException as error:
             self._error = error
         del self._run
-        self._done.set()
+        with self._guard:
+            self._done.set()
+            future = self._future
+        if future is not None:
+            future.try_finish(list(self._tensors), self._error)
 
     def wait(self, timeout: timedelta | None = None) -> bool:
         """Wait until it is done.
@@ -65,6 +77,16 @@ class Work:
         if self._error is not None:
             raise self._error
         return True
+
+    def get_future(self) -> Future[Any]:
+        """A future of the list of tensors that it fills."""
+        with self._guard:
+            if self._future is None:
+                self._future = Future()
+            done = self._done.is_set()
+        if done:
+            self._future.try_finish(list(self._tensors), self._error)
+        return self._future
 
     def is_completed(self) -> bool:
         """Whether it is done."""
@@ -89,13 +111,18 @@ class _Lane:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._started = False
+        self._thread: threading.Thread | None = None
 
-    def submit(self, run: Callable[[], Any]) -> Work:
-        work = Work(run)
-        if not self._started:
-            self._started = True
-            threading.Thread(target=_work, args=(self._queue,), daemon=True, name="collectives").start()
+    def submit(self, run: Callable[[], Any], tensors: Any) -> Work:
+        work = Work(run, tensors)
+        if self._thread is threading.current_thread():
+            work._go()  # a part of what runs now
+            return work
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=_work, args=(self._queue,), daemon=True, name="collectives"
+            )
+            self._thread.start()
         self._queue.put(work)
         return work
 
@@ -129,6 +156,8 @@ class ProcessGroup:
         self.backend = backend
         self.store = store
         self.timeout = timeout
+        self.detail = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "").upper() == "DETAIL"
+        self._number = 0  # of collectives that were compared
         self._link: Gloo | None = None
         self._lane = _Lane()
         if rank >= 0:
@@ -153,21 +182,49 @@ class ProcessGroup:
         """The backend's name."""
         return self.backend
 
-    def submit(self, run: Callable[[], Any], async_op: bool) -> Work | None:
+    def submit(self, run: Callable[[], Any], async_op: bool, name: str, tensors: Any = ()) -> Work | None:
         """Run a collective after those before it.
 
         Args:
             run: what it does.
             async_op: whether to return while it runs.
+            name: what it is; all ranks run the same.
+            tensors: those that it fills.
 
         Returns:
             the work, if so.
+
+        Raises:
+            RuntimeError: if `TORCH_DISTRIBUTED_DEBUG` is DETAIL and ranks run different ones.
         """
-        work = self._lane.submit(run)
+        if self.detail:
+            run = self._compared(run, name, tensors)
+        work = self._lane.submit(run, tensors)
         if async_op:
             return work
         work.wait()
         return None
+
+    def _compared(self, run: Callable[[], Any], name: str, tensors: Any) -> Callable[[], Any]:
+        """The collective, after all ranks have told which one they run."""
+        self._number += 1
+        told = (
+            f"CollectiveFingerPrint(SequenceNumber={self._number}, OpType={name}, TensorShape="
+            f"{[list(t.shape) for t in tensors]}, TensorDtypes={[t.dtype.name for t in tensors]})"
+        )
+
+        def compare() -> Any:
+            mine = np.frombuffer(told.encode()[:_FINGERPRINT].ljust(_FINGERPRINT), np.uint8)
+            everyone = [bytes(row).decode().rstrip() for row in rings.all_gather(self.link, mine)]
+            other = next((rank for rank, text in enumerate(everyone) if text != told[:_FINGERPRINT]), None)
+            if other is not None:
+                raise RuntimeError(
+                    f"Detected mismatch between collectives on ranks. Rank {self.rank()} is running"
+                    f" collective: {told}, but Rank {other} is running collective: {everyone[other]}."
+                )
+            return run()
+
+        return compare
 
     def close(self) -> None:
         """End the connections."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import algorithms
+from . import rings
 from .group import ProcessGroup, get_group_rank, resolve
 
 __all__ = [
@@ -25,10 +25,10 @@ def _pickled(obj: Any) -> Any:
 def _gathered(group: ProcessGroup, obj: Any) -> list[Any]:
     """The objects of all ranks."""
     mine = _pickled(obj)
-    lengths = algorithms.all_gather(group.link, np.array([mine.size], np.int64)).reshape(-1)
+    lengths = rings.all_gather(group.link, np.array([mine.size], np.int64)).reshape(-1)
     padded = np.zeros(int(lengths.max()), np.uint8)
     padded[: mine.size] = mine
-    rows = algorithms.all_gather(group.link, padded)
+    rows = rings.all_gather(group.link, padded)
     return [pickle.loads(row[:length].tobytes()) for row, length in zip(rows, lengths, strict=True)]
 
 
@@ -43,7 +43,8 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
     chosen = resolve(group)
     if chosen.rank() < 0:
         return
-    chosen.submit(lambda: object_list.__setitem__(slice(chosen.size()), _gathered(chosen, obj)), False)
+    places = slice(chosen.size())
+    chosen.submit(lambda: object_list.__setitem__(places, _gathered(chosen, obj)), False, "ALLGATHER_OBJECT")
 
 
 def gather_object(
@@ -100,13 +101,13 @@ def broadcast_object_list(
     def run() -> None:
         data = _pickled(list(object_list)) if chosen.rank() == root else np.empty(0, np.uint8)
         length = np.array([data.size], np.int64)
-        algorithms.broadcast(chosen.link, length, root)
+        rings.broadcast(chosen.link, length, root)
         buffer = data.copy() if chosen.rank() == root else np.empty(int(length[0]), np.uint8)
-        algorithms.broadcast(chosen.link, buffer, root)
+        rings.broadcast(chosen.link, buffer, root)
         if chosen.rank() != root:
             object_list[:] = pickle.loads(buffer.tobytes())
 
-    chosen.submit(run, False)
+    chosen.submit(run, False, "BROADCAST_OBJECT")
 
 
 def scatter_object_list(

@@ -27,6 +27,7 @@ from ...autograd.views import edge_of
 from ...futures import Future
 from ...kernels.fperr import QUIET, reset_errors, set_errors
 from ...tensor import Tensor
+from .. import gradients
 from ..rpc import agent as agents
 from ..rpc.recording import Context, CppFunction, SendRpcBackward, container
 
@@ -146,12 +147,12 @@ def _in_words(send: SendRpcBackward) -> str:
 @contextmanager
 def _running(task: _Task) -> Iterator[None]:
     """For a block: this thread runs backward, for a task that others wait for."""
-    before = modes.grad, modes.inside, modes.run, modes.task, container.thread.running
+    before = modes.grad, modes.inside, modes.run, modes.task, gradients.current.held
     was, modes.callbacks = modes.callbacks, None
     modes.task = next_task()
     set_recording(False)
     modes.run = task
-    container.thread.running = task.context
+    gradients.current.held = task.context.grads
     token = set_errors(QUIET)
     try:
         with task.context.lock:
@@ -160,7 +161,7 @@ def _running(task: _Task) -> Iterator[None]:
                 call_back()
     finally:
         reset_errors(token)
-        modes.grad, modes.inside, modes.run, modes.task, container.thread.running = before
+        modes.grad, modes.inside, modes.run, modes.task, gradients.current.held = before
         modes.callbacks = was
 
 

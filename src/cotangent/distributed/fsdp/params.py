@@ -9,7 +9,7 @@ import numpy as np
 from ...autograd.base import bump, wrap
 from ...autograd.where import here
 from ...nn.parameter import Parameter
-from .. import algorithms
+from .. import rings
 from ..device_mesh import DeviceMesh
 from ..group import Work
 from ..tensor.dtensor import DTensor, Placement, dtensor, rows_of
@@ -141,7 +141,7 @@ class ParamGroup:
             self._prepare()
         for p in self.params:
             p.refresh()
-        self.gathering = self.group.submit(self._gather, True)
+        self.gathering = self.group.submit(self._gather, True, "FULLY_SHARD_GATHER")
 
     def _gather(self) -> None:
         flat = np.zeros(self.count, self.dtype)
@@ -150,7 +150,7 @@ class ParamGroup:
             data = p.sharded._data.reshape(-1)
             flat[start : start + data.size] = data
             start += p.count
-        everything = algorithms.all_gather(self.group.link, flat)
+        everything = rings.all_gather(self.group.link, flat)
         start = 0
         for p in self.params:
             p.padded[...] = everything[:, start : start + p.count]
@@ -205,7 +205,7 @@ class ParamGroup:
         def run() -> None:
             results.append(self._reduce(with_gradient, arrays))
 
-        self.reducing = self.group.submit(run, True), results, with_gradient
+        self.reducing = self.group.submit(run, True, "FULLY_SHARD_REDUCE"), results, with_gradient
 
     def _reduce(self, params: list[ShardedParam], arrays: list[Any]) -> Any:
         size = self.group.size()
@@ -222,11 +222,11 @@ class ParamGroup:
                 rows = array[rows_of(p.shape[0], size, rank)].reshape(-1)
                 np.divide(rows, divisor, out=whole[rank, : rows.size], casting="unsafe")
             start += p.count
-        own = algorithms.reduce_scatter_rows(self.group.link, flat, "SUM")
+        own = rings.reduce_scatter_rows(self.group.link, flat, "SUM")
         if self.replicas is not None:
             # In the lane of the other group, so that its messages keep their order, too.
             replicas = self.replicas
-            replicas.submit(lambda: algorithms.all_reduce(replicas.link, own, "SUM"), False)
+            replicas.submit(lambda: rings.all_reduce(replicas.link, own, "SUM"), False, "FULLY_SHARD_SUM")
         return own
 
     def finish_reducing(self) -> None:

@@ -15,12 +15,13 @@ from ...autograd.modes import enable_grad
 from ...autograd.where import here
 from ...optim.optimizer import Optimizer
 from .. import collectives, objects
+from ..algorithms.join import Join, Joinable, JoinHook
 from ..group import resolve
 
 __all__ = ["ZeroRedundancyOptimizer"]
 
 
-class ZeroRedundancyOptimizer(Optimizer):
+class ZeroRedundancyOptimizer(Optimizer, Joinable):
     """Steps the parameters of this rank's share and gets the others from the ranks that step them.
 
     Args:
@@ -114,6 +115,7 @@ class ZeroRedundancyOptimizer(Optimizer):
         Returns:
             The loss, if there is a closure.
         """
+        Join.notify_join_context(self)
         loss = None
         if closure is not None:
             with enable_grad():
@@ -200,8 +202,20 @@ class ZeroRedundancyOptimizer(Optimizer):
         self.optim.load_state_dict(local)
         self._options_down()
 
-    def join_hook(self, **kwargs: Any) -> Any:
-        """Refused: uneven inputs are not there yet."""
-        raise NotImplementedError(
-            "ZeroRedundancyOptimizer: join() is not there; give all ranks as many batches"
-        )
+    @property
+    def join_process_group(self) -> Any:
+        """The ranks."""
+        return self.process_group
+
+    def join_hook(self, **kwargs: Any) -> JoinHook:
+        """What a rank without batches does: it steps its share with the others' gradients."""
+        return _ZeroJoinHook(self)
+
+
+class _ZeroJoinHook(JoinHook):
+    def __init__(self, zero: ZeroRedundancyOptimizer) -> None:
+        self.zero = zero
+
+    def main_hook(self) -> None:
+        """Step as the others do; DistributedDataParallel's hook has put the averaged gradients in place."""
+        self.zero.step()

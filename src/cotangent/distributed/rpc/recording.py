@@ -129,7 +129,6 @@ class Context:
 
 class _Thread(threading.local):
     context: Context | None = None
-    running: Context | None = None  # whose backward this thread runs
 
 
 class Container:

@@ -17,7 +17,7 @@ from ...autograd.modes import no_grad
 from ...autograd.where import here
 from ...size import Size
 from ...tensor import Tensor
-from .. import algorithms
+from .. import rings
 from ..device_mesh import DeviceMesh, init_device_mesh
 from ..group import get_default_group
 
@@ -221,14 +221,14 @@ class DTensor(Tensor):
                 own, operation = sum((a**exponent).sum() for a in flat), "SUM"
             total = np.array([own], np.float64)
             if group is not None:
-                group.submit(_reduction(group, total, operation), False)
+                group.submit(_reduction(group, total, operation), False, "NORM")
             value = total[0] if np.isinf(exponent) else total[0] ** (1.0 / exponent)
             found.append(wrap(np.asarray(value, arrays[0].dtype)))
         return found
 
 
 def _reduction(group: Any, array: Any, operation: str) -> Any:
-    return lambda: algorithms.all_reduce(group.link, array, operation)
+    return lambda: rings.all_reduce(group.link, array, operation)
 
 
 def dtensor(
@@ -247,7 +247,7 @@ def gathered_rows(data: Any, whole: tuple[int, ...], group: Any) -> Any:
     padded = np.zeros((each, *whole[1:]), data.dtype)
     padded[: data.shape[0]] = data
     result: list[Any] = []
-    group.submit(lambda: result.append(algorithms.all_gather(group.link, padded)), False)
+    group.submit(lambda: result.append(rings.all_gather(group.link, padded)), False, "FULL_TENSOR")
     return result[0].reshape(-1, *whole[1:])[: whole[0]].copy()
 
 

@@ -1,33 +1,25 @@
 """DistributedDataParallel: each process runs a module on its share of a batch, and gradients are averaged.
 
-Li et al., 2020, https://arxiv.org/abs/2006.15704. Parameters are put into buckets in the reverse of their
-order, about the order in which backward finishes their gradients. When the last gradient of a bucket is in,
-its all-reduce starts in the group's lane while backward goes on; the last hook of the run waits for all.
+Li et al., 2020, https://arxiv.org/abs/2006.15704. `reducer.py` averages the gradients.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 
-from ... import tree
-from ...autograd.base import bump, wrap
-from ...autograd.modes import grad_enabled, no_grad
-from ...autograd.node import AccumulateGrad
-from ...autograd.views import edge_of
-from ...autograd.where import here
-from ...distributed import algorithms, collectives, objects
-from ...distributed.group import Work, resolve
-from ...tensor import Tensor
+from ...autograd.modes import enable_grad, grad_enabled, no_grad
+from ...distributed import collectives, objects, rings
+from ...distributed.algorithms.join import Join, Joinable, JoinHook
+from ...distributed.group import resolve
 from ..modules.module import Module
+from .reducer import GradBucket, Reducer, reached
 
 __all__ = ["DistributedDataParallel"]
 
-_MEGABYTE: Final = 1 << 20
 _UNFINISHED: Final = (
     "Expected to have finished reduction in the prior iteration before starting a new one. This error"
     " indicates that your module has parameters that were not used in producing loss. You can enable unused"
@@ -41,25 +33,7 @@ _UNFINISHED: Final = (
 )
 
 
-class _Bucket:
-    """Parameters whose gradients travel together.
-
-    Args:
-        numbers: their places among the module's parameters.
-        parameters: the parameters.
-    """
-
-    def __init__(self, numbers: list[int], parameters: list[Any]) -> None:
-        self.numbers = numbers
-        self.parameters = parameters
-        edges = np.cumsum([0, *(p.numel() for p in parameters)])
-        self.parts = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
-        self.flat = np.zeros(int(edges[-1]), parameters[0]._data.dtype)
-        self.waiting = 0
-        self.work: Work | None = None
-
-
-class DistributedDataParallel(Module):
+class DistributedDataParallel(Module, Joinable):
     """A module whose gradients are the averages over all processes.
 
     Args:
@@ -73,7 +47,7 @@ class DistributedDataParallel(Module):
             depend on, and not to wait for their gradients.
         check_reduction: accepted as in PyTorch.
         gradient_as_bucket_view: whether `.grad` lies in the bucket's memory.
-        static_graph: the same parameters are used in every pass; it also lets unused ones be.
+        static_graph: the same parameters are used, equally often, in every pass; the first one tells.
         options: further ones of PyTorch, accepted.
 
     Raises:
@@ -115,25 +89,25 @@ class DistributedDataParallel(Module):
         self.module = module
         self.process_group = resolve(process_group)
         self.dim = dim
-        self.device = module_device(module)
+        self.device = next(iter(module.parameters())).device
         self.broadcast_buffers = broadcast_buffers
         self.find_unused_parameters = find_unused_parameters
         self.static_graph = static_graph
         self.gradient_as_bucket_view = gradient_as_bucket_view
-        self.require_backward_grad_sync = True
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-        self._names = [name for name, _ in named]
-        self._parameters_of = [p for _, p in named]
         self._verify()
         if init_sync:
-            self._take_from_first([*module.parameters(), *module.buffers()])
-        self._buckets = _buckets(self._parameters_of, 25.0 if bucket_cap_mb is None else bucket_cap_mb)
-        self._bucket_of = {n: (b, k) for b in self._buckets for k, n in enumerate(b.numbers)}
-        self._expecting = False
-        self._ready: set[int] = set()
-        self._next = 0
-        for number, parameter in enumerate(self._parameters_of):
-            parameter.register_post_accumulate_grad_hook(self._hook(number))
+            self._take_from([*module.parameters(), *module.buffers()], 0)
+        self.reducer = Reducer(
+            [p for _, p in named],
+            [name for name, _ in named],
+            self.process_group,
+            25.0 if bucket_cap_mb is None else bucket_cap_mb,
+            find_unused_parameters,
+            static_graph,
+            gradient_as_bucket_view,
+        )
+        self._divide_by_initial_world_size = True
 
     # -- the same module everywhere --
 
@@ -158,46 +132,90 @@ class DistributedDataParallel(Module):
                     )
 
     @no_grad()  # type: ignore[untyped-decorator]
-    def _take_from_first(self, tensors: list[Any]) -> None:
+    def _take_from(self, tensors: list[Any], rank: int) -> None:
         for t in tensors:
-            collectives.broadcast(t.detach(), group=self.process_group, group_src=0)
+            collectives.broadcast(t.detach(), group=self.process_group, group_src=rank)
 
     # -- forward --
 
+    @property
+    def require_backward_grad_sync(self) -> bool:
+        """Whether the next backward averages gradients."""
+        return self.reducer.syncing
+
+    @require_backward_grad_sync.setter
+    def require_backward_grad_sync(self, value: bool) -> None:
+        self.reducer.syncing = value
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives; backward through it averages the gradients over the processes."""
-        syncing = grad_enabled() and self.require_backward_grad_sync
-        if syncing and self._expecting and len(self._ready) < len(self._parameters_of) and self._ready:
-            self._complain()
-        if self.broadcast_buffers and self.require_backward_grad_sync:
-            buffers = list(self.module.buffers())
-            if buffers:
-                self._take_from_first(buffers)
+        syncing = grad_enabled() and self.reducer.syncing
+        if syncing and self.reducer.missing():
+            self._complain(args, kwargs)
+        if self._join_config.enable:
+            self._tell_of_iteration(syncing)
+        if self.broadcast_buffers and self.reducer.syncing:
+            self._share_buffers(True)
         output = self.module(*args, **kwargs)
         if syncing:
-            self._prepare(output)
+            self.reducer.prepare(output)
         return output
 
-    def _complain(self) -> None:
-        missing = sorted(set(range(len(self._parameters_of))) - self._ready)
-        rank = self.process_group.rank()
-        names = ", ".join(self._names[n] for n in missing)
-        self._expecting = False
-        raise RuntimeError(_UNFINISHED.format(rank, names, rank, " ".join(map(str, missing))))
+    def _share_buffers(self, taking_part: bool) -> None:
+        buffers = list(self.module.buffers())
+        if buffers:
+            self._take_from(buffers, self._common_rank(taking_part))
 
-    def _prepare(self, output: Any) -> None:
-        """Get ready for the backward of these outputs."""
-        self._expecting = True
-        self._ready = set()
-        self._next = 0
-        for bucket in self._buckets:
-            bucket.waiting = len(bucket.numbers)
-            bucket.work = None
-        if self.find_unused_parameters or self.static_graph:
-            used = _reached(output)
-            for number, parameter in enumerate(self._parameters_of):
-                if id(parameter) not in used:
-                    self._arrived(number, None)
+    def _common_rank(self, taking_part: bool) -> int:
+        """The rank whose buffers count: 0, or inside `join` the last of those that have inputs."""
+        if not self._join_config.enable:
+            return 0
+        return self._agreed(self.process_group.rank() if taking_part else -1)
+
+    def _agreed(self, value: int) -> int:
+        """The largest of all ranks' numbers."""
+        array = np.array([value], np.int64)
+        link = self.process_group.link
+        self.process_group.submit(lambda: rings.all_reduce(link, array, "MAX"), False, "DDP_AGREE")
+        return int(array[0])
+
+    def _complain(self, args: Any, kwargs: Any) -> None:
+        reducer, rank = self.reducer, self.process_group.rank()
+        missing = reducer.missing()
+        reducer.expecting = False
+        names = [reducer.names[n] for n in missing]
+        text = _UNFINISHED.format(rank, ", ".join(names), rank, " ".join(map(str, missing)))
+        reasons = self._reasons(names, args, kwargs)
+        raise RuntimeError(text + "".join(f"\n{name}: {reason}" for name, reason in reasons.items()))
+
+    def _reasons(self, names: list[str], args: Any, kwargs: Any) -> dict[str, str]:
+        """Why parameters got no gradient, found out by running the module once more."""
+        ran: set[int] = set()
+        handles = [
+            m.register_forward_hook(lambda module, _, __: ran.add(id(module))) for m in self.module.modules()
+        ]
+        try:
+            with enable_grad():
+                used = reached(self.module(*args, **kwargs))
+        except Exception:
+            return {}  # these inputs do not go through; the names alone have to do
+        finally:
+            for handle in handles:
+                handle.remove()
+        parameters = dict(self.module.named_parameters())
+        reasons = {}
+        for name in names:
+            owner = self.module.get_submodule(name.rpartition(".")[0])
+            if not parameters[name].requires_grad:
+                reason = "it does not require a gradient any more"
+            elif id(parameters[name]) in used:
+                reason = "the outputs of forward depend on it, but the loss did not depend on these"
+            elif id(owner) in ran:
+                reason = "its module ran, but the outputs of forward do not depend on the parameter"
+            else:
+                reason = "its module did not run in forward"
+            reasons[name] = reason
+        return reasons
 
     @contextmanager
     def no_sync(self) -> Iterator[None]:
@@ -208,112 +226,96 @@ class DistributedDataParallel(Module):
             >>> DistributedDataParallel.no_sync.__name__
             'no_sync'
         """
-        before, self.require_backward_grad_sync = self.require_backward_grad_sync, False
+        before, self.reducer.syncing = self.reducer.syncing, False
         try:
             yield
         finally:
-            self.require_backward_grad_sync = before
+            self.reducer.syncing = before
 
-    # -- backward --
+    def _set_static_graph(self) -> None:
+        """As `static_graph=True`, said after construction."""
+        self.static_graph = self.reducer.static = True
 
-    def _hook(self, number: int) -> Any:
-        def hook(parameter: Any) -> None:
-            if self.require_backward_grad_sync and self._expecting:
-                self._arrived(number, parameter.grad)
+    # -- how gradients travel --
 
-        return hook
+    def register_comm_hook(self, state: Any, hook: Callable[[Any, GradBucket], Any]) -> None:
+        """Let a function average the gradients of each bucket.
 
-    def _arrived(self, number: int, gradient: Any) -> None:
-        """A gradient is in, or will not come: then zeros take part."""
-        if number in self._ready:
-            return
-        self._ready.add(number)
-        bucket, place = self._bucket_of[number]
-        part = bucket.flat[bucket.parts[place]]
-        if gradient is None:
-            part[...] = 0
-        else:
-            np.divide(gradient._data.reshape(-1), self.process_group.size(), out=part, casting="unsafe")
-        bucket.waiting -= 1
-        # In the order of the buckets, whichever is full first: all ranks must agree on it.
-        while self._next < len(self._buckets) and self._buckets[self._next].waiting == 0:
-            self._start(self._buckets[self._next])
-            self._next += 1
-        if len(self._ready) == len(self._parameters_of):
-            self._finish()
+        Args:
+            state: what it is called with, kept by it between iterations.
+            hook: called as `hook(state, bucket)`; gives a Future of a tensor like `bucket.buffer()`.
 
-    def _start(self, bucket: _Bucket) -> None:
-        link, flat = self.process_group.link, bucket.flat
-        bucket.work = self.process_group.submit(lambda: algorithms.all_reduce(link, flat, "SUM"), True)
+        Raises:
+            TypeError: if it is not callable.
+            RuntimeError: if there is one already.
+        """
+        if not callable(hook):
+            raise TypeError("Communication hook must be callable.")
+        if self.reducer.comm_hook is not None:
+            raise RuntimeError("register_comm_hook or register_builtin_comm_hook can only be called once.")
+        self.reducer.comm_hook = state, hook
 
-    def _finish(self) -> None:
-        """All gradients are in: wait for the averages, and put them where gradients are."""
-        self._expecting = False
-        for bucket in self._buckets:
-            assert bucket.work is not None
-            bucket.work.wait()
-        # A parameter that no rank has used keeps its gradient as it is: find out together.
-        used = None
-        if self.find_unused_parameters or self.static_graph:
-            used = np.array([p.grad is not None for p in self._parameters_of], np.uint8)
-            algorithms.all_reduce(self.process_group.link, used, "MAX")
-        place = here()
-        for bucket in self._buckets:
-            for number, parameter, part in zip(bucket.numbers, bucket.parameters, bucket.parts, strict=True):
-                if used is not None and not used[number]:
-                    continue
-                average = bucket.flat[part].reshape(parameter._data.shape)
-                held = parameter.grad
-                if self.gradient_as_bucket_view:
-                    parameter._grad = wrap(average)
-                elif held is None:
-                    parameter._grad = wrap(average.copy())
-                else:
-                    held._data[...] = average
-                    bump(held, *place)
+    # -- uneven inputs --
 
+    def join(
+        self,
+        divide_by_initial_world_size: bool = True,
+        enable: bool = True,
+        throw_on_early_termination: bool = False,
+    ) -> Join:
+        """For a block that trains: ranks may have different numbers of batches.
 
-def module_device(module: Module) -> Any:
-    """The device of a module's parameters."""
-    return next(iter(module.parameters())).device
+        Args:
+            divide_by_initial_world_size: whether averages are over all ranks to the end, and not over those
+                that still have batches.
+            enable: whether; if not the block does nothing.
+            throw_on_early_termination: whether all ranks raise an error when one has no batch left.
 
+        Example:
+            >>> from cotangent.nn.parallel import DistributedDataParallel
+            >>> DistributedDataParallel.join.__name__
+            'join'
+        """
+        return Join(
+            [self], enable, throw_on_early_termination,
+            divide_by_initial_world_size=divide_by_initial_world_size,
+        )  # fmt: skip
 
-def _buckets(parameters: list[Any], megabytes: float) -> list[_Bucket]:
-    """Parameters in the reverse of their order, in buckets of one dtype; the first one is small."""
-    made: list[_Bucket] = []
-    open_: dict[Any, tuple[list[int], int]] = {}
-    limit = float(min(1.0, megabytes) * _MEGABYTE)
-    for number in reversed(range(len(parameters))):
-        parameter = parameters[number]
-        numbers, size = open_.get(parameter.dtype, ([], 0))
-        numbers.append(number)
-        size += parameter.nbytes
-        if size >= limit:
-            made.append(_Bucket(numbers, [parameters[n] for n in numbers]))
-            open_.pop(parameter.dtype, None)
-            limit = megabytes * _MEGABYTE
-        else:
-            open_[parameter.dtype] = numbers, size
-    for numbers, _ in open_.values():
-        made.append(_Bucket(numbers, [parameters[n] for n in numbers]))
-    return made
+    @property
+    def join_process_group(self) -> Any:
+        """The processes."""
+        return self.process_group
+
+    def join_hook(self, **kwargs: Any) -> JoinHook:
+        """What a rank without batches does in the place of this module."""
+        return _DDPJoinHook(self, kwargs.get("divide_by_initial_world_size", True))
+
+    def _tell_of_iteration(self, syncing: bool) -> None:
+        work = Join.notify_join_context(self)
+        if work is not None and not self._divide_by_initial_world_size:
+            self.reducer.divisor = float(work.result())
+        self._agreed(int(syncing))
 
 
-def _reached(output: Any) -> set[int]:
-    """The leaves that outputs depend on, by identity."""
-    leaves, _ = tree.flatten(output)
-    stack = [edge_of(t) for t in leaves if isinstance(t, Tensor) and t.requires_grad]
-    seen = {node for node in stack if node is not None}
-    found: set[int] = set()
-    stack = list(seen)
-    while stack:
-        node: Any = stack.pop()
-        if isinstance(node, AccumulateGrad):
-            found.add(id(node.variable))
-            continue
-        parent = getattr(node, "parent", None)
-        for edge in (parent,) if parent is not None else node.edges:
-            if edge is not None and edge not in seen:
-                seen.add(edge)
-                stack.append(edge)
-    return found
+class _DDPJoinHook(JoinHook):
+    """Takes part in the others' iterations."""
+
+    def __init__(self, ddp: DistributedDataParallel, divide_by_initial_world_size: bool) -> None:
+        self.ddp = ddp
+        ddp._divide_by_initial_world_size = divide_by_initial_world_size
+
+    def main_hook(self) -> None:
+        """Take part in one iteration of the others: what forward exchanges, then what backward does."""
+        ddp = self.ddp
+        syncing = bool(ddp._agreed(0))
+        if ddp.broadcast_buffers and syncing:
+            ddp._share_buffers(False)
+        if syncing:
+            ddp.reducer.start_empty()
+
+    def post_hook(self, is_last_joiner: bool) -> None:
+        """Let all ranks have the parameters and buffers of one that went on to the end."""
+        ddp = self.ddp
+        last = ddp._agreed(ddp.process_group.rank() if is_last_joiner else -1)
+        ddp._take_from([*ddp.module.parameters(), *ddp.module.buffers()], last)
+        ddp.reducer.divisor = float(ddp.process_group.size())
