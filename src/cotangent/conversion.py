@@ -10,10 +10,12 @@ import numpy as np
 from . import dtypes
 from .autograd.base import cell_of
 from .autograd.modes import modes
+from .autograd.notes import annotate, recorded_at
+from .autograd.where import here
 from .config import warn_once
 from .creation import born, legacy_tensor, tensor
 from .dtypes import dtype as _dtype
-from .errors import type_name
+from .errors import noted, type_name
 from .ops.table import TABLE
 from .size import check_device, device, memory_format
 from .tensor import Tensor
@@ -162,7 +164,7 @@ def cpu(self: Any, memory_format: Any = None) -> Any:
 
 def cuda(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Raise: this engine computes on the CPU."""
-    raise AssertionError("Torch not compiled with CUDA enabled")
+    raise noted(AssertionError("Torch not compiled with CUDA enabled"), "device")
 
 
 def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
@@ -186,9 +188,11 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
     if self.is_sparse:
         raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
     if self._req and not force and modes.grad is not None:
-        raise RuntimeError(
+        error = RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
+        annotate(error, "numpy", recorded=recorded_at(self.grad_fn), here=here())
+        raise error
     if self.dtype is dtypes.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
     if self.is_conj() or self.is_neg():

@@ -10,13 +10,14 @@ import numpy as np
 
 from . import dtypes
 from .autograd.base import InferenceCell, active, new, wrap
+from .autograd.cuts import left
 from .autograd.modes import modes
 from .config import settings, warn_once
 from .dtypes import dtype as _dtype
-from .errors import type_name
+from .errors import noted, type_name
 from .ops.arguments import REQUIRED, missing, too_many
 from .size import check_device
-from .tensor import LEGACY_NEW, Tensor
+from .tensor import LEGACY_NEW, TO_SCALAR, Tensor
 
 _COPY_CONSTRUCT = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
@@ -42,10 +43,11 @@ def born(array: np.ndarray[Any, Any], requires_grad: bool = False) -> Any:
     """
     t = wrap(array)
     if active.inference and modes.inference:
-        t._vc = InferenceCell((0, None))
+        t._vc = InferenceCell((0, None, modes.off))
     if requires_grad:
         if t.dtype.category < dtypes.FLOATING:
-            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+            error = RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+            raise noted(error, "integer_requires", dtype=t.dtype)
         t._req = True
     return t
 
@@ -92,6 +94,8 @@ def _scalar(value: Any, depth: int, first: bool) -> Any:
     if isinstance(value, Tensor):
         if value.numel() != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
+        if value._req and modes.grad is not None:
+            warn_once(TO_SCALAR, depth + 5)
         return value._data.reshape(())[()]
     if isinstance(value, (np.generic, bool, int, float, complex)):
         return value
@@ -274,12 +278,17 @@ def tensor(
     if requires_grad.__class__ is not bool and requires_grad is not None:
         raise TypeError(f"tensor(): argument 'requires_grad' must be bool, not {type_name(requires_grad)}")
     if isinstance(data, Tensor):
-        warnings.warn(_COPY_CONSTRUCT, UserWarning, stacklevel=2)
+        warnings.warn(noted(UserWarning(_COPY_CONSTRUCT), "copy_construct"), stacklevel=2)
         array = data._data
-        return born(np.array(array) if dtype is None else np.array(array).astype(dtype.np), requires_grad)
+        made = born(np.array(array) if dtype is None else np.array(array).astype(dtype.np), requires_grad)
+        return left("tensor", made, data)
     if isinstance(data, list) and data and isinstance(data[0], np.ndarray):
         warn_once(_LIST_OF_ARRAYS)
-    return born(as_array(data, dtype), requires_grad)
+    made = born(as_array(data, dtype), requires_grad)
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], Tensor):
+        source = next((t for t in data if isinstance(t, Tensor) and (t._req or t._cut)), None)
+        return made if source is None else left("tensor", made, source)
+    return made
 
 
 def as_tensor(data: Any = REQUIRED, dtype: _dtype | None = None, device: Any = None) -> Any:
@@ -475,7 +484,7 @@ def legacy_tensor(cls: Any, d: _dtype, args: tuple[Any, ...], kwargs: dict[str, 
     t = new(cls)
     t._data = array
     t._req = False
-    t._node = t._vc = t._view = None
+    t._node = t._vc = t._view = t._cut = None
     return t
 
 

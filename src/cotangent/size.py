@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, SupportsIndex, overload
 
+from .errors import noted
+
 
 class Size(tuple[int, ...]):
     """The shape of a tensor: a tuple of ints that prints as `torch.Size([2, 3])`.
@@ -167,7 +169,7 @@ def check_device(value: Any, function: str | None = None) -> device:
     if d.type == "cpu":
         return d
     if d.type == "cuda":
-        raise AssertionError("Torch not compiled with CUDA enabled")
+        raise noted(AssertionError("Torch not compiled with CUDA enabled"), "device")
     raise NotImplementedError(
         f"cotangent computes on the CPU only: device '{d}' is not available; accepted: 'cpu' (or leave "
         "`device` out)"

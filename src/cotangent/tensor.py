@@ -17,6 +17,7 @@ from . import dtypes
 from .autograd.base import InferenceCell, TensorBase, bump, new, world
 from .autograd.inplace import write
 from .autograd.modes import modes
+from .autograd.refusals import refuse_copy
 from .config import settings, warn_once
 from .dtypes import FLOATING, dtype
 from .errors import bad_argument, check_dim
@@ -28,7 +29,7 @@ from .printing import sparse_text, tensor_text
 from .size import CPU, Size, device, layout, sparse_coo, strided
 from .tracked import Tracked
 
-_TO_SCALAR = (
+TO_SCALAR = (
     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
     "Consider using tensor.detach() first."
 )
@@ -228,7 +229,7 @@ class Tensor(Tracked):
 
     def __float__(self) -> float:
         if self._req and modes.grad is not None:
-            warn_once(_TO_SCALAR)
+            warn_once(TO_SCALAR)
         value = self._scalar()
         return float(_real_part(value, "double") if value.__class__ is complex else value)
 
@@ -292,22 +293,19 @@ class Tensor(Tracked):
 
     def __copy__(self) -> Tensor:
         t = new(type(self))
-        t._data, t._req, t._node, t._vc, t._view = self._data, self._req, self._node, self._vc, self._view
+        t._data, t._req, t._node = self._data, self._req, self._node
+        t._vc, t._view, t._cut = self._vc, self._view, self._cut
         t.__dict__.update(self.__dict__)
         return t
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at "
-                "the moment.  If you were attempting to deepcopy a module, this may be because of a "
-                "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
-            )
+            refuse_copy(self)
         if id(self) in memo:
             return memo[id(self)]  # type: ignore[no-any-return]
         t = new(type(self))
         t._data = self._data.copy(order="K")
-        t._req, t._node, t._vc, t._view = self._req, None, None, None
+        t._req, t._node, t._vc, t._view, t._cut = self._req, None, None, None, self._cut
         memo[id(self)] = t
         for key, value in self.__dict__.items():
             if key not in ("_leaf_hooks", "_accumulator"):
@@ -318,7 +316,7 @@ class Tensor(Tracked):
 def _rebuild_tensor(kind: type[Tensor] | None, data: Any, requires_grad: bool, own: dict[str, Any]) -> Tensor:
     """What a pickled tensor is made of again."""
     t = new(kind or Tensor)
-    t._data, t._req, t._node, t._vc, t._view = data, requires_grad, None, None, None
+    t._data, t._req, t._node, t._vc, t._view, t._cut = data, requires_grad, None, None, None, None
     t.__dict__.update(own)
     return t
 

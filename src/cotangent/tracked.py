@@ -16,22 +16,16 @@ import numpy as np
 from . import dtypes
 from .autograd.api import backward
 from .autograd.base import DETACHED, GivenCell, InferenceCell, TensorBase, cell_of, version_of
+from .autograd.cuts import left
 from .autograd.engine import run_scalar
 from .autograd.modes import modes
 from .autograd.node import Node, Port, RemovableHandle, leaf_hooks
 from .autograd.recorded import alias
+from .autograd.refusals import refuse_flag, refuse_hook, warn_of_no_gradient
 from .autograd.views import edge_of, inherit
 from .dtypes import FLOATING
-from .errors import bad_argument
+from .errors import bad_argument, noted
 from .kernels.sparse import Coo
-
-_NON_LEAF_GRAD = (
-    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
-    "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
-    "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
-    "mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
-    "more information."
-)
 
 
 class Tracked(TensorBase):
@@ -53,20 +47,16 @@ class Tracked(TensorBase):
         if value.__class__ is not bool:
             raise RuntimeError("requires_grad must be a bool")
         if self._recorded():
-            if not value:
-                raise RuntimeError(
-                    "you can only change requires_grad flags of leaf variables. If you want to use a "
-                    "computed variable in a subgraph that doesn't require differentiation use var_no_grad = "
-                    "var.detach()."
-                )
-            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
+            refuse_flag(self, value)
         if value and self.dtype.category < FLOATING:
-            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+            error = RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+            raise noted(error, "integer_requires", dtype=self.dtype)
         if value and self.is_inference() and not modes.inference:
             raise RuntimeError(
                 "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
             )
         base_requires = inherit(self, bool(value))
+        self._cut = None if value else left("frozen", self, self)._cut
         self._req = bool(value) or base_requires
 
     @requires_grad.deleter
@@ -86,7 +76,8 @@ class Tracked(TensorBase):
                 "transformed instead."
             )
         if requires_grad and self.dtype.category < FLOATING and self._node is None:
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+            error = RuntimeError("only Tensors of floating point dtype can require gradients")
+            raise noted(error, "integer_requires", dtype=self.dtype)
         if not requires_grad or not self._recorded():
             self.requires_grad = requires_grad
         return self
@@ -156,7 +147,7 @@ class Tracked(TensorBase):
         """The accumulated gradient; None before the first backward."""
         held = self._grad
         if held is None and self._req and not self._retains and self.grad_fn is not None:
-            warnings.warn(_NON_LEAF_GRAD, UserWarning, stacklevel=2)
+            warn_of_no_gradient(self)
         return held
 
     @grad.setter
@@ -194,7 +185,7 @@ class Tracked(TensorBase):
         """The same memory without history and with a version counter of its own."""
         if self._owner is not None and self._owner.writes:
             return self._owner.detached(self)  # type: ignore[no-any-return]
-        t: Self = alias(self, None)
+        t: Self = left("data", alias(self, None), self)
         if not isinstance(t._vc, InferenceCell):
             t._vc = None
         elif not modes.inference:
@@ -246,7 +237,7 @@ class Tracked(TensorBase):
     def retain_grad(self) -> None:
         """Keep this non-leaf's gradient in `.grad` during backward."""
         if not self._req:
-            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+            refuse_hook(self, "can't retain_grad on Tensor that has requires_grad=False")
         if self._retains or not self._recorded():
             return
         node: Any = self.grad_fn
@@ -256,7 +247,7 @@ class Tracked(TensorBase):
     def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call `hook(grad)` with this tensor's gradient during backward; it may return another one."""
         if not self._req:
-            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+            refuse_hook(self, "cannot register a hook on a tensor that doesn't require gradient")
         node = self.grad_fn
         hooks = (leaf_hooks(self) if node is None else node._hooks()).tensor_hooks(self.output_nr)
         handle = RemovableHandle(hooks)
@@ -266,7 +257,7 @@ class Tracked(TensorBase):
     def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
         """Call `hook(self)` after a gradient has been added to `.grad` of this leaf."""
         if not self._req:
-            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+            refuse_hook(self, "cannot register a hook on a tensor that doesn't require gradient")
         if self.grad_fn is not None:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         hooks = leaf_hooks(self).after_accumulate
@@ -303,7 +294,7 @@ class Tracked(TensorBase):
         if self._owner is not None:
             return self._owner.detached(self)  # type: ignore[no-any-return]
         cell_of(self)
-        t = alias(self, None)
+        t = left("detach", alias(self, None), self)
         if isinstance(t._vc, InferenceCell) and not modes.inference:
             t._vc = GivenCell((0, None))
         return t  # type: ignore[no-any-return]
@@ -325,6 +316,7 @@ class Tracked(TensorBase):
             cell_of(self)[0] += DETACHED
         self._node = None
         inherit(self, False)
+        left("detach_", self, self)
         self._req = False
         return self
 

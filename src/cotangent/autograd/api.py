@@ -11,12 +11,14 @@ import numpy as np
 
 from ..ops.table import TABLE
 from .base import TensorBase
-from .engine import run
+from .engine import collect, run
 from .modes import made as computed, modes, no_grad
 from .node import Node, accumulator_of
-from .notes import annotate, recorded_at
+from .notes import annotate, no_gradient, recorded_at, returned_by
 from .recorded import port_of
+from .refusals import refuse_hook
 from .views import edge_of
+from .where import here
 
 _SCALAR = "grad can be implicitly created only for scalar outputs"
 _CREATE_GRAPH: str = (
@@ -64,7 +66,7 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
             out = cast(Any, out)
             if out.numel() != 1:
                 error = RuntimeError(_SCALAR)
-                annotate(error, "scalar", recorded=recorded_at(out._node))
+                annotate(error, "scalar", recorded=recorded_at(edge_of(out)), here=here())
                 raise error
             if out.dtype.is_complex:
                 raise RuntimeError(
@@ -97,10 +99,14 @@ def _ones(like: Any) -> Any:
 def check_cotangent(i: int, g: Any, out: Any) -> None:
     """Raise PyTorch's error unless cotangent `g` has the shape and kind of output number `i`."""
     if tuple(g.shape) != tuple(out.shape):
-        raise RuntimeError(
+        error = RuntimeError(
             f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
             f"{out.shape}."
         )
+        node = getattr(out, "grad_fn", None)
+        values = {"want": list(out.shape), "have": list(g.shape)}
+        annotate(error, "gradient_shape", values=values, recorded=recorded_at(node), here=here())
+        raise error
     if out.dtype.is_complex != g.dtype.is_complex:
         raise RuntimeError(
             "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch "
@@ -116,8 +122,7 @@ def _roots(outputs: Sequence[Any], cotangents: list[Any]) -> tuple[list[Node], l
             node = node_of(out)
         if node is None:
             error = RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
-            off = modes.switched_off if modes.grad is None else None
-            annotate(error, "nograph" if off is None else "off", off=off)
+            no_gradient(error, out)
             raise error
         like = _like(out)
         if g.dtype is not like.dtype:
@@ -187,7 +192,7 @@ def backward(
         for t in targets:
             if isinstance(t, TensorBase):
                 if not t.requires_grad:  # type: ignore[attr-defined]
-                    raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+                    refuse_hook(t, "can't retain_grad on Tensor that has requires_grad=False")
                 if not t.is_leaf and not t._retains:  # type: ignore[attr-defined]
                     t.retain_grad()  # type: ignore[attr-defined]
             ends.append(node_of(t))
@@ -256,7 +261,7 @@ def grad(
     ends = []
     for t in ins:
         if isinstance(t, TensorBase) and not t.requires_grad:  # type: ignore[attr-defined]
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
+            refuse_hook(t, "One of the differentiated Tensors does not require grad")
         ends.append(node_of(t))
     results = run(nodes, grads, keep=keep, create_graph=create_graph, inputs=ends, accumulate=False)
     for i, g in enumerate(results):
@@ -269,11 +274,29 @@ def grad(
                 results[i] = TABLE["zeros_like"].entry(ins[i])
             results[i]._req = create_graph
         elif not allow_unused:
-            raise RuntimeError(
+            error = RuntimeError(
                 f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                 "allow_unused=True if this is the desired behavior."
             )
+            _explain_unused(error, nodes, ends[i], i)
+            raise error
     return tuple(results)
+
+
+def _explain_unused(error: RuntimeError, roots: list[Node], end: Node, index: int) -> None:
+    """Say whether an input that got no gradient is in the graph at all."""
+    order, leaves, _ = collect(roots)
+    if end in leaves or end in order:
+        for node in order:
+            if node.op is None and end in node.edges:
+                _annotate_none(error, node, index)
+                return
+    annotate(error, "unused", values={"index": index}, recorded=recorded_at(roots[0]), here=here())
+
+
+def _annotate_none(error: RuntimeError, node: Any, index: int) -> None:
+    values = {"index": index, "name": node.name().removesuffix("Backward")}
+    annotate(error, "function_none", values=values, recorded=recorded_at(node), returned=returned_by(node))
 
 
 # vmap lives above this floor: namespaces.py enters the module with the batched form of `grad` here.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..dtypes import FLOATING
+from ..errors import noted
 from ..kernels.sparse import Coo
 
 if TYPE_CHECKING:
@@ -29,15 +30,17 @@ class TensorBase:
     and
             without views; `last writes` are (version, code, lasti) and there only after the first write
     _view   how this tensor views its base; None if it is no view
+    _cut    what kept it out of the graph of what it was computed from (see cuts.py); None if nothing did
     """
 
-    __slots__ = ("_data", "_req", "_node", "_vc", "_view", "__dict__", "__weakref__")
+    __slots__ = ("_data", "_req", "_node", "_vc", "_view", "_cut", "__dict__", "__weakref__")
 
     _data: Any
     _req: bool
     _node: Node | None
     _vc: list[Any] | None
     _view: View | None
+    _cut: tuple[Any, ...] | None
 
     # Rare fields live in the instance's __dict__; these are their defaults.
     _grad: TensorBase | None = None
@@ -63,13 +66,19 @@ class InferenceCell(list[Any]):
 
     def __getitem__(self, index: Any) -> Any:
         if index == 0:
-            raise RuntimeError(
+            error = RuntimeError(
                 "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
                 "inference mode in computation tracked by autograd. To work around this, you can make a "
                 "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
                 "`torch.inference_mode()`."
             )
+            raise noted(error, "inference_saved", off=self.entered)
         return list.__getitem__(self, index)
+
+    @property
+    def entered(self) -> Any:
+        """Where inference mode was entered, if that is known."""
+        return list.__getitem__(self, 2) if len(self) > 2 else None
 
 
 class GivenCell(InferenceCell):
@@ -109,6 +118,7 @@ def wrap(data: Any) -> Any:
     t._node = None
     t._vc = None
     t._view = None
+    t._cut = None
     return t
 
 

@@ -33,6 +33,7 @@ from .base import (
     version_of,
     world,
 )
+from .cuts import cut_of
 from .extras import after_record
 from .modes import modes
 from .node import Node, Port, next_seq
@@ -341,11 +342,12 @@ def finish(
         t._node = None
         t._vc = None
         t._view = None
+        t._cut = None
         if level:
             t._level = level
             t._owner = owner
         elif active.inference and modes.inference:
-            t._vc = InferenceCell((0, None))
+            t._vc = InferenceCell((0, None, modes.off))
         made.append(t)
     mode = modes.grad
     if active.ever and not modes.inference and from_inference(tensors):
@@ -357,6 +359,11 @@ def finish(
         elif active.ever and recorded_integers(tensors) and _histories_refused(op):
             refused = made[0].dtype  # type: ignore[attr-defined]
             raise RuntimeError(f"Autograd not support dtype: {dtypes.SCALAR_NAME[refused]}")
+    if not level and made and not made[0]._req:
+        cut = cut_of(op, tensors)
+        for t in made:
+            if not t._req:
+                t._cut = cut
     if op.is_view and owner is None:
         _link(op, tensors[0], statics, made)
     return made[0] if single else tuple(made)
@@ -524,6 +531,7 @@ def hang(op: Primitive, node: Node, made: list[Any]) -> None:
     for number, t in enumerate(made):
         if number in op.nondiff_outputs or t.dtype.category < FLOATING:
             ports.append(None)
+            t._cut = (op, node.code, node.lasti, None)
             continue
         t._req = True
         t._node = node if single else Port(node, number)

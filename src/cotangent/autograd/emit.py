@@ -20,12 +20,14 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..kernels.sized import LARGE, RULES, large
+from ..kernels.sized import LARGE, large
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.kernel_writes import KERNELS
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays, on_symbols
 from .base import InferenceCell, active, as_array, is_tensor, new, singular, stand_in, world
+from .cuts import VALUELESS
 from .dispatch import dispatch, finish, is_output, operate, served_by
+from .emit_node import NodeWriter
 from .extras import after_record
 from .modes import made, modes
 from .node import FREED, PUBLIC_FIELD, Port, next_seq
@@ -155,16 +157,8 @@ def source(function: Any) -> str:
     return "".join(linecache.getlines(f"<cotangent {op.name}>"))
 
 
-class Writer:
+class Writer(NodeWriter):
     """Text of one operation."""
-
-    def __init__(self, op: Primitive) -> None:
-        self.op = op
-        self.elementwise = op.kind == "elementwise"
-        self.lines: list[str] = []
-
-    def add(self, depth: int, *lines: str) -> None:
-        self.lines.extend("    " * depth + line for line in lines)
 
     def text(self) -> str:
         self.node()
@@ -174,124 +168,6 @@ class Writer:
             self.add(0, "", "")
             self.operator()
         return "\n".join(self.lines) + "\n"
-
-    # -- what is saved -------------------------------------------------------------------------
-
-    def is_output(self, field: str) -> bool:
-        return is_output(self.op, field)
-
-    def guarded(self, field: str) -> bool:
-        """Whether a saved field is looked at before it is used: tensors may be freed or written by then."""
-        return field in self.op.tensors or self.is_output(field)
-
-    def slots(self) -> list[str]:
-        out = []
-        for field in self.op.saved:
-            out.append(field)
-            if field in self.op.tensors:
-                out.append(f"{field}_v")
-            elif self.is_output(field):
-                out += [f"{field}_vc", f"{field}_v"]
-        if self.op.nout != 1:
-            out.append("outputs")
-        return out
-
-    # -- the node ------------------------------------------------------------------------------
-
-    def node(self) -> None:
-        op = self.op
-        slots = self.slots()
-        self.add(0, f"class {op.node_name}(OpNode):")
-        self.add(1, f"__slots__ = ({''.join(repr(s) + ', ' for s in slots)})")
-        if op.rules and not op.lists:
-            self.add(0, "")
-            self.step()
-        self.add(0, "")
-        self.free(1, "def release(self):")
-
-    def free(self, depth: int, head: str) -> None:
-        """Write `head` and under it the dropping of what was saved, if anything is."""
-        op = self.op
-        outputs = [f for f in op.saved if self.is_output(f)]
-        freed = [f for f in op.saved if f in op.tensors] + [f"{f}_vc" for f in outputs]
-        if freed:
-            self.add(depth, head)
-            self.add(depth + 1, " = ".join([f"self.{f}" for f in freed]) + " = FREED")
-        if outputs:
-            self.add(depth + 1, " = ".join([f"self.{f}" for f in outputs]) + " = None")
-
-    def step(self) -> None:
-        op = self.op
-        edges = [f"e{i}" for i in range(len(op.tensors))]
-        self.add(1, "def step(self, g, grads, keep):")
-        self.add(2, f"{', '.join(edges)}{',' if len(edges) == 1 else ''} = self.edges")
-        if self.elementwise and len(op.tensors) > 1:
-            self.add(2, "fit = self.fit")
-        alone = len(op.rules) == 1  # one differentiable input: the node would not exist without its edge
-        loaded: set[str] = set()
-        guarded = [f for f in op.saved if self.guarded(f)]
-        used = [f for p in op.rules for f in op.rule_arguments(p) if self.guarded(f)]
-        first = [f for f in guarded if served_by(op, f) is None]
-        in_order = list(dict.fromkeys((*first, *used))) == guarded
-        for field in op.saved:
-            served = served_by(op, field)
-            if served is not None and (in_order or not self.guarded(field)):
-                continue
-            if not alone and served is not None:
-                self.add(2, f"if e{op.tensors.index(served)} is not None:")
-            self.load(2 if alone or served is None else 3, field)
-            loaded.add(field)
-        for parameter in op.rules:
-            i = op.tensors.index(parameter)
-            depth = 2
-            if not alone:
-                self.add(2, f"if e{i} is not None:")
-                depth = 3
-            arguments = ["g"]
-            for field in op.rule_arguments(parameter):
-                if field == "needs":
-                    arguments.append("(True,)")
-                    continue
-                if field not in loaded:
-                    self.load(depth, field)
-                arguments.append(f"v_{field}")
-            call = f"d = rule_{parameter}({', '.join(arguments)})"
-            if self.elementwise and len(arguments) > 1:
-                call += f" if g.size < {RULES} else large_{parameter}({', '.join(arguments)})"
-            self.add(depth, call)
-            if not self.elementwise:
-                self.add(depth, "if d is not None:")
-                depth += 1
-            elif len(op.tensors) > 1:
-                self.add(depth, "if fit is not None:", f"    d = unbroadcast(d, fit[{i}])")
-            self.add(depth, f"held = grads.get(e{i})", f"grads[e{i}] = d if held is None else plus(held, d)")
-        self.free(2, "if not keep:")
-
-    def load(self, depth: int, field: str) -> None:
-        op = self.op
-        if field in op.tensors:
-            self.add(depth, f"t = self.{field}")
-            if field in op.optional:
-                self.add(depth, "if t is None:", f"    v_{field} = None", "else:")
-                depth += 1
-            self.add(
-                depth,
-                "vc = t._vc",
-                f"if vc is not None and vc[0] != self.{field}_v:",
-                f"    stale_value(self, '{field}')",
-                f"v_{field} = t._data",
-            )
-        elif self.is_output(field):
-            self.add(
-                depth,
-                f"if self.{field}_vc[0] != self.{field}_v:",
-                f"    stale_value(self, '{field}')",
-                f"v_{field} = self.{field}",
-                f"if v_{field}.__class__ is Packed:",
-                f"    v_{field} = v_{field}._data",
-            )
-        else:
-            self.add(depth, f"v_{field} = self.{field}")
 
     # -- the entry -----------------------------------------------------------------------------
 
@@ -448,6 +324,7 @@ class Writer:
             1,
             f"a_{name} = []",
             "wanted = False",
+            "cut = None",
             "try:",
             f"    for x in {name}:",
             "        a = x._data",
@@ -456,6 +333,8 @@ class Writer:
             f"        a_{name}.append(a)",
             "        if x._req:",
             "            wanted = True",
+            "        elif x._cut is not None:",
+            "            cut = x._cut",
             "except (AttributeError, TypeError):",
             f"    {self.fallback}",
             f"r = kernel({', '.join([f'a_{name}', *op.statics])})",
@@ -469,10 +348,11 @@ class Writer:
             self.add(1, *unshielded)
         self.add(1, "t = new(Tensor)", "t._data = r", "t._view = None")
         recorded = bool(op.rules) and not (self.elementwise and op.result == BOOL_RESULT)
+        needs = "wanted" if op.lists else " or ".join(
+            f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req"
+            for p in (op.rules if recorded else op.tensors)
+        )
         if recorded:
-            needs = "wanted" if op.lists else " or ".join(
-                f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req" for p in op.rules
-            )
             self.add(1, f"if ({needs}) and (mode := modes.grad) is not None:")
             if op.name not in KERNELS:
                 self.add(2, *unshielded)
@@ -483,12 +363,33 @@ class Writer:
             depth,
             "t._req = False",
             "t._node = None",
-            "t._vc = InferenceCell((0, None)) if active.inference and modes.inference else None",
+            "t._vc = InferenceCell((0, None, modes.off)) if active.inference and modes.inference else None",
         )
+        self.cut(depth, needs, "modes.off" if recorded else "None")
         if op.is_view:
             statics = "(" + "".join(f"{s}, " for s in op.statics) + ")"
             self.add(1, f"link_view(t, {op.tensors[0]}, _op, {statics})")
         self.add(1, "return t")
+
+    def cut(self, depth: int, needs: str, off: str) -> None:
+        """Why the result is not recorded, if there is a reason (see cuts.py)."""
+        op = self.op
+        if op.name in VALUELESS:
+            self.add(depth, "t._cut = None")
+            return
+        self.add(depth, f"if {needs}:")
+        self.user_line(depth + 1)
+        self.add(depth + 1, f"t._cut = (_op, c, f.f_lasti, {off})")
+        order = [*op.rules, *(p for p in op.tensors if p not in op.rules)]
+        held = "cut" if op.lists else " or ".join(
+            f"(None if {p} is None else {p}._cut)" if p in op.optional else f"{p}._cut" for p in order
+        )
+        self.add(depth, "else:", f"    t._cut = {held}")
+
+    def user_line(self, depth: int) -> None:
+        """The user's frame as `f`, its code as `c`."""
+        self.add(depth, "f = getframe(1)", "c = f.f_code", "if internal(c.co_filename) is not False:")
+        self.add(depth + 1, "f = user_frame(f)", "c = f.f_code")
 
     def record(self) -> None:
         op = self.op
@@ -558,13 +459,13 @@ class Writer:
             "n.seq = next_seq()",
             "n.hooks = None",
             f"n.fit = {fit}",
-            "f = getframe(1)",
-            "c = f.f_code",
-            "if internal(c.co_filename) is not False:",
-            "    f = user_frame(f)",
-            "    c = f.f_code",
+        )
+        self.user_line(2)
+        self.add(
+            2,
             "n.code = c",
             "n.lasti = f.f_lasti",
+            "t._cut = None",
             "t._req = True",
             "t._node = n",
             "if mode is not True:",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import operator
 import sys
+import weakref
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -28,9 +29,10 @@ from .base import InferenceCell, TensorBase, as_array, cell_of, count, wrap
 from .inplace import write
 from .modes import made, modes, next_task, set_recording
 from .node import ACCUMULATE, FREED_TEXT, AccumulateGrad, Node, Port
-from .notes import annotate, recorded_at
+from .notes import annotate, raised_at, recorded_at
 from .running import DEEPEST, call_back, in_thread
 from .views import inference_write, mark_stale
+from .where import here
 
 _SEQ: Final = operator.attrgetter("seq")
 
@@ -112,6 +114,8 @@ def run(
             found = modes.run.run(roots, cotangents)
         if modes.callbacks:
             call_back()
+        if not keep:
+            modes.ran.appendleft((weakref.ref(roots[0]), *here()))
         return found
     finally:
         reset_errors(token)
@@ -144,6 +148,8 @@ def run_scalar(root: Node, data: Any, keep: bool) -> bool:
         _fast(order, leaves, {root: np.ones(data.shape, data.dtype)}, keep)
         if modes.callbacks:
             call_back()
+        if not keep:
+            modes.ran.appendleft((weakref.ref(root), *here()))
     finally:
         reset_errors(token)
         modes.grad, modes.task, modes.callbacks = before, 0, None
@@ -182,8 +188,24 @@ def explain(error: Exception, node: Any) -> None:
     """Say in a note where the operation was recorded whose backward failed."""
     if hasattr(error, "__notes__"):
         return
-    kind = "freed" if str(error) == FREED_TEXT else "rule"
-    annotate(error, kind, recorded=recorded_at(node))
+    if str(error) == FREED_TEXT:
+        annotate(error, "freed", recorded=recorded_at(node), first=_freed_by(node))
+    elif isinstance(error, ValueError) and "to unpack" in str(error) and getattr(node, "_saved", None) == ():
+        annotate(error, "function_unsaved", recorded=recorded_at(node), here=raised_at(error))
+    else:
+        annotate(error, "rule", recorded=recorded_at(node))
+
+
+def _freed_by(node: Any) -> Any:
+    """Where the backward was called that freed what `node` had saved, if that was one of the last ones."""
+    gone = None
+    for root, *spot in modes.ran:
+        start = root()
+        if start is None:
+            gone = gone or spot
+        elif node in collect((start,))[0]:
+            return spot
+    return gone
 
 
 def check_leaf(leaf: Any) -> bool:
@@ -224,7 +246,7 @@ def accumulate_array(leaf: Any, g: Any) -> None:
             if cell[1] is not None:
                 mark_stale(held, held)
         elif not modes.inference:
-            inference_write()
+            inference_write(cell)
     elif isinstance(data, Coo):
         if isinstance(g, Coo):
             held._data = data + g

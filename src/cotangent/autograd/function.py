@@ -23,6 +23,7 @@ from .extras import after_record
 from .modes import modes, no_grad
 from .node import FREED, FREED_TEXT, Node, Port, next_seq
 from .recorded import Packed, alias, handle_on, port_of
+from .refusals import blame
 from .refusing import refusing
 from .stale import stale_value
 from .views import CUSTOM, View, edge_of, rebase
@@ -219,10 +220,9 @@ class BackwardCFunction(Node, FunctionCtx):
         while len(given) > want and given[-1] is None:
             given.pop()
         if len(given) != want:
-            raise RuntimeError(
-                f"function {name} returned an incorrect number of gradients (expected {want}, got "
-                f"{len(given)})"
-            )
+            have = len(given)
+            text = f"function {name} returned an incorrect number of gradients (expected {want}, got {have})"
+            blame(self, text, "function_count", have, want=want, have=have)
         out: list[Any] = []
         for position, (value, taken) in enumerate(zip(given, self._is_tensor, strict=True)):
             if not taken:
@@ -247,10 +247,12 @@ class BackwardCFunction(Node, FunctionCtx):
             lead = len(have) - len(shape)
             fits = lead >= 0 and all(n in (1, m) for n, m in zip(shape, have[lead:], strict=True))
             if not fits:
-                raise RuntimeError(
+                text = (
                     f"Function {self.name()} returned an invalid gradient at index {index} - got "
                     f"{list(have)} but expected shape compatible with {list(shape)}"
                 )
+                count = len(self._is_tensor)
+                blame(self, text, "function_shape", count, index=index, want=list(shape), have=list(have))
             value = TABLE["sum_to_size"].entry(value, shape)
         if value.dtype is not dtype:
             value = TABLE["cast"].entry(value, dtype.np)

@@ -101,7 +101,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         raise
     bump(x, *here())
     if x._vc.__class__ is InferenceCell and not modes.inference:
-        inference_write()  # PyTorch notices when it counts the write, too
+        inference_write(x._vc)  # PyTorch notices when it counts the write, too
     if recording:
         recorded = (before, *wrapped[1:])
         node = record(op, recorded, statics, [x], compute, 0, mode, written=x)

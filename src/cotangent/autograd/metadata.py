@@ -42,7 +42,7 @@ def look_anew(op: Primitive, x: Any, statics: tuple[Any, ...], recording: bool) 
     if x._vc.__class__ is not InferenceCell:
         count(cell_of(x))
     elif not modes.inference:
-        inference_write()
+        inference_write(x._vc)
     if recording:
         node = record(op, (before,), statics, [x], None, 0, modes.grad, written=x)
         node.__class__ = _in_place_class(node.__class__)

@@ -6,9 +6,11 @@ or an `Extras` object (record, then let it look at the new node: anomaly traces,
 
 from __future__ import annotations
 
+import collections
 import functools
 import inspect
 import itertools
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
 from .base import InferenceCell, active, wrap
-from .where import here
+from .where import internal_files, user_frame
 
 _DECORATED_CLASS: Final = (
     "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
@@ -52,7 +54,7 @@ class _Modes(threading.local):
     grad: Any = True  # None | True | Extras; see the module's docstring
     inference: bool = False
     multithreading: bool = True
-    switched_off: Any = None  # where set_grad_enabled(False) was called as a function and still holds
+    off: Any = None  # (by what, code, lasti) of the switch that turned recording off; None while it is on
     view_replay: bool = False
     keeping: bool = False  # saved tensors may be written in place
     tangents: bool = True  # whether forward mode computes tangents
@@ -70,8 +72,11 @@ class _Modes(threading.local):
 
     def __init__(self) -> None:
         self.extras = Extras()
+        self.off = None  # in the instance, where it is found faster than in the class
         self.levels: list[Any] = []  # the transforms of torch.func that are running, outermost first
         self.given: tuple[Any, ...] = ()  # the cotangents that the backward of this thread started from
+        # The last backwards that freed their graphs: (weak reference to a root, code, lasti), newest first.
+        self.ran: collections.deque[Any] = collections.deque(maxlen=8)
         self.run: Any = None  # the backward with hooks that this thread is in, innermost
         self.vmaps: list[Any] = []  # the vmaps this thread is inside of: random functions ask the innermost
 
@@ -104,7 +109,7 @@ def made(data: Any) -> Any:
     """An array that was computed just now as a tensor: one of inference mode, if that is on."""
     t = wrap(data)
     if modes.inference:
-        t._vc = InferenceCell((0, None))
+        t._vc = InferenceCell((0, None, modes.off))
     return t
 
 
@@ -117,9 +122,30 @@ def refresh_extras() -> None:
 class Decorator:
     """A context manager that also decorates functions, generators and coroutines."""
 
+    # Of the manager for one call of a decorated function: the function, where recording is switched off.
+    _decorated: Any = None
+
     def clone(self) -> Any:
         """A fresh manager for one call of the decorated function."""
         return self.__class__()
+
+    def _inside(self, function: Any) -> Any:
+        """The manager for one call of `function`."""
+        manager = self.clone()
+        manager._decorated = function
+        return manager
+
+    def _switch(self) -> tuple[str, Any, int]:
+        """(by what, code, lasti) to be noted where this manager switches recording off."""
+        name = type(self).__name__
+        if self._decorated is not None and hasattr(self._decorated, "__code__"):
+            return name, self._decorated.__code__, 0
+        frame = sys._getframe(2)
+        code = frame.f_code
+        if internal_files(code.co_filename) is not False:
+            frame = user_frame(frame)
+            code = frame.f_code
+        return name, code, frame.f_lasti
 
     def __enter__(self) -> Any:
         raise NotImplementedError
@@ -137,7 +163,7 @@ class Decorator:
 
             @functools.wraps(init)
             def constructed(*args: Any, **kwargs: Any) -> Any:
-                with self.clone():
+                with self._inside(init):
                     return init(*args, **kwargs)
 
             function.__init__ = constructed  # type: ignore[method-assign]
@@ -147,7 +173,7 @@ class Decorator:
 
         @functools.wraps(function)
         def called(*args: Any, **kwargs: Any) -> Any:
-            with self.clone():
+            with self._inside(function):
                 return function(*args, **kwargs)
 
         return cast(F, called)
@@ -161,7 +187,7 @@ class Decorator:
             send: Callable[[], Any] = functools.partial(next, generator)
             while True:
                 try:
-                    with self.clone():
+                    with self._inside(function):
                         value = send()
                 except StopIteration as stop:
                     return stop.value
@@ -195,13 +221,18 @@ class no_grad(Decorator):
         return self if function is None else self(function)
 
     def __enter__(self) -> None:
-        self._before = grad_enabled()
-        modes.grad = None
+        on = modes.grad is not None
+        self._before = on or modes.inside
+        self._off = modes.off
+        if on:  # the outer of two switches is the one that counts
+            modes.off = self._switch()
+            modes.grad = None
         modes.inside = False
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        modes.off = self._off
         set_recording(self._before)
 
 
@@ -222,11 +253,14 @@ class enable_grad(Decorator):
 
     def __enter__(self) -> None:
         self._before = grad_enabled()
+        self._off = modes.off
+        modes.off = None
         set_recording(True)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        modes.off = self._off
         set_recording(self._before)
 
 
@@ -251,23 +285,29 @@ class set_grad_enabled(Decorator):
             )
         self.mode = mode
         self._before = grad_enabled()
-        modes.switched_off = None if mode else here()
+        self._off = modes.off
+        if mode:
+            modes.off = None
+        elif modes.grad is not None:
+            modes.off = self._switch()
         set_recording(mode)
 
     def clone(self) -> set_grad_enabled:
         return type(self)(self.mode)
 
     def __call__(self, function: F) -> F:
-        set_recording(self._before)  # as a decorator the switch holds inside the function only
-        modes.switched_off = None
+        self.__exit__(None, None, None)  # as a decorator the switch holds inside the function only
         return super().__call__(function)
 
     def __enter__(self) -> None:
+        if not self.mode and self._decorated is not None:
+            modes.off = self._switch()
         set_recording(self.mode)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        modes.off = self._off
         set_recording(self._before)
 
     def __str__(self) -> str:
@@ -304,6 +344,9 @@ class inference_mode(Decorator):
 
     def __enter__(self) -> None:
         self._before = (grad_enabled(), modes.inference)
+        self._off = modes.off
+        if self.mode and not modes.inference:
+            modes.off = self._switch()
         if modes.inference != self.mode:
             active.inference += 1 if self.mode else -1
             active.ever = True
@@ -317,6 +360,7 @@ class inference_mode(Decorator):
         if modes.inference != inference:
             active.inference += 1 if inference else -1
         modes.inference = inference
+        modes.off = self._off
         set_recording(grad)
 
 

@@ -1,140 +1,65 @@
 """Notes on errors: which line recorded the operation, which line broke it, why, and the smallest fix.
 
 The exception's own text stays PyTorch's; what is known beyond it is added with `add_note`, in the
-languages that COTANGENT_LANG names (`en`, `zh`, `both`).
+languages that COTANGENT_LANG names (`en`, `zh`, `both`). This module is what the engine imports: it is small,
+and the sentences and the reading of source text are loaded by the first error.
 """
 
 from __future__ import annotations
 
 from types import CodeType
-from typing import Any, Final
+from typing import Any
 
-from ..config import settings
+from .. import lazy
+from ..errors import explainer
 from .base import TensorBase
-from .where import Place, place
 
-# kind -> language -> (why, fix)
-_TEXTS: Final[dict[str, dict[str, tuple[str, str]]]] = {
-    "stale": {
-        "en": (
-            ("backward needs the value this operation saw, but it was overwritten in place before backward "
-            "ran"),
-            ("write out of place at the second line (y = y + 1 instead of y.add_(1)), or clone() before "
-            "writing"),
-        ),
-        "zh": (
-            "反向传播需要该运算当时的数值, 但在反向传播之前它被原地修改了",
-            "在第二处改用非原地写法 (y = y + 1 而不是 y.add_(1)), 或先 clone() 再修改",
-        ),
-    },
-    "freed": {
-        "en": (
-            "the first backward freed what this operation had saved",
-            "pass retain_graph=True to the first backward, or run the forward pass again before the second",
-        ),
-        "zh": (
-            "第一次反向传播已释放了该运算保存的数值",
-            "第一次 backward 时传 retain_graph=True, 或在第二次之前重新做一遍前向计算",
-        ),
-    },
-    "leaf": {
-        "en": (
-            ("a leaf that requires grad may not be written in place while recording: its gradient would lose "
-            "its meaning"),
-            "put the update under `with torch.no_grad():`, or compute a new tensor instead",
-        ),
-        "zh": (
-            "记录开启时不能原地修改需要梯度的叶子张量: 它的梯度会失去意义",
-            "把更新放进 `with torch.no_grad():`, 或改为计算一个新张量",
-        ),
-    },
-    "nograph": {
-        "en": (
-            ("nothing was recorded for this tensor: no input requires grad, or recording was off when it was "
-            "computed"),
-            "set requires_grad=True on the inputs before the computation and keep recording on",
-        ),
-        "zh": (
-            "这个张量没有被记录: 输入都不需要梯度, 或计算时记录是关闭的",
-            "在计算之前对输入设 requires_grad=True, 并保持记录开启",
-        ),
-    },
-    "off": {
-        "en": (
-            "recording was switched off at that line by set_grad_enabled(False) and is still off here",
-            ("use `with torch.no_grad():` there, or call torch.set_grad_enabled(True) before computing the "
-            "loss"),
-        ),
-        "zh": (
-            "该行的 set_grad_enabled(False) 关闭了记录, 到这里仍然是关闭的",
-            "那里改用 `with torch.no_grad():`, 或在计算损失之前调用 torch.set_grad_enabled(True)",
-        ),
-    },
-    "scalar": {
-        "en": (
-            "only a scalar has one gradient without saying which combination of its elements is meant",
-            "reduce first (loss.sum() or loss.mean()), or pass backward(gradient=...) of the tensor's shape",
-        ),
-        "zh": (
-            "只有标量才有确定的梯度; 对多元素张量需要说明各元素的权重",
-            "先归约 (loss.sum() 或 loss.mean()), 或传入同形状的 backward(gradient=...)",
-        ),
-    },
-    "rule": {
-        "en": ("the error arose in the backward of the operation recorded there", ""),
-        "zh": ("错误发生在该处所记录运算的反向传播中", ""),
-    },
-}
-_LABELS: Final = {
-    "en": {
-        "recorded": "recorded at",
-        "broken": "overwritten at",
-        "off": "switched off at",
-        "why": "why",
-        "fix": "fix",
-    },
-    "zh": {"recorded": "记录于", "broken": "被修改于", "off": "关闭于", "why": "原因", "fix": "改法"},
-}
+_slices = lazy.module("cotangent.autograd.slices")
+_writer = lazy.module("cotangent.autograd.note_writer")
 
 
-def annotate(error: BaseException, kind: str, **spots: tuple[CodeType, int] | None) -> None:
+def annotate(error: BaseException, kind: str, *, values: dict[str, Any] | None = None, **spots: Any) -> None:
     """Add the note of one kind to an exception, with the source lines that are known.
 
     Args:
-        error: the exception.
-        kind: which explanation (a key of the table above).
-        spots: (code object, instruction offset) by role: `recorded`, `broken`, `off`.
+        error: the exception, or a warning.
+        kind: which explanation (a key of `note_texts.TEXTS`).
+        values: what the sentences name.
+        spots: (code object, instruction offset) or a Place by role, such as `recorded` and `broken`; None
+            where it is not known.
     """
-    known = {role: place(*spot) for role, spot in spots.items() if spot is not None and spot[0] is not None}
-    for language in settings.languages():
-        why, fix = _TEXTS[kind][language]
-        labels = _LABELS[language]
-        lines = [_spot(labels[role], where) for role, where in known.items()]
-        lines.append(f"  {labels['why']}: {why}")
-        if fix:
-            lines.append(f"  {labels['fix']}: {fix}")
-        error.add_note("\n".join(lines))
+    _writer.write(error, kind, values or {}, spots)
 
 
-def _spot(label: str, where: Place) -> str:
-    """A source line with carets under the expression, as tracebacks show it."""
-    head = f"  {label} {where.file}:{where.line}"
-    if where.column is not None:
-        head += f":{where.column + 1}"
-    text = where.text.strip()
-    if not text:
-        return head
-    out = f"{head}\n    {text}"
-    if where.column is not None and where.end_column is not None:
-        indent = where.column - (len(where.text) - len(where.text.lstrip()))
-        out += "\n    " + " " * max(indent, 0) + "^" * max(where.end_column - where.column, 1)
-    return out
+def no_gradient(error: BaseException, t: Any) -> None:
+    """Add to an exception why the tensor `t` requires no gradient, as far as can be told."""
+    _writer.no_gradient(error, t)
+
+
+def _noted(error: BaseException, kind: str, values: dict[str, Any]) -> None:
+    """For the floors below, which know no lines: the place is the user's."""
+    _writer.write(error, kind, values, {"here": None}, True)
 
 
 def recorded_at(node: Any) -> tuple[CodeType, int] | None:
     """Where a node was recorded."""
     code = getattr(node, "code", None)
+    if code is None and hasattr(node, "parent"):
+        return recorded_at(node.parent)
     return None if code is None else (code, node.lasti)
+
+
+def returned_by(node: Any, count: int = 1) -> Any:
+    """Where the backward of a custom Function returns `count` values."""
+    return _slices.returned_at(getattr(node._forward_cls, "backward", None), count)
+
+
+def raised_at(error: BaseException) -> tuple[CodeType, int] | None:
+    """The instruction that raised an exception, in the innermost frame it has passed."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return None if trace is None else (trace.tb_frame.f_code, trace.tb_lasti)
 
 
 def written_at(t: TensorBase, version: int) -> tuple[CodeType, int] | None:
@@ -146,3 +71,8 @@ def written_at(t: TensorBase, version: int) -> tuple[CodeType, int] | None:
         if number > version:
             return code, lasti
     return None
+
+
+def install() -> None:
+    """Let the floors below add notes."""
+    explainer.add = _noted

@@ -401,6 +401,7 @@ def alias(t: Any, edge: Node | None) -> Any:
     a._node = edge
     a._vc = t._vc
     a._view = None
+    a._cut = None
     if t._level:
         a._level = t._level
         a._owner = t._owner

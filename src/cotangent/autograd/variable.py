@@ -49,7 +49,7 @@ class Variable(metaclass=_VariableMeta):
         t: Any = new(world.Tensor)
         t._data = data._data
         t._req = False
-        t._node = t._view = None
+        t._node = t._view = t._cut = None
         t._vc = None
         if requires_grad:
             t.requires_grad = True

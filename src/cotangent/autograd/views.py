@@ -17,7 +17,7 @@ from ..ops.table import TABLE, Primitive
 from .base import DETACHED, InferenceCell, TensorBase, active, cell_of, holds_integers, wrap
 from .modes import modes
 from .node import FREED, FREED_TEXT, Node, accumulator_of, next_seq
-from .notes import annotate
+from .notes import annotate, recorded_at
 from .where import here
 
 # How a view came to be; decides what an in-place write through it may do.
@@ -152,7 +152,7 @@ def link_view(
         t._vc = cell_of(parent)
         return
     if isinstance(parent._vc, InferenceCell):  # tensors without history have no views to keep track of
-        t._vc = parent._vc if parent._vc.__class__ is InferenceCell else InferenceCell((0, None))
+        t._vc = parent._vc if parent._vc.__class__ is InferenceCell else InferenceCell((0, None, modes.off))
         return
     above = parent._view
     base = parent if above is None else above.base
@@ -198,7 +198,7 @@ def edge_of(t: Any) -> Any:
     view = t._view
     if view is not None and view.stale:
         if view.origin != DEFAULT:
-            _refuse_view(view, "its base or another view of its base has been")
+            _refuse_view(view, t, "its base or another view of its base has been")
         view.stale = view.inherited = False
         view.version = t._vc[0]
         node = t._node = _anew(view, t)
@@ -389,13 +389,15 @@ def rebase(x: Any, node: Node) -> None:
     mark_stale(base, x)
 
 
-def inference_write() -> NoReturn:
+def inference_write(cell: InferenceCell) -> NoReturn:
     """Raise what PyTorch raises once a tensor of inference mode has been written outside of it."""
-    raise RuntimeError(
+    error = RuntimeError(
         "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get "
         "a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more "
         "details."
     )
+    annotate(error, "inference_write", off=cell.entered, here=here())
+    raise error
 
 
 def check_writable(x: Any) -> None:
@@ -406,21 +408,21 @@ def check_writable(x: Any) -> None:
     if view is not None:
         base = view.base
         if view.origin != DEFAULT:
-            _refuse_view(view)
+            _refuse_view(view, x)
         if x._req and base._node is None and not (base._view is not None and base._view.stale):
             error = RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place operation."
             )
-            annotate(error, "leaf", broken=here())
+            annotate(error, "leaf_view", recorded=recorded_at(x._node), here=here())
             raise error
     # A view whose history was never made counts as a leaf here, even if its base has been written since.
     if x._req and x._node is None and not (view is not None and view.stale and view.producer):
         error = RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-        annotate(error, "leaf", broken=here())
+        annotate(error, "leaf", here=here())
         raise error
 
 
-def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
+def _refuse_view(view: View, x: Any, modified: str = "is being") -> NoReturn:
     """Raise what PyTorch raises for a write that this view's history cannot follow."""
     name, _, overload = view.producer.rpartition("Backward")
     producer = name + overload.strip("0") if overload.isdigit() else view.producer
@@ -457,4 +459,14 @@ def _refuse_view(view: View, modified: str = "is being") -> NoReturn:
             f"code by moving both the view and the inplace either both inside the {block} block (if you "
             "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
         )
-    raise RuntimeError(f"{what} {why}")
+    error = RuntimeError(f"{what} {why}")
+    made = recorded_at(x._node) if x._node is not None else None if x._cut is None else x._cut[1:3]
+    off = None if x._cut is None else x._cut[3]
+    annotate(error, _KINDS[view.origin], off=off, made=made, here=here())
+    raise error
+
+
+# why a view may not be written -> which note says so
+_KINDS: Final = {
+    MULTI: "multi_view", CUSTOM: "custom_view", NO_GRAD: "no_grad_view", INFERENCE: "no_grad_view"
+}  # fmt: skip

@@ -6,7 +6,9 @@ A node keeps the code object and the instruction offset of the user's frame: two
 
 from __future__ import annotations
 
+import itertools
 import linecache
+import opcode
 import os
 import sys
 import warnings
@@ -17,6 +19,7 @@ from .. import lazy
 
 traceback = lazy.module("traceback")  # wanted in anomaly mode only
 
+_BEFORE_WITH: Final = opcode.opmap.get("BEFORE_WITH", -1)
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # file name -> whether the file belongs to cotangent (then the user's frame is further out)
 _internal: Final[dict[str, bool]] = {}
@@ -54,7 +57,10 @@ def here() -> tuple[CodeType, int]:
 
 
 class Place(NamedTuple):
-    """A spot in the user's source: lines from 1, columns from 0 (None where Python does not know)."""
+    """A spot in the user's source: lines from 1, columns from 0 (None where Python does not know).
+
+    Of an expression over several lines the spot is what stands in the first one.
+    """
 
     file: str
     line: int
@@ -63,25 +69,36 @@ class Place(NamedTuple):
     function: str
     text: str
 
+    @classmethod
+    def of(
+        cls, file: str, text: str, line: int, start: int | None, end_line: int | None, end: int | None,
+        function: str,
+    ) -> Place:  # fmt: skip
+        """From positions as Python has them: in bytes of UTF-8."""
+        raw = text.encode()
+        column = None if start is None else len(raw[:start].decode(errors="replace"))
+        if end is not None:
+            end = len(raw[:end].decode(errors="replace")) if end_line == line else len(text.rstrip())
+        return cls(file, line, column, end, function, text)
+
+    @property
+    def expression(self) -> str:
+        """The text between the columns; empty where they are not known."""
+        return "" if self.column is None else self.text[self.column : self.end_column]
+
 
 def place(code: CodeType, lasti: int) -> Place:
     """Where the instruction at offset `lasti` of `code` comes from."""
-    line, column, end = code.co_firstlineno, None, None
-    positions = list(code.co_positions())
-    index = lasti // 2
-    if 0 <= index < len(positions):
-        start_line, end_line, start_column, end_column = positions[index]
-        if start_line is not None:
-            line, column = start_line, start_column
-            end = end_column if end_line == start_line else None
-    return Place(
-        code.co_filename,
-        line,
-        column,
-        end,
-        code.co_name,
-        linecache.getline(code.co_filename, line).rstrip("\n"),
-    )
+    if lasti > 1 and code.co_code[lasti] == _BEFORE_WITH:
+        lasti -= 2  # its own position is the whole block; that before it, the manager's expression
+    found = next(itertools.islice(code.co_positions(), max(lasti, 0) // 2, None), (None,) * 4)
+    line, end_line, start, end = found
+    if line is None:
+        line, start, end = code.co_firstlineno, None, None
+    elif not lasti:  # the function itself: its first line, or that of its decorators
+        start = end = None
+    text = linecache.getline(code.co_filename, line).rstrip("\n")
+    return Place.of(code.co_filename, text, line, start, end_line, end, code.co_name)
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

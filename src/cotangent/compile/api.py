@@ -45,7 +45,7 @@ def trace(function: Callable[..., Any], *example: Any) -> Tape:
         tape.inputs.append((value.index, value.shape, value.np_dtype))
         t = new(world.Tensor)
         t._data, t._req = value, leaf._req
-        t._node = t._vc = t._view = None
+        t._node = t._vc = t._view = t._cut = None
         lifted.append(t)
     result = function(*tree.unflatten(structure, lifted))
     outputs, shape = tree.flatten(result)

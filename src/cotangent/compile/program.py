@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..errors import noted
 from ..kernels import pool, runtime
 from .emit import Emitted, emit_loop, emit_product, emit_special
 from .execute import Writer
@@ -430,7 +431,8 @@ def _in_range(targets: Any, classes: int, but: int | None) -> None:
             raise IndexError("index out of range in self")
         bad = targets[((targets < 0) | (targets >= classes)) & (targets != but)]
         if bad.size:
-            raise IndexError(f"Target {bad.flat[0]} is out of bounds.")
+            error = IndexError(f"Target {bad.flat[0]} is out of bounds.")
+            raise noted(error, "target_range", classes=classes, last=classes - 1, found=bad.flat[0])
 
 
 def lay_out(pieces: list[tuple[int, int, int, Any]]) -> tuple[dict[Any, int], int]:

@@ -452,7 +452,7 @@ def tensor_like(kind: type, data: Any, requires_grad: bool) -> Any:
     t = new(kind if issubclass(kind, TensorBase) else world.Tensor)
     t._data = data
     t._req = requires_grad
-    t._node = t._vc = t._view = None
+    t._node = t._vc = t._view = t._cut = None
     return t
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import lazy
+from ..errors import noted
 
 amp: Any = lazy.deferred("cotangent.cuda.amp")
 
@@ -48,4 +49,4 @@ def current_device() -> Any:
     Raises:
         AssertionError: always, with PyTorch's text.
     """
-    raise AssertionError("Torch not compiled with CUDA enabled")
+    raise noted(AssertionError("Torch not compiled with CUDA enabled"), "device")

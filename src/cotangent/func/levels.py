@@ -56,7 +56,7 @@ class Level:
         t = new(world.Tensor)
         t._data = payload
         t._req = False
-        t._node = t._vc = t._view = None
+        t._node = t._vc = t._view = t._cut = None
         t._level = self.number
         t._owner = self
         return t

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import noted
 from .activation import log_sigmoid
 from .halves import in_float, is_half, wide
 
@@ -159,7 +160,9 @@ def _checked(target: Any, classes: int, ignore_index: int) -> tuple[Any, Any]:
     ignored = target == ignore_index
     wrong = ((target < 0) | (target >= classes)) & ~ignored
     if wrong.any():
-        raise IndexError(f"Target {target[wrong][0]} is out of bounds.")
+        found = target[wrong][0]
+        error = IndexError(f"Target {found} is out of bounds.")
+        raise noted(error, "target_range", classes=classes, last=classes - 1, found=found)
     return (np.where(ignored, 0, target), ignored) if ignored.any() else (target, None)
 
 

@@ -180,7 +180,7 @@ def _lift(tape: Tape, t: Any, like: Any, shape: tuple[int, ...]) -> Any:
 def _lifted(tape: Tape, like: Any, shape: tuple[int, ...]) -> Any:
     t = new(world.Tensor)
     t._req = False
-    t._node = t._vc = t._view = None
+    t._node = t._vc = t._view = t._cut = None
     return _lift(tape, t, like, shape)
 
 

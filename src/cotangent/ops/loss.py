@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
+from ..errors import noted
 from ..kernels import loss as k
 from .activation import log_sigmoid, sigmoid
 from .batching import in_front, one_by_one
@@ -266,16 +267,19 @@ def class_losses(log_probs: Any, target: Any, weight: Any, reduction: int, ignor
     if n < 1:
         raise ValueError(f"Expected 1 or more dimensions (got {n})")
     if n != 1 and shape[0] != (have[0] if have else None):
-        raise ValueError(
+        error: Exception = ValueError(
             f"Expected input batch_size ({shape[0]}) to match target batch_size ({have[0] if have else 1})."
         )
+        raise noted(error, "target_shape", input=list(shape), want=[shape[0], *shape[2:]], have=list(have))
     if n <= 2:
         if len(have) > 1:
-            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+            error = RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+            raise noted(error, "target_shape", input=list(shape), want=list(shape[:-1]), have=list(have))
     elif have != (shape[0], *shape[2:]):
         _spatial_mismatch(shape, have)
     if target.dtype.name not in ("int64", "uint8"):
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {SCALAR_NAME[target.dtype]}")
+        error = RuntimeError(f"expected target dtype to be Long or Byte, but got {SCALAR_NAME[target.dtype]}")
+        raise noted(error, "target_dtype", dtype=target.dtype)
     classes = shape[1] if n > 1 else shape[0]
     if weight is not None:
         if weight.ndim != 1 or weight.shape[0] != classes:

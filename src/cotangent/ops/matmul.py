@@ -10,6 +10,7 @@ import math
 from typing import Any, Final
 
 from .. import dtypes
+from ..errors import noted
 from . import views as v
 from .arguments import REQUIRED, deliver_exact
 from .blas import addmm_of, bmm_of, dot_of, matmul_batched, mm_of, mv_of
@@ -21,14 +22,15 @@ from .views import reshape_any, t_matrix, unsqueeze_at, view_as_shape
 
 def _same_scalars(a: Any, b: Any) -> None:
     if a.dtype is not b.dtype:
-        names = dtypes.SCALAR_NAME
-        raise RuntimeError(f"expected scalar type {names[a.dtype]} but found {names[b.dtype]}")
+        text = f"expected scalar type {dtypes.SCALAR_NAME[a.dtype]} but found {dtypes.SCALAR_NAME[b.dtype]}"
+        raise noted(RuntimeError(text), "dtypes", a=a.dtype, b=b.dtype)
 
 
 def _same_dtype(a: Any, b: Any) -> None:
     if a.dtype is not b.dtype:
         names = [dtypes.CPP_NAME[t.dtype] + (" int" if t.dtype is dtypes.int64 else "") for t in (a, b)]
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
+        error = RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
+        raise noted(error, "dtypes", a=a.dtype, b=b.dtype)
 
 
 def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -143,7 +145,8 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
         )
     if input.dtype is not vec.dtype:
         mat, same = dtypes.SCALAR_NAME[input.dtype], dtypes.SCALAR_NAME[vec.dtype]
-        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {same}, {mat}, and {same}")
+        text = f"addmv input tensors must have the same dtype, but got {same}, {mat}, and {same}"
+        raise noted(RuntimeError(text), "dtypes", a=input.dtype, b=vec.dtype)
     return deliver_exact(
         "mv",
         mv_of(input, vec),
@@ -340,10 +343,11 @@ def addmm(
     check_expands(input, (mat1.shape[0], mat2.shape[1]))
     for name, t in (("self", input), ("mat1", mat1)):
         if t.dtype is not mat2.dtype:
-            raise RuntimeError(
+            error = RuntimeError(
                 f"{name} and mat2 must have the same dtype, but got "
                 f"{dtypes.SCALAR_NAME[t.dtype]} and {dtypes.SCALAR_NAME[mat2.dtype]}"
             )
+            raise noted(error, "dtypes", a=t.dtype, b=mat2.dtype)
     return deliver_exact("addmm", addmm_of(input, mat1, mat2, beta, alpha), out)
 
 

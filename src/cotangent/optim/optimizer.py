@@ -12,6 +12,8 @@ from typing import Any
 
 from ..autograd.modes import grad_enabled, set_recording
 from ..autograd.node import RemovableHandle
+from ..autograd.notes import annotate, recorded_at
+from ..autograd.where import here
 from ..dtypes import float32
 from ..tensor import Tensor
 from ..toplevel import typename
@@ -471,7 +473,9 @@ class Optimizer:
                     "optimizer can only optimize Tensors, but one of the params is " + typename(parameter)
                 )
             if not (self.defaults.get("differentiable") or parameter.is_leaf or parameter.retains_grad):
-                raise ValueError("can't optimize a non-leaf Tensor")
+                error = ValueError("can't optimize a non-leaf Tensor")
+                annotate(error, "optimizer_nonleaf", recorded=recorded_at(parameter.grad_fn), here=here())
+                raise error
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
                 raise ValueError(

@@ -236,7 +236,8 @@ def dtensor(
 ) -> DTensor:
     """A tensor around the rows that this process holds."""
     t = new(DTensor)
-    t._data, t._req, t._node, t._vc, t._view = data, False, None, None, None
+    t._data, t._req = data, False
+    t._node = t._vc = t._view = t._cut = None
     t._mesh, t._whole, t._placements = mesh, whole, placements
     return t
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...autograd.modes import no_grad
 from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, promote_types
+from ...errors import noted
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
 from ...ops.join import broadcast_tensors
@@ -55,11 +56,12 @@ def _pair(input: Any, target: Any) -> tuple[Any, Any]:
     """Both tensors in one shape, with PyTorch's warning if that takes broadcasting."""
     if target.size() == input.size():
         return input, target
-    warnings.warn(
+    warning = UserWarning(
         f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This "
-        "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-        stacklevel=3,
+        "will likely lead to incorrect results due to broadcasting. Please ensure they have the same size."
     )
+    noted(warning, "loss_shape", input=list(input.size()), target=list(target.size()))
+    warnings.warn(warning, stacklevel=3)
     broadcast(input, target)  # refuses what does not fit
     return broadcast_tensors(input, target)
 
