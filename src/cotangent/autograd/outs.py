@@ -67,5 +67,5 @@ def deliver(function: str, value: Any, out: Any) -> Any:
     if cell.__class__ is not InferenceCell:
         cell[0] += 1
     elif not modes.inference:
-        inference_write()
+        inference_write(cell)
     return out

@@ -29,7 +29,7 @@ def moved(t: Any) -> None:
     if cell.__class__ is not InferenceCell:
         cell[0] += 1
     elif not modes.inference:
-        inference_write()
+        inference_write(cell)
     t._accumulator = None
 
 
