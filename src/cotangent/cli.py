@@ -1,6 +1,7 @@
 """The command: runs a program that says `import torch` on cotangent, the way `python` itself would run it."""
 
 import builtins
+import contextlib
 import os
 import runpy
 import sys
@@ -11,13 +12,16 @@ from types import ModuleType, TracebackType
 from typing import NoReturn
 
 import cotangent
-from cotangent import system_info, torch_alias
+from cotangent import lazy, system_info, torch_alias
 
 __all__ = ["main"]
 
+script = lazy.module("cotangent.look.script")
+
 _USAGE = """\
 usage: cotangent [--help | --version | --info]
-       cotangent (script.py | -m module | -c code | -) [argument ...]
+       cotangent [--doctor] [--graph FILE] [--profile FILE]
+                 (script.py | -m module | -c code | -) [argument ...]
 """
 
 _HELP = f"""\
@@ -36,6 +40,11 @@ options:
   --help, -h    print this text
   --version     print cotangent's version
   --info        print versions, threads and CPU features
+
+to look at the program while it runs (what is found goes to standard error):
+  --doctor        say what is wrong with its training steps
+  --graph FILE    draw the graph of its first backward (.svg, .html, .dot, .mmd or .txt)
+  --profile FILE  write a trace for a trace viewer (.json or .json.gz), and print tables
 
 `python -m cotangent` does the same, and takes Python's own options: python -W error -m cotangent script.py
 """
@@ -154,6 +163,29 @@ def _run_standard_input(arguments: Sequence[str]) -> None:
     _run_source(sys.stdin.buffer.read(), "<stdin>", _fresh_main(file="<stdin>"))
 
 
+# What looks at a program: option -> (class in `look.script`, whether it takes a file).
+_LOOKS = {
+    "--doctor": ("DoctorOf", False),
+    "--graph": ("GraphOf", True),
+    "--profile": ("ProfileOf", True),
+}
+
+
+def _looks(arguments: list[str]) -> tuple[list[tuple[str, list[str]]], list[str]]:
+    """What is to look at the program, as (name of a class, its arguments), and the rest of the arguments."""
+    found = []
+    while arguments and arguments[0] in _LOOKS:
+        option, *arguments = arguments
+        name, with_file = _LOOKS[option]
+        if with_file and not arguments:
+            _refuse(f"{option} needs the name of a file")
+        found.append((name, arguments[:with_file]))
+        arguments = arguments[with_file:]
+    if found and not arguments:
+        _refuse("nothing to run")
+    return found, arguments
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -173,10 +205,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         >>> status
         0
     """
-    first, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or [""]
+    looks, given = _looks(sys.argv[1:] if arguments is None else list(arguments))
+    first, *rest = given or [""]
     match first:
         case "":
             _refuse("nothing to run")
+        case "-h" | "--help" | "--version" | "--info" if looks:
+            _refuse(f"{first} is no program to look at")
         case "-h" | "--help" | "--version" | "--info" if rest:
             _refuse(f"{first} takes no argument, but got {rest[0]!r}")
         case "-h" | "--help":
@@ -192,14 +227,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _refuse(f"{first} needs {'the name of a module' if first == '-m' else 'the code to run'}")
         case _ if first.startswith("-") and first not in ("-", "-m", "-c"):
             _refuse(f"unknown option {first!r}")
+    try:
+        watchers = [getattr(script, name)(*options) for name, options in looks]
+    except ValueError as error:
+        _refuse(str(error))
     torch_alias.install()
-    match first:
-        case "-m":
-            _run_module(rest[0], rest[1:])
-        case "-c":
-            _run_code(rest[0], rest[1:])
-        case "-":
-            _run_standard_input(rest)
-        case _:
-            _run_script(first, rest)
+    with contextlib.ExitStack() as around:
+        for watcher in watchers:
+            around.enter_context(watcher)
+        match first:
+            case "-m":
+                _run_module(rest[0], rest[1:])
+            case "-c":
+                _run_code(rest[0], rest[1:])
+            case "-":
+                _run_standard_input(rest)
+            case _:
+                _run_script(first, rest)
     return 0

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import threading
 import time
 import warnings
@@ -24,6 +23,7 @@ from typing import Any, Final, TypeVar, cast
 from .. import functions
 from ..methods import public
 from .base import TensorBase
+from .calls import listen, stop_listening
 from .engine import accumulate_array
 from .node import Node
 from .profiler_lines import LineList
@@ -121,20 +121,18 @@ class Recording:
         self.began = 0
         self.began_us = 0.0
         self.ended = False
+        self.most: int | None = None  # after so many events it listens no longer
 
     def start(self) -> None:
         """Begin to listen, in this thread and in those it starts."""
         self.began = time.perf_counter_ns()
         self.began_us = time.time_ns() / 1e3
-        self.before = sys.getprofile()
         _running.append(self)
         self.listen(True)
 
     def listen(self, on: bool) -> None:
         """Notice calls from here on, or do not."""
-        hook = self.called if on else cast(Any, self.before)
-        threading.setprofile(hook)
-        sys.setprofile(hook)
+        (listen if on else stop_listening)(self.called)
 
     def stop(self) -> EventList:
         """Listen no longer; returns the events."""
@@ -167,7 +165,7 @@ class Recording:
             code = frame.f_code
             names = _names()
             name = names[code] if code in names else names.setdefault(code, _name_of(code))
-            if name is not None:
+            if name is not None and (self.most is None or len(self.events) < self.most):
                 self._enter_call(name, frame, code)
         elif event == "return" and stack and stack[-1].frame is frame:
             self.leave(value)

@@ -96,6 +96,8 @@ def by_line(events: Iterable[Any]) -> LineList:
         row = places.get(event.place)
         if row is None:
             at = place(*event.place)
+            if at.file.startswith("<frozen"):  # a module that was imported meanwhile
+                continue
             row = found.setdefault((at.file, at.line), LineTimes(at.file, at.line, at.text.strip()))
             places[event.place] = row
         if event.backward:

@@ -147,12 +147,18 @@ class Checkup:
         self.runs += 1
         self.watch.tell("end_run", self.runs)
 
-    def failed(self, error: Exception) -> None:
-        """The step raised."""
+    def failed(self, error: Exception, keep: bool = False) -> None:
+        """The step raised.
+
+        Args:
+            error: what it raised.
+            keep: whether its traceback is still wanted; else it is dropped, as its frames hold the graph.
+        """
         self.runs += 1
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         at = _place_of(error)
-        error.__traceback__ = None  # its frames would keep the graph
+        if not keep:
+            error.__traceback__ = None
         self.reach.resolve_cuts()
         self.watch.tell("end_run", self.runs)
         if "does not require grad and does not have a grad_fn" in text:

@@ -65,6 +65,9 @@ class Exam(Listener):
                 if p._grad is not None and id(p) not in self.had_gradient:
                     self.reached[id(p)] = p
 
+    def made(self, optimizer: Optimizer) -> None:
+        self.meet(optimizer)
+
     def before_step(self, optimizer: Optimizer, closure: bool, spot: Spot) -> None:
         self.meet(optimizer)
         self.steps.append((optimizer, spot))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CellType, CodeType, FrameType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..autograd.base import TensorBase
-from ..autograd.node import Node
+from ..autograd.node import FREED, Node
 from ..autograd.recorded import Packed
 from ..autograd.views import edge_of
 from ..autograd.where import is_internal
@@ -46,7 +46,7 @@ def held_outside(tensors: list[Any], nodes: list[Any]) -> list[Any]:
     """
     wanted = {id(t): t for t in tensors}
     found: dict[int, Any] = {}
-    of_nodes = {id(part) for node in nodes for part in _containers_in(_fields_of(node))}
+    of_nodes = {id(part) for node in nodes for part in _held(node)}
     ours = {id(tensors), id(wanted), id(found)}
     for frame in _frames():
         if not is_internal(frame.f_code.co_filename):
@@ -78,17 +78,6 @@ def _fields_of(node: Any) -> Iterator[Any]:
             yield getattr(node, name, None)
 
 
-def _containers_in(values: Any) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, Node):
-            yield from _containers_in(_fields_of(value))
-        elif value.__class__ is Packed:
-            yield from _behind(value)
-        elif isinstance(value, (list, tuple, dict)):
-            yield value
-            yield from _containers_in(value.values() if isinstance(value, dict) else value)
-
-
 def saved_values(node: Any) -> Iterator[Any]:
     """The tensors and arrays that a node keeps for its backward.
 
@@ -96,49 +85,45 @@ def saved_values(node: Any) -> Iterator[Any]:
         node: a node of the graph.
 
     Returns:
-        Tensors, packed tensors and NumPy arrays, some perhaps twice.
+        Tensors and NumPy arrays, some perhaps twice.
     """
-    for value in _fields_of(node):
-        if not isinstance(value, dict) or value is not getattr(node, "__dict__", None):
-            yield from _arrays_in(value)
+    for value in _held(node):
+        if isinstance(value, (TensorBase, np.ndarray)) or (value is not FREED and hasattr(value, "_data")):
+            yield value
 
 
-def _arrays_in(value: Any) -> Iterator[Any]:
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _arrays_in(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _arrays_in(item)
-    elif value.__class__ is Packed:
-        yield from (v for v in _behind(value) if isinstance(v, (TensorBase, np.ndarray)))
-    elif isinstance(value, Node):
-        yield from saved_values(value)
-    elif hasattr(value, "_data") or (hasattr(value, "dtype") and hasattr(value, "strides")):
-        yield value
+def _held(node: Any) -> Iterator[Any]:
+    """All that a node keeps: its fields, what is in them, what pack hooks keep instead.
 
-
-def _behind(packed: Any) -> Iterator[Any]:
-    """What a pack hook keeps: its result, and what brings that back (a checkpoint's arguments, say)."""
+    The nodes beside saved tensors are their history, and not this node's.
+    """
     seen: set[int] = set()
-    stack = [packed.packed, packed.unpack_hook]
+    stack = [(value, False) for value in _fields_of(node)]
     while stack:
-        item = stack.pop()
+        item, packed = stack.pop()
         if id(item) in seen:
             continue
         seen.add(id(item))
+        if item.__class__ is Packed:  # not its `_data`, which would compute a checkpoint again
+            stack += [(item.packed, True), (item.unpack_hook, True)]
+            continue
         yield item
-        if isinstance(item, FunctionType):
-            stack += item.__closure__ or ()
-        elif isinstance(item, CellType):
-            stack += [item.cell_contents] if _filled(item) else []
-        elif isinstance(item, (list, tuple, set)):
-            stack += item
-        elif isinstance(item, dict):
-            stack += item.values()
-        elif not isinstance(item, (*_NO_WAY[2:], Node, TensorBase)) and not hasattr(item, "_parameters"):
-            stack += [item.__self__, item.__func__] if isinstance(item, MethodType) else []
-            stack += [getattr(item, "__dict__", {}), *(getattr(item, name, None) for name in _slots(item))]
+        inner: Iterable[Any] = ()
+        if isinstance(item, (list, tuple, set, dict)):
+            values = item.values() if isinstance(item, dict) else item
+            inner = [value for value in values if not isinstance(value, Node)]
+        elif isinstance(item, Node):
+            inner = _fields_of(item)
+        elif packed and isinstance(item, FunctionType):
+            inner = item.__closure__ or ()
+        elif packed and isinstance(item, CellType):
+            inner = [item.cell_contents] if _filled(item) else []
+        elif packed and isinstance(item, MethodType):
+            inner = [item.__self__, item.__func__]
+        elif packed and not isinstance(item, (*_NO_WAY, TensorBase)) and not hasattr(item, "_parameters"):
+            own = list(getattr(item, "__dict__", {}).values())
+            inner = [*own, *(getattr(item, name, None) for name in _slots(item))]
+        stack += [(value, packed) for value in inner]
 
 
 def _filled(cell: CellType) -> bool:

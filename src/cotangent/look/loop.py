@@ -248,6 +248,7 @@ class Modes(Listener):
 
     def __init__(self, exam: Exam) -> None:
         self.exam = exam
+        self.recorded_in_eval: dict[int, tuple[Module, Spot]] = {}  # by their last call
         self.trained_in_eval: dict[int, tuple[Module, Spot]] = {}
         self.evaluated: dict[int, tuple[Module, Spot]] = {}
         self.evaluating: list[tuple[Module, Spot]] = []
@@ -260,8 +261,15 @@ class Modes(Listener):
         if modes.grad is None:
             if module.training:
                 self.evaluated.setdefault(id(module), (module, spot))
-        elif not module.training and not any(m.training for m in module.modules()):
-            self.trained_in_eval.setdefault(id(module), (module, spot))
+        else:
+            self.recorded_in_eval.pop(id(module), None)
+            if not any(m.training for m in module.modules()):
+                self.recorded_in_eval[id(module)] = (module, spot)
+
+    def before_backward(self, roots: list[Any], leaves: dict[int, Any], spot: Spot) -> None:
+        for key, (module, at) in self.recorded_in_eval.items():
+            if any(id(p) in leaves for p in module.parameters()):
+                self.trained_in_eval.setdefault(key, (module, at))
 
     def leave(self, module: Module, outer: tuple[Module, ...], result: Any) -> None:
         if not outer and modes.grad is None and id(module) in self.evaluated:

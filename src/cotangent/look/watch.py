@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from ..autograd.api import backward, grad
 from ..autograd.base import TensorBase
+from ..autograd.calls import listen, stop_listening
 from ..autograd.engine import collect
 from ..autograd.inplace import write
 from ..autograd.modes import modes
@@ -25,14 +26,20 @@ from ..autograd.where import Place, is_internal, place, user_frame
 from ..creation import as_tensor, tensor
 from ..nn import functional as F
 from ..nn.modules import Module
-from ..optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
 
-__all__ = ["Listener", "Marks", "OpCall", "Spot", "Watch", "graph_leaves", "line_of", "tensors_in"]
+__all__ = [
+    "Listener",
+    "Marks",
+    "OpCall",
+    "Spot",
+    "Watch",
+    "graph_leaves",
+    "line_of",
+    "tensors_in",
+    "user_scope",
+]
 
 # A line of the user's program: code object and instruction.
 Spot = tuple[CodeType, int]
@@ -99,6 +106,9 @@ class Listener:
 
     def zeroed(self, owner: Any, spot: Spot) -> None:
         """`zero_grad` of an optimizer or a module has run."""
+
+    def made(self, optimizer: Optimizer) -> None:
+        """An optimizer has been made."""
 
     def before_step(self, optimizer: Optimizer, closure: bool, spot: Spot) -> None:
         """An optimizer is about to step."""
@@ -177,23 +187,15 @@ class Watch:
         self.modules: list[Module] = []
         self.in_backward = 0
         self.kinds: dict[CodeType, str | None] = dict(_known())
-        self.handles: list[Any] = []
         self.trouble: Exception | None = None  # an error in the looking itself
 
     def start(self) -> None:
         """Begin to listen, in this thread."""
-        self.handles = [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ]
-        self.before = sys.getprofile()
-        sys.setprofile(self._called)
+        listen(self._called)
 
     def stop(self) -> None:
         """Listen no longer."""
-        sys.setprofile(self.before)
-        for handle in self.handles:
-            handle.remove()
+        stop_listening(self._called)
         self.open.clear()
         self.modules.clear()
         self.in_backward = 0
@@ -202,6 +204,14 @@ class Watch:
         """Call a method of all listeners."""
         for listener in self.listeners:
             getattr(listener, event)(*what)
+
+    def inside(self, module: Module, frame: FrameType | None) -> None:
+        """Say that a module is being called already, somewhere outside of `frame`."""
+        call = _code(Module.__call__)
+        while frame is not None and frame.f_code is not call:
+            frame = frame.f_back
+        if frame is not None:
+            self.open.append(_Open(frame, "module", self._begin_module(frame, call)))
 
     # -- the hook ----------------------------------------------------------------------------------
 
@@ -344,12 +354,27 @@ class Watch:
     def _end_zero(self, frame: FrameType, owner: Any, result: Any) -> None:
         self.tell("zeroed", owner, _spot(frame))
 
-    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: dict[str, Any]) -> None:
-        closure = len(args) > 1 or kwargs.get("closure") is not None
-        self.tell("before_step", optimizer, closure, _spot(sys._getframe(1)))
+    def _begin_step(self, frame: FrameType, code: CodeType) -> Any:
+        scope = frame.f_locals
+        closure = bool(scope["args"]) or scope["kwargs"].get("closure") is not None
+        self.tell("before_step", scope["self"], closure, _spot(frame))
+        return scope["self"]
 
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def _end_step(self, frame: FrameType, optimizer: Optimizer, result: Any) -> None:
         self.tell("after_step", optimizer)
+
+    def _begin_made(self, frame: FrameType, code: CodeType) -> Any:
+        return frame.f_locals["self"]
+
+    def _end_made(self, frame: FrameType, optimizer: Optimizer, result: Any) -> None:
+        if hasattr(optimizer, "param_groups"):
+            self.tell("made", optimizer)
+
+
+def user_scope() -> dict[str, Any]:
+    """The variables of the user's line that led here: its own, then its module's."""
+    frame = user_frame(sys._getframe(1))
+    return {**frame.f_globals, **frame.f_locals}
 
 
 def _spot(frame: FrameType) -> Spot:
@@ -380,6 +405,7 @@ def _known() -> dict[CodeType, str]:
         _code(Module.__call__): "module",
         _code(Module.zero_grad): "zero",
         _code(Optimizer.zero_grad): "zero",
+        _code(Optimizer.__init__): "made",
         data.fget.__code__: "data",
         data.fset.__code__: "data",
         write.__code__: "write",
@@ -403,6 +429,8 @@ def _classified(code: CodeType) -> str | None:
         return None
     if name.endswith("_") and not name.startswith("_") and name not in _NO_WRITES:
         return "write" if code.co_varnames[:1] and code.co_varnames[0] != "cls" else None
+    if name == "hooked" and code.co_filename == Optimizer.__init__.__code__.co_filename:
+        return "step"
     if name in ("setitem", "index_put_"):
         return "write"
     if generated and code.co_argcount and not name.startswith("<") and code.co_varnames[0] != "self":
