@@ -17,7 +17,8 @@ from .creation import born, legacy_tensor, tensor
 from .dtypes import dtype as _dtype
 from .errors import noted, type_name
 from .ops.table import TABLE
-from .size import check_device, device, memory_format
+from .ops.viewfronts import contiguous
+from .size import check_device, device, memory_format, preserve_format
 from .tensor import Tensor
 
 _DISCARDS: Final = "Casting complex values to real discards the imaginary part"
@@ -56,6 +57,7 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
     known_dtype = kwargs.get("dtype")
     if unknown or (known_dtype is not None and known_dtype.__class__ is not _dtype):
         _refuse_to(args, kwargs)
+    format = kwargs.get("memory_format")
     for position, value in enumerate(args):
         if value.__class__ is _dtype:
             d = value
@@ -66,13 +68,19 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
         elif isinstance(value, bool):
             if position == len(args) - 1 and position >= 2:
                 copy = value
-        elif value is not None and not isinstance(value, memory_format):
+        elif isinstance(value, memory_format):
+            format = value
+        elif value is not None:
             _refuse_to(args, kwargs)
     if isinstance(kwargs.get("other"), Tensor):
         d = kwargs["other"].dtype
     if kwargs.get("device") is not None:
         check_device(_string_device(kwargs["device"]))
-    return cast(self, known_dtype or d or self.dtype, copy)
+    return _in_format(cast(self, known_dtype or d or self.dtype, copy), format)
+
+
+def _in_format(made: Any, format: Any) -> Any:
+    return made if format is None or format is preserve_format else contiguous(made, memory_format=format)
 
 
 def _string_device(value: Any) -> Any:
@@ -102,7 +110,7 @@ def _refuse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 
 def _caster(name: str, d: _dtype) -> Any:
     def convert(self: Any, memory_format: Any = None) -> Any:
-        return cast(self, d)
+        return _in_format(cast(self, d), memory_format)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"The tensor as {d!r}."

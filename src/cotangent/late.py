@@ -100,15 +100,16 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "special": (
         (
-            "erf erfc erfinv lgamma digamma polygamma i0 igamma igammac nextafter erf_:Tensor erfc_:Tensor "
+            "erf erfc erfinv lgamma digamma polygamma i0 nextafter erf_:Tensor erfc_:Tensor "
             "i0_:Tensor"
         ),
         (
             "erf erfc erfinv lgamma digamma polygamma:polygamma_method polygamma_:polygamma_in_place i0 "
-            "igamma igammac nextafter"
+            "nextafter"
         ),
-        "erf! erfc! erfinv! lgamma! digamma! i0! igamma! igammac! nextafter!",
+        "erf! erfc! erfinv! lgamma! digamma! i0! nextafter!",
     ),
+    "incomplete": ("igamma igammac", "igamma igammac", "igamma! igammac!"),
     "ranks": ("mode nanmedian quantile nanquantile", "mode nanmedian quantile nanquantile", ""),
     "normal": ("mvlgamma", "mvlgamma", "mvlgamma"),
     "chains": ("chain_matmul matrix_power", "matrix_power", ""),

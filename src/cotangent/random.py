@@ -516,6 +516,8 @@ def multinomial(
         >>> torch.multinomial(torch.tensor([0.0, 1.0]), 1)
         tensor([1])
     """
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {dtypes.SCALAR_NAME[out.dtype]}")
     request = _Request("multinomial", (), {"generator": generator, "out": out})
     return request.finish(
         lambda shape, weights: counts.multinomial(request.stream, weights, num_samples, replacement),

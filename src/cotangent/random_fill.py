@@ -56,8 +56,14 @@ def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Any = Non
 
 def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Any = None) -> Any:
     """Fill with normal numbers."""
+    data = self._data
+    plain = data.flags.c_contiguous if isinstance(data, np.ndarray) else True
     return _refill(
-        self, generator, lambda stream, shape, d: sampling.normal(stream, shape, d, float(mean), float(std))
+        self,
+        generator,
+        lambda stream, shape, d: sampling.normal(
+            stream, shape, d, float(mean), float(std), contiguous=plain
+        ),
     )
 
 

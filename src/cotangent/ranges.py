@@ -59,6 +59,8 @@ def arange(*args: Any, **options: Any) -> Any:
     if not all(math.isfinite(v) for v in (start, end)):
         raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
     exact = all(isinstance(v, int) for v in (start, end, step))
+    if out is not None and out.dtype.category == dtypes.INTEGRAL and not int(step):
+        raise ValueError("step must be nonzero")
     d = dtype or (out.dtype if out is not None else dtypes.int64 if exact else settings.default_dtype)
     if d.category == dtypes.INTEGRAL and (exact or int(step)):
         start, end, step = int(start), int(end), int(step)

@@ -110,7 +110,10 @@ class Tensor(Tracked):
     def stride(self, dim: int | None = None) -> Any:
         """Elements to step over in memory per dimension, or for dimension `dim`."""
         data = self._data
-        steps = element_strides(data) if self.numel() else dense_strides(data.shape)
+        steps = element_strides(data)
+        # NumPy gives new arrays without elements no strides at all; those of views stay.
+        if not any(steps):
+            steps = dense_strides(data.shape) if not self.numel() else steps
         return steps if dim is None else steps[_one_dim("stride", dim, len(steps))]
 
     def storage_offset(self) -> int:

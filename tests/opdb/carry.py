@@ -147,3 +147,34 @@ def tensors(library: Any, value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [found for item in value.values() for found in tensors(library, item)]
     return []
+
+
+def places(tree: Any) -> list[Carried]:
+    """The tensors of a nest of arguments, each once."""
+    found: dict[int, Carried] = {}
+
+    def walk(value: Any) -> None:
+        if isinstance(value, Carried):
+            found[id(value)] = value
+        elif isinstance(value, tuple | list):
+            for item in value:
+                walk(item)
+        elif isinstance(value, dict):
+            for item in value.values():
+                walk(item)
+
+    walk(tree)
+    return list(found.values())
+
+
+def put(tree: Any, made: dict[int, Carried]) -> Any:
+    """A nest of arguments with other tensors in some places."""
+    if isinstance(tree, Carried):
+        return made.get(id(tree), tree)
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(put(item, made) for item in tree))
+    if isinstance(tree, tuple | list):
+        return type(tree)(put(item, made) for item in tree)
+    if isinstance(tree, dict):
+        return {key: put(item, made) for key, item in tree.items()}
+    return tree

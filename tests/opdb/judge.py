@@ -255,12 +255,14 @@ def among_equals(actual: Any, expected: Any, sample: Sample) -> Any:
     if found.shape != theirs.shape or found.equal(theirs):
         return actual, expected
     for d in range(x.ndim):
-        pair = [i.unsqueeze(d) if i.ndim < x.ndim else i for i in (found, theirs)]
         try:
+            pair = [i.unsqueeze(d) if i.ndim < x.ndim else i for i in (found, theirs)]
             one, other = (x.gather(d, i) for i in pair)
         except (RuntimeError, IndexError):
             continue
-        if torch.equal(one, other) and len(pair[0].unique()) == len(pair[1].unique()):
+        # A permutation names each element once; a rank may name the same one again.
+        again = single or x.shape[d] != pair[0].shape[d] or len(pair[0].unique()) == len(pair[1].unique())
+        if torch.equal(one, other) and again:
             return (actual, found) if single else (tuple(actual[:-1]), tuple(expected[:-1]))
     return actual, expected
 
@@ -276,6 +278,22 @@ def strides_differ(actual: Any, expected: Any) -> str:
         ):
             return f"strides {list(mine)} of {list(other.shape)}, PyTorch {list(theirs)}"
     return ""
+
+
+def gradient(library: Any, function: Any, sample: Sample) -> Any:
+    """The gradients of a call's arguments for random cotangents of its results."""
+    result, inputs = sample.call(library, function, grad=True)
+    found = [t for t in tensors(library, sample.processed(library, result)) if t.requires_grad]
+    wanted = [t for t in inputs if t.requires_grad]
+    if not found or not wanted:
+        return []
+    cotangents = [
+        library.from_numpy(random_array(7 + k, tuple(t.shape), dtype_name(t)))
+        for k, t in enumerate(found)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(library.autograd.grad(found, wanted, cotangents, allow_unused=True))
 
 
 class Judge:
@@ -334,13 +352,21 @@ class Judge:
             return
         if actual[1]:
             raise Differs(f"{what}: {actual[1]}")
-        one, other = actual[0][0], expected[0][0]
+        one, other = self.results(actual[0][0], expected[0][0], what, sample)
+        self.verdict.strides = self.verdict.strides or strides_differ(one, other)
+
+    def results(self, one: Any, other: Any, what: str, sample: Sample) -> tuple[Any, Any]:
+        """Hold our result against PyTorch's, both as far as they are determined; they are returned.
+
+        Raises:
+            Differs: with the first difference.
+        """
         if self.name.partition(":")[0] in _POSITIONS:
             one, other = among_equals(one, other, sample)
         if not self.unique:
             one, other = sample.processed(xp, one), sample.processed(torch, other)
         same(one, other, what, values=self.values, limits=self.limits)
-        self.verdict.strides = self.verdict.strides or strides_differ(one, other)
+        return one, other
 
     def _gradients(self) -> None:
         if not self.op.supports_autograd:
@@ -350,28 +376,14 @@ class Judge:
                 continue
             for sample in samples(self.op, dtype, self.count, grad=True):
                 what = self._what("gradient", dtype, sample)
-                expected = outcome(lambda s=sample: self._gradient(torch, self.op.op, s))
+                expected = outcome(lambda s=sample: gradient(torch, self.op.op, s))
                 if expected[1]:
                     continue
-                actual = outcome(lambda s=sample: self._gradient(xp, self.function, s))
+                actual = outcome(lambda s=sample: gradient(xp, self.function, s))
                 if actual[1]:
                     raise Differs(f"{what}: {actual[1]}")
                 self.verdict.gradients += 1
                 same(actual[0], expected[0], what, values=self.values, slack=10.0, limits=self.limits)
-
-    def _gradient(self, library: Any, function: Any, sample: Sample) -> Any:
-        result, inputs = sample.call(library, function, grad=True)
-        found = [t for t in tensors(library, sample.processed(library, result)) if t.requires_grad]
-        wanted = [t for t in inputs if t.requires_grad]
-        if not found or not wanted:
-            return []
-        cotangents = [
-            library.from_numpy(random_array(7 + k, tuple(t.shape), dtype_name(t)))
-            for k, t in enumerate(found)
-        ]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return list(library.autograd.grad(found, wanted, cotangents, allow_unused=True))
 
     def _forms(self) -> None:
         """Methods, operators, in-place forms and `out=`, in one dtype each."""

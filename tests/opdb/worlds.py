@@ -17,7 +17,7 @@ from samples.compare import as_array, dtype_name
 from samples.gradients import random_array
 from samples.library import xp
 
-from .carry import Carried, array_of, lifted, tensors
+from .carry import array_of, lifted, places, put, tensors
 from .catalogue import label
 from .judge import Sample, samples, seed
 from .translate import Missing, translated
@@ -55,6 +55,10 @@ IN_PLACE: Final = "it writes to its argument"
 RANDOM: Final = "random numbers of a lane or of a tape are another draw"
 STATISTICS: Final = "running statistics that are not mapped are written in place"
 ONE_OF_SEVERAL: Final = "indices repeat in PyTorch's samples; the variant with :grad is checked"
+COMPLEX32: Final = "the result is complex32, a type NumPy does not have"
+FLOAT8: Final = "the arguments are 8-bit floats, which cotangent does not have; PyTorch's function is private"
+DISPATCHER: Final = "an entry of PyTorch's dispatcher that programs do not call; native_batch_norm is checked"
+SPARSE: Final = "the result is sparse, and no transform of PyTorch takes sparse tensors"
 STEPS: Final = "constant by pieces: PyTorch refuses to differentiate it, and so does cotangent"
 KINKS: Final = "PyTorch's samples are at the norm's kink"
 _TRANSFORMS: Final = ("vmap", "vmap of grad", "trace")
@@ -76,6 +80,10 @@ NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     **_apart(_RAN, RANDOM, "normal", "normal:number_mean", "normal:in_place", "bernoulli", "multinomial"),
     **_apart(_RAN, IN_PLACE, "resize_", "resize_as_"),
     **_apart(_RAN, MEMORY, "as_strided:partial_views"),
+    **_apart(_RAN, COMPLEX32, "chalf"),
+    **_apart(_RAN, DISPATCHER, "_batch_norm_with_update"),
+    **_apart(_RAN, FLOAT8, "torch._scaled_mm", "torch._scaled_mm_v2"),
+    **_apart(_TRANSFORMS, SPARSE, "to_sparse"),
     **_apart(
         ("vmap of grad",), STATISTICS, "native_batch_norm", "nn.functional.batch_norm",
         "nn.functional.batch_norm:without_cudnn", "nn.functional.instance_norm",
@@ -107,7 +115,7 @@ class Call:
         fixed = {id(sample.args[k]) for k in _FIXED.get(op.name, ())}
         self.places = [
             c
-            for c in _carried((sample.args, sample.kwargs))
+            for c in places((sample.args, sample.kwargs))
             if every or (c.requires_grad and id(c) not in fixed)
         ]
         wrapper = translated(op.gradcheck_wrapper)
@@ -140,28 +148,11 @@ class Call:
         return all(dtype_name(t) in ("float64", "complex128") for t in results)
 
 
-def _carried(tree: Any) -> list[Carried]:
-    found: dict[int, Carried] = {}
-
-    def walk(value: Any) -> None:
-        if isinstance(value, Carried):
-            found[id(value)] = value
-        elif isinstance(value, tuple | list):
-            for item in value:
-                walk(item)
-        elif isinstance(value, dict):
-            for item in value.values():
-                walk(item)
-
-    walk(tree)
-    return list(found.values())
-
-
 def _small(op: Any, found: list[Sample], count: int) -> list[Sample]:
     """Some of the samples that hold a few numbers; the smallest one if all hold many."""
     sized = []
     for s in found:
-        sizes = [int(np.prod(c.shape)) for c in _carried((s.args, s.kwargs))]
+        sizes = [int(np.prod(c.shape)) for c in places((s.args, s.kwargs))]
         if sizes and min(sizes) > 0 and not any(s.kwargs.get(name) for name in _WRITES.get(op.name, ())):
             sized.append((sum(sizes), s.position, s))
     sized.sort(key=lambda entry: entry[:2])
@@ -178,31 +169,20 @@ def _tamed(call: Call) -> Call:
         array = as_array(xp, result)
         return array.dtype.kind not in "fc" or bool((np.abs(array) < _HUGE).all())
 
-    sample = call.sample
-    for change in (None, np.abs, lambda a: a * 0.2, lambda a: np.abs(a) * 0.1 + 0.05):
+    sample, given = call.sample, call.places
+    for change in (
+        None, np.abs, lambda a: a * 0.2, lambda a: np.abs(a) * 0.1 + 0.05, lambda a: np.abs(a) + 1.5
+    ):  # fmt: skip
         if change is not None:
             made = {
                 id(c): replace(c, storage=np.asarray(change(c.storage)).astype(c.storage.dtype))
-                for c in call.places
+                for c in given
             }
-            args, kwargs = _put((sample.args, sample.kwargs), made)
+            args, kwargs = put((sample.args, sample.kwargs), made)
             call = Call(call.op, call.operator, replace(sample, args=args, kwargs=kwargs), every=call.every)
         if all(map(sound, _quietly(lambda c=call: c(*c.given())))):
             break
     return call
-
-
-def _put(tree: Any, made: dict[int, Carried]) -> Any:
-    """A nest of arguments with other tensors in some places."""
-    if isinstance(tree, Carried):
-        return made.get(id(tree), tree)
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(_put(item, made) for item in tree))
-    if isinstance(tree, tuple | list):
-        return type(tree)(_put(item, made) for item in tree)
-    if isinstance(tree, dict):
-        return {key: _put(item, made) for key, item in tree.items()}
-    return tree
 
 
 def curved(call: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:

@@ -17,6 +17,8 @@ from ..kernels.deferred import layout as lying
 from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
 from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
+from ..ops.viewfronts import channels_order, is_contiguous
+from ..size import channels_last, channels_last_3d, preserve_format
 from ..storage import DEPRECATED, TypedStorage, UntypedStorage
 from .base import InferenceCell, TensorBase, cell_of, is_tensor, wrap
 from .modes import modes
@@ -32,6 +34,18 @@ def moved(t: Any) -> None:
         inference_write(cell)
     t._accumulator = None
 
+# The most elements, or bytes, that a signed 64-bit number counts.
+_MOST: Final = (1 << 63) - 1
+
+
+def _order(memory_format: Any, n: int) -> tuple[int, ...] | None:
+    """The order of dimensions in memory that a format asks for; None for that of the shape."""
+    if memory_format is None:
+        return None
+    if memory_format is preserve_format:
+        raise RuntimeError("Unsupported memory formatPreserve")
+    return channels_order(memory_format, n)
+
 
 def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None) -> Any:
     """Give a tensor another shape over the same memory, or over more of it; new elements hold anything.
@@ -40,7 +54,7 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
         input: tensor that requires no gradient.
         args: the new sizes.
         size: the same as a keyword.
-        memory_format: accepted as in PyTorch.
+        memory_format: the order of dimensions in memory; that of the shape by default.
 
     Returns:
         the tensor.
@@ -59,16 +73,24 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
     if min(shape, default=0) < 0:
         raise RuntimeError("numel: integer multiplication overflow")
     data = input._data
-    if data.shape == shape:
+    order = _order(memory_format, len(shape))
+    if data.shape == shape and order is None:
         return input
+    count = math.prod(shape)
+    if count > _MOST:
+        raise RuntimeError("numel: integer multiplication overflow")
+    if count * data.itemsize > _MOST:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    places = range(len(shape)) if order is None else order
+    whole = tuple(shape[d] for d in places)
     offset = storage_offset(data)
-    resized = in_memory(data, shape, dense_strides(shape), offset)
+    resized = in_memory(data, whole, dense_strides(whole), offset)
     if resized is None:
-        memory = np.zeros(offset + math.prod(shape), data.dtype)
+        memory = np.zeros(offset + count, data.dtype)
         before = owner(data).ravel(order="K").view(np.uint8)
         memory.view(np.uint8)[: before.size] = before[: memory.nbytes]
-        resized = memory[offset:].reshape(shape)
-    input._data = resized
+        resized = memory[offset:].reshape(whole)
+    input._data = resized if order is None else resized.transpose(np.argsort(order))
     moved(input)
     return input
 
@@ -79,7 +101,7 @@ def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> A
     Args:
         input: tensor that requires no gradient.
         the_template: the tensor whose shape is wanted.
-        memory_format: accepted as in PyTorch.
+        memory_format: the order of dimensions in memory, `preserve_format` for that of the template.
 
     Returns:
         the tensor.
@@ -91,7 +113,10 @@ def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> A
     """
     if not isinstance(the_template, TensorBase):
         bad_argument("resize_as_", "the_template", 1, "Tensor", the_template)
-    return resize_(input, tuple(the_template._data.shape))
+    if memory_format is preserve_format:
+        kept = (channels_last, channels_last_3d)
+        memory_format = next((f for f in kept if is_contiguous(the_template, memory_format=f)), None)
+    return resize_(input, tuple(the_template._data.shape), memory_format=memory_format)
 
 
 def set_(

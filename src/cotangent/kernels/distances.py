@@ -41,7 +41,7 @@ def _length(sizes: Array, p: float) -> Array:
     if not sizes.shape[-1]:
         return np.zeros(sizes.shape[:-1], sizes.dtype)
     if p == 0:
-        return np.asarray((sizes != 0).sum(-1))
+        return np.asarray(np.minimum(np.ceil(sizes), 1).sum(-1))
     if p == 1:
         return np.asarray(sizes.sum(-1))
     if p == 2:

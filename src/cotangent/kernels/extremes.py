@@ -107,6 +107,15 @@ def median(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     return _ranked(a, order, dim, keepdim, (a.shape[dim] - 1) // 2)
 
 
+def median_all(a: Array) -> Array:
+    """The lower median of all elements; of none nan, or the least integer, as PyTorch converts it."""
+    if a.size:
+        return median(a.reshape(-1), 0, False)[0]
+    if a.dtype.kind in "fV":
+        return np.asarray(np.nan, a.dtype)
+    return np.asarray(np.iinfo(a.dtype).min if a.dtype.itemsize >= 4 else 0, a.dtype)
+
+
 def _ranked(a: Array, order: Array, dim: int, keepdim: bool, rank: int) -> tuple[Array, Array]:
     indices = np.take(order, [rank], axis=dim)
     nans = np.isnan(_float_view(a)) if a.dtype.kind in "fV" else None

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .layout import lies_by_channels
+
 Array = np.ndarray[Any, Any]
 
 
@@ -16,7 +18,9 @@ def cat(arrays: Sequence[Array], dim: int) -> Array:
         out = np.concatenate(arrays, dim)
     except ValueError:
         out = np.concatenate([a for a in arrays if a.shape != (0,)], dim)
-    return out if out.flags.c_contiguous else out.copy()
+    if out.flags.c_contiguous:
+        return out
+    return out if len({a.strides for a in arrays}) == 1 and lies_by_channels(arrays[0]) else out.copy()
 
 
 def stack(arrays: Sequence[Array], dim: int) -> Array:

@@ -73,7 +73,9 @@ def cholesky(a: Array, upper: bool, caller: str) -> tuple[Array, Array]:
     """
     info = np.zeros(a.shape[:-2], np.int32)
     try:
-        return np.linalg.cholesky(a, upper=upper).astype(a.dtype, copy=False), info
+        found = np.linalg.cholesky(a, upper=upper).astype(a.dtype, copy=False)
+        if not np.isnan(np.diagonal(found, axis1=-2, axis2=-1)).any():
+            return found, info
     except np.linalg.LinAlgError:
         pass
     out = np.empty_like(a)

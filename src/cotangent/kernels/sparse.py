@@ -459,7 +459,8 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "sum_dims": _sum_dims,
     "norm_of": _norm,
     "any_of": lambda a, dims, keepdim: np.any(a.values),
-    "conj": lambda a: a.with_values(np.conj(a.values)),
+    "conj_of": lambda a: a.with_values(np.conj(a.values)),
+    "conj_view": lambda a: a.with_values(np.conj(a.values)),
 }
 
 

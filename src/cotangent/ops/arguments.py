@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import numpy as np
 
 from .. import dtypes
 from ..errors import bad_argument, type_name
-from .table import deliver
+from .table import deliver, is_array
 
 
 class _Required:
@@ -48,11 +49,29 @@ def no_match(function: str, given: tuple[Any, ...], *signatures: str, **named: A
     """Raise PyTorch's TypeError for arguments (by position, by name) that fit none of several signatures."""
     shown = [type_name(value) for value in given] + [f"{k}={type_name(v)}" for k, v in sorted(named.items())]
     got = ", ".join(shown) + (", " if named and not given else "")
-    listed = "".join(f" * ({signature})\n" for signature in signatures)
+    listed = "".join(f" * ({s})\n" + ("" if named else _unfit(s, given)) for s in signatures)
     raise TypeError(
         f"{function}() received an invalid combination of arguments - got ({got}), but expected one "
         f"of:\n{listed}"
     )
+
+
+def _unfit(signature: str, given: tuple[Any, ...]) -> str:
+    """The line with which PyTorch marks the arguments that do not fit, where their number does."""
+    wanted = signature.split(", ") if signature else []
+    if len(wanted) != len(given):
+        return ""
+    marked = [
+        type_name(value) if _of_kind(value, kind) else f"!{type_name(value)}!"
+        for value, kind in zip(given, wanted, strict=True)
+    ]
+    return f"      didn't match because some of the arguments have invalid types: ({', '.join(marked)})\n"
+
+
+def _of_kind(value: Any, kind: str) -> bool:
+    if kind.startswith("tuple of ints"):
+        return isinstance(value, (tuple, list)) and all(type_name(v) == "int" for v in value)
+    return type_name(value) == kind.partition(" ")[0]
 
 
 def integer(function: str, argument: str, position: int, value: Any) -> int:
@@ -166,7 +185,9 @@ def compiler_name(d: dtypes.dtype) -> str:
 DTYPE_DIFFERS: Final = "Expected out tensor to have dtype {cpp}, but got {cpp_out} instead"
 
 
-def deliver_exact(function: str, value: Any, out: Any, error: str = DTYPE_DIFFERS) -> Any:
+def deliver_exact(
+    function: str, value: Any, out: Any, error: str = DTYPE_DIFFERS, apart: tuple[Any, ...] = ()
+) -> Any:
     """`deliver` for operations whose `out=` must have the dtype of the result (of the first, of several).
 
     Args:
@@ -175,6 +196,7 @@ def deliver_exact(function: str, value: Any, out: Any, error: str = DTYPE_DIFFER
         out: None, or where to store it.
         error: the RuntimeError's text; may name the dtypes as C++ does ({cpp}, {cpp_out}) or as PyTorch's
             scalar types ({kind}, {kind_out}).
+        apart: operands that PyTorch reads while it writes, so that they may not share memory with `out`.
     """
     if out is None:
         return value
@@ -186,7 +208,21 @@ def deliver_exact(function: str, value: Any, out: Any, error: str = DTYPE_DIFFER
                 kind=dtypes.SCALAR_NAME[first.dtype], kind_out=dtypes.SCALAR_NAME[given.dtype],
             )
         )  # fmt: skip
+    apart_from(given, apart)
     return deliver(function, value, out)
+
+
+_OVERLAPS: Final = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+    "memory location. Please clone() the tensor before performing the operation."
+)
+
+
+def apart_from(out: Any, operands: Sequence[Any]) -> None:
+    """Raise PyTorch's error where `out=` shares memory with an operand that is read while it is written."""
+    for operand in operands if out is not None else ():
+        if is_array(operand._data) and is_array(out._data) and np.shares_memory(operand._data, out._data):
+            raise RuntimeError(_OVERLAPS)
 
 
 def same_out(input: Any, out: Any) -> None:

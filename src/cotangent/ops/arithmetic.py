@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL
 from ..kernels import elementwise as k
-from .arguments import NUMBER, REQUIRED
+from .arguments import NUMBER, REQUIRED, no_match
 from .copies import zeros_like
 from .describe import of_one, of_two
 from .refusals import (
@@ -339,6 +339,11 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
         >>> torch.rsub(torch.tensor([1, 2]), 10)
         tensor([9, 8])
     """
+    if not is_tensor(input):
+        no_match(
+            "rsub", (input, other), "Tensor input, Tensor other, *, Number alpha = 1",
+            "Tensor input, Number other, Number alpha = 1",
+        )  # fmt: skip
     return (rsub_tensor if is_tensor(other) else rsub_number)(input, other, alpha)
 
 

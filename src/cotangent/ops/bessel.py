@@ -9,23 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..dtypes import COMPLEX, dtype
+from ..dtypes import COMPLEX
 from ..kernels import bessel as k, normal as normal_kernels
 from .arguments import NUMBER, REQUIRED, no_match
 from .complex import sign
 from .describe import of_one, of_two
-from .refusals import TENSOR_OR_NUMBER, refuse, unsupported
+from .incomplete import zeta_of
+from .refusals import TENSOR_OR_NUMBER, only_full, refuse
 from .table import FLOAT, deliver, elementwise, is_tensor
-
-
-def only_full(kernel: str) -> Callable[[Any, dtype], None]:
-    """A check that refuses complex numbers and 16-bit floats in the name of PyTorch's kernel."""
-
-    def check(_op: Any, d: dtype) -> None:
-        if d.category == COMPLEX or (d.itemsize == 2 and d.is_floating_point):
-            raise unsupported(kernel, d)
-
-    return check
 
 
 def check_tensor(function: str, argument: str, value: Any) -> None:
@@ -111,20 +102,6 @@ def _airy_slope(g: Any, input: Any, derivative: int) -> Any:
 airy: Any = elementwise("airy(input | derivative)", k.airy, fast=k.airy, result=FLOAT, input=_airy_slope)
 
 
-def _zeta_back_input(g: Any) -> Any:
-    raise NotImplementedError("the derivative for 'zeta' is not implemented.")
-
-
-zeta_of: Any = elementwise(
-    "zeta_of(input, other)",
-    k.zeta,
-    result=FLOAT,
-    node="SpecialZetaBackward0",
-    public="special_zeta",
-    check=only_full("zeta_cpu"),
-    input=_zeta_back_input,
-    other=lambda g, input, other: g * (-input * zeta_of(input + 1.0, other)),
-)
 i0e: Any = elementwise(
     "i0e(input)",
     normal_kernels.i0e,

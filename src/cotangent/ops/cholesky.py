@@ -7,8 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from ..kernels import lapack as k
+from ..kernels.layout import by_columns
 from .arguments import REQUIRED, deliver_exact
 from .blas import adjoint_matrix
+from .copies import zeros_like
 from .matrices import (
     broadcast_lead,
     deliver_each,
@@ -40,7 +42,7 @@ def _cholesky_rule(g: Any, out0: Any, upper: bool) -> Any:
 
 cholesky_of: Any = factorisation(
     "cholesky_of(input | upper, caller)",
-    k.cholesky,
+    by_columns(k.cholesky, 0),
     1,
     node="LinalgCholeskyExBackward0",
     public="linalg_cholesky_ex",
@@ -49,7 +51,7 @@ cholesky_of: Any = factorisation(
 )
 old_cholesky_of: Any = factorisation(
     "old_cholesky_of(input | upper, caller)",
-    k.cholesky,
+    by_columns(k.cholesky, 0),
     1,
     node="CholeskyBackward0",
     public="cholesky",
@@ -139,6 +141,8 @@ def cholesky(input: Any, upper: bool = False, *, out: Any = None) -> Any:
                 [0., 2.]])
     """
     tensor("cholesky", "input", input)
+    if not input.numel() and (input.ndim < 2 or input.shape[-1] != input.shape[-2]):
+        return deliver("cholesky", zeros_like(input), out)
     square("cholesky", input)
     supported("cholesky_cpu", input)
     return deliver("cholesky", old_cholesky_of(input, bool(upper), "cholesky")[0], out)
@@ -152,7 +156,7 @@ def _inverse_rule(g: Any, input: Any, out: Any, upper: bool) -> Any:
 
 cholesky_inverse_of: Any = factorisation(
     "cholesky_inverse_of(input | upper)",
-    k.cholesky_inverse,
+    by_columns(k.cholesky_inverse),
     node="CholeskyInverseBackward0",
     public="cholesky_inverse",
     input=_inverse_rule,
@@ -202,7 +206,7 @@ def _factor_rule(g: Any, other: Any, out: Any, upper: bool) -> Any:
 
 cholesky_solve_of: Any = factorisation(
     "cholesky_solve_of(input, other | upper)",
-    _solve,
+    by_columns(_solve),
     node="CholeskySolveBackward0",
     public="cholesky_solve",
     input=lambda g, other, upper: cholesky_solve_of(g, other, upper),

@@ -84,7 +84,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
     else:
         total = weights.sum()
         values = concrete(total)
-        if count and values is not None and (values == 0).any():
+        if values is not None and (values == 0).any():
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
         mean = (data * weights).sum(1, keepdim=True) / total
     if aweights is not None and correction != 0:

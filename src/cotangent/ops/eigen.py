@@ -8,6 +8,7 @@ import numpy as np
 
 from ..dtypes import FLOATING, SCALAR_NAME
 from ..kernels import spectral as k
+from ..kernels.layout import by_columns
 from .arguments import deliver_exact
 from .blas import adjoint_matrix, conj_of
 from .complex import real_part
@@ -74,7 +75,7 @@ def _eigh_rule(g: Any, out0: Any, out1: Any) -> Any:
 
 eigh_of: Any = factorisation(
     "eigh_of(input | upper)",
-    k.eigh,
+    by_columns(k.eigh, 1),
     node="LinalgEighBackward0",
     public="linalg_eigh",
     nout=2,
@@ -104,7 +105,7 @@ def _eig_rule(g: Any, input_dtype: Any, out0: Any, out1: Any) -> Any:
 
 eig_of: Any = factorisation(
     "eig_of(input)",
-    k.eig,
+    by_columns(k.eig, 1),
     node="LinalgEigBackward0",
     public="linalg_eig",
     nout=2,

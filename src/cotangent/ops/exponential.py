@@ -9,6 +9,7 @@ import numpy as np
 
 from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..kernels import elementwise as k
+from .arguments import no_match
 from .arithmetic import reciprocal
 from .describe import of_one, of_two
 from .refusals import NO_BOOL_OPERAND, refuse
@@ -148,6 +149,13 @@ logit_of = elementwise(
 )
 
 
+_LOGY: Final = (
+    "Tensor input, Tensor other, *, Tensor out = None",
+    "Number self, Tensor other, *, Tensor out = None",
+    "Tensor input, Number other, *, Tensor out = None",
+)
+
+
 def xlogy(input: Any, other: Any, *, out: Any = None) -> Any:
     """input * log(other), which is 0 wherever `input` is 0.
 
@@ -163,6 +171,8 @@ def xlogy(input: Any, other: Any, *, out: Any = None) -> Any:
         >>> torch.xlogy(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
         tensor([0., 0.])
     """
+    if not is_tensor(input) and not is_tensor(other):
+        no_match("xlogy", (input, other), *_LOGY)
     if not is_tensor(input):
         return deliver("xlogy", xlogy_number_left(input, other), out)
     if not is_tensor(other):

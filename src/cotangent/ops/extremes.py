@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
-from .arguments import deliver_exact, whole as whole_number
+from .arguments import deliver_exact, no_match, same_out, whole as whole_number
 from .history import history_first
 from .reduce import reduced_dims, spread, sum_back
 from .refusals import unsupported
@@ -122,7 +122,7 @@ def _both_back(g: Any, x: Any, outs: Any, shape: Any, dims: Any, keepdim: bool) 
 
 median_all = of_all(
     "median_all(input)",
-    lambda a, dims, keepdim: k.median(a.reshape(-1), 0, False)[0],
+    lambda a, dims, keepdim: k.median_all(a),
     "MedianBackward0",
     "median",
 )
@@ -132,6 +132,12 @@ argmin_of = general("argmin_of(input | dim, keepdim)", k.argmin, public="argmin"
 
 def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tuple[Any, Any, Any]) -> Any:
     whole, along, between = ops
+    if not is_tensor(input) and dim is not None:
+        no_match(
+            name, (input, dim), "Tensor input, *, Tensor out = None",
+            "Tensor input, Tensor other, *, Tensor out = None",
+            "Tensor input, int dim, bool keepdim = False, *, tuple of Tensors out = None",
+        )  # fmt: skip
     if not is_tensor(input):
         bad_argument(name, "input", 1, "Tensor", input)
     if is_tensor(dim):
@@ -317,6 +323,15 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: A
         min=tensor(1),
         max=tensor(3))
     """
+    if is_tensor(input) and not input.numel():
+        if dim is None:
+            raise RuntimeError(
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            )
+        if input.ndim and not input.shape[check_dim(dim, input.ndim)]:
+            raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
+    for given in out or ():
+        same_out(input, given)
     dims = _grouped("aminmax", input, () if dim is None else dim)
     return deliver_exact("aminmax", namedtuple_of("aminmax", *aminmax_of(input, dims, keepdim)), out)
 
@@ -440,11 +455,13 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
         tensor(2.)
     """
     d = check_dim(dim, input.ndim)
+    _nonempty("kthvalue", input, d)
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):
-        raise RuntimeError("selected number k out of range for dimension " + str(d))
+        raise RuntimeError("kthvalue(): selected number k out of range for dimension " + str(d))
     return deliver_exact(
         "kthvalue",
         namedtuple_of("kthvalue", *kth_of(_no_bools("kthvalue_cpu", input), k, d, keepdim)),
         out,
         "output values must be of same type as input",
+        apart=(input,),
     )

@@ -158,7 +158,8 @@ def _r2c(hermitian: bool) -> _Run:
         _some(function, dims)
         if not hermitian:
             return half(_fit(x, dims, sizes), dims, mode)
-        return conj_of(half(_fit(x, dims, sizes), dims, _ADJOINT[mode]))
+        last = conj_of(half(_fit(x, dims, sizes), dims[-1:], _ADJOINT[mode]))
+        return transform(last, dims[:-1], mode, True) if dims[:-1] else last
 
     return run
 

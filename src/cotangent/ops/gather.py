@@ -217,7 +217,7 @@ def gather(
                     f"larger than self {list(input.shape)} apart from dimension {d}"
                 )
         _in_bounds(index, input.shape[d] if input.ndim else 1, d)
-    return deliver_exact("gather", gather_along(input, index, d), out)
+    return deliver_exact("gather", gather_along(input, index, d), out, apart=(input, index))
 
 
 def check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
@@ -569,6 +569,8 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
             found.append(t)
             dims.append(at)
             at += 1
+    if not found:
+        raise RuntimeError("index_put(): at least one index tensor is needed")
     check_indices(input, found, dims)
     return index_put_at(input, values, found, tuple(dims), accumulate)
 

@@ -244,6 +244,9 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
                     f"{type_name(item)})"
                 )
             t = _index_tensor(item)
+            if t.dtype in (dtypes.int8, dtypes.int16) and not t.ndim and is_array(t._data):
+                out = select_at(out, dim, _checked(int(t._data), out.shape[dim], place))
+                continue
             if t.dtype.category > dtypes.INTEGRAL or t.dtype in (dtypes.int8, dtypes.int16):
                 raise IndexError(_NOT_AN_INDEX)
             if t.ndim == 0 and t.dtype in (dtypes.bool_, dtypes.uint8):
@@ -504,6 +507,16 @@ def setitem(input: Any, key: Any, value: Any) -> None:
         out.copy_(value)
         return
     check_indices(out, indices, dims)
+    wanted = _result_shape(tuple(out.shape), [tuple(i.shape) for i in indices], dims)
+    have = tuple(value.shape)
+    while len(have) > len(wanted) and have[0] == 1:
+        have = have[1:]
+    lead = len(wanted) - len(have)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(have, wanted[lead:], strict=True)):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of "
+            f"shape {list(wanted)}"
+        )
     if value.dtype is not out.dtype:
         masked = any(is_tensor(k) and k.dtype in (dtypes.bool_, dtypes.uint8) for k in _key(key))
         if not masked or value.numel() != 1:
@@ -515,19 +528,8 @@ def setitem(input: Any, key: Any, value: Any) -> None:
                 "for the source."
             )
         value = cast_back(value, out.dtype.np)
-    wanted = _result_shape(tuple(out.shape), [tuple(i.shape) for i in indices], dims)
-    have = tuple(value.shape)
-    while len(have) > len(wanted) and have[0] == 1:
-        have = have[1:]
     if have != tuple(value.shape):
         value = reshape_any(value, have)
-    lead = len(wanted) - len(have)
-    if lead < 0 or any(n not in (1, m) for n, m in zip(have, wanted[lead:], strict=True)):
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of "
-            "shape "
-            f"{list(wanted)}"
-        )
     out._index_put_at_(value, indices, tuple(dims), False)
 
 

@@ -9,7 +9,7 @@ from .. import dtypes
 from ..config import settings
 from ..errors import bad_argument, check_dim
 from ..kernels import join as k
-from .arguments import REQUIRED, integer, missing
+from .arguments import REQUIRED, apart_from, integer, missing
 from .broadcast import expanded
 from .copies import cast
 from .history import history_first
@@ -146,6 +146,7 @@ def cat(tensors: Any = REQUIRED, dim: Any = 0, *, axis: int | None = None, out: 
     if not all(is_array(t._data) for t in given):
         given = [t for t in given if not _empty_vector(t)] or given[:1]
     _check_out(given, out)
+    apart_from(out, given)
     return deliver("cat", cat_of(given, at), out)
 
 

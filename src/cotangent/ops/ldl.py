@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels import symmetric as k
+from ..kernels.layout import by_columns
 from .arguments import REQUIRED, deliver_exact
 from .blas import adjoint_matrix, conj_of
 from .join import zeros_of
@@ -99,7 +100,7 @@ def _factor_rule(g: Any, input_dtype: Any, out0: Any, out1: Any, hermitian: bool
 
 ldl_factor_of: Any = factorisation(
     "ldl_factor_of(input | hermitian)",
-    k.ldl_factor,
+    by_columns(k.ldl_factor, 0),
     1,
     2,
     nout=3,

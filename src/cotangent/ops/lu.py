@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels import lapack as k
+from ..kernels.layout import by_columns
 from .arguments import REQUIRED, deliver_exact
 from .blas import adjoint_matrix
 from .join import cat_of, zeros_of
@@ -158,7 +159,7 @@ def _factor_rule(g: Any, out0: Any, out1: Any) -> Any:
 
 factor_of: Any = factorisation(
     "factor_of(input)",
-    k.lu_factor,
+    by_columns(k.lu_factor, 0),
     1,
     2,
     node="LinalgLuFactorExBackward0",

@@ -24,7 +24,7 @@ def _masked_fill(a: Any, mask: Any, value: Any = 0, out: Any = None) -> Any:
     if a.shape == mask.shape:
         result = np.array(a)
     else:
-        result = np.array(np.broadcast_to(a, np.broadcast_shapes(a.shape, mask.shape)))
+        result = np.array(np.broadcast_to(a, np.broadcast_shapes(a.shape, mask.shape)), order="C")
     _fill_masked(result, mask, value)
     if out is None or out is Ellipsis:
         return result
@@ -35,7 +35,7 @@ def _masked_fill(a: Any, mask: Any, value: Any = 0, out: Any = None) -> Any:
 masked_fill_number: Any = elementwise(
     "masked_fill_number(input, mask | value)",
     rows(_masked_fill),
-    fast=_masked_fill,
+    fast=rows(_masked_fill),
     store=_fill_masked,
     fixed=("mask",),
     node="MaskedFillBackward0",
@@ -86,7 +86,7 @@ place_masked: Any = linear(
 )
 put_masked = linear(
     "put_masked(input, source, mask)",
-    lambda a, source, mask: k.masked_scatter(a, mask, source),
+    rows(lambda a, source, mask: k.masked_scatter(a, mask, source)),
     node="MaskedScatterBackward0",
     public="masked_scatter",
     input=lambda g, mask, input_shape: sum_to_size(masked_fill_number(g, mask, 0), input_shape),
@@ -195,6 +195,10 @@ def _filler(input: Any, mask: Any, value: Any) -> Any:
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
             "dimension(s)."
         )
+    complex_value = value.dtype.is_complex if is_tensor(value) else isinstance(value, complex)
+    if complex_value and not input.dtype.is_complex:
+        kind = "int64_t" if input.dtype is dtypes.int64 else dtypes.CPP_NAME[input.dtype]
+        raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
     return value.to(input.dtype) if is_tensor(value) and value.dtype is not input.dtype else value
 
 
@@ -233,6 +237,7 @@ def masked_select(input: Any, mask: Any = REQUIRED, *, out: Any = None) -> Any:
         pick_masked(input, mask),
         out,
         "masked_select(): self and result must have the same scalar type",
+        apart=(input, mask),
     )
 
 
@@ -253,9 +258,9 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         tensor([1., 0., 2.])
     """
     if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(
-            f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}"
-        )
+        name = dtypes.SCALAR_NAME[mask.dtype]
+        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {name}")
+    check_broadcast(tuple(mask.shape), tuple(input.shape))
     return put_masked(input, source, mask)
 
 
@@ -283,7 +288,7 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
     if is_array(data) and data.size and (int(data.min()) < -n or int(data.max()) >= n):
         bad = next(int(i) for i in data.reshape(-1) if not -n <= i < n)
         raise IndexError(f"out of range: tried to access index {bad} on a tensor of {n} elements.")
-    return deliver_exact("take", take_flat(input, index), out)
+    return deliver_exact("take", take_flat(input, index), out, apart=(input, index))
 
 
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:

@@ -136,6 +136,8 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([3., 3.])
     """
     tensor_operands("mv", input=input, vec=vec)
+    if not input.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     if input.ndim != 2 or vec.ndim != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input.ndim}, {vec.ndim}")
     if input.shape[1] != vec.shape[0]:

@@ -67,7 +67,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
         (tensor([1, 1]), tensor([1, 2]))
     """
     if indices.dtype.category != dtypes.INTEGRAL:
-        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     if not (isinstance(shape, int) or is_tensor(shape) or isinstance(shape, Sequence)):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
     if isinstance(shape, int):

@@ -11,10 +11,10 @@ from ..dtypes import COMPLEX, FLOATING
 from ..errors import bad_argument
 from ..kernels import normal as k
 from .arguments import REQUIRED
-from .bessel import PAIRS, only_full, tensor_or_number
+from .bessel import PAIRS, tensor_or_number
 from .describe import of_one, of_two
 from .exponential import exp, log, log1p
-from .refusals import refuse
+from .refusals import only_full, refuse
 from .select import choose
 from .special import lgamma
 from .table import FLOAT, constant, deliver, elementwise, is_tensor

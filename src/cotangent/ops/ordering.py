@@ -531,9 +531,9 @@ def diff(
         >>> torch.diff(torch.tensor([1, 4, 9]))
         tensor([3, 5])
     """
-    d = _dim("diff", input, dim)
     if not input.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
+    d = _dim("diff", input, dim)
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     if prepend is not None or append is not None:

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from ..kernels import polynomials as k
 from .arguments import REQUIRED
-from .bessel import only_full, tensor_or_number
+from .bessel import tensor_or_number
 from .describe import of_two
+from .refusals import only_full
 from .table import FLOAT, deliver, elementwise, is_tensor
 
 _SIGNATURES: Final = (

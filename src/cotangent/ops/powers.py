@@ -150,6 +150,13 @@ frexp_of = general(
 )
 
 
+_OVERLOADS: Final = (
+    "Tensor input, Tensor exponent, *, Tensor out = None",
+    "Number self, Tensor exponent, *, Tensor out = None",
+    "Tensor input, Number exponent, *, Tensor out = None",
+)
+
+
 def pow(input: Any, exponent: Any = REQUIRED, *, out: Any = None) -> Any:
     """`input` to the power of `exponent`, element by element.
 
@@ -169,19 +176,17 @@ def pow(input: Any, exponent: Any = REQUIRED, *, out: Any = None) -> Any:
         (tensor([1., 9.]), tensor([2, 8]))
     """
     kind = exponent.__class__
-    if kind is int or kind is float:
+    if (kind is int or kind is float) and is_tensor(input):
         value = pow_scalar(input, exponent)
     elif is_tensor(exponent):
         value = pow_tensor(input, exponent) if is_tensor(input) else pow_base(exponent, plain(input))
-    elif isinstance(exponent, NUMBER):
+    elif is_tensor(input) and isinstance(exponent, NUMBER):
         value = pow_scalar(input, plain(exponent))
     else:
         no_match(
             "pow",
             (input,) if exponent is REQUIRED else (input, exponent),
-            "Tensor input, Tensor exponent, *, Tensor out = None",
-            "Number self, Tensor exponent, *, Tensor out = None",
-            "Tensor input, Number exponent, *, Tensor out = None",
+            *_OVERLOADS,
         )
     return value if out is None else deliver("pow", value, out)
 
@@ -234,6 +239,8 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
         >>> torch.float_power(torch.tensor([1, 3]), 2)
         tensor([1., 9.], dtype=torch.float64)
     """
+    if not is_tensor(input) and not is_tensor(exponent):
+        no_match("float_power", (input, exponent), *_OVERLOADS)
     wide = _widest(input, exponent)
     if out is not None and out.dtype is not wide:
         raise RuntimeError(

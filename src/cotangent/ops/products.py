@@ -379,7 +379,9 @@ def addmv(
         raise RuntimeError(f"vector + matrix @ vector expected, got {input.ndim}, {mat.ndim}, {vec.ndim}")
     n, m = mat.shape
     size = input.shape[0] if input.ndim else 1
-    if m != vec.shape[0] or (size not in (1, n) if input.ndim else False):
+    if m != vec.shape[0] and not input.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    if m != vec.shape[0] or size not in (1, n):
         raise RuntimeError(f"size mismatch, got input ({size}), mat ({n}x{m}), vec ({vec.shape[0]})")
     if not input.dtype is mat.dtype is vec.dtype:
         names = [dtypes.SCALAR_NAME[t.dtype] for t in (input, mat, vec)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels import spectral as k
+from ..kernels.layout import turned
 from .arguments import REQUIRED, no_match
 from .blas import adjoint_matrix
 from .comparison import gt
@@ -281,7 +282,7 @@ def _lstsq_side_rule(g: Any, input: Any, other: Any, out0: Any, vector: bool) ->
 
 def _least_squares(a: Any, b: Any, vector: bool, rcond: float, driver: str) -> Any:
     x, rest, ranks, values = k.lstsq(a, b[..., None] if vector else b, rcond, driver)
-    return (x[..., 0] if vector else x), rest, ranks, values
+    return (x[..., 0] if vector else turned(x)), rest, ranks, values
 
 
 def _batch_lstsq(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:

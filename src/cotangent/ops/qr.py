@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..kernels import lapack, spectral as k
+from ..kernels.layout import by_columns
 from .arguments import REQUIRED, deliver_exact
 from .blas import adjoint_matrix, conj_of
 from .join import cat_of
@@ -81,7 +82,7 @@ def _qr_rule(g: Any, input_dtype: Any, out0: Any, out1: Any, form: Any) -> Any:
 
 qr_of: Any = factorisation(
     "qr_of(input | form)",
-    k.qr,
+    by_columns(k.qr, 0, 1),
     node="LinalgQrBackward0",
     public="linalg_qr",
     nout=2,
@@ -204,7 +205,7 @@ def _reflect_back(g: Any, a: Any, tau: Any, c: Any, adjoint: bool) -> Any:
 
 product_of: Any = factorisation(
     "product_of(input, tau)",
-    lambda a, tau: k.reflect(a, tau, lapack.eye_like(a), False),
+    by_columns(lambda a, tau: k.reflect(a, tau, lapack.eye_like(a), False)),
     node="LinalgHouseholderProductBackward0",
     public="linalg_householder_product",
     input=lambda g, input, tau: _reflect_back(g, input, tau, unit_of(input), False)[0],
@@ -229,7 +230,7 @@ def _multiplied_back(g: Any, a: Any, tau: Any, c: Any, left: bool, transpose: bo
 
 ormqr_of: Any = factorisation(
     "ormqr_of(input, tau, other | left, transpose)",
-    _multiplied,
+    by_columns(_multiplied),
     node="OrmqrBackward0",
     public="ormqr",
     input=lambda g, input, tau, other, left, transpose: _multiplied_back(
@@ -274,7 +275,7 @@ def _geqrf_rule(g: Any, input_dtype: Any, out0: Any, out1: Any) -> Any:
 
 geqrf_of: Any = factorisation(
     "geqrf_of(input)",
-    k.geqrf,
+    by_columns(k.geqrf, 0),
     nout=2,
     node="GeqrfBackward0",
     public="geqrf",

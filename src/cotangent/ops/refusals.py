@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..dtypes import SCALAR_NAME, dtype
+from ..dtypes import COMPLEX, SCALAR_NAME, dtype
 
 Check = Callable[[Any, dtype], None]
 
@@ -70,5 +70,15 @@ def refuse_with(error: Exception, category: int, then: Check | None = None) -> C
             raise type(error)(*error.args)
         if then is not None:
             then(op, d)
+
+    return check
+
+
+def only_full(kernel: str) -> Callable[[Any, dtype], None]:
+    """A check that refuses complex numbers and 16-bit floats in the name of PyTorch's kernel."""
+
+    def check(_op: Any, d: dtype) -> None:
+        if d.category == COMPLEX or (d.itemsize == 2 and d.is_floating_point):
+            raise unsupported(kernel, d)
 
     return check

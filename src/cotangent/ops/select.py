@@ -416,6 +416,8 @@ def clamp_min(input: Any, min: Any = REQUIRED, *, out: Any = None) -> Any:
     """
     if min is REQUIRED:
         no_match("clamp_min", (input,), *_one_bound("min"))
+    if not is_tensor(input):
+        no_match("clamp_min", (input, min), *_one_bound("min"))
     if is_tensor(min):
         return deliver("clamp_min", clamp_min_tensor(input, min), out)
     value = clamp_min_number(input, plain(min), None)
@@ -441,6 +443,8 @@ def clamp_max(input: Any, max: Any = REQUIRED, *, out: Any = None) -> Any:
     """
     if max is REQUIRED:
         no_match("clamp_max", (input,), *_one_bound("max"))
+    if not is_tensor(input):
+        no_match("clamp_max", (input, max), *_one_bound("max"))
     if is_tensor(max):
         return deliver("clamp_max", clamp_max_tensor(input, max), out)
     value = clamp_max_number(input, None, plain(max))

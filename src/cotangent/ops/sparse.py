@@ -43,8 +43,13 @@ def told_unchecked(chosen: bool | None = None) -> None:
 
 
 def is_sparse(t: Any) -> bool:
-    """Whether a tensor is sparse."""
-    return isinstance(t._data, Coo)
+    """Whether a tensor is sparse, also inside transforms."""
+    data = t._data
+    while not isinstance(data, Coo):
+        data = getattr(data, "_data", getattr(data, "primal", None))
+        if data is None:
+            return False
+    return True
 
 
 def _as(g: Any, dense: bool) -> Any:

@@ -11,7 +11,7 @@ from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..kernels import elementwise as k
 from .copies import zeros_like
 from .describe import of_one, of_two
-from .exponential import exp, log
+from .exponential import exp
 from .refusals import refuse
 from .select import choose
 from .table import FLOAT, deliver, elementwise
@@ -93,46 +93,6 @@ i1: Any = elementwise(
     # At zero the quotient i1(x) / x is 1/2.
     input=lambda g, input, out: g * choose(input == 0.0, 0.5, i0(input) - out / input),
 )
-
-
-def _gamma_slope(g: Any, input: Any, other: Any) -> Any:
-    return g * exp((input - 1.0) * log(other) - other - lgamma(input))
-
-
-def _gamma_back_input(g: Any) -> Any:
-    raise RuntimeError("the derivative for 'igamma: input' is not implemented.")
-
-
-def _gamma_complement_back_input(g: Any) -> Any:
-    raise RuntimeError("the derivative for 'igammac: input' is not implemented.")
-
-
-igamma = elementwise(
-    "igamma(input, other)",
-    k.gammainc,
-    strict=("input", "other"),
-    check=refuse("igamma_cpu", BOOL, INTEGRAL, COMPLEX),
-    input=_gamma_back_input,
-    other=_gamma_slope,
-    doc=of_two(
-        "The regularised lower incomplete gamma function.", "igamma", "torch.tensor([4.0])",
-        "torch.tensor([3.0])",
-        "tensor([0.3528])",
-    ),
-)  # fmt: skip
-igammac = elementwise(
-    "igammac(input, other)",
-    k.gammaincc,
-    strict=("input", "other"),
-    check=refuse("igammac_cpu", BOOL, INTEGRAL, COMPLEX),
-    input=_gamma_complement_back_input,
-    other=lambda g, input, other: -g * exp((input - 1.0) * log(other) - other - lgamma(input)),
-    doc=of_two(
-        "The regularised upper incomplete gamma function.", "igammac", "torch.tensor([4.0])",
-        "torch.tensor([3.0])",
-        "tensor([0.6472])",
-    ),
-)  # fmt: skip
 
 
 nextafter = elementwise(

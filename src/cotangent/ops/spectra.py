@@ -89,7 +89,7 @@ def stft(
         )
     hop = n_fft // 4 if hop_length is None else hop_length
     width = n_fft if win_length is None else win_length
-    if center and input.ndim in (1, 2) and input.dtype.category >= dtypes.FLOATING:
+    if center and input.ndim <= 2 and input.dtype.category >= dtypes.FLOATING:
         side = n_fft // 2
         shaped = input.reshape([1] * (3 - input.ndim) + list(input.shape))
         input = pad(shaped, (side, side), pad_mode).reshape([*input.shape[:-1], -1])

@@ -279,6 +279,9 @@ def _fixed_split(function: str, input: Any, given: Any, least: int, dim: int) ->
                 f"torch.{function} attempted to split along dimension {dim}, but the size of the dimension "
                 f"{size} is not divisible by the split_size {given}!"
             )
+    elif not isinstance(given, (tuple, list)) and not is_tensor(given):
+        shown = ("Tensor input, int sections", "Tensor input, tuple of ints indices")
+        no_match(function, (input, given), *shown)
     return tensor_split(input, given, dim)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import check_dims
 from ..kernels import lapack as k
 from ..kernels.lapack import SINGULAR
+from ..kernels.layout import by_columns, turned
 from .arguments import REQUIRED, deliver_exact, integers
 from .blas import adjoint_matrix, conj_of
 from .exponential import log
@@ -42,7 +43,8 @@ def _solved(a: Any, b: Any, left: bool, vector: bool, caller: str) -> Any:
         x, info = k.solve(a, b[..., None], caller)
         return x[..., 0], info
     if left:
-        return k.solve(a, b, caller)
+        x, info = k.solve(a, b, caller)
+        return turned(x), info
     x, info = k.solve(a.swapaxes(-1, -2), b.swapaxes(-1, -2), caller)
     return np.ascontiguousarray(x.swapaxes(-1, -2)), info
 
@@ -68,7 +70,7 @@ solve_of: Any = factorisation(
 )
 inverse_of: Any = factorisation(
     "inverse_of(input | caller)",
-    k.inverse,
+    by_columns(k.inverse, 0),
     1,
     node="LinalgInvExBackward0",
     public="linalg_inv_ex",

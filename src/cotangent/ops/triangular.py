@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..kernels import lapack as k
+from ..kernels.layout import by_columns
 from .arguments import REQUIRED, deliver_exact, missing
 from .blas import adjoint_matrix
 from .matrices import (
@@ -133,9 +134,13 @@ def _coefficient_rule(g: Any, A: Any, out0: Any, upper: bool, transpose: bool, u
 # The second result is a copy of the matrices.
 triangular_solve_of: Any = factorisation(
     "triangular_solve_of(input, A | upper, transpose, unit)",
-    lambda b, a, upper, transpose, unit: (
-        k.solve_triangular(a.swapaxes(-1, -2) if transpose else a, b, upper != transpose, unit),
-        np.array(a),
+    by_columns(
+        lambda b, a, upper, transpose, unit: (
+            k.solve_triangular(a.swapaxes(-1, -2) if transpose else a, b, upper != transpose, unit),
+            np.array(a),
+        ),
+        0,
+        1,
     ),
     node="TriangularSolveBackward0",
     public="triangular_solve",

@@ -111,10 +111,9 @@ def _view_dtype(input: Any, dtype: Any) -> Any:
     if dtype is have:
         return input
     if input.is_conj() or input.is_neg():
-        kind = "conjugate" if input.is_conj() else "negative"
+        kind = "conjugate view tensors" if input.is_conj() else "tensors with negative bit set"
         raise RuntimeError(
-            f"torch.Tensor.view is not supported for {kind} view tensors when converting to a different "
-            "dtype."
+            f"torch.Tensor.view is not supported for {kind} when converting to a different dtype."
         )
     if dtype.itemsize != have.itemsize:
         names = f"view {dtypes.SCALAR_NAME[have]} as {dtypes.SCALAR_NAME[dtype]} (different element sizes)"
@@ -296,7 +295,7 @@ def ravel(input: Any) -> Any:
 _CHANNELS: Final = {"torch.channels_last": (4, (0, 2, 3, 1)), "torch.channels_last_3d": (5, (0, 2, 3, 4, 1))}
 
 
-def _channels_order(memory_format: Any, n: int) -> tuple[int, ...] | None:
+def channels_order(memory_format: Any, n: int) -> tuple[int, ...] | None:
     """The order in memory that a channels-last format asks for; None for the other formats."""
     name = repr(memory_format)
     if name not in _CHANNELS:
@@ -343,7 +342,7 @@ def contiguous(input: Any, *, memory_format: Any = None) -> Any:
     """
     data = layout(input._data)
     if memory_format is not None:
-        _channels_order(memory_format, data.ndim)
+        channels_order(memory_format, data.ndim)
         return input if is_contiguous(input, memory_format=memory_format) else laid_out(input, memory_format)
     if not has_layout(data) or data.flags.c_contiguous:
         return input
@@ -352,7 +351,7 @@ def contiguous(input: Any, *, memory_format: Any = None) -> Any:
 
 def laid_out(input: Any, memory_format: Any) -> Any:
     """A copy whose dimensions have the order in memory that `memory_format` names."""
-    order = _channels_order(memory_format, input._data.ndim)
+    order = channels_order(memory_format, input._data.ndim)
     return dense_clone(input) if order is None else ordered_clone(input, order)
 
 

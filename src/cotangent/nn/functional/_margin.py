@@ -134,7 +134,7 @@ def multilabel_soft_margin_loss(
     return reduced(losses, reduction)
 
 
-def _rows(input: Any, target: Any, kernel: str) -> None:
+def _rows(input: Any, kernel: str) -> None:
     """Check what both margin losses of classes ask of their arguments."""
     n = input.dim()
     if n > 2 or (not input.numel() and (n != 2 or not input.size(1))):
@@ -144,6 +144,9 @@ def _rows(input: Any, target: Any, kernel: str) -> None:
         )
     if input.dtype.category != FLOATING:
         raise unsupported(kernel, input.dtype)
+
+
+def _labels(target: Any) -> None:
     if target.dtype is not int64:
         raise RuntimeError(f"expected scalar type Long but found {SCALAR_NAME[target.dtype]}")
 
@@ -188,7 +191,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    _rows(input, target, "multi_margin_loss_cpu_kernel")
+    _rows(input, "multi_margin_loss_cpu_kernel")
     single = input.dim() < 2
     scores = input.reshape(1, -1) if single else input
     examples, classes = scores.shape
@@ -200,6 +203,7 @@ def multi_margin_loss(
         )
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    _labels(target)
     if target.numel() and is_array(target._data) and ((target < 0) | (target >= classes)).any():
         raise RuntimeError("target out of range")
     own = target.reshape(-1, 1)
@@ -244,11 +248,12 @@ def multilabel_margin_loss(
     """
     reduction = chosen(size_average, reduce, reduction)
     get_enum(reduction)
+    _rows(input, "multilabel_margin_loss_forward_out_frame")
     if target.shape != input.shape:
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
-    _rows(input, target, "multilabel_margin_loss_forward_out_frame")
+    _labels(target)
     single = input.dim() < 2
     scores, labels = (t.reshape(1, -1) if single else t for t in (input, target))
     classes = scores.shape[1]
