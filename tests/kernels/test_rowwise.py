@@ -84,7 +84,7 @@ def test_normalisation(axes: tuple[int, ...], dtype: Any) -> None:
     h = (wide - mean) / np.sqrt(variance + 1e-5)
     for shape in (kept, full):
         weight, bias = draw(shape, dtype, 2), draw(shape, dtype, 3)
-        out, m, r, v = rowwise.standard(x, weight, bias, axes, 1e-5, statistics=True)
+        out, m, r, v = rowwise.standard(x, weight, bias, axes, 1e-5, statistics=3)
         close(out, h * weight + bias, dtype, 32)
         for found, exact in ((m, mean), (r, 1 / np.sqrt(variance + 1e-5)), (v, variance)):
             assert found.shape == kept
@@ -97,6 +97,15 @@ def test_normalisation(axes: tuple[int, ...], dtype: Any) -> None:
     exact = (wide_g - shift) / np.sqrt(variance + 1e-5)
     close(rowwise.standard_backward(g, x, None, None, axes, 1e-5), exact, dtype, 64)
     close(rowwise.standard_backward(g, x, m, r, axes, 1e-5), exact, dtype, 64)
+    close(rowwise.standard_backward(g, x, m, r, axes, 1e-5, kept_weight := draw(kept, dtype, 4)),
+          exact * kept_weight, dtype, 64)  # fmt: skip
+    weighed = g * draw(full, dtype, 5)
+    for a, b in (
+        (rowwise.standard_backward(g, x, m, r, axes, 1e-5, draw(full, dtype, 5)),
+         rowwise.standard_backward(weighed, x, m, r, axes, 1e-5)),
+        (rowwise.correlated(g, x, m, r, axes), (wide_g * h).sum(axes)),
+    ):  # fmt: skip
+        close(a, b.astype(np.float64), dtype, 256)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
@@ -126,13 +135,15 @@ def test_norms_of_large_arrays_are_those_of_small_ones(dtype: Any, monkeypatch: 
     def results() -> list[Any]:
         _, mean, scale, _ = batch = norm.batch_norm(x, channel, channel, (0, 2), 1e-5)
         return [
-            norm.layer_norm(x, row, row, 1, 1e-5),
-            norm.layer_norm(x, None, None, 2, 1e-5),
+            norm.layer_norm(x, row, row, 1, 1e-5)[0],
+            norm.layer_norm(x, None, None, 2, 1e-5)[0],
             *batch,
             norm.standard(x, None, None, (2,), 1e-5),
             norm.standard(x, mean, scale, (0, 2), 1e-5),
             norm.standard_backward(g, x, None, None, (2,), 1e-5),
             norm.standard_backward(g, x, mean, scale, (0, 2), 1e-5),
+            norm.scaled_backward(g, row, x, None, None, (2,), 1e-5),
+            norm.correlated(g, x, *norm.layer_norm(x, row, row, 1, 1e-5)[1:], (2,)),
         ]
 
     found = results()

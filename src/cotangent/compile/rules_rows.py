@@ -151,10 +151,12 @@ def _known_standard(x: Any, mean: Any, scale: Any, axes: Any, eps: float) -> Any
 def _layer_norm(b: Any, x: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
     if not floats(x, weight, bias) or not math.prod(x.shape):
         return None
-    t, r, _ = _standard(x, tuple(range(len(x.shape) - count, len(x.shape))), eps)
+    axes = tuple(range(len(x.shape) - count, len(x.shape)))
+    mean = x.sum(axes) / float(math.prod(x.shape[d] for d in axes))
+    t, r, _ = _standard(x, axes, eps)
     t = t * r
     t = t if weight is None else t * weight
-    return t if bias is None else t + bias
+    return t if bias is None else t + bias, mean, r
 
 
 @rule("standard")

@@ -116,16 +116,44 @@ def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: Axes, eps: fl
 
 
 @in_float
-def layer_norm(a: Any, weight: Any, bias: Any, count: int, eps: float) -> Any:
-    """`standard` over the last dimensions, scaled and shifted."""
+def scaled_backward(g: Any, weight: Any, a: Any, mean: Any, scale: Any, axes: Axes, eps: float) -> Any:
+    """`standard_backward` of `g * weight`; weight, mean and scale broadcast to `a`."""
+    if generated(a, HEAVY, g, weight):
+        return rowwise.standard_backward(g, a, mean, scale, axes, eps, weight)
+    return standard_backward(g if weight is None else g * weight, a, mean, scale, axes, eps)
+
+
+@in_float
+def correlated(g: Any, a: Any, mean: Any, scale: Any, over: Axes) -> Any:
+    """The sum over the dimensions `over` of g * (a - mean) * scale; mean and scale broadcast to `a`."""
+    if generated(a, HEAVY, g):
+        return rowwise.correlated(g, a, mean, scale, over)
+    t = np.subtract(a, mean, out=...)
+    t *= scale
+    t *= g
+    return _sum(t, over)
+
+
+def layer_norm(a: Any, weight: Any, bias: Any, count: int, eps: float) -> tuple[Any, Any, Any]:
+    """(`standard` over the last dimensions, scaled and shifted; mean; 1 / sqrt(variance + eps)).
+
+    The last two have size 1 in the dimensions that are reduced, and stay in float32 for 16-bit arrays.
+    """
+    found, *rows = _layer_norm(wide(a), wide(weight), wide(bias), last(a.ndim, count), eps)
+    return (found.astype(a.dtype, copy=False), *rows)
+
+
+def _layer_norm(a: Any, weight: Any, bias: Any, axes: Axes, eps: float) -> tuple[Any, ...]:
     if generated(a, HEAVY, weight, bias):
-        return rowwise.standard(a, weight, bias, last(a.ndim, count), eps)[0]
-    t = _standard(a, None, None, last(a.ndim, count), eps)[0]
+        return rowwise.standard(a, weight, bias, axes, eps, statistics=2)  # type: ignore[no-any-return]
+    mean, t, variance = moments(a, axes)
+    scale = _inverse_root(variance, eps)
+    t *= scale
     if weight is not None:
         t *= weight
     if bias is not None:
         t += bias
-    return t
+    return t, mean, scale
 
 
 @in_float
@@ -136,7 +164,7 @@ def _batch_norm(a: Array, weight: Any, bias: Any, axes: Axes, eps: float) -> tup
         return a.copy(), np.zeros_like(nothing), nothing, nothing.copy()
     if generated(a, HEAVY, weight, bias):
         factor, shift = (None if x is None else x.reshape(shape) for x in (weight, bias))
-        found, *rows = rowwise.standard(a, factor, shift, axes, eps, statistics=True)
+        found, *rows = rowwise.standard(a, factor, shift, axes, eps, statistics=3)
         return (found, *[x.squeeze(axes) for x in rows])
     mean, t, variance = moments(a, axes)
     scale = _inverse_root(variance, eps)

@@ -20,8 +20,8 @@ from .symbolic import Sym, call
 from .vectors import compute_type
 
 __all__ = [
-    "log_softmax", "log_softmax_backward", "reduced", "shifted", "softmax", "softmax_backward", "standard",
-    "standard_backward",
+    "correlated", "log_softmax", "log_softmax_backward", "reduced", "shifted", "softmax", "softmax_backward",
+    "standard", "standard_backward",
 ]  # fmt: skip
 
 # A description for given operands: called with symbols of all operands and a maker of row symbols.
@@ -164,7 +164,7 @@ def _scaled(value: Sym, scale: Sym | None, shift: Sym | None) -> Sym:
 
 
 def standard(
-    a: Any, weight: Any, bias: Any, axes: tuple[int, ...], eps: float, *, statistics: bool = False
+    a: Any, weight: Any, bias: Any, axes: tuple[int, ...], eps: float, *, statistics: int = 0
 ) -> tuple[Any, ...]:
     """(a - mean) / sqrt(variance + eps) over `axes`, scaled and shifted.
 
@@ -174,10 +174,10 @@ def standard(
         bias: broadcasts to it, or None.
         axes: the dimensions of a row, counted from the front.
         eps: added to the variance.
-        statistics: whether to give mean, 1 / sqrt(variance + eps) and variance as well.
+        statistics: how many of mean, 1 / sqrt(variance + eps) and variance to give as well.
 
     Returns:
-        The result; then the statistics if asked for, with size 1 along `axes`.
+        The result; then the statistics asked for, with size 1 along `axes`.
     """
     out = np.empty_like(a)
     arrays = [a, out]
@@ -188,7 +188,7 @@ def standard(
     first = len(arrays)
     if statistics:
         kept = tuple([1 if d in axes else n for d, n in enumerate(a.shape)])
-        arrays += [np.empty(kept, a.dtype) for _ in range(3)]
+        arrays += [np.empty(kept, a.dtype) for _ in range(statistics)]
 
     def build(c: _Context, x: Sym, y: Sym, *others: Sym) -> Any:
         passes, t, scale, variance = _moments(c, x)
@@ -198,7 +198,7 @@ def standard(
             given.pop(0) if weight is not None else None,
             given.pop(0) if bias is not None else None,
         )
-        finish = [c.row(0) * c.number(0), scale, variance] if statistics else []
+        finish = [c.row(0) * c.number(0), scale, variance][:statistics]
         stores = tuple((first + i, s.ref) for i, s in enumerate(finish))
         return (*passes, Pass(stores=((1, value.ref),))), stores
 
@@ -215,7 +215,9 @@ def shifted(a: Any, mean: Any, scale: Any) -> Any:
 _shifted: Final = Fused(lambda x, mean, scale: (x - mean) * scale)
 
 
-def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: tuple[int, ...], eps: float) -> Any:
+def standard_backward(
+    g: Any, a: Any, mean: Any, scale: Any, axes: tuple[int, ...], eps: float, weight: Any = None
+) -> Any:
     """The Jacobian of `standard` at `a` applied to g: r * (g - mean(g) - h * mean(g * h)).
 
     Args:
@@ -225,6 +227,7 @@ def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: tuple[int, ..
         scale: its 1 / sqrt(variance + eps), likewise, or None.
         axes: the dimensions of a row.
         eps: added to the variance.
+        weight: what g is multiplied by first; broadcasts to `a`.
 
     Returns:
         An array like `a`.
@@ -232,11 +235,16 @@ def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: tuple[int, ..
     out = np.empty_like(a)
     arrays = [a, np.broadcast_to(g, a.shape), out]
     given = mean is not None
+    weighted = weight is not None
+    if weighted:
+        arrays.append(weight)
     if given:
         arrays += [mean.astype(a.dtype, copy=False), scale.astype(a.dtype, copy=False)]
 
     def build(c: _Context, x: Sym, g: Sym, y: Sym, *known: Sym) -> Any:
         passes: tuple[Pass, ...] = ()
+        if weighted:
+            g, known = g * known[0], known[1:]
         if given:
             h, r = (x - known[0]) * known[1], known[1]
         else:
@@ -247,8 +255,31 @@ def standard_backward(g: Any, a: Any, mean: Any, scale: Any, axes: tuple[int, ..
         sums = Pass(reductions=(("sum", g.ref), ("sum", (g * h).ref)))
         return (*passes, sums, Pass(stores=((2, value.ref),))), ()
 
-    _run(("standard_backward", given), build, arrays, axes, _row_numbers(a, axes, eps))
+    _run(("standard_backward", given, weighted), build, arrays, axes, _row_numbers(a, axes, eps))
     return out
+
+
+def correlated(g: Any, a: Any, mean: Any, scale: Any, over: tuple[int, ...]) -> Any:
+    """The sum over the dimensions `over` of g * (a - mean) * scale.
+
+    Args:
+        g: broadcasts to `a`.
+        a: the array.
+        mean: broadcasts to it.
+        scale: likewise.
+        over: the dimensions that are summed.
+
+    Returns:
+        An array of the other dimensions.
+    """
+    out = np.empty([1 if d in over else n for d, n in enumerate(a.shape)], a.dtype)
+    rows = [x.astype(a.dtype, copy=False) for x in (mean, scale)]
+
+    def build(c: _Context, x: Sym, g: Sym, mean: Sym, scale: Sym, y: Sym) -> Any:
+        return (Pass(reductions=(("sum", (g * ((x - mean) * scale)).ref),)),), ((4, c.row(0).ref),)
+
+    _run("correlated", build, [a, np.broadcast_to(g, a.shape), *rows, out], over, ())
+    return out.reshape([n for d, n in enumerate(a.shape) if d not in over])
 
 
 def _row_numbers(a: Any, axes: tuple[int, ...], eps: float) -> tuple[float, float]:

@@ -208,18 +208,18 @@ def _affine(c: Call, x: str, shape: list[Any]) -> str:
 
 
 @translates("layer_norm_of")
-def _layer_norm(c: Call) -> str:
+def _layer_norm(c: Call) -> list[Any]:
     count, eps = c.whole("count"), float(c.get("eps"))
     rank = len(c.shape)
     if c.g.opset >= 17:
         shape = c.shape[rank - count :]
         weight = c[1] if c.has(1) else c.g.filled(shape, 1, c.dtype)
         inputs = [c[0], weight, *([c[2]] if c.has(2) else [])]
-        return c.g.op("LayerNormalization", *inputs, axis=-count, epsilon=eps)
+        return [c.g.op("LayerNormalization", *inputs, axis=-count, epsilon=eps), None, None]
     centred, spread = mean_and_variance(c, c[0], list(range(rank - count, rank)))
     x = c.g.op("Div", centred, c.g.op("Sqrt", c.g.op("Add", spread, c.scalar(eps))))
     x = c.g.op("Mul", x, c[1]) if c.has(1) else x
-    return c.g.op("Add", x, c[2]) if c.has(2) else x
+    return [c.g.op("Add", x, c[2]) if c.has(2) else x, None, None]
 
 
 def _channel_shape(c: Call, dims: list[int]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..kernels import norm as k
 from .batching import in_front
-from .normalize import standard, standard_backward
+from .normalize import correlated, scaled_backward, standard, standard_backward
 from .reduce import sum_dims
 from .table import general
 from .views import expand_to, reshape_any
@@ -33,19 +33,17 @@ batch_norm_of: Any = general(
     nout=4,
     nondiff_outputs=(1, 2, 3),
     batch=_shifted,
-    input=lambda g, input, weight, out1, out2, dims, eps: standard_backward(
-        g[0] if weight is None else g[0] * _along(weight, input.shape, dims),
+    input=lambda g, input, weight, out1, out2, dims, eps: scaled_backward(
+        g[0],
+        None if weight is None else _along(weight, input.shape, dims),
         input,
         _along(out1, input.shape, dims),
         _along(out2, input.shape, dims),
         dims,
         eps,
     ),
-    weight=lambda g, input, out1, out2, dims, eps: sum_dims(
-        g[0]
-        * standard(input, _along(out1, input.shape, dims), _along(out2, input.shape, dims), dims, eps),
-        dims,
-        False,
+    weight=lambda g, input, out1, out2, dims, eps: correlated(
+        g[0], input, _along(out1, input.shape, dims), _along(out2, input.shape, dims), dims, eps, dims
     ),
     bias=lambda g, dims: sum_dims(g[0], dims, False),
 )

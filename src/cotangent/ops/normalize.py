@@ -21,7 +21,7 @@ from .batching import in_front
 from .fitting import rows_fit
 from .reduce import mean_dims, sum_dims
 from .refusals import refuse
-from .table import general, is_tensor
+from .table import general, is_array, is_tensor
 from .views import reshape_any
 
 standard: Any = general(
@@ -67,14 +67,27 @@ standard_backward: Any = general(
 )
 
 
+def scaled_backward(g: Any, weight: Any, input: Any, mean: Any, scale: Any, dims: Any, eps: float) -> Any:
+    """`standard_backward` of `g * weight`: arrays are read in one go."""
+    if is_array(input):
+        return k.scaled_backward(g, weight, input, mean, scale, dims, eps)
+    return standard_backward(g if weight is None else g * weight, input, mean, scale, dims, eps)
+
+
+def correlated(g: Any, input: Any, mean: Any, scale: Any, dims: Any, eps: float, over: Any) -> Any:
+    """The sum of `g * standard(input)` over the dimensions `over`: arrays are read in one go."""
+    if is_array(input):
+        return k.correlated(g, input, mean, scale, over)
+    return sum_dims(g * standard(input, mean, scale, dims, eps), over, False)
+
+
 def _layer_norm_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     """Batching of the fused form: weights of the whole batch broadcast, batched ones are applied after."""
     input, weight, bias = tensors
     x = in_front(input, dims[0], size)
     if dims[1] is None and dims[2] is None:
         return op.entry(x, weight, bias, *statics), 0
-    count, eps = statics
-    found = standard(x, None, None, k.last(x.ndim, count), eps)
+    found, *rows = op.entry(x, None, None, *statics)
     for t, d, scale in ((weight, dims[1], True), (bias, dims[2], False)):
         if t is None:
             continue
@@ -83,7 +96,7 @@ def _layer_norm_examples(op: Any, size: int, tensors: Any, dims: Any, statics: A
             shape = tuple(t.shape)
             t = reshape_any(t, (size, *[1] * (x.ndim - len(shape)), *shape[1:]))
         found = found * t if scale else found + t
-    return found, 0
+    return (found, *rows), 0
 
 
 layer_norm_of: Any = general(
@@ -91,16 +104,16 @@ layer_norm_of: Any = general(
     k.layer_norm,
     node="NativeLayerNormBackward0",
     public="layer_norm",
+    nout=3,
+    nondiff_outputs=(1, 2),
     batch=_layer_norm_examples,
-    input=lambda g, input, weight, count, eps: standard_backward(
-        g if weight is None else g * weight, input, None, None, k.last(input.ndim, count), eps
+    input=lambda g, input, weight, out1, out2, count, eps: scaled_backward(
+        g[0], weight, input, out1, out2, k.last(input.ndim, count), eps
     ),
-    weight=lambda g, input, count, eps: sum_dims(
-        g * standard(input, None, None, k.last(input.ndim, count), eps),
-        tuple(range(input.ndim - count)),
-        False,
+    weight=lambda g, input, out1, out2, count, eps: correlated(
+        g[0], input, out1, out2, k.last(input.ndim, count), eps, tuple(range(input.ndim - count))
     ),
-    bias=lambda g, count: sum_dims(g, tuple(range(g.ndim - count)), False),
+    bias=lambda g, count: sum_dims(g[0], tuple(range(g[0].ndim - count)), False),
 )
 
 
@@ -183,11 +196,11 @@ def layer_norm(
         tensor([-1.0000,  1.0000])
     """
     if rows_fit(input, normalized_shape, weight, bias):
-        return layer_norm_of(input, weight, bias, len(normalized_shape), float(eps))
+        return layer_norm_of(input, weight, bias, len(normalized_shape), float(eps))[0]
     rows = row_shape("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     if input.dtype.category != FLOATING:
         refuse("LayerNormKernelImpl", BOOL, INTEGRAL, COMPLEX)(None, input.dtype)
     if not one_dtype(input, weight, bias):
-        wide = layer_norm_of(input.to(float32), weight, bias, len(rows), float(eps))
+        wide = layer_norm_of(input.to(float32), weight, bias, len(rows), float(eps))[0]
         return wide.to(input.dtype)
-    return layer_norm_of(input, weight, bias, len(rows), float(eps))
+    return layer_norm_of(input, weight, bias, len(rows), float(eps))[0]
