@@ -431,6 +431,20 @@ def killed(rank: int, size: int) -> Any:
         return str(error), time.monotonic() - start < 15
 
 
+def stuck(rank: int, size: int) -> Any:
+    """A rank that does not come."""
+    if rank == 1:
+        time.sleep(60)
+    dist.all_reduce(torch.ones(3))
+
+
+def raises(rank: int, size: int) -> Any:
+    """An exception that nobody catches."""
+    if rank == 1:
+        raise ValueError("on purpose")
+    dist.all_reduce(torch.ones(3))
+
+
 def late(rank: int, size: int) -> Any:
     if rank == 1:
         time.sleep(2)
@@ -443,7 +457,9 @@ def late(rank: int, size: int) -> Any:
 
 
 if __name__ == "__main__":
-    dist.init_process_group("gloo", timeout=timedelta(seconds=20))
+    dist.init_process_group(
+        os.environ.get("BACKEND", "gloo"), timeout=timedelta(seconds=float(os.environ.get("LIMIT", "20")))
+    )
     import json
 
     name, folder = sys.argv[1:3]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from running import PROJECT, RunPython
 
 import cotangent as torch
 import cotangent.distributed.checkpoint as dcp
@@ -146,3 +148,9 @@ def test_pages_are_given_back() -> None:
         assert resident() - start > 55
         lent.release()
         assert resident() - start < 10
+
+
+def test_ranks_that_are_killed_are_named_and_training_goes_on(run_python: RunPython) -> None:
+    result = run_python(str(PROJECT / "tools/kill_ranks.py"), "--runs=2", "--ranks=2", "--steps=9")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.match(r"2 runs: [012] with a rank killed while it trained, 0 bad; the others", result.stdout)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from .. import lazy
-from . import gloo as _gloo
+from . import gloo as _gloo, mpi as _mpi
 from .collectives import (
     P2POp,
     ReduceOp,
@@ -124,8 +124,8 @@ def is_nccl_available() -> bool:
 
 
 def is_mpi_available() -> bool:
-    """Whether there is an MPI backend: no."""
-    return False
+    """Whether mpi4py and an MPI are installed."""
+    return _mpi.is_available()
 
 
 def is_torchelastic_launched() -> bool:
@@ -144,6 +144,8 @@ def is_backend_available(backend: str) -> bool:
         >>> torch.distributed.is_backend_available("nccl")
         False
     """
+    if backend.lower() == "mpi":
+        return is_mpi_available()
     return backend.lower() == "gloo" and is_gloo_available()
 
 

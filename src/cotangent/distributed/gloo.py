@@ -65,6 +65,7 @@ class Gloo:
             raise RuntimeError(_MISSING)
         self.rank = rank
         self.size = size
+        self._store = store
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="gloo-send")
         device = _gloo.transport.tcp.CreateDevice(_gloo.transport.tcp.attr(interface))
         self._context = _gloo.rendezvous.Context(rank, size)
@@ -117,8 +118,16 @@ class Gloo:
         except RuntimeError as error:
             raise DistBackendError(
                 f"rank {self.rank} of {self.size} could not {what} rank {peer}: {error}. That rank has"
-                " ended, or did not take part within the timeout"
+                f" ended, or did not take part within the timeout{self._first_failure(peer)}"
             ) from error
+
+    def _first_failure(self, peer: int) -> str:
+        """Whom the first rank that failed could not reach: its own end makes others fail, in turn."""
+        try:
+            first = self._store.compare_set("failed", "", str(peer)).decode()
+        except DistError:
+            return "; nor can the store be reached: rank 0, which serves it, has ended"
+        return "" if first == str(peer) else f"; the first failure was that of rank {first}"
 
     def close(self) -> None:
         """End the connections."""

@@ -16,6 +16,7 @@ import numpy as np
 from ..futures import Future
 from . import rings
 from .gloo import Gloo
+from .mpi import MPI, meeting
 from .store import DistStoreError, FileStore, PrefixStore, Store, TCPStore
 
 __all__ = [
@@ -142,7 +143,7 @@ class ProcessGroup:
         ranks: the numbers of the processes, in the order of their ranks in the group.
         rank: this process's rank in the group; -1 if it does not belong to it.
         name: of the group.
-        backend: "gloo".
+        backend: "gloo" or "mpi".
         store: where its members find each other.
         timeout: of each message.
     """
@@ -158,14 +159,16 @@ class ProcessGroup:
         self.timeout = timeout
         self.detail = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "").upper() == "DETAIL"
         self._number = 0  # of collectives that were compared
-        self._link: Gloo | None = None
+        self._link: Gloo | MPI | None = None
         self._lane = _Lane()
-        if rank >= 0:
+        if rank >= 0 and backend == "mpi":
+            self._link = MPI(store, ranks, rank, timeout)
+        elif rank >= 0:
             interface = os.environ.get("GLOO_SOCKET_ADDRESS") or own_address(store)
             self._link = Gloo(store, rank, len(ranks), timeout, interface)
 
     @property
-    def link(self) -> Gloo:
+    def link(self) -> Gloo | MPI:
         """The connections."""
         assert self._link is not None
         return self._link
@@ -295,7 +298,7 @@ def init_process_group(
     """Find the other processes and connect to them.
 
     Args:
-        backend: "gloo"; also what None stands for.
+        backend: "gloo", also what None stands for; or "mpi", under `mpiexec`, which tells ranks and size.
         init_method: where: "env://" (MASTER_ADDR, MASTER_PORT, RANK, WORLD_SIZE; the default),
             "tcp://HOST:PORT" or "file:///PATH".
         timeout: of each message; 30 minutes by default.
@@ -321,12 +324,14 @@ def init_process_group(
     if _Here.default is not None:
         raise ValueError("trying to initialize the default process group twice!")
     name = (backend or "gloo").lower().removeprefix("cpu:").partition(",")[0]
-    if name != "gloo":
-        raise ValueError(f"Invalid backend: '{backend}'; accepted: 'gloo'")
+    if name not in ("gloo", "mpi"):
+        raise ValueError(f"Invalid backend: '{backend}'; accepted: 'gloo', 'mpi'")
     if store is not None and init_method is not None:
         raise AssertionError("Cannot specify both init_method and store.")
     limit = DEFAULT_TIMEOUT if timeout is None else timeout
-    if store is None:
+    if name == "mpi":
+        store, rank, world_size = meeting(limit)
+    elif store is None:
         store, rank, world_size = met(init_method or "env://", rank, world_size, limit)
     elif world_size <= 0 or rank < 0:
         raise AssertionError("world_size must be positive and rank non-negative if using store")

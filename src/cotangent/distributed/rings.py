@@ -1,4 +1,4 @@
-"""Collectives made of messages: rings and trees over the members of a group.
+"""Collectives made of messages: rings and trees over the members of a group. MPI has some of its own.
 
 Each function takes the connections of the group and contiguous arrays. A reduction adds every part in one
 order and passes the result on, so all ranks get the same bits. (Thakur, Rabenseifner and Gropp, 2005,
@@ -79,6 +79,9 @@ def all_reduce(link: Any, array: Any, operation: str) -> None:
         operation: a name of OPERATIONS.
     """
     flat = array.reshape(-1)
+    if hasattr(link, "native") and link.native(flat, operation):
+        link.all_reduce(flat, operation)
+        return
     parts = _parts(flat.size, link.size)
     _reduce_ring(link, flat, parts, operation)
     _gather_ring(link, flat, parts, 1)
@@ -131,6 +134,9 @@ def broadcast(link: Any, array: Any, root: int) -> None:
         array: contiguous; filled on all ranks but the root.
         root: the rank that has it.
     """
+    if hasattr(link, "native"):
+        link.broadcast(array, root)
+        return
     n, place = link.size, (link.rank - root) % link.size
     reach = 1
     while reach < n:
@@ -153,6 +159,9 @@ def all_gather(link: Any, array: Any) -> Any:
     """
     out = np.empty((link.size, *array.shape), array.dtype)
     out[link.rank] = array
+    if hasattr(link, "native"):
+        link.all_gather(array, out)
+        return out
     count = array.size
     _gather_ring(link, out.reshape(-1), [slice(r * count, (r + 1) * count) for r in range(link.size)], 0)
     return out

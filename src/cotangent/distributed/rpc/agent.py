@@ -225,10 +225,11 @@ class Agent:
         self._finish(future, None, error)
 
     def _dead(self, to: int) -> RuntimeError:
-        return RuntimeError(
-            f"{self.workers[to].name} (rank {to}) has ended or cannot be reached:"
-            f" {self.gone.get(to, 'no connection')}"
-        )
+        reason = self.gone.get(to, "no connection")
+        first = next(iter(self.gone), to)
+        if first != to:  # its end may be why this one has ended
+            reason += f"; the first to end was {self.workers[first].name} (rank {first})"
+        return RuntimeError(f"{self.workers[to].name} (rank {to}) has ended or cannot be reached: {reason}")
 
     def _lost(self, rank: int, reason: str) -> None:
         """A connection with a worker has broken: its calls will get no result."""
@@ -426,8 +427,8 @@ class Agent:
     def _others(self, key: str, rank: int, end: float) -> bytes:
         pause = 0.0005
         while not self.store.check([key]):
-            if rank in self.gone:
-                raise self._dead(rank)
+            if self.gone:
+                raise self._dead(next(iter(self.gone)))
             if time.monotonic() > end:
                 raise RuntimeError(
                     f"shutdown: {self.workers[rank].name} (rank {rank}) has not called shutdown within the"
