@@ -499,3 +499,24 @@ def other_memory_for_a_leaf(torch: Any, say: Say) -> None:
     var.mul_(2)
     (var + mean).sum().backward()
     say(b.grad.shape)
+
+
+@program
+def what_nodes_say_they_keep(torch: Any, say: Say) -> None:
+    x = torch.ones(2, 3, requires_grad=True)
+    for out in (
+        x.sum(1), x.mean(), x.exp(), x * x, x.max(1)[0], x.sort(1)[0], x[:, torch.tensor([0, 1])], x.t(),
+        x.expand(4, 2, 3), x.narrow(1, 0, 2), x.unfold(1, 2, 1), torch.stack([x, x]), x.diagonal(), x**2,
+    ):  # fmt: skip
+        node = out.grad_fn
+        names = [n for n in dir(node) if "saved" in n]
+        say(type(node).__name__, names)
+        for n in names:
+            if n.startswith("_saved"):
+                value = getattr(node, n)
+                say(n, tuple(value) if isinstance(value, (list, tuple)) else value)
+    node = x[:, torch.tensor([0, 1])].grad_fn
+    say(len(node._raw_saved_indices), node._saved_indices)
+    say.failure(lambda: node._raw_saved_indices[0].register_hooks(lambda t: t, lambda t: t))
+    node._raw_saved_indices[1].register_hooks(lambda t: t, lambda t: t)
+    say(hasattr(node, "_saved_nothing"), hasattr(node, "_raw_saved_self_sym_sizes"))

@@ -117,9 +117,7 @@ def check_cotangent(i: int, g: Any, out: Any) -> None:
 def _roots(outputs: Sequence[Any], cotangents: list[Any]) -> tuple[list[Node], list[Any]]:
     nodes, grads = [], []
     for i, (out, g) in enumerate(zip(outputs, cotangents, strict=True)):
-        node = None
-        if not isinstance(out, TensorBase) or out.requires_grad:  # type: ignore[attr-defined]
-            node = node_of(out)
+        node = node_of(out) if not isinstance(out, TensorBase) else edge_of(out) if out._req else None
         if node is None:
             error = RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
             no_gradient(error, out)

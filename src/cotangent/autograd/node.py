@@ -205,13 +205,7 @@ class Node:
     def __dir__(self) -> list[str]:
         """PyTorch's names; the engine's own fields stay out of a user's listing."""
         plain = [n for n in object.__dir__(self) if n.startswith("__")]
-        saved: list[str] = []
-        for field in self.saved_names:
-            public = PUBLIC_FIELD.get(field, field)
-            saved.append(f"_saved_{public}")
-            if self.op is not None and (field in self.op.tensors or field.startswith("out")):
-                saved.append(f"_raw_saved_{public}")
-        return sorted(plain + saved + _PUBLIC)
+        return sorted(plain + _PUBLIC)
 
     # -- running -------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
 from .base import NUMBER, TensorBase, cell_of, new, world, wrap
 from .modes import modes
-from .node import FREED, FREED_TEXT, PUBLIC_FIELD, AccumulateGrad, Node, Port
+from .node import FREED, FREED_TEXT, AccumulateGrad, Node, Port
+from .saved_names import names_of, presented
 from .stale import stale_value
 from .views import edge_of
 
@@ -199,6 +200,22 @@ class OpNode(Node):
             value = cast_array(value, dtype)
         return value
 
+    def public_names(self) -> dict[str, tuple[str, str]]:
+        """PyTorch's names for what is kept, see saved_names.py."""
+        return names_of(type(self).__name__, self.saved_names)
+
+    def keeps_tensor(self, field: str) -> bool:
+        """Whether a tensor (or a list of them) is kept under `field`, not a number or a shape."""
+        return field in self.op.tensors or hasattr(self, field + "_vc")
+
+    def __dir__(self) -> list[str]:
+        found = []
+        for name, (field, _) in self.public_names().items():
+            found.append(f"_saved_{name}")
+            if self.keeps_tensor(field):
+                found.append(f"_raw_saved_{name}")
+        return sorted([*super().__dir__(), *found])
+
     def kept(self, field: str, index: int | None) -> Any:
         """What is kept under `field`, as it is: a tensor or array, a Packed one, FREED or None."""
         if field not in self.op.tensors and getattr(self, field + "_vc") is FREED:
@@ -249,14 +266,19 @@ class OpNode(Node):
 
     def __getattr__(self, name: str) -> Any:
         """`_saved_NAME` and `_raw_saved_NAME`, PyTorch's way to look at what a node keeps."""
-        for field in self.saved_names:
-            public = PUBLIC_FIELD.get(field, field)
-            if name in (f"_saved_{public}", f"_saved_{field}"):
-                return self.saved(field, True)
-            if name == f"_raw_saved_{public}":
-                if field in self.op.lists:
-                    return tuple(handle_on(self, field, k) for k in range(len(getattr(self, field))))
-                return handle_on(self, field)
+        if name.startswith("_saved_"):
+            source = self.public_names().get(name[7:])
+            if source is not None:
+                return presented(self, name[7:], self.saved(source[0], True), source[1])
+        if name.startswith("_raw_saved_"):
+            source = self.public_names().get(name[11:])
+            if source is not None and self.keeps_tensor(source[0]):
+                field, taken = source
+                if field not in self.op.lists:
+                    return handle_on(self, field)
+                handles = [handle_on(self, field, k) for k in range(len(getattr(self, field)))]
+                shown = presented(self, name[11:], handles, taken)
+                return tuple(handle_on(_NOTHING, "") if h is None else h for h in shown)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
 
@@ -339,6 +361,19 @@ class SavedTensor:
                 "of hooks is allowed at a time."
             )
         self._node.pack(self._field, *hooks, index=self._index)
+
+
+class _Nothing:
+    """What an index keeps of a dimension that is not indexed."""
+
+    def kept(self, field: str, index: int | None) -> None:
+        """Nothing is kept."""
+
+    def saved(self, field: str, tensors: bool) -> None:
+        """Nothing was saved."""
+
+
+_NOTHING: Final = _Nothing()
 
 
 def handle_on(node: Any, field: Any, index: int | None = None) -> SavedTensor:
