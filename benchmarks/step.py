@@ -1,6 +1,7 @@
 """Whole training steps: cotangent eager and compiled, PyTorch eager and compiled, JAX, side by side.
 
-    python benchmarks/step.py [CASE ...] [--rounds N] [--peers NAME,...] [--json FILE]
+    python benchmarks/step.py [CASE ...] [--rounds N] [--peers NAME,...] [--json|--table|--plot FILE]
+    python benchmarks/step.py [CASE ...] --check STEPS     compares the losses of eager and compiled steps
 
 Each round runs every peer once, in a process of its own; figures are medians over the rounds of the medians
 within them, ratios are against the fastest peer that is not cotangent. All peers start from the same
@@ -226,9 +227,8 @@ def jax_step(kind: str, sizes: Any, n: int) -> Callable[[], float]:
 # -- one peer in its process -----------------------------------------------------------------------------
 
 
-def measure(peer: str, case: str) -> dict[str, Any]:
-    """Run one peer on one case."""
-    start = time.perf_counter()
+def prepared(peer: str, case: str) -> tuple[Callable[[], float], int]:
+    """A step of one peer in one case, and how many make a round."""
     if peer == "jax.jit":
         import jax as library
     elif peer.startswith("torch"):
@@ -245,6 +245,13 @@ def measure(peer: str, case: str) -> dict[str, Any]:
     else:
         kind, sizes, n, count = CASES[case]
         step = jax_step(kind, sizes, n) if peer == "jax.jit" else torch_step(library, kind, sizes, n, wrap)
+    return step, count
+
+
+def measure(peer: str, case: str) -> dict[str, Any]:
+    """Run one peer on one case."""
+    start = time.perf_counter()
+    step, count = prepared(peer, case)
     begun = time.perf_counter()
     losses = [step()]
     first = time.perf_counter() - begun
@@ -278,6 +285,17 @@ def _timed(f: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def check(case: str, steps: int) -> None:
+    """Print how far the losses of compiled steps come to lie from those of eager ones."""
+    eager, compiled = ([step() for _ in range(steps)] for step in (prepared(p, case)[0] for p in PEERS[:2]))
+    off = [abs(a - b) / max(abs(a), 1e-3) for a, b in zip(eager, compiled, strict=True)]
+    apart = next((f"step {i + 1}" for i, d in enumerate(off) if d > 1e-4), "none")
+    print(
+        f"{case:16} {steps} steps, {eager[0]:.4f} to {eager[-1]:.4f}: largest relative difference "
+        f"{max(off):.1e}, first above 1e-4: {apart}"
+    )
+
+
 # -- rounds ----------------------------------------------------------------------------------------------
 
 
@@ -300,11 +318,20 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", default=[*CASES, *WORKLOADS])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", default=",".join(PEERS))
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="write all figures")
+    parser.add_argument("--table", type=Path, help="write a table in Markdown")
+    parser.add_argument("--plot", type=Path, help="draw the ratios (needs matplotlib)")
+    parser.add_argument(
+        "--check", type=int, metavar="STEPS", help="compare eager and compiled losses instead"
+    )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         print(json.dumps(measure(*given.one)))
+        return
+    if given.check:
+        for case in given.cases:
+            check(case, given.check)
         return
     table: dict[str, Any] = {}
     for case in given.cases:
@@ -322,6 +349,62 @@ def main() -> None:
         table[case] = report(case, rounds, failed)
     if given.json:
         given.json.write_text(json.dumps(table, indent=1))
+    if given.table:
+        given.table.write_text(markdown(table, given.peers.split(",")))
+    if given.plot:
+        plot(table, given.plot)
+    print("\ngeometric means over the cases that all ran:")
+    for peer in ("cotangent", "compiled"):
+        for others in (("torch",), ("torch", "torch.compile", "jax.jit")):
+            mean = geometric(table, peer, others)
+            if mean == mean:
+                print(f"  {peer:10} {mean:.2f} times as fast as the fastest of {', '.join(others)}")
+
+
+def ratio(found: dict[str, Any], peer: str, others: tuple[str, ...]) -> float:
+    """How many times as fast as the fastest of the others a peer was in one case; nan where unknown."""
+    medians = found["median"]
+    known = [medians[o] for o in others if o in medians]
+    return min(known) / medians[peer] if known and peer in medians else math.nan
+
+
+def geometric(table: dict[str, Any], peer: str, others: tuple[str, ...]) -> float:
+    """The geometric mean of the ratios."""
+    ratios = [r for r in (ratio(found, peer, others) for found in table.values()) if r == r]
+    return math.exp(statistics.fmean(map(math.log, ratios))) if ratios else math.nan
+
+
+def markdown(table: dict[str, Any], peers: list[str]) -> str:
+    """Medians in milliseconds, the floor, and the ratio of the compiled step, as a table."""
+    rows = [["case", *peers, "floor", "compiled, times the fastest other"]]
+    rows.append(["---"] * len(rows[0]))
+    others = tuple(p for p in peers if p not in ("cotangent", "compiled"))
+    for case, found in table.items():
+        times = [f"{found['median'][p] * 1e3:.2f}" if p in found["median"] else "failed" for p in peers]
+        rows.append([case, *times, f"{found['floor'] * 1e3:.2f}", f"{ratio(found, 'compiled', others):.2f}"])
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def plot(table: dict[str, Any], path: Path) -> None:
+    """Bars: how many times as fast as PyTorch's eager step every peer was."""
+    import matplotlib
+
+    matplotlib.use("svg" if path.suffix == ".svg" else "agg")
+    from matplotlib import pyplot
+
+    peers = [p for p in PEERS if p != "torch" and any(p in found["median"] for found in table.values())]
+    _, axes = pyplot.subplots(figsize=(max(6.0, 1.1 * len(table)), 4))
+    width = 0.8 / max(len(peers), 1)
+    for k, peer in enumerate(peers):
+        heights = [ratio(found, peer, ("torch",)) for found in table.values()]
+        axes.bar([i + k * width for i in range(len(table))], heights, width, label=peer)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_yscale("log", base=2)
+    axes.set_xticks([i + 0.4 - width / 2 for i in range(len(table))], list(table), rotation=30, ha="right")
+    axes.set_ylabel("times as fast as PyTorch")
+    axes.legend()
+    pyplot.tight_layout()
+    pyplot.savefig(path, dpi=120)
 
 
 def report(case: str, rounds: dict[str, list[dict[str, Any]]], failed: dict[str, str]) -> dict[str, Any]:
