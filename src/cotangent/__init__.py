@@ -58,8 +58,8 @@ compile = _callable_module("cotangent.compile")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
-        "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "fft",
-        "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
+        "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
+        "fft", "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
         "serialization", "sparse", "special", "signal", "standalone", "storage", "testing", "types",
         "utils", "viz",
     )

@@ -62,6 +62,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "search": ("searchsorted bucketize", "", ""),
     "segments": ("index_reduce segment_reduce", "index_reduce", "index_reduce"),
     "spectra": ("stft istft", "stft istft", ""),
+    "gamma": ("_standard_gamma_grad _dirichlet_grad", "", ""),
     "aten": ("_chunk_cat _unsafe_masked_index _unsafe_masked_index_put_accumulate", "", ""),
     "triangles": (
         "tril triu diag diag_embed diagflat trace",
@@ -129,6 +130,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
 }
 # Modules beside `ops/` -> names of functions, of methods.
 _BESIDE: Final = {
+    "random_gamma": ("_standard_gamma _sample_dirichlet", ""),
     "windows": ("hann_window hamming_window blackman_window bartlett_window kaiser_window", ""),
     "lowrank": ("lobpcg pca_lowrank svd_lowrank", ""),
     "scalars": ("sym_float sym_int sym_max sym_min sym_not sym_ite sym_sum sym_sqrt", ""),

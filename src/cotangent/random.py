@@ -12,10 +12,17 @@ from . import dtypes, lazy
 from .autograd.modes import modes
 from .config import settings
 from .creation import born, check_dtype
+from .drawing import drawn
 from .errors import bad_argument, type_name
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
-from .ops.noise import bernoulli_around, normal_around, normal_around_both
+from .ops.noise import (
+    bernoulli_around,
+    binomial_around,
+    normal_around,
+    normal_around_both,
+    poisson_around,
+)
 from .size import check_device, device
 from .tensor import Tensor
 
@@ -239,23 +246,6 @@ def sizes_of(function: str, args: tuple[Any, ...]) -> tuple[int, ...]:
     return shape
 
 
-def drawn(stream: Stream, make: Callable[..., Any], shape: tuple[int, ...], *arrays: Any) -> Any:
-    """A tensor of fresh numbers, `make(shape, *arrays)`; inside vmap as its `randomness` says."""
-    level = modes.vmaps[-1] if modes.vmaps else None
-    if modes.tracer is not None:
-        if level is not None and level.randomness != "same":
-            modes.tracer.refuse("random numbers under vmap")
-        return born(modes.tracer.draw(stream, make, shape, arrays))
-    if level is None or level.randomness == "same":
-        return born(make(shape, *arrays))
-    if level.randomness == "error":
-        raise RuntimeError(
-            "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
-            "'different' randomness flags on vmap or perform the randomness operation out of vmap"
-        )
-    return level.batch(born(make((level.size, *shape), *arrays)), 0)
-
-
 def _floating(request: _Request) -> Any:
     return (request.dtype or settings.default_dtype).np
 
@@ -438,7 +428,7 @@ def normal(
             lambda shape: sampling.normal(request.stream, shape, _floating(request), float(mean), float(std))
         )
     request = _Request("normal", (), {"generator": generator, "out": out})
-    centre, spread = (v._data if isinstance(v, Tensor) else v for v in (mean, std))
+    centre, spread = mean, std
     d = (mean if isinstance(mean, Tensor) else std).dtype.np
     arrays = [v for v in (centre, spread) if not isinstance(v, (int, float))]
 
@@ -449,7 +439,7 @@ def normal(
 
     both = isinstance(mean, Tensor) and isinstance(std, Tensor)
     found = request.finish(around, *arrays)
-    return _depending(normal_around_both if both else normal_around, found, mean, std)
+    return depending(normal_around_both if both else normal_around, found, mean, std)
 
 
 def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = None) -> Any:
@@ -473,19 +463,20 @@ def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = No
         tensor([0., 1.])
     """
     request = _Request("bernoulli", (), {"generator": generator, "out": out})
-    data, d = input._data, input.dtype.np
+    d = input.dtype.np
     if p is not None:
-        return request.finish(lambda shape: discrete.bernoulli(request.stream, (*shape, *data.shape), d, p))
+        whole = tuple(input.shape)
+        return request.finish(lambda shape: discrete.bernoulli(request.stream, (*shape, *whole), d, p))
     found = request.finish(
         lambda shape, chances: discrete.bernoulli_around(
             request.stream, np.broadcast_to(chances, (*shape, *chances.shape)), d
         ),
-        data,
+        input,
     )
-    return _depending(bernoulli_around, found, input)
+    return depending(bernoulli_around, found, input)
 
 
-def _depending(around: Any, made: Any, *parameters: Any) -> Any:
+def depending(around: Any, made: Any, *parameters: Any) -> Any:
     """Random numbers as results of those parameters that are tensors, where gradients are asked for."""
     given = [p for p in parameters if isinstance(p, Tensor)]
     if modes.grad is None or not any(p.requires_grad for p in given):
@@ -520,25 +511,39 @@ def multinomial(
         raise RuntimeError(f"multinomial expects Long tensor out, got: {dtypes.SCALAR_NAME[out.dtype]}")
     request = _Request("multinomial", (), {"generator": generator, "out": out})
     return request.finish(
-        lambda shape, weights: counts.multinomial(request.stream, weights, num_samples, replacement),
-        input._data,
+        lambda shape, weights: _rows(
+            lambda rows: counts.multinomial(request.stream, rows, num_samples, replacement),
+            np.broadcast_to(weights, (*shape, *weights.shape)),
+            input.ndim,
+        ),
+        input,
     )
+
+
+def _rows(draw: Callable[[Any], Any], weights: Any, ndim: int) -> Any:
+    """What `draw` makes of rows of weights, where batches have put more dimensions than `ndim` in front."""
+    if weights.ndim == ndim:
+        return draw(weights)
+    found = draw(weights.reshape(-1, weights.shape[-1]))
+    return found.reshape(*weights.shape[:-1], found.shape[-1])
 
 
 def poisson(input: Any, generator: Any = None) -> Any:
     """Poisson numbers with the rates in `input`."""
     request = _Request("poisson", (), {"generator": generator})
-    return request.finish(lambda shape, rates: counts.poisson(request.stream, rates), input._data)
+    found = request.finish(lambda shape, rates: counts.poisson(request.stream, rates), input)
+    return depending(poisson_around, found, input)
 
 
 def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
     """Binomial numbers with the given counts and probabilities."""
     request = _Request("binomial", (), {"generator": generator})
-    return request.finish(
+    found = request.finish(
         lambda shape, trials, chances: counts.binomial(request.stream, trials, chances),
-        count._data,
-        prob._data,
+        count,
+        prob,
     )
+    return depending(binomial_around, found, count, prob)
 
 
 for _draw in (bernoulli, multinomial):

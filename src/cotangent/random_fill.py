@@ -12,9 +12,9 @@ from .autograd.base import cell_of
 from .autograd.inplace import replace, write
 from .autograd.modes import modes
 from .autograd.views import check_writable
+from .drawing import NO_RANDOMNESS, drawn
 from .kernels.rng import default_stream
 from .ops.table import TABLE, is_tensor
-from .random import drawn
 
 counts: Any = lazy.module("cotangent.kernels.counts")
 discrete: Any = lazy.module("cotangent.kernels.discrete")
@@ -25,6 +25,8 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *arrays: Any) -> A
     """Fill `x` with fresh numbers, in memory order as PyTorch does; no gradient passes."""
     stream = default_stream() if generator is None else generator._stream
     recording = modes.grad is not None and x._req
+    if modes.vmaps and not x._level and modes.tracer is None:
+        _refuse_unbatched(modes.vmaps[-1].randomness)
     if x._data.__class__ is not np.ndarray:
         d = x.dtype.np
         if hasattr(x._data, "is_memory") and not x._level:
@@ -46,6 +48,17 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *arrays: Any) -> A
     data.transpose(order)[...] = values
     cell_of(x)[0] += 1
     return x
+
+
+def _refuse_unbatched(randomness: str) -> None:
+    """PyTorch's errors for filling a tensor inside vmap that is the same for all examples."""
+    if randomness == "error":
+        raise RuntimeError(NO_RANDOMNESS)
+    if randomness == "different":
+        raise RuntimeError(
+            "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like "
+            "same randomness. If this is necessary for your usage, please file an issue with functorch."
+        )
 
 
 def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Any = None, **bound: float) -> Any:

@@ -30,6 +30,7 @@ from .inplace import write
 from .modes import made, modes, next_task, set_recording
 from .node import ACCUMULATE, FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, raised_at, recorded_at
+from .recorded import OpNode
 from .running import DEEPEST, call_back, in_thread
 from .views import inference_write, mark_stale
 from .where import here
@@ -497,7 +498,13 @@ class Careful:
             return
         hooked = node.hooks is not None and bool(node.hooks.post)
         try:
-            values = watched(node, gs, self.tensors) if modes.extras.anomaly else node.apply(gs, self.tensors)
+            if modes.extras.anomaly:
+                values = watched(node, gs, self.tensors)
+            elif self.wanted is not None and isinstance(node, OpNode):
+                asked = tuple(e if e is None or self.needs(e) else None for e in node.edges)
+                values = node.apply(gs, self.tensors, asked)
+            else:
+                values = node.apply(gs, self.tensors)
         except Exception as error:
             explain(error, node)
             raise

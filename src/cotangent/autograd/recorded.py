@@ -139,8 +139,15 @@ class OpNode(Node):
         """How many edges each tensor parameter has (more than one for lists)."""
         return self.lengths if self.op.lists else (1,) * len(self.op.tensors)
 
-    def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
+    def apply(
+        self, grads: tuple[Any, ...], tensors: bool, asked: tuple[Node | None, ...] | None = None
+    ) -> tuple[Any, ...]:
+        """The cotangents of the inputs; of those only that are not None in `asked`, where that is given.
+
+        A rule nobody asks for is not run: some only raise.
+        """
         op = self.op
+        asked = self.edges if asked is None else asked
         nothing = (None,) * len(self.edges)
         if all(g is None for g in grads):
             return nothing
@@ -153,7 +160,7 @@ class OpNode(Node):
         out: list[Any] = []
         start = 0
         for parameter, length in zip(op.tensors, self.span(), strict=True):
-            edges = self.edges[start : start + length]
+            edges = asked[start : start + length]
             rule = (op.rules if tensors else op.raw_rules).get(parameter)
             if rule is None or all(e is None for e in edges):
                 out.extend([None] * length)

@@ -183,7 +183,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
             if out[i] != 1:
                 raise RuntimeError(
                     f"Attempting to broadcast a dimension of length {n} at {i}! Mismatching argument at "
-                    f"index {at} had {shape}; but expected shape should be broadcastable to {out}"
+                    f"index {at} had {shapes[at]}; but expected shape should be broadcastable to {out}"
                 )
             out[i] = n
     return Size(out)

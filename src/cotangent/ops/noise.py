@@ -1,4 +1,4 @@
-"""Random numbers as results of their parameters, whose gradients are zeros."""
+"""Random numbers as results of their parameters, whose gradients are zeros or refused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from typing import Any
 
 from .table import general
 from .views import sum_to_size
+
+
+def underivable(name: str) -> Any:
+    """A rule for numbers that PyTorch does not differentiate."""
+
+    def rule(g: Any) -> Any:
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    return rule
+
 
 normal_around: Any = general(
     "normal_around(numbers, parameter)",
@@ -28,4 +38,19 @@ bernoulli_around: Any = general(
     node="BernoulliBackward0",
     public="bernoulli",
     input=lambda g: g * 0.0,
+)
+poisson_around: Any = general(
+    "poisson_around(numbers, input)",
+    lambda numbers, input: numbers,
+    node="PoissonBackward0",
+    public="poisson",
+    input=lambda g: g * 0.0,
+)
+binomial_around: Any = general(
+    "binomial_around(numbers, count, prob)",
+    lambda numbers, count, prob: numbers,
+    node="NotImplemented",
+    public="binomial",
+    count=underivable("binomial"),
+    prob=underivable("binomial"),
 )
