@@ -703,3 +703,15 @@ def a_logarithm_of_zero() -> Step:
         return -(p.log() + y).mean()  # <-
 
     return loop(nn.Linear(4, 1), loss_of)
+
+
+@case("no-grad")
+def recording_switched_off_for_good() -> Step:
+    x, y = batch()
+    model = classifier()
+
+    def step() -> None:
+        torch.set_grad_enabled(False)  # <-
+        F.cross_entropy(model(x), y).backward()
+
+    return step

@@ -334,3 +334,89 @@ def classes_with_ignored_examples() -> Step:
         optimizer.step()
 
     return step
+
+
+@sound
+def sparse_gradients_of_an_embedding() -> Step:
+    table, last = nn.Embedding(20, 8, sparse=True), nn.Linear(8, 3)
+    optimizers = [torch.optim.SparseAdam(table.parameters()), torch.optim.Adam(last.parameters())]
+    words, y = torch.randint(0, 20, (16, 4)), torch.randint(0, 3, (16,))
+
+    def step() -> None:
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        F.cross_entropy(last(table(words).mean(1)), y).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+
+    return step
+
+
+@sound
+def a_compiled_step() -> Step:
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x, y = batch()
+
+    @torch.compile
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+@sound
+def a_checkpointed_net() -> Step:
+    block = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 4))
+    last = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD([*block.parameters(), *last.parameters()], lr=0.1)
+    x, y = batch()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        h = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False)
+        F.cross_entropy(last(h), y).backward()
+        optimizer.step()
+
+    return step
+
+
+@sound
+def gradients_by_grad_and_clipping_by_hand() -> Step:
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.Adam(model.parameters())
+    x, y = batch()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        gradients = torch.autograd.grad(F.cross_entropy(model(x), y), list(model.parameters()))
+        for p, g in zip(model.parameters(), gradients, strict=True):
+            p.grad = g.clamp(-1, 1)
+        optimizer.step()
+
+    return step
+
+
+@sound
+def averaged_weights() -> Step:
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3))
+    average = torch.optim.swa_utils.AveragedModel(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x, y = batch()
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        average.update_parameters(model)
+        average.eval()
+        with torch.no_grad():
+            right = (average(x).argmax(1) == y).float().mean()
+        return right.item()
+
+    return step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -40,6 +41,12 @@ def test_there_are_as_many_as_promised() -> None:
     assert len(CASES) >= 30
     assert len(SOUND) >= 12
     assert {kind for kind, _ in CASES.values()} <= set(TEXTS)
+
+
+def test_where_recording_was_switched_off() -> None:
+    finding = torch.doctor(CASES["an_encoder_under_no_grad"][1]()).findings[0]
+    assert finding.second is not None
+    assert finding.second.text.strip() == "with torch.no_grad():"
 
 
 def test_names_of_what_is_found() -> None:
@@ -170,3 +177,9 @@ def test_arguments_are_passed_on() -> None:
     given: list[Any] = []
     torch.doctor(lambda a, b: given.append((a, b)), 1, 2, runs=2)
     assert given == [(1, 2), (1, 2)]
+
+
+@pytest.fixture(autouse=True)
+def recording_is_on_again() -> Iterator[None]:
+    yield
+    torch.set_grad_enabled(True)

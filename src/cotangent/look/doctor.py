@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import random as generators
+from ..autograd.modes import modes
 from ..autograd.where import Place, is_internal, place
 from ..nn.modules import Module
 from ..optim.optimizer import Optimizer
@@ -163,7 +164,9 @@ class Checkup:
         self.watch.tell("end_run", self.runs)
         if "does not require grad and does not have a grad_fn" in text:
             cause = self.reach.cause([id(p) for _, p, _ in self.exam.named()])
-            if cause is not None:
+            if modes.grad is None and modes.off is not None:
+                self.error = Finding("no-grad", place(*modes.off[1:]), ("loss",))
+            elif cause is not None:
                 self.error = self.reach.explained(cause, ("loss",))
             else:
                 self.error = Finding("no-graph", at)
@@ -247,7 +250,8 @@ class _Snapshot:
         self.random = (random.getstate(), np.random.get_state(), generators.get_rng_state())
 
     def _keep(self, t: Any) -> None:
-        gradient = None if t._grad is None else t._grad._data.copy()
+        dense = t._grad is not None and isinstance(t._grad._data, np.ndarray)
+        gradient = t._grad._data.copy() if dense else None
         self.tensors.setdefault(id(t), (t, t._data.copy(), (t._grad, gradient)))
 
     def restore(self) -> None:
@@ -255,7 +259,7 @@ class _Snapshot:
         for t, data, (gradient, values) in self.tensors.values():
             np.copyto(t._data, data)
             t._grad = gradient
-            if gradient is not None:
+            if values is not None:
                 np.copyto(gradient._data, values)
         for module, training in self.training:
             module.training = training

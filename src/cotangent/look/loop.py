@@ -17,7 +17,7 @@ from ..nn.modules.dropout import _DropoutNd
 from .exam import Exam
 from .findings import Finding
 from .holders import saved_values, who_holds
-from .watch import Listener, Marks, OpCall, Spot, line_of, tensors_in
+from .watch import Listener, Marks, OpCall, Spot, line_of, numbers_of, tensors_in
 
 __all__ = ["Gradients", "Kept", "Modes", "Written"]
 
@@ -26,7 +26,8 @@ _SENSITIVE = (_NormBase, _DropoutNd)  # what computes something else in training
 
 def _something(gradient: Any) -> bool:
     """Whether a gradient is there and not all zero."""
-    return gradient is not None and bool(gradient._data.any())
+    numbers = None if gradient is None else numbers_of(gradient)
+    return numbers is not None and bool(numbers.any())
 
 
 class Gradients(Listener):
@@ -69,7 +70,7 @@ class Gradients(Listener):
             if _something(p._grad):
                 self.fresh[key] = p
                 self.lost.pop(key, None)
-                if key not in optimized:
+                if key not in optimized and isinstance(p._grad._data, np.ndarray):
                     self.by_hand[key] = (p, p._data.copy(), p._grad._data.copy())
 
     def zeroed(self, owner: Any, spot: Spot) -> None:
@@ -146,7 +147,7 @@ class Kept(Listener):
         self.exam = exam
         self.graphs: list[tuple[int, Any, Spot]] = []
         self.sums: dict[int, Spot] = {}  # node -> the line that used its scalar once more
-        self.alive: dict[int, tuple[Any, Spot]] = {}
+        self.alive: dict[Spot, list[tuple[Any, Spot]]] = {}  # line of backward -> graphs, lines to name
 
     def before_backward(self, roots: list[Any], leaves: dict[int, Any], spot: Spot) -> None:
         for node in roots:
@@ -164,17 +165,18 @@ class Kept(Listener):
         for number, ref, spot in self.graphs:
             node = ref()
             if node is not None and number < run:
-                self.alive[number] = (ref, self.sums.get(id(node), spot))
+                self.alive.setdefault(spot, []).append((ref, self.sums.get(id(node), spot)))
 
     def findings(self) -> Iterator[Finding]:
-        """Graphs of at least two earlier runs that are still there."""
-        if len(self.alive) < 2:
-            return
-        ref, spot = self.alive[max(self.alive)]
-        node = ref()
-        names = tuple(dict.fromkeys(holder.name for holder in who_holds(node))) if node is not None else ()
-        del node
-        yield Finding("graph-kept", line_of(spot), names or ("?",))
+        """Graphs of at least two earlier runs, of one line, that are still there."""
+        for graphs in self.alive.values():
+            if len(graphs) < 2:
+                continue
+            ref, spot = graphs[-1]
+            node = ref()
+            names = tuple(dict.fromkeys(holder.name for holder in who_holds(node)))
+            del node
+            yield Finding("graph-kept", line_of(spot), names or ("?",))
 
 
 class Written(Listener):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ..autograd.modes import modes
 from ..autograd.where import Place
 from ..nn.modules import Module
 from ..nn.parameter import Parameter
 from .exam import Exam, defined_at
 from .findings import Finding
-from .watch import Listener, OpCall, Spot, graph_leaves, line_of, tensors_in
+from .watch import Listener, OpCall, Spot, graph_leaves, line_of, numbers_of, tensors_in
 
 __all__ = ["Reach"]
 
@@ -44,6 +45,8 @@ class Reach(Listener):
         self.exam = exam
         self.used: dict[int, Spot] = {}
         self.off: dict[int, Spot] = {}
+        self.switches: dict[Spot, Spot] = {}  # where what was used there had been switched off
+        self.given: set[int] = set()
         self.cuts: list[tuple[str, Any, Spot]] = []
         self.cut_of: dict[int, tuple[int, str, Spot]] = {}
         self.nonzero: set[int] = set()
@@ -54,6 +57,8 @@ class Reach(Listener):
                 self.used.setdefault(id(t), call.spot)
                 if not call.recording:
                     self.off.setdefault(id(t), call.spot)
+                    if modes.off is not None:
+                        self.switches.setdefault(call.spot, modes.off[1:])
 
     def cut(self, kind: str, source: Any, spot: Spot) -> None:
         node = source._node
@@ -71,8 +76,11 @@ class Reach(Listener):
 
     def after_backward(self, leaves: dict[int, Any], spot: Spot) -> None:
         for key, leaf in leaves.items():
-            if leaf._grad is not None and leaf._grad._data.any():
-                self.nonzero.add(key)
+            numbers = None if leaf._grad is None else numbers_of(leaf._grad)
+            if numbers is not None:
+                self.given.add(key)
+                if numbers.any():
+                    self.nonzero.add(key)
 
     def resolve_cuts(self) -> None:
         """Work out which parameters each cut has cut off; then the graphs are let go."""
@@ -109,7 +117,8 @@ class Reach(Listener):
             facts = {"what": _WORDS[what], "instead": _INSTEAD[what]}
         elif kind == "not-differentiable":
             facts = {"what": what}
-        return Finding(kind, line_of(spot), names, facts)
+        switch = self.switches.get(spot) if kind == "no-grad" else None
+        return Finding(kind, line_of(spot), names, facts, None if switch is None else line_of(switch))
 
     def unreached(self) -> Iterator[Finding]:
         """Parameters that no backward came to."""
@@ -150,7 +159,7 @@ class Reach(Listener):
     def zero(self) -> Iterator[Finding]:
         """All gradients exactly zero."""
         exam = self.exam
-        reached = [key for key, p in exam.reached.items() if isinstance(p, Parameter)]
+        reached = [key for key in self.given if isinstance(exam.reached.get(key), Parameter)]
         if reached and not self.nonzero.intersection(reached) and exam.backwards:
             names = ", ".join(name for name, p, _ in exam.named() if id(p) in exam.reached)
             yield Finding("zero-gradient", line_of(exam.backwards[-1]), (), {"what": names})

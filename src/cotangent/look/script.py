@@ -148,7 +148,10 @@ class DoctorOf(_Around, Listener):
             checkup.failed(error, keep=True)
         elif self.later is None:
             checkup.end_run()
-        if checkup.exam.backwards or checkup.exam.steps or checkup.error is not None:
+        if checkup.watch.trouble is not None:
+            trouble = checkup.watch.trouble
+            print(f"cotangent --doctor: {type(trouble).__name__}: {trouble}", file=sys.stderr)
+        elif checkup.exam.backwards or checkup.exam.steps or checkup.error is not None:
             checkup.report().show(sys.stderr)
         else:
             say("nothing")

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from ..autograd.api import backward, grad
 from ..autograd.base import TensorBase
 from ..autograd.calls import listen, stop_listening
@@ -155,6 +157,12 @@ def tensors_in(value: Any) -> Iterable[Any]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from tensors_in(item)
+
+
+def numbers_of(t: Any) -> Any:
+    """The elements of a tensor as an array: of a sparse one those that are stored; None under a transform."""
+    data = getattr(t._data, "values", t._data)
+    return data if isinstance(data, np.ndarray) else None
 
 
 def graph_leaves(roots: Iterable[Any]) -> dict[int, Any]:
