@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from functions import CASES
 from running import RunPython
+from written_functions import CASES
 
 import cotangent as torch
 from cotangent import nn, tree

@@ -8,6 +8,7 @@ from typing import Any
 from ..kernels import norm as k
 from .batching import in_front
 from .normalize import correlated, scaled_backward, standard, standard_backward
+from .powers import rsqrt
 from .reduce import sum_dims
 from .table import general
 from .views import expand_to, reshape_any
@@ -64,7 +65,7 @@ fixed_norm_of: Any = general(
 
 
 def _factor(weight: Any, variance: Any, eps: float) -> Any:
-    scale = (variance + eps) ** -0.5
+    scale = rsqrt(variance + eps)
     return scale if weight is None else scale * weight
 
 

@@ -19,9 +19,9 @@ def source(function: Callable[..., Any], *example: Any, latex: bool = False) -> 
 
     The file defines the function and its twin NAME_and_gradient, which gives the value and a tuple of
     gradients. They take arrays, in the place of the example's tensors and then of those that the function
-    sees from outside (parameters of modules by their names), of the example's shapes. Run on the example, the
-    file gives the very bits that cotangent gives with its NumPy kernels (those of small arrays;
-    COTANGENT_KERNELS=0 has them for all), which is checked before it is returned.
+    sees from outside (parameters of modules by their names), of the example's shapes, dense in memory. Run on
+    the example, the file gives the very bits that cotangent gives with its NumPy kernels (those of small
+    arrays; COTANGENT_KERNELS=0 has them for all), which is checked before it is returned.
 
     Args:
         function: takes tensors, or nested containers of them, and returns a tensor of one element.

@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from .record import Recorded, Unsupported
-from .write import Entry, Text, Values
+from .write import Entry, Text, Values, refused
 
 _GREEK: Final = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|phi|chi|psi|omega"
@@ -215,4 +215,4 @@ class _Forms:
 
     def refused(self) -> Unsupported:
         """The error for what has no usual form."""
-        return self.text.refused(self.step, "has no usual form in LaTeX")
+        return refused(self.step, "has no usual form in LaTeX")

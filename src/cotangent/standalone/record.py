@@ -89,7 +89,7 @@ def record(function: Callable[..., Any], example: Sequence[Any]) -> Recorded:
         if not isinstance(leaf, TensorBase):
             fresh.append(leaf)
             continue
-        t = wrap(leaf._data)
+        t = wrap(np.asarray(leaf._data, order="C"))
         t._req = leaf._req if chosen else t.dtype.category >= FLOATING
         fresh.append(t)
     copies = [t for t in fresh if isinstance(t, TensorBase)]

@@ -34,6 +34,7 @@ from .syntax import (
     constant_text,
     function_text,
     in_numpy,
+    is_short,
     literal,
     ours,
     plain,
@@ -227,6 +228,9 @@ class _Function(Knowledge):
             return self.choice(s)
         if isinstance(s, ast.Assign) and len(s.targets) == 1:
             return self.assignment(s.targets[0], s.value), False
+        if isinstance(s, ast.Assign):
+            self.forget(assigned(s))
+            return [ast.Assign([self.generic(t) for t in s.targets], self.rewrite(s.value), lineno=0)], False
         if isinstance(s, ast.AnnAssign):
             if s.value is None:
                 return [], False
@@ -239,8 +243,8 @@ class _Function(Knowledge):
             return self.loop(s), False
         if isinstance(s, ast.AugAssign):
             return self.augmented(s), False
-        if isinstance(s, ast.Try):
-            return self.attempt(s), False
+        if isinstance(s, (ast.Try, ast.With)):
+            return self.attempt(s), isinstance(s, ast.With) and isinstance(s.body[-1], ast.Return)
         if isinstance(s, (ast.Expr, ast.Delete, ast.Assert, ast.Pass, ast.Break, ast.Continue)):
             self.forget(assigned(s))
             return [self.generic(s)], False
@@ -293,14 +297,14 @@ class _Function(Knowledge):
             self.known.pop(target.id, None)
             if known or isinstance(found, Probe):
                 self.known[target.id] = found
-            if known and not self.loops:
+            if known and is_short(found) and not self.loops:
                 return []
         elif isinstance(target, ast.Tuple):
             self.forget(assigned(target))
             parts = bound(target, found) if known else None
             if parts is not None and not any(isinstance(v, list) for v in parts.values()):
                 self.known.update(parts)
-                if not self.loops:
+                if not self.loops and all(map(is_short, parts.values())):
                     return []
         else:
             target = self.generic(target)
@@ -333,21 +337,23 @@ class _Function(Knowledge):
             made = ast.While(self.rewrite(s.test), body or [ast.Pass()], [])
         return [*lead, made]
 
-    def attempt(self, s: ast.Try) -> list[ast.stmt]:
-        """A `try`: what it assigns is not known after it."""
+    def attempt(self, s: ast.Try | ast.With) -> list[ast.stmt]:
+        """A `try` or `with`: what it assigns is not known after it."""
         changed = assigned(s)
         lead = self.spelled(changed, self.known)
         self.forget(changed)
         self.loops += 1
-        made = ast.Try(
-            self.block(s.body)[0],
-            [ast.ExceptHandler(h.type and self.rewrite(h.type), h.name, self.block(h.body)[0] or [ast.Pass()])
-             for h in s.handlers],
-            self.block(s.orelse)[0], self.block(s.finalbody)[0],
-        )  # fmt: skip
+        s.body = self.block(s.body)[0]
+        if isinstance(s, ast.With):
+            for item in s.items:
+                item.context_expr = self.rewrite(item.context_expr)
+        else:
+            for h in s.handlers:
+                h.type, h.body = h.type and self.rewrite(h.type), self.block(h.body)[0] or [ast.Pass()]
+            s.orelse, s.finalbody = self.block(s.orelse)[0], self.block(s.finalbody)[0]
         self.loops -= 1
         self.forget(changed)
-        return [*lead, made]
+        return [*lead, s]
 
     def forget(self, names: set[str]) -> None:
         for name in names:
@@ -360,7 +366,7 @@ class _Function(Knowledge):
         found = self.value(e)
         if found is not UNKNOWN:
             made = literal(found)
-            if made is not None and len(ast.unparse(made)) <= 60:
+            if made is not None and is_short(found):
                 return made
         if isinstance(e, ast.BoolOp):
             return self.boolean(e)
@@ -543,6 +549,8 @@ class _Function(Knowledge):
                 self.writer.imports.add(MODULES[value])
                 return ast.Name(MODULES[value], ast.Load())
             raise NoForm(f"it needs {value.__name__}")
+        if isinstance(value, type) and issubclass(value, Exception) and not hasattr(builtins, value.__name__):
+            return ast.Name("RuntimeError", ast.Load())  # as all of PyTorch's own are
         if isinstance(value, type) and value.__module__.startswith(PACKAGE):
             return self.writer.cls(value)
         for module, called in MODULES.items():
@@ -583,10 +591,6 @@ class _Function(Knowledge):
                 found = in_numpy(getattr(base, e.attr))
                 if found:
                     return ast.parse(found, mode="eval").body
-                if base.__name__.startswith("numpy.lib"):
-                    return ast.Attribute(
-                        ast.parse("np.lib.stride_tricks", mode="eval").body, e.attr, ast.Load()
-                    )
             if base.__name__.startswith(PACKAGE):
                 try:
                     return self.standing_for(e.attr, getattr(base, e.attr))

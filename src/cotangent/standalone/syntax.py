@@ -89,6 +89,12 @@ def literal(value: Any) -> ast.expr | None:
     return None
 
 
+def is_short(value: Any) -> bool:
+    """Whether a known value is written where it is read; others keep their names."""
+    made = literal(value)
+    return made is not None and len(ast.unparse(made)) <= 60
+
+
 def short(value: Any) -> float:
     """The shortest decimal number that a float32 is the nearest to."""
     return float(str(np.float32(value))) if np.isfinite(value) else float(value)
@@ -107,6 +113,8 @@ def constant_text(value: Any) -> str | None:
         pairs = [(key_text(k), constant_text(v)) for k, v in value.items()]
         if all(k is not None and v is not None for k, v in pairs):
             return "{" + ", ".join(f"{k}: {v}" for k, v in pairs) + "}"
+    if isinstance(value, np.ufunc):
+        return in_numpy(value)
     if isinstance(value, np.ndarray) and value.size <= 1024 and value.dtype.kind in "fiub":
         return f"np.array({value.tolist()!r}, np.{value.dtype.name})"
     made = literal(value)
@@ -231,8 +239,13 @@ def in_numpy(value: Any) -> str | None:
     name = getattr(value, "__name__", "")
     if name and getattr(np, name, None) is value:
         return f"np.{name}"
-    if name and getattr(np.lib.stride_tricks, name, None) is value:
-        return f"np.lib.stride_tricks.{name}"
+    for inner, called in (
+        (np.linalg, "linalg"),
+        (np.fft, "fft"),
+        (np.lib.stride_tricks, "lib.stride_tricks"),
+    ):
+        if name and getattr(inner, name, None) is value:
+            return f"np.{called}.{name}"
     owner = getattr(value, "__self__", None)
     if isinstance(owner, np.ufunc):
         return f"np.{owner.__name__}.{name}"

@@ -44,7 +44,7 @@ class Values:
         return found
 
     def read(self, n: int | None, fits: Any) -> tuple[ast.expr, Any]:
-        """(expression, what is known) of an operand; `fits` is the dtype of what it meets."""
+        """(expression, what is known) of an operand; `fits` is an array that it meets."""
         if n is None:
             return ast.Constant(None), None
         array = self.arrays[n]
@@ -66,12 +66,13 @@ class Values:
             value = short(element) if c.dtype == np.float32 else element.item()
             written = literal(value)
             assert written is not None
-            if not c.ndim:
-                # A Python number takes the dtype of the float array that it meets.
-                if fits is not None and fits == c.dtype and c.dtype.kind == "f":
-                    return written
-                return ast.parse(f"{kind}({ast.unparse(written)})", mode="eval").body
-            return ast.parse(f"np.full({c.shape!r}, {ast.unparse(written)}, {kind})", mode="eval").body
+            made = ast.parse(f"{kind}({ast.unparse(written)})", mode="eval").body
+            if c.ndim:
+                made = ast.parse(f"np.broadcast_to({ast.unparse(made)}, {c.shape!r})", mode="eval").body
+            # Beside a float array of its dtype, and of its shape, a Python number means the same.
+            fitting = fits is not None and fits.dtype == c.dtype and c.shape in ((), fits.shape)
+            made.weak = written if fitting and c.dtype.kind == "f" else None  # type: ignore[attr-defined]
+            return made
         if c.size <= 1000 and c.dtype.kind in "fiub":
             items = [short(v) for v in c.reshape(-1)] if c.dtype == np.float32 else c.reshape(-1).tolist()
             shape = "" if c.ndim == 1 else f".reshape({c.shape!r})"
@@ -224,17 +225,9 @@ class Text:
     def step(self, step: Instruction, values: Values) -> ast.expr:
         """An instruction as an expression."""
         if any(is_half(self.arrays[n].dtype) for n in (*step.reads(), *step.results)):
-            raise self.refused(
-                step, "computes with 16-bit floats, which are rounded in ways NumPy does not have"
-            )
-        fits = next(
-            (
-                self.arrays[n].dtype
-                for n in step.reads()
-                if n in values.expressions and step.op.kind == "elementwise"
-            ),
-            None,
-        )
+            raise refused(step, "computes with 16-bit floats, which are rounded in ways NumPy does not have")
+        given = [n for n in step.reads() if n in values.expressions and step.op.kind == "elementwise"]
+        fits = Probe(self.arrays[given[0]]) if given else None
         arguments: list[tuple[ast.expr, Any]] = []
         if step.op.name == "write_through":
             return self.written(step, values)
@@ -247,17 +240,41 @@ class Text:
         for static in step.statics:
             written = literal(static)
             if written is None:
-                raise self.refused(step, f"has an argument that cannot be written down: {static!r}")
+                raise refused(step, f"has an argument that cannot be written down: {static!r}")
             arguments.append((written, static))
         if step.op.kernel is view:
             return ast.Call(ast.Attribute(arguments[0][0], "reshape", ast.Load()), [arguments[1][0]], [])
+        kernel = step.op.kernel
+        if self.is_fast(step):
+            kernel, tensors = step.op.fast, arguments[: len(step.op.tensors)]
+            required = [
+                a for s, a in zip(step.op.statics, arguments[len(tensors) :]) if s not in step.op.defaults
+            ]
+            arguments = [*(tensors[::-1] if step.op.reverse else tensors), *required]
         try:
-            made = self.writer.call(step.op.kernel, arguments)
+            made = self.writer.call(kernel, arguments)
         except NoForm as error:
-            raise self.refused(step, f"cannot be written with NumPy alone: {error}") from None
+            raise refused(step, f"cannot be written with NumPy alone: {error}") from None
         if len(step.results) == 1 and not step.op.is_view and self.raw_dtype(step) != step.dtypes[0]:
             made = ast.parse(f"np.asarray({ast.unparse(made)}, np.{step.dtypes[0].name})", mode="eval").body
         return made
+
+    def is_fast(self, step: Instruction) -> bool:
+        """Whether the entry calls the fast form for these operands: floats of one dtype, default statics."""
+        op = step.op
+        if op.kind != "elementwise" or op.fast is None or op.fast is op.kernel:
+            return False
+        plain = {
+            self.arrays[o].dtype
+            for t, o in zip(op.tensors, step.operands)
+            if o is not None and t not in op.fixed
+        }
+        given = {s: v for s, v in zip(op.statics, step.statics) if s in op.defaults}
+        return (
+            plain in ({np.dtype(np.float32)}, {np.dtype(np.float64)})
+            and None not in step.operands
+            and all(repr(v) == op.defaults[s] for s, v in given.items())
+        )
 
     def written(self, step: Instruction, values: Values) -> ast.expr:
         """A write through a chain of views, as a helper that returns the memory after it."""
@@ -266,12 +283,12 @@ class Text:
         for link in step.statics[0]:
             statics = [(literal(s), s) for s in link.statics]
             if any(written is None for written, _ in statics):
-                raise self.refused(step, f"writes through a view by {link.op.public}")
+                raise refused(step, f"writes through a view by {link.op.public}")
             given = [(shown, Probe(array)), *((written, s) for written, s in statics if written is not None)]
             try:
                 shown = self.writer.call(link.op.kernel, given)
             except NoForm as error:
-                raise self.refused(step, f"cannot be written with NumPy alone: {error}") from None
+                raise refused(step, f"cannot be written with NumPy alone: {error}") from None
             array = link.op.kernel(array, *link.statics)
             if link.op.nout != 1:
                 array = array[link.output]
@@ -296,13 +313,6 @@ class Text:
         finally:
             reset_errors(token)
 
-    def refused(self, step: Instruction, why: str) -> Unsupported:
-        """The error for an instruction that has no form."""
-        where = place(step.code, step.lasti)
-        return Unsupported(
-            f"source(): {step.op.public} at {where.file}:{where.line} ({where.text.strip()}) {why}"
-        )
-
     def example(self) -> list[str]:
         """A block that runs the functions on the example, if that is small."""
         arguments = self.recorded.arguments
@@ -323,15 +333,25 @@ class Text:
         return out
 
 
-class _Positive(ast.NodeTransformer):
-    """`np.positive(x) * y`, which copies for nothing, as `x * y`."""
+class _Bare(ast.NodeTransformer):
+    """`np.positive(x) * np.float32(2.0)`, which copies for nothing and says what is clear, as `x * 2.0`."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
-        for side in ("left", "right"):
+        for side, other in (("left", "right"), ("right", "left")):
             part = getattr(node, side)
             if isinstance(part, ast.Call) and ast.unparse(part.func) == "np.positive" and len(part.args) == 1:
                 setattr(node, side, part.args[0])
+            weak = getattr(part, "weak", None)
+            if weak is not None and not isinstance(getattr(node, other), ast.Constant):
+                setattr(node, side, weak)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        weak = [getattr(a, "weak", None) for a in node.args]
+        if ast.unparse(node.func) in ("np.maximum", "np.minimum") and sum(w is not None for w in weak) == 1:
+            node.args = [a if w is None else w for a, w in zip(node.args, weak)]
         return node
 
 
@@ -346,8 +366,16 @@ def _bare(e: ast.expr) -> ast.expr:
         e = e.args[0]
     if isinstance(e, ast.Call) and [ast.unparse(k) for k in e.keywords] == ["out=..."]:
         e = pretty(ast.Call(e.func, e.args, []))
-    made: ast.expr = _Positive().visit(e)
+    made: ast.expr = _Bare().visit(e)
     return made
+
+
+def refused(step: Instruction, why: str) -> Unsupported:
+    """The error for an instruction that has no form."""
+    where = place(step.code, step.lasti)
+    return Unsupported(
+        f"source(): {step.op.public} at {where.file}:{where.line} ({where.text.strip()}) {why}"
+    )
 
 
 def _mapped(items: Any, change: Any) -> Any:
@@ -362,6 +390,8 @@ def _computed(recorded: Recorded) -> dict[int, Any]:
     try:
         for step in recorded.graph.steps:
             execute(step, arrays)
+            if any(arrays[n].shape != shape for n, shape in zip(step.results, step.shapes, strict=True)):
+                raise refused(step, "gives a result whose shape depends on numbers")
     finally:
         reset_errors(token)
     return arrays
