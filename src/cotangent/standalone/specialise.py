@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import noted
 from ..kernels.sized import generated, worthwhile
-from .knowledge import Knowledge
+from .knowledge import DEEPEST, Knowledge
 from .source_of import NoSource, class_definition, definition, scope_of
 from .syntax import (
     MODULES,
@@ -48,10 +49,6 @@ from .syntax import (
 
 class _Dynamic(Exception):
     """An expression depends on what is not known."""
-
-
-# A kernel that calls itself for arrays of another shape ends there; one that goes on is given up.
-_DEEPEST = 2
 
 
 class Writer:
@@ -209,7 +206,7 @@ class _Function(Knowledge):
 
     def function_in_progress(self, inner: Any) -> bool:
         """Whether a function is being rewritten for a call inside itself, again and again."""
-        return sum(inner is other for other in self.writer.running) > _DEEPEST
+        return sum(inner is other for other in self.writer.running) > DEEPEST
 
     # -- statements ------------------------------------------------------------------------------------
 
@@ -436,6 +433,8 @@ class _Function(Knowledge):
         function = self.target(e.func)
         if function is generated or function is worthwhile:
             return ast.Constant(False)  # a file has no generated kernels
+        if function is noted:
+            return self.rewrite(e.args[0])  # and no notes on errors
         if isinstance(function, type) and function.__module__.startswith(PACKAGE):
             made = self.writer.cls(function)
             return ast.Call(made, [self.rewrite(a) for a in e.args], [self.generic(k) for k in e.keywords])
