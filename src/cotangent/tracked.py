@@ -206,6 +206,8 @@ class Tracked(TensorBase):
                 "incompatible "
                 "tensor type."
             )
+        if value._data.dtype != self._data.dtype:
+            self._accumulator = None  # graphs recorded until now collect their gradient as it was
         self._data = value._data
         if value.is_inference() and not self.is_inference():
             self._vc = GivenCell((version_of(self), None))
@@ -301,7 +303,7 @@ class Tracked(TensorBase):
 
     def detach_(self) -> Self:
         """Cut this tensor off its history, in place."""
-        if modes.inference:
+        if modes.inference or self._vc.__class__ is InferenceCell:
             return self
         if self._owner is not None and self._owner.writes:
             self._data.tangent = None

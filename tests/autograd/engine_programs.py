@@ -520,3 +520,20 @@ def what_nodes_say_they_keep(torch: Any, say: Say) -> None:
     say.failure(lambda: node._raw_saved_indices[0].register_hooks(lambda t: t, lambda t: t))
     node._raw_saved_indices[1].register_hooks(lambda t: t, lambda t: t)
     say(hasattr(node, "_saved_nothing"), hasattr(node, "_raw_saved_self_sym_sizes"))
+
+
+@program
+def data_of_another_dtype(torch: Any, say: Say) -> None:
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    y = x * 3
+    x.data = torch.ones(2)
+    y.sum().backward(retain_graph=True)
+    say(x.dtype, x.grad, x.grad.dtype)
+    say(torch.autograd.grad(y.sum(), x, retain_graph=True, materialize_grads=True))
+    say.failure(lambda: torch.autograd.grad(y.sum(), x))
+    z = torch.ones(1, requires_grad=True)
+    (g,) = torch.autograd.grad(z.sum(), z)
+    say.failure(lambda: g.detach_())
+    with torch.inference_mode():
+        w = torch.ones(2, requires_grad=True)
+    say(w.detach_().requires_grad)

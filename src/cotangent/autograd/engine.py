@@ -173,7 +173,7 @@ def _fast(order: list[Node], leaves: list[Node], grads: dict[Any, Any], keep: bo
     for leaf in leaves:
         g = take(leaf, None)
         if g is not None:
-            accumulate_array(leaf.variable, g)  # type: ignore[attr-defined]
+            accumulate_array(leaf.variable, g, leaf.dtype)  # type: ignore[attr-defined]
 
 
 def _deliver(order: list[Node], failed: Node, leaves: list[Node], grads: dict[Any, Any]) -> None:
@@ -182,7 +182,7 @@ def _deliver(order: list[Node], failed: Node, leaves: list[Node], grads: dict[An
     for leaf in leaves:
         g = grads.get(leaf)
         if g is not None and leaf not in missing:
-            accumulate_array(leaf.variable, g)  # type: ignore[attr-defined]
+            accumulate_array(leaf.variable, g, leaf.dtype)  # type: ignore[attr-defined]
 
 
 def explain(error: Exception, node: Any) -> None:
@@ -216,8 +216,8 @@ def check_leaf(leaf: Any) -> bool:
     return bool(leaf._req)
 
 
-def accumulate_array(leaf: Any, g: Any) -> None:
-    """Add the array `g` to `leaf.grad`."""
+def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
+    """Add the array `g` to `leaf.grad`, which starts with dtype `to`."""
     if (leaf._node is not None or not leaf._req) and not check_leaf(leaf):
         return
     held = leaf._grad
@@ -234,8 +234,8 @@ def accumulate_array(leaf: Any, g: Any) -> None:
                 return
             g = g.copy()
         data = leaf._data
-        if g.dtype != data.dtype and not (isinstance(g, Coo) or isinstance(data, Coo)):
-            g = g.astype(data.dtype)
+        if g.dtype != to and not (isinstance(g, Coo) or isinstance(data, Coo)):
+            g = g.astype(to)
         leaf._grad = made(g)
         return
     data = held._data
@@ -424,7 +424,7 @@ class Careful:
     def capture(self, node: Any, g: Any) -> None:
         """Keep the cotangent of a wanted input."""
         if self.wanted is not None and node in self.wanted and g is not None and not self.accumulate:
-            if not self.tensors and g.base is not None and g.size > 1 and not any(g.strides):
+            if not self.tensors and g.base is not None and g.ndim and g.size and not any(g.strides):
                 self.expanded(g)
             self.captured[node] = self.shown(g)
 
@@ -443,7 +443,7 @@ class Careful:
             (g,) = self.prehooks(hooks, (g,))
         variable = node.variable
         if not self.tensors:
-            accumulate_array(variable, g)
+            accumulate_array(variable, g, node.dtype)
         else:
             accumulate_tensor(variable, g)
         if hooks is not None:

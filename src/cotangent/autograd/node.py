@@ -261,12 +261,14 @@ def _register(hooks: HookDict, fn: Callable[..., Any]) -> RemovableHandle:
 class AccumulateGrad(Node):
     """The leaf's end of the graph: adds the cotangent to `variable.grad`."""
 
-    __slots__ = ("variable",)
+    __slots__ = ("variable", "dtype")
 
     variable: TensorBase
+    dtype: Any  # of the gradient: what the leaf holds may be exchanged later
 
     def __init__(self, variable: TensorBase) -> None:
         self.variable = variable
+        self.dtype = variable._data.dtype
         self.edges = ()
         self.seq = next_seq()
         self.code = None

@@ -46,7 +46,9 @@ def _left(x: Any, dims: Any) -> int:
 
 
 def _spread(x: Any, dims: Any, *options: Any) -> int:
-    return 0 if x.dtype.is_complex else int(_left(x, dims) == 1 or 0 in x._data.shape)
+    if x.dtype.is_complex:
+        return 2
+    return int(_left(x, dims) == 1 or 0 in x._data.shape)
 
 
 def _best(x: Any, dim: int, keepdim: bool) -> int:
