@@ -211,3 +211,22 @@ def test_memory_does_not_grow() -> None:
     for _ in range(10_000):
         step(x)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4096, "KiB"
+
+
+@pytest.mark.parametrize(("size", "loops"), [(64, 1), (400, 3)])
+def test_large_parameters_are_updated_one_after_the_other(size: int, loops: int) -> None:
+    """One loop for small ones; large ones would keep too many streams of memory going at once."""
+    parameters = [torch.ones(size, size, requires_grad=True) for _ in range(3)]
+    for p in parameters:
+        p.grad = torch.ones(size, size)
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3)
+
+    def step() -> None:
+        optimizer.step()
+
+    compiled = torch.compile(step)
+    for _ in range(2):
+        compiled()
+    assert compiled.show().count(f"loop [{size}, {size}]:") == loops
+    assert all((p == parameters[0]).all() for p in parameters)
+    assert parameters[0].mean().item() == pytest.approx((1 - 1e-5) ** 2 - 2e-3, abs=1e-5)

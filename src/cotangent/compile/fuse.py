@@ -20,6 +20,10 @@ from .ir import Base, Call, Const, Point, Product, Reduce, Special, Val, array_l
 _BACK: Final = 96
 _MOST: Final = 72
 _OPERANDS: Final = 24
+# A loop over this many elements that reads this many arrays has no room for what shares none of them: the
+# processor fetches ahead for some twenty streams, and the update of a parameter has seven.
+_LARGE: Final = 1 << 17
+_STREAMS: Final = 4
 # What costs more than to store its result.
 _DEAR: Final = frozenset(
     (
@@ -51,6 +55,8 @@ class LoopUnit:
         nodes: in order.
         level: per base made here: "full" (one value for each index) or "row" (one for each kept index).
         turn: per base: in which pass it is there (a row value: after which).
+        reads: the bases that are read and made elsewhere.
+        large: those of more than one element.
     """
 
     order: int
@@ -60,6 +66,7 @@ class LoopUnit:
     level: dict[int, str] = field(default_factory=dict)
     turn: dict[int, int] = field(default_factory=dict)
     reads: set[int] = field(default_factory=set)
+    large: set[int] = field(default_factory=set)
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -196,7 +203,7 @@ class Fuser:
 
     def join(self, unit: LoopUnit, node: Any, over: tuple[int, ...]) -> bool:
         """Enter a node into a unit if it fits."""
-        if len(unit.nodes) >= _MOST or self._crosses(unit, node):
+        if len(unit.nodes) >= _MOST or self._crosses(unit, node) or self._strange(unit, node):
             return False
         if isinstance(node, Reduce):
             return self._join_reduce(unit, node, over)
@@ -219,11 +226,18 @@ class Fuser:
             return True
         return id(node.out) in self.before and any(o in self.after for o in others)
 
+    def _strange(self, unit: LoopUnit, node: Any) -> bool:
+        """Whether a node has nothing to do with a loop that keeps the memory busy as it is."""
+        if len(unit.large) < _STREAMS or math.prod(unit.shape) < _LARGE:
+            return False
+        return not any(id(a.base) in unit.large or id(a.base) in unit.level for a in _large(node))
+
     def _enter(self, unit: LoopUnit, node: Any, level: str, turn: int) -> bool:
         reads = {id(a.base) for a in node.args if not isinstance(a, Const)} - unit.level.keys()
         if len(unit.reads | reads) > _OPERANDS and unit.nodes:
             return False
         unit.reads |= reads
+        unit.large |= {id(a.base) for a in _large(node)} - unit.level.keys()
         unit.nodes.append(node)
         unit.level[id(node.out)] = level
         unit.turn[id(node.out)] = turn
@@ -294,6 +308,11 @@ class Fuser:
             unit.axes = before
             return False
         return True
+
+
+def _large(node: Any) -> list[Any]:
+    """The operands of a node that have more than one element."""
+    return [a for a in node.args if isinstance(a, Val) and math.prod(a.base.shape) > 1]
 
 
 def same(a: tuple[int, ...], b: tuple[int, ...], shape: tuple[int, ...]) -> bool:
