@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from . import autograd, lazy
-from .autograd import anomaly, function, graph, modes
+from .autograd import absorbing, anomaly, function, graph, modes
 from .autograd.api import BATCHED_GRAD, backward, grad
 from .autograd.recorded import SavedTensor
 from .autograd.variable import Variable
@@ -74,6 +74,7 @@ def fill_autograd() -> None:
         "enable_grad": modes.enable_grad,
         "set_grad_enabled": modes.set_grad_enabled,
         "inference_mode": modes.inference_mode,
+        "absorbing_zeros": absorbing.absorbing_zeros,
         "detect_anomaly": anomaly.detect_anomaly,
         "set_detect_anomaly": anomaly.set_detect_anomaly,
         "forward_ad": _forward_ad,

@@ -97,14 +97,16 @@ class _Active:
 
     `ever` says whether any was, or an integer was given a history: only then are there such tensors.
     `keeping` counts the blocks in which what is saved for backward may be written (see keeping.py).
+    `absorbing` counts those in which zero gradients stay zero (see absorbing.py).
     """
 
-    __slots__ = ("inference", "ever", "keeping")
+    __slots__ = ("inference", "ever", "keeping", "absorbing")
 
     def __init__(self) -> None:
         self.inference = 0
         self.ever = False
         self.keeping = 0
+        self.absorbing = 0
 
 
 active: Final = _Active()

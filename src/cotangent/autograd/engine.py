@@ -25,7 +25,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.sparse import Coo
 from ..ops.table import TABLE
 from .anomaly import watched
-from .base import InferenceCell, TensorBase, as_array, cell_of, count, wrap
+from .base import InferenceCell, TensorBase, active, as_array, cell_of, count, wrap
 from .inplace import write
 from .modes import made, modes, next_task, set_recording
 from .node import ACCUMULATE, FREED_TEXT, AccumulateGrad, Node, Port
@@ -103,7 +103,8 @@ def run(
     set_recording(create_graph)
     token = set_errors(QUIET)
     try:
-        if arrays and not careful and inputs is None and not modes.extras.anomaly:
+        plain = arrays and not careful and inputs is None and not modes.extras.anomaly
+        if plain and not active.absorbing:
             grads: dict[Any, Any] = {}
             for root, t in zip(roots, cotangents, strict=True):
                 held = grads.get(root)
@@ -137,7 +138,7 @@ def run_scalar(root: Node, data: Any, keep: bool) -> bool:
     Returns:
         False, with nothing done, if the run needs the careful loop.
     """
-    if modes.extras.anomaly or root is None or modes.task:
+    if modes.extras.anomaly or root is None or modes.task or active.absorbing:
         return False
     order, leaves, careful = collect((root,))
     if careful:

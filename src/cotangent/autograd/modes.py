@@ -33,9 +33,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Extras:
     """What besides plain recording is switched on in this thread."""
 
-    __slots__ = ("anomaly", "check_nan", "running", "saved_hooks", "saving_disabled", "watchers")
+    __slots__ = ("absorbing", "anomaly", "check_nan", "running", "saved_hooks", "saving_disabled", "watchers")
 
     def __init__(self) -> None:
+        self.absorbing = False
         self.anomaly = False
         self.check_nan = True
         # the node whose rule is being recorded (create_graph), for anomaly's parents

@@ -16,7 +16,8 @@ import numpy as np
 from ..kernels.sparse import Coo
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
-from .base import NUMBER, TensorBase, cell_of, new, world, wrap
+from .absorbing import absorbed, absorbing
+from .base import NUMBER, TensorBase, active, cell_of, new, world, wrap
 from .modes import modes
 from .node import FREED, FREED_TEXT, AccumulateGrad, Node, Port
 from .saved_names import names_of, presented
@@ -153,6 +154,7 @@ class OpNode(Node):
             return nothing
         self.check_all()
         g = grads[0] if op.nout == 1 else grads
+        absorbs = active.absorbing and op.kind == "elementwise" and absorbing()
         conj = op.kind == "elementwise" and self.general and self.fit[2] and op.analytic
         if conj:
             g = conjugate(g, tensors)
@@ -174,6 +176,8 @@ class OpNode(Node):
                         memo[name] = self.saved(name, tensors)
                     arguments.append(memo[name])
                 value = rule(g, *arguments)
+                if absorbs:
+                    value = absorbed(g, value, tensors)
                 values = list(value) if parameter in op.lists else [value]
                 for k, v in enumerate(values):
                     if v is None or edges[k] is None:

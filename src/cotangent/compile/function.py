@@ -59,6 +59,7 @@ class Compiled:
             or modes.tracer is not None
             or modes.levels
             or modes.extras.anomaly
+            or modes.extras.absorbing
             or (modes.grad is not None and modes.grad is not True)
             or switched_off[0]
         ):

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..autograd.base import TensorBase
+from ..autograd.absorbing import absorbed, absorbing
+from ..autograd.base import TensorBase, active
 from ..autograd.dispatch import finish, promoted
 from ..autograd.engine import run
 from ..autograd.modes import modes, no_grad
@@ -187,6 +188,8 @@ def _elementwise(
         if t is None:
             continue
         part = op.rules[name](t, *[known[a] for a in op.rule_arguments(name)])
+        if active.absorbing and absorbing():
+            part = absorbed(t, part, True)
         if tuple(part.shape) != shape:
             part = TABLE["expand_to"].entry(part, shape)
         total = part if total is None else total + part
