@@ -23,6 +23,7 @@ _gradcheck: Final[Any] = lazy.deferred("cotangent.autograd.gradcheck")
 _functional: Final[Any] = lazy.deferred("cotangent.autograd.functional")
 _forward_ad: Final[Any] = lazy.deferred("cotangent.autograd.forward_ad")
 _profiler: Final[Any] = lazy.deferred("cotangent.autograd.profiler")
+_nan: Final[Any] = lazy.deferred("cotangent.look.nan")
 _stepping: Final[Any] = lazy.deferred("cotangent.autograd.stepping")
 
 # Not `deferred`: looking for a module inside a package would run the package.
@@ -53,13 +54,19 @@ class _Autograd(ModuleType):
         return found
 
     @property
+    def explain_nan(self) -> Callable[..., Any]:
+        """The function of that name."""
+        found: Callable[..., Any] = _nan.explain_nan
+        return found
+
+    @property
     def steps(self) -> Callable[..., Any]:
         """The function of that name."""
         found: Callable[..., Any] = _stepping.steps
         return found
 
     def __dir__(self) -> list[str]:
-        return sorted([*super().__dir__(), "gradcheck", "gradgradcheck", "steps"])
+        return sorted([*super().__dir__(), "explain_nan", "gradcheck", "gradgradcheck", "steps"])
 
 
 def fill_autograd() -> None:

@@ -63,7 +63,7 @@ loss.backward()
 
 == in-place on a leaf | leaf
 w = torch.ones(3, requires_grad=True)
-w -= 0.1  #: here w -= 0.1
+w -= 0.1  #: written w -= 0.1
 -- fixed
 w = torch.ones(3, requires_grad=True)
 with torch.no_grad():
@@ -72,7 +72,7 @@ with torch.no_grad():
 == in-place on a view of a leaf | leaf_view
 w = torch.ones(3, requires_grad=True)
 first = w[0]  #: recorded w[0]
-first.mul_(2)  #: here first.mul_(2)
+first.mul_(2)  #: written first.mul_(2)
 -- fixed
 w = torch.ones(3, requires_grad=True)
 first = w[0]
@@ -83,7 +83,7 @@ with torch.no_grad():
 x = torch.ones(2, 3, requires_grad=True)
 y = x * 2
 a, b = y.unbind(0)  #: made y.unbind(0)
-a.mul_(2)  #: here a.mul_(2)
+a.mul_(2)  #: written a.mul_(2)
 -- fixed
 x = torch.ones(2, 3, requires_grad=True)
 y = x * 2
@@ -93,7 +93,7 @@ a = a * 2
 == in-place on a chunk | multi_view
 x = torch.ones(4, requires_grad=True)
 parts = (x * 1).chunk(2)  #: made (x * 1).chunk(2)
-parts[0].zero_()  #: here parts[0].zero_()
+parts[0].zero_()  #: written parts[0].zero_()
 -- fixed
 x = torch.ones(4, requires_grad=True)
 y = x * 1
@@ -104,7 +104,7 @@ x = torch.ones(3, requires_grad=True)
 y = x * 2
 with torch.no_grad():  #: off torch.no_grad()
     v = y[:2]  #: made y[:2]
-v.mul_(2)  #: here v.mul_(2)
+v.mul_(2)  #: written v.mul_(2)
 -- fixed
 x = torch.ones(3, requires_grad=True)
 y = x * 2
@@ -121,7 +121,7 @@ class Same(torch.autograd.Function):
         return g
 x = torch.ones(3, requires_grad=True)
 y = Same.apply(x * 2)  #: made Same.apply(x * 2)
-y.mul_(2)  #: here y.mul_(2)
+y.mul_(2)  #: written y.mul_(2)
 -- fixed
 class Same(torch.autograd.Function):
     @staticmethod
@@ -137,7 +137,7 @@ y.mul_(2)
 == writing an inference tensor outside | inference_write
 with torch.inference_mode():  #: off torch.inference_mode()
     x = torch.ones(3)
-x.add_(1)  #: here x.add_(1)
+x.add_(1)  #: written x.add_(1)
 -- fixed
 with torch.inference_mode():
     x = torch.ones(3)

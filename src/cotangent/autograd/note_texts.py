@@ -473,6 +473,7 @@ LABELS: Final = {
     "en": {
         "recorded": "recorded at",
         "broken": "overwritten at",
+        "written": "written at",
         "off": "switched off at",
         "cut": "cut off at",
         "computed": "computed at",
@@ -486,6 +487,7 @@ LABELS: Final = {
     "zh": {
         "recorded": "记录于",
         "broken": "被修改于",
+        "written": "写入于",
         "off": "关闭于",
         "cut": "断开于",
         "computed": "计算于",

@@ -8,6 +8,9 @@ the names in the failing expression back over the assignments to them.
 from __future__ import annotations
 
 import ast
+import copy
+import functools
+import inspect
 import linecache
 from collections.abc import Iterator
 from types import CodeType, FrameType
@@ -21,11 +24,28 @@ _NUMBERS: Final = frozenset(("float", "int"))
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def tree_of(filename: str) -> ast.Module | None:
-    """The syntax tree of a source file; None if there is no text, or it is not Python by now."""
-    text = "".join(linecache.getlines(filename))
+def tree_of(code: CodeType) -> ast.Module | None:
+    """The syntax tree of the file that code is from; of its function alone if the file is not all Python.
+
+    None if there is no text.
+    """
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        return None
+    found = _parsed("".join(lines))
+    if found is None and code.co_name != "<module>":
+        block = inspect.getblock(lines[code.co_firstlineno - 1 :])
+        # The `if` allows for an indentation, and keeps columns as they are.
+        found = _parsed("if True:\n" + "".join(block)) or _parsed("\n" + "".join(block))
+        if found is not None:
+            found = ast.increment_lineno(copy.deepcopy(found), code.co_firstlineno - 2)
+    return found
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> ast.Module | None:
     try:
-        return ast.parse(text) if text else None
+        return ast.parse(text)
     except SyntaxError:
         return None
 
@@ -38,7 +58,7 @@ def gave_away(frame: FrameType) -> tuple[str, Place | None, list[tuple[Any, Plac
         require no gradient, with the places where they were made.
     """
     code = frame.f_code
-    module = tree_of(code.co_filename)
+    module = tree_of(code)
     if module is None:
         return "", None, []
     current = place(code, frame.f_lasti)
@@ -71,10 +91,22 @@ def gave_away(frame: FrameType) -> tuple[str, Place | None, list[tuple[Any, Plac
     return "", None, leaves
 
 
+def expression_at(code: CodeType | None, lasti: int) -> ast.AST | None:
+    """The expression (or augmented assignment) that an instruction belongs to, if it stands in one line."""
+    if code is None:
+        return None
+    text = place(code, lasti).expression
+    try:
+        (statement,) = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return None
+    return statement.value if isinstance(statement, ast.Expr) else statement
+
+
 def returned_at(function: Any, count: int) -> Place | None:
     """Where a function returns `count` values: that return statement, or else its last one."""
     code: CodeType | None = getattr(function, "__code__", None)
-    module = None if code is None else tree_of(code.co_filename)
+    module = None if code is None else tree_of(code)
     if code is None or module is None:
         return None
     scope = _scope(module, code)
@@ -101,7 +133,7 @@ def _scope(module: ast.Module, code: CodeType) -> ast.AST:
     return module
 
 
-def _starts(node: ast.Call, current: Place) -> bool:
+def _starts(node: ast.AST, current: Place) -> bool:
     return _placed(node, current)[:4] == current[:4]
 
 

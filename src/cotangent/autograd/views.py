@@ -396,7 +396,7 @@ def inference_write(cell: InferenceCell) -> NoReturn:
         "a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more "
         "details."
     )
-    annotate(error, "inference_write", off=cell.entered, here=here())
+    annotate(error, "inference_write", off=cell.entered, written=here())
     raise error
 
 
@@ -413,12 +413,12 @@ def check_writable(x: Any) -> None:
             error = RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place operation."
             )
-            annotate(error, "leaf_view", recorded=recorded_at(x._node), here=here())
+            annotate(error, "leaf_view", recorded=recorded_at(x._node), written=here())
             raise error
     # A view whose history was never made counts as a leaf here, even if its base has been written since.
     if x._req and x._node is None and not (view is not None and view.stale and view.producer):
         error = RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-        annotate(error, "leaf", here=here())
+        annotate(error, "leaf", written=here())
         raise error
 
 
@@ -462,7 +462,7 @@ def _refuse_view(view: View, x: Any, modified: str = "is being") -> NoReturn:
     error = RuntimeError(f"{what} {why}")
     made = recorded_at(x._node) if x._node is not None else None if x._cut is None else x._cut[1:3]
     off = None if x._cut is None else x._cut[3]
-    annotate(error, _KINDS[view.origin], off=off, made=made, here=here())
+    annotate(error, _KINDS[view.origin], off=off, made=made, written=here())
     raise error
 
 

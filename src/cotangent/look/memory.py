@@ -255,7 +255,7 @@ def memory(loss: Any, model: Any = None, *, peak: bool = True) -> Memory:
     if not any(t._req for t in tensors):
         raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
     nodes = graph_nodes(tensors)
-    paths, modules = _module_paths(nodes, model, sys._getframe(1))
+    paths, modules = module_paths(nodes, model, sys._getframe(1))
     made_by: dict[int, int] = {}  # storage -> the node whose result it is
     first: dict[int, tuple[Any, Any, Any]] = {}  # storage -> (node that keeps it first, array, owner)
     by_node: dict[int, list[tuple[int, int]]] = {}  # node -> (storage, bytes)
@@ -283,7 +283,7 @@ def memory(loss: Any, model: Any = None, *, peak: bool = True) -> Memory:
     return Memory(entries, found, blocks)
 
 
-def _module_paths(nodes: list[Node], model: Any, frame: FrameType) -> tuple[dict[int, str], Modules]:
+def module_paths(nodes: list[Node], model: Any, frame: FrameType) -> tuple[dict[int, str], Modules]:
     """The path of the module that each node belongs to, by the names that variables of `frame` give.
 
     Models that no variable names are found among all there are, by their parameters.
