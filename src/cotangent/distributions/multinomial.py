@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 from ..functions import exp, lgamma, ones_like, tensor, where
 from ..size import Size
 from . import constraints
+from ._over_categorical import OverCategorical
 from .binomial import Binomial
 from .categorical import Categorical
-from .distribution import Distribution
 from .utils import broadcast_all
 
 __all__ = ["Multinomial"]
 
 
-class Multinomial(Distribution, parameters="", parts="_categorical _binomial", carried="total_count"):
+class Multinomial(OverCategorical, parameters="", parts="_categorical _binomial", carried="total_count"):
     """The counts of classes in `total_count` independent draws.
 
     Args:
@@ -52,28 +52,10 @@ class Multinomial(Distribution, parameters="", parts="_categorical _binomial", c
         shape = self._categorical.param_shape
         super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
 
-    def _new(self, *args: Any, **kwargs: Any) -> Any:
-        return self._categorical._new(*args, **kwargs)
-
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> Any:
         """Counts that add up to the number of draws at most."""
         return constraints.multinomial(self.total_count)
-
-    @property
-    def probs(self) -> Any:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Any:
-        """Logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of the parameter."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Any:

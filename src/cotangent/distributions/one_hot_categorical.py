@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 from ..functions import eye
 from ..nn.functional import one_hot
 from . import constraints
+from ._over_categorical import OverCategorical
 from .categorical import Categorical
-from .distribution import Distribution
 
 __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 
 
-class OneHotCategorical(Distribution, parameters="", parts="_categorical"):
+class OneHotCategorical(OverCategorical, parameters="", parts="_categorical"):
     """A vector that is one at the class drawn and zero elsewhere.
 
     Args:
@@ -40,28 +40,6 @@ class OneHotCategorical(Distribution, parameters="", parts="_categorical"):
         self._categorical = Categorical(probs, logits)
         shape = self._categorical.param_shape
         super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
-
-    def _new(self, *args: Any, **kwargs: Any) -> Any:
-        return self._categorical._new(*args, **kwargs)
-
-    @property
-    def _param(self) -> Any:
-        return self._categorical._param
-
-    @property
-    def probs(self) -> Any:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Any:
-        """Logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of the parameter."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Any:

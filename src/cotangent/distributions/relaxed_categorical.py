@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 
 from ..functions import full_like, rand
 from . import constraints
+from ._over_categorical import OverCategorical
 from ._relaxed import Relaxed
 from .categorical import Categorical
-from .distribution import Distribution
 from .transforms import ExpTransform
 from .utils import broadcast_all, clamp_probs
 
 __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
 
 
-class ExpRelaxedCategorical(Distribution, parameters="", parts="_categorical", carried="temperature"):
+class ExpRelaxedCategorical(OverCategorical, parameters="", parts="_categorical", carried="temperature"):
     """The logarithms of a relaxed one-hot vector: log softmax((logits + Gumbel numbers) / temperature).
 
     Args:
@@ -48,24 +48,6 @@ class ExpRelaxedCategorical(Distribution, parameters="", parts="_categorical", c
         self.temperature = temperature
         shape = self._categorical.param_shape
         super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
-
-    def _new(self, *args: Any, **kwargs: Any) -> Any:
-        return self._categorical._new(*args, **kwargs)
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of the parameter."""
-        return self._categorical.param_shape
-
-    @property
-    def logits(self) -> Any:
-        """Logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def probs(self) -> Any:
-        """The probabilities."""
-        return self._categorical.probs
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         u = clamp_probs(rand(self._extended_shape(sample_shape), dtype=self.logits.dtype))
