@@ -340,7 +340,10 @@ const inside = ref => G.s.flatMap((s, n) => s.parent === ref ? [n, ...inside(n)]
 function glide(change) {
   stage.classList.add("moving");
   change();
-  setTimeout(() => stage.classList.remove("moving"), 330);
+  setTimeout(() => {
+    stage.classList.remove("moving");
+    for (const one of stage.getAnimations({subtree: true})) one.finish();
+  }, 330);
 }
 function reveal(ref) {
   let s = G.v[ref].scope, changed = false;

@@ -95,9 +95,10 @@ def html(graph: Graph, theme: str = "auto", lang: str | None = None) -> str:
     )
     counts = [("operation", "operations"), ("parameter", "parameters")]
     about = " · ".join(
-        f"{sum(v.kind == kind for v in graph.vertices)} {words(word)}" for kind, word in counts
+        f'{sum(v.kind == kind for v in graph.vertices)} <span data-word="{word}">{escape(words(word))}</span>'
+        for kind, word in counts
         if any(v.kind == kind for v in graph.vertices)
-    )  # fmt: skip
+    )
     chosen = "" if theme == "auto" else f' data-theme="{theme}"'
     warning = f'<div class="warn" data-word="freed">{escape(words("freed"))}</div>' if graph.freed else ""
 
@@ -116,7 +117,7 @@ def html(graph: Graph, theme: str = "auto", lang: str | None = None) -> str:
 </head>
 <body>
 <header>
-<h1 data-word="graph">{escape(words("graph"))}</h1><span class="about">{escape(about)}</span>
+<h1 data-word="graph">{escape(words("graph"))}</h1><span class="about">{about}</span>
 <span class="room"></span>
 <span class="about" id="found" aria-live="polite"></span><input id="search" type="search" aria-label="search">
 {button("open", "", word="open")}{button("close", "", word="close")}{button("fit", "", word="fit")}
