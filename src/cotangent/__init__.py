@@ -60,8 +60,8 @@ _MODULES = frozenset(
     (
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
         "fft", "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
-        "serialization", "sparse", "special", "signal", "standalone", "storage", "testing", "types",
-        "utils", "viz",
+        "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
+        "types", "utils", "viz",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.

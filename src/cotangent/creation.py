@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -130,6 +130,10 @@ def _inferred(values: list[Any]) -> _dtype:
     return settings.default_dtype if found is None else found
 
 
+# Dtypes whose numbers NumPy refuses or narrows if it is asked for them at once.
+_WIDE_FIRST: Final = (dtypes.COMPLEX, dtypes.INTEGRAL)
+
+
 def _fits(values: list[Any], d: _dtype) -> None:
     """Raise what PyTorch raises for numbers an integer dtype cannot hold."""
     if d.category >= dtypes.COMPLEX or d.category == dtypes.BOOL:
@@ -140,8 +144,10 @@ def _fits(values: list[Any], d: _dtype) -> None:
                 raise TypeError("must be real number, not complex")
         return
     limits = np.iinfo(d.np)
+    # Negative numbers wrap around in an unsigned dtype.
+    least = limits.min or -limits.max
     for v in values:
-        if v != v or not limits.min <= v.real <= limits.max:
+        if v != v or not (least if isinstance(v, int) else limits.min) <= v.real <= limits.max:
             if isinstance(v, int) and not -(2**63) <= v < 2**64:
                 raise ValueError("Overflow when unpacking long long")
             raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
@@ -185,7 +191,7 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
     if not shape:
         return np.asarray(values[0]).astype(chosen.np)
     return (
-        np.array(values, dtype=None if chosen.category == dtypes.COMPLEX else chosen.np)
+        np.array(values, dtype=None if chosen.category in _WIDE_FIRST else chosen.np)
         .astype(chosen.np)
         .reshape(shape)
     )

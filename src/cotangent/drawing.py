@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+
 from .autograd.modes import modes
 from .creation import born
 from .kernels.rng import Stream
 from .tensor import Tensor
 
-__all__ = ["NO_RANDOMNESS", "drawn"]
+__all__ = ["NO_RANDOMNESS", "SAME_OF_BATCHED", "drawn"]
 
 NO_RANDOMNESS: Final = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
     "'different' randomness flags on vmap or perform the randomness operation out of vmap"
 )
+SAME_OF_BATCHED: Final = (
+    "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with "
+    "functorch"
+)
 
 
 def drawn(
-    stream: Stream, make: Callable[..., Any], shape: tuple[int, ...], *parameters: Any, inside: Any = None
-) -> Any:
+    stream: Stream, make: Callable[..., Any], shape: tuple[int, ...], *parameters: Any, inside: Any = None,
+    apart: bool = False,
+) -> Any:  # fmt: skip
     """A tensor of fresh numbers, `make(shape, *arrays)`; inside vmap as its `randomness` says.
 
     Args:
@@ -29,6 +36,7 @@ def drawn(
         shape: shape of the result, if that does not follow from the arrays.
         parameters: what the numbers depend on, arrays or tensors of any level.
         inside: the vmaps that are still to be seen to; all that run, if not given.
+        apart: whether a batch is drawn example by example, and not as one array.
     """
     vmaps = list(modes.vmaps) if inside is None else inside
     highest = max((p for p in parameters if getattr(p, "_level", 0)), key=_level_of, default=None)
@@ -40,10 +48,7 @@ def drawn(
         if owner.randomness == "error":
             raise RuntimeError(NO_RANDOMNESS)
         if owner.randomness == "same":
-            raise RuntimeError(
-                "Vmap does not currently support same randomness with a batched tensor input. Please file an "
-                "issue with functorch"
-            )
+            raise RuntimeError(SAME_OF_BATCHED)
         vmaps.remove(owner)
         batches = [_batch(p, owner, max(q.ndim for q in parameters)) for p in parameters]
         return owner.batch(drawn(stream, make, shape, *batches, inside=vmaps), 0)
@@ -57,7 +62,11 @@ def drawn(
         return born(make(shape, *arrays))
     if level.randomness == "error":
         raise RuntimeError(NO_RANDOMNESS)
-    return level.batch(born(make((level.size, *shape), *arrays)), 0)
+    if apart:
+        made = np.stack([make(shape, *arrays) for _ in range(level.size)])
+    else:
+        made = make((level.size, *shape), *arrays)
+    return level.batch(born(made), 0)
 
 
 def _level_of(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Final
 
@@ -35,6 +36,21 @@ def _shape(function: str, size: Any) -> tuple[int, ...]:
     return shape
 
 
+def _filled(shape: tuple[int, ...], d: Any, fill: Any) -> Any:
+    return np.empty(shape, d) if fill is None else np.ones(shape, d) if fill else np.zeros(shape, d)
+
+
+def _no_memory(shape: tuple[int, ...], itemsize: int) -> str:
+    """What PyTorch says of a shape that no memory holds."""
+    size = math.prod(shape) * itemsize
+    if size >= 1 << 63:
+        return f"Storage size calculation overflowed with sizes={list(shape)}"
+    return (
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
+        f"to allocate {size} bytes. Error code 12 (Cannot allocate memory)"
+    )
+
+
 def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     """A filled tensor (`fill` None: whatever is in the memory)."""
     if "size" in options:
@@ -47,7 +63,10 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     d = dtype or settings.default_dtype
     if out is not None:
         return written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
-    array = np.empty(shape, d.np) if fill is None else np.ones(shape, d.np) if fill else np.zeros(shape, d.np)
+    try:
+        array = _filled(shape, d.np, fill)
+    except (MemoryError, ValueError):
+        raise RuntimeError(_no_memory(shape, d.itemsize)) from None
     return born(array, requires_grad)
 
 

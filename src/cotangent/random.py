@@ -226,9 +226,9 @@ class _Request:
                 raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
         self.shape = sizes_of(function, args)
 
-    def finish(self, make: Callable[..., Any], *arrays: Any) -> Any:
-        """The tensor that `make(shape, *arrays)` draws the numbers of."""
-        made = drawn(self.stream, make, self.shape, *arrays)
+    def finish(self, make: Callable[..., Any], *arrays: Any, apart: bool = False) -> Any:
+        """The tensor that `make(shape, *arrays)` draws the numbers of; see `drawn`."""
+        made = drawn(self.stream, make, self.shape, *arrays, apart=apart)
         if self.out is not None:
             self.out._data = made._data
             return self.out
@@ -362,7 +362,7 @@ def randperm(n: int, **options: Any) -> Any:
         bad_argument("randperm", "n", 1, "int", n)
     request = _Request("randperm", (n,), options)
     d = (request.dtype or dtypes.int64).np
-    return request.finish(lambda shape: discrete.randperm(request.stream, shape[-1], d))
+    return request.finish(lambda shape: discrete.randperm(request.stream, shape[-1], d), apart=True)
 
 
 def _like(function: str, source: Any, make: Callable[..., Any], options: dict[str, Any]) -> Any:
@@ -465,8 +465,9 @@ def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = No
     request = _Request("bernoulli", (), {"generator": generator, "out": out})
     d = input.dtype.np
     if p is not None:
-        whole = tuple(input.shape)
-        return request.finish(lambda shape: discrete.bernoulli(request.stream, (*shape, *whole), d, p))
+        return request.finish(
+            lambda shape, like: discrete.bernoulli(request.stream, (*shape, *like.shape), d, p), input
+        )
     found = request.finish(
         lambda shape, chances: discrete.bernoulli_around(
             request.stream, np.broadcast_to(chances, (*shape, *chances.shape)), d

@@ -12,7 +12,8 @@ from .autograd.base import cell_of
 from .autograd.inplace import replace, write
 from .autograd.modes import modes
 from .autograd.views import check_writable
-from .drawing import NO_RANDOMNESS, drawn
+from .creation import born
+from .drawing import NO_RANDOMNESS, SAME_OF_BATCHED, drawn
 from .kernels.rng import default_stream
 from .ops.table import TABLE, is_tensor
 
@@ -21,28 +22,42 @@ discrete: Any = lazy.module("cotangent.kernels.discrete")
 sampling: Any = lazy.module("cotangent.kernels.sampling")
 
 
-def _refill(x: Any, generator: Any, make: Callable[..., Any], *arrays: Any) -> Any:
-    """Fill `x` with fresh numbers, in memory order as PyTorch does; no gradient passes."""
+def _refill(x: Any, generator: Any, make: Callable[..., Any], *parameters: Any) -> Any:
+    """Fill `x` with fresh numbers, in memory order as PyTorch does; no gradient passes.
+
+    Args:
+        x: the tensor.
+        generator: where the words come from.
+        make: the kernel.
+        parameters: tensors that broadcast to the shape of `x`, on which the numbers depend.
+    """
     stream = default_stream() if generator is None else generator._stream
     recording = modes.grad is not None and x._req
     if modes.vmaps and not x._level and modes.tracer is None:
-        _refuse_unbatched(modes.vmaps[-1].randomness)
+        _refuse_unbatched(modes.vmaps[-1].randomness, any(p._level for p in parameters))
     if x._data.__class__ is not np.ndarray:
         d = x.dtype.np
         if hasattr(x._data, "is_memory") and not x._level:
             order = sampling.iteration_order(x._data.probe())
             shape = tuple(x._data.shape[d] for d in order)
-            made = drawn(stream, lambda size, *given: make(stream, size, d, *given), shape, *arrays)
+            made = drawn(stream, lambda size, *given: make(stream, size, d, *given), shape, *parameters)
             replace(x, made.permute(*np.argsort(order)) if order != tuple(range(len(order))) else made)
             return x
-        replace(
-            x, drawn(stream, lambda shape, *given: make(stream, shape, d, *given), tuple(x.shape), *arrays)
-        )
+        level = modes.vmaps[-1] if modes.vmaps else None
+        if level is not None and level.owns(x) and x._data.value._data.__class__ is np.ndarray:
+            if level.randomness == "different":
+                _refill_batch(x, level, lambda shape, *given: make(stream, shape, d, *given), parameters)
+                return x
+            if any(level.owns(p) for p in parameters):
+                raise RuntimeError(NO_RANDOMNESS if level.randomness == "error" else SAME_OF_BATCHED)
+        whole = tuple(x.shape)
+        replace(x, drawn(stream, lambda shape, *given: make(stream, shape, d, *given), whole, *parameters))
         return x
     check_writable(x) if recording else None
     data = x._data
     order = sampling.iteration_order(data)
-    values = make(stream, tuple(data.shape[d] for d in order), data.dtype, *arrays)
+    turned = [np.broadcast_to(p._data, data.shape).transpose(order) for p in parameters]
+    values = make(stream, tuple(data.shape[d] for d in order), data.dtype, *turned)
     if recording:
         write(TABLE["zeroed"], (x,), ())
     data.transpose(order)[...] = values
@@ -50,10 +65,32 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *arrays: Any) -> A
     return x
 
 
-def _refuse_unbatched(randomness: str) -> None:
+def _refill_batch(x: Any, level: Any, make: Callable[..., Any], parameters: tuple[Any, ...]) -> None:
+    """Fill the array of all examples, in the order of its memory."""
+    whole = np.moveaxis(x._data.value._data, x._data.bdim, 0)
+    order = sampling.iteration_order(whole)
+    turned = []
+    for p in parameters:
+        a = np.moveaxis(p._data.value._data, p._data.bdim, 0) if level.owns(p) else p._data
+        turned.append(np.broadcast_to(a, whole.shape).transpose(order))
+    made = make(tuple(whole.shape[k] for k in order), *turned)
+    replace(x, level.batch(born(made.transpose(np.argsort(order))), 0))
+
+
+def _refuse_unbatched(randomness: str, mapped: bool) -> None:
     """PyTorch's errors for filling a tensor inside vmap that is the same for all examples."""
     if randomness == "error":
         raise RuntimeError(NO_RANDOMNESS)
+    if mapped and randomness == "same":
+        raise RuntimeError(SAME_OF_BATCHED)
+    if mapped:
+        raise RuntimeError(
+            "vmap: inplace bernoulli(self, *extra_args) is not possible because there exists a Tensor "
+            "`other` in extra_args that has more elements than `self`. This happened due to `other` being "
+            "vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place "
+            "operators instead of inplace bernoulli. If said operator is being called inside the PyTorch "
+            "framework, please file a bug report instead."
+        )
     if randomness == "different":
         raise RuntimeError(
             "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like "
@@ -70,6 +107,8 @@ def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Any = Non
 def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Any = None) -> Any:
     """Fill with normal numbers."""
     data = self._data
+    if hasattr(data, "bdim") and modes.vmaps and modes.vmaps[-1].randomness == "different":
+        data = np.moveaxis(data.value._data, data.bdim, 0)
     plain = data.flags.c_contiguous if isinstance(data, np.ndarray) else True
     return _refill(
         self,
@@ -91,16 +130,27 @@ def random_(self: Any, from_: int = 0, to: int | None = None, *, generator: Any 
 def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
     """Fill with ones of probability p, else zeros."""
     if is_tensor(p):
-        whole = self._data.shape
         return _refill(
             self,
             generator,
             lambda stream, shape, d, chances: discrete.bernoulli_around(
-                stream, np.broadcast_to(chances, whole), d
+                stream, np.broadcast_to(chances, shape), d
             ),
-            p._data,
+            p,
         )
     return _refill(self, generator, lambda stream, shape, d: discrete.bernoulli(stream, shape, d, p))
+
+
+def coins(p: float, shape: tuple[int, ...], d: Any) -> Any:
+    """A new tensor of ones of probability p, else zeros; inside vmap as its `randomness` says.
+
+    Args:
+        p: the probability.
+        shape: sizes.
+        d: NumPy's dtype of the result.
+    """
+    stream = default_stream()
+    return drawn(stream, lambda whole: discrete.bernoulli(stream, whole, d, p), shape)
 
 
 def exponential_(self: Any, lambd: float = 1, *, generator: Any = None) -> Any:

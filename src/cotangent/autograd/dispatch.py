@@ -7,7 +7,7 @@ everything else. `dispatch` does the same work step by step, from the declaratio
 from __future__ import annotations
 
 import weakref
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from .base import (
     stand_in,
     version_of,
     world,
+    wrap,
 )
 from .cuts import cut_of
 from .extras import after_record
@@ -296,6 +297,10 @@ def convert(data: Any, to: Any) -> Any:
         reset_errors(token)
 
 
+# Functions whose operands may all be numbers; PyTorch takes these for 0-d tensors.
+_TAKE_NUMBERS: Final = frozenset(("add", "sub", "mul", "div", "floor_divide"))
+
+
 def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     for name, value in zip(op.tensors, tensors, strict=True):
         if value is None or isinstance(value, TensorBase):
@@ -303,7 +308,10 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
         if name in op.strict or not isinstance(value, OPERAND):
             _no_fit(op, name, value, tensors)
     if not any(isinstance(value, TensorBase) for value in tensors):
-        _no_fit(op, op.tensors[0], tensors[0], tensors)
+        if op.public not in _TAKE_NUMBERS:
+            _no_fit(op, op.tensors[0], tensors[0], tensors)
+        kinds = [dtypes.scalar_dtype(value, settings.default_dtype) for value in tensors]
+        tensors = tuple([wrap(np.asarray(v, d.np)) for v, d in zip(tensors, kinds, strict=True)])
     try:
         compute, result_dtype = promoted(op, tensors, statics)
     except NotImplementedError:  # PyTorch finds out when it runs the kernel, on shapes that fit

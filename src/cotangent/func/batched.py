@@ -56,6 +56,12 @@ class Batched:
         """Bytes of one element."""
         return int(self.value.itemsize)
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Bytes to step over in memory within one example."""
+        steps = self.value.stride()
+        return tuple([s * self.itemsize for s in steps[: self.bdim] + steps[self.bdim + 1 :]])
+
 
 def front(t: Any, bdim: int) -> Any:
     """`t` with dimension `bdim` moved to the front."""

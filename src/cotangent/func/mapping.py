@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..autograd.base import TensorBase
 from ..errors import check_dim
@@ -133,6 +135,7 @@ def _run(
             leaf if dim is None else level.batch(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)
         ]
         result = func(*tree.unflatten(structure, inside), **kwargs)
+        _write_back(leaves, inside, dims)
         outputs, shape = tree.flatten(result)
         where = tree.broadcast(out_dims, shape)
         if where is None:
@@ -142,6 +145,16 @@ def _run(
                 f"structure {tree.spec(result)}."
             )
         return tree.unflatten(shape, [_out(func, level, o, d) for o, d in zip(outputs, where, strict=True)])
+
+
+def _write_back(leaves: list[Any], inside: list[Any], dims: list[int | None]) -> None:
+    """Give arguments that the function wrote to in place their new values."""
+    for leaf, t, dim in zip(leaves, inside, dims, strict=True):
+        if dim is None or t._data.value is leaf or leaf._data.__class__ is not np.ndarray:
+            continue
+        order = list(range(1, leaf.ndim))
+        order.insert(dim, 0)
+        leaf.copy_(TABLE["permute_dims"].entry(front(t._data.value, t._data.bdim), tuple(order)))
 
 
 def _out(func: Any, level: VmapLevel, t: Any, dim: int | None) -> Any:

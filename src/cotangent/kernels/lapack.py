@@ -83,6 +83,9 @@ def cholesky(a: Array, upper: bool, caller: str) -> tuple[Array, Array]:
     rows, marks = flat(out), info.reshape(-1)
     for i, matrix in enumerate(flat(a)):
         rows[i], marks[i] = potrf(matrix, lower=not upper, clean=True)
+        lost = np.isnan(np.diagonal(rows[i]))
+        if not marks[i] and lost.any():  # not every LAPACK looks for nan
+            marks[i] = int(lost.argmax()) + 1
     _refuse(info, caller, NOT_POSITIVE)
     return out, info
 

@@ -108,7 +108,9 @@ def _complex_logcumsumexp(a: Array, dim: int) -> Array:
     out = a.copy()
     rows = np.moveaxis(out, dim, 0)
     for i in range(1, len(rows)):
-        rows[i] = logaddexp(rows[i - 1], rows[i])
+        before = rows[i - 1]
+        # Nothing yet is exp(-inf), of whatever phase, and the sum is the next term as it is.
+        rows[i] = np.where(before.real == -np.inf, rows[i], logaddexp(before, rows[i]))
     return out
 
 

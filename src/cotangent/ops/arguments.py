@@ -208,6 +208,12 @@ def deliver_exact(
                 kind=dtypes.SCALAR_NAME[first.dtype], kind_out=dtypes.SCALAR_NAME[given.dtype],
             )
         )  # fmt: skip
+    if isinstance(value, tuple):
+        for made, place in zip(value[1:], out[1:], strict=False):
+            if place.dtype is not made.dtype:
+                raise RuntimeError(
+                    DTYPE_DIFFERS.format(cpp=compiler_name(made.dtype), cpp_out=compiler_name(place.dtype))
+                )
     apart_from(given, apart)
     return deliver(function, value, out)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels import elementwise as k
 from ..kernels.shape import copied
+from ..size import contiguous_format
 from .table import linear
 from .viewfronts import laid_out
 
@@ -75,6 +76,12 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     """
     if memory_format is None or repr(memory_format) == "torch.preserve_format":
         return clone_of(input)
+    if hasattr(input._data, "bdim") and memory_format is not contiguous_format:
+        kind = repr(memory_format).removeprefix("torch.").title().replace("_", "")
+        raise RuntimeError(
+            "NYI: Tensor.clone(memory_format) inside vmap is only supported with memory_format "
+            f"torch.preserve_format or torch.contiguous_format (got {kind})"
+        )
     return laid_out(input, memory_format)
 
 

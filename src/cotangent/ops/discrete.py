@@ -10,6 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import check_dim
 from .arguments import deliver_exact
+from .refusals import unsupported
 from .table import constant, deliver, general
 
 
@@ -120,6 +121,8 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     """
     data = np.asarray(input._data)
     if as_tuple:
+        if out is not None:
+            raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
         return tuple(constant(i) for i in (data if data.ndim else data.reshape(1)).nonzero())
     return deliver_exact(
         "nonzero",
@@ -173,6 +176,10 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     data = np.asarray(input._data)
     if data.ndim != 1 or (data.size and data.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if input.dtype.category != dtypes.INTEGRAL and input.dtype.category != dtypes.BOOL:
+        raise unsupported("bincount_cpu", input.dtype)
+    if weights is not None and (weights.ndim != 1 or weights.shape != input.shape):
+        raise RuntimeError("weights should be 1-d and have the same length as input")
     w = None if weights is None else np.asarray(weights._data)
     counts = np.bincount(data, w, minlength)
     if w is not None and w.dtype == np.float32:

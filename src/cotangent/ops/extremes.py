@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -130,6 +130,13 @@ argmax_of = general("argmax_of(input | dim, keepdim)", k.argmax, public="argmax"
 argmin_of = general("argmin_of(input | dim, keepdim)", k.argmin, public="argmin")
 
 
+_NO_CAST: Final = (
+    "Expected canCast( typeMetaToScalarType(self.dtype()), typeMetaToScalarType(out.dtype())) to be true, "
+    "but got false.  (Could this error message be improved?  If so, please report an enhancement request to "
+    "PyTorch.)"
+)
+
+
 def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tuple[Any, Any, Any]) -> Any:
     whole, along, between = ops
     if not is_tensor(input) and dim is not None:
@@ -154,6 +161,8 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
                 "reduction dim with the 'dim' argument."
             )
+        if out is not None and not dtypes.can_cast(input.dtype, out.dtype):
+            raise RuntimeError(_NO_CAST)
         return deliver(name, whole(input), out)
     if not whole_number(dim):
         got = type_name(dim)
@@ -168,7 +177,7 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
     d = check_dim(dim, input.ndim)
     _nonempty(name, input, d)
     values, indices = along(input, d, keepdim)
-    return deliver(name, namedtuple_of(name, values, indices), out)
+    return deliver_exact(name, namedtuple_of(name, values, indices), out)
 
 
 def _nonempty(name: str, input: Any, d: int, given: Any = None) -> None:

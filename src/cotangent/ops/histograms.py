@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from .. import dtypes
 from ..kernels import histogram as k
-from .arguments import deliver_exact
+from .arguments import compiler_name, deliver_exact
 from .refusals import unsupported
 from .results import named_result
 from .table import general, is_array, is_tensor
@@ -77,6 +77,25 @@ def _ends(range: Any, i: int) -> tuple[float, float] | None:
     return low, high
 
 
+def _check_edges(edges: Any, i: int, input: Any) -> None:
+    if edges.dtype is not input.dtype:
+        raise RuntimeError(
+            "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with "
+            f"dtype {compiler_name(input.dtype)} and bins for dimension {i} with dtype "
+            f"{compiler_name(edges.dtype)}"
+        )
+    if edges.ndim != 1:
+        raise RuntimeError(
+            f"torch.histogramdd: bins tensor should have one dimension, but got {edges.ndim} dimensions in "
+            f"the bins tensor for dimension {i}"
+        )
+    if not edges.numel():
+        raise RuntimeError(
+            "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins "
+            f"tensor for dimension {i}"
+        )
+
+
 def histogramdd(
     input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
 ) -> Any:
@@ -118,6 +137,9 @@ def histogramdd(
         raise RuntimeError(
             "histogramdd: The size of bins must be equal to the innermost dimension of the input."
         )
+    for i, given in enumerate(each):
+        if is_tensor(given):
+            _check_edges(given, i, input)
     points = input.reshape(-1, d) if input.numel() else input.reshape(math.prod(input.shape[:-1]), d)
     edges = [
         given if is_tensor(given) else edges_of(points, i, given, _ends(range, i))
@@ -125,6 +147,12 @@ def histogramdd(
     ]
     flat = None if weight is None else weight.reshape(-1)
     return histogramdd_result(grid_counts(points, flat, edges, density), tuple(edges))
+
+
+_HIST_DTYPE: Final = (
+    "torch.histogram: input tensor and hist tensor should have the same dtype, but got input {cpp} and hist "
+    "{cpp_out}"
+)
 
 
 def histogram(
@@ -154,4 +182,4 @@ def histogram(
     flat = input.reshape(-1, 1)
     given = [bins] if is_tensor(bins) else bins
     hist, edges = histogramdd(flat, given, range=range, weight=weight, density=density)
-    return deliver_exact("histogram", histogram_result(hist, edges[0]), out)
+    return deliver_exact("histogram", histogram_result(hist, edges[0]), out, _HIST_DTYPE)

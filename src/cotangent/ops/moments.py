@@ -364,10 +364,10 @@ def prod(
     """
     if not is_tensor(input):
         bad_argument("prod", "input", 1, "Tensor", input)
+    if dim is None and out is not None:
+        no_out_without_dim("prod", "int", dtype)
     x = accumulating(input, dtype, out)
     if dim is None:
-        if out is not None:
-            no_out_without_dim("prod", "int", dtype)
         return deliver("prod", prod_all(x), out)
     return deliver("prod", prod_dim(x, check_dim(dim, x.ndim), keepdim), out)
 
@@ -408,6 +408,9 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     """
     if out is not None and dtype is None and out.dtype.category != dtypes.FLOATING == input.dtype.category:
         raise unsupported("nansum_cpu", out.dtype)
+    if out is not None and dtype not in (None, out.dtype):
+        names = (dtypes.SCALAR_NAME[d] for d in (out.dtype, dtype))
+        raise RuntimeError("nansum: provided dtype must match dtype of result. Got {} and {}.".format(*names))
     x = accumulating(input, dtype, out)
     if x.dtype.is_complex:
         raise RuntimeError("nansum on CPU does not support complex inputs")

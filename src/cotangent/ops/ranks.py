@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -46,6 +46,9 @@ nanmedian_all = of_all(
 )
 
 
+_MODE: Final = "expected scalar type '{kind}' but got '{kind_out}' for values output"
+
+
 def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
     """The most frequent values along a dimension (the least of several), with a position of each.
 
@@ -71,7 +74,7 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -
         raise unsupported("mode_cpu", input.dtype)
     if input.ndim and not input.shape[d]:
         raise IndexError(f"mode(): Expected reduction dim {d} to have non-zero size.")
-    return deliver_exact("mode", namedtuple_of("mode", *mode_of(input, d, keepdim)), out)
+    return deliver_exact("mode", namedtuple_of("mode", *mode_of(input, d, keepdim)), out, _MODE)
 
 
 def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
@@ -130,7 +133,8 @@ def _quantile(
     found = _at_ranks(x.sort(-1)[0], q, interpolation, skip_nan).movedim(-1, 0)
     if keepdim:
         found = found.reshape([found.shape[0]] + [1] * input.ndim) if flat else found.unsqueeze(d + 1)
-    return deliver_exact(name, found if q.ndim else found.squeeze(0), out)
+    error = "quantile() out tensor must be same dtype as the input tensor"
+    return deliver_exact(name, found if q.ndim else found.squeeze(0), out, error)
 
 
 def _at_ranks(ordered: Any, q: Any, interpolation: str, skip_nan: bool) -> Any:

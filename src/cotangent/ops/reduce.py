@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 from .. import dtypes
 from ..errors import bad_argument, check_dims, type_name
 from ..kernels import reduce as k
-from .arguments import missing
+from .arguments import compiler_name, missing
 from .table import deliver, is_tensor, linear
 
 
@@ -106,7 +106,12 @@ def all_dims(input: Any, dim: Any) -> tuple[int, ...]:
 
 def accumulating(input: Any, dtype: Any, out: Any = None) -> Any:
     """`input` in the dtype a sum of it has: as asked for, that of `out=`, or int64 for integers and bool."""
-    if dtype is None and out is not None:
+    if out is not None:
+        if dtype is not None and dtype is not out.dtype:
+            raise RuntimeError(
+                f"Expected out tensor to have dtype {compiler_name(dtype)}, but got "
+                f"{compiler_name(out.dtype)} instead"
+            )
         dtype = out.dtype
     if dtype is None:
         dtype = dtypes.int64 if input.dtype.category < dtypes.FLOATING else input.dtype
@@ -183,10 +188,10 @@ def sum(
         return sum(input, **_numpy_names("sum", numpy), dtype=dtype, out=out)
     if dtype is not None and dtype.__class__ is not dtypes.dtype:
         _no_fit("sum", f"dtype={type_name(dtype)}", "")
+    if dim is None and out is not None:
+        no_out_without_dim("sum", "tuple of ints", dtype)
     x = accumulating(input, dtype, out)
     if dim is None:
-        if out is not None:
-            no_out_without_dim("sum", "tuple of ints", dtype)
         return sum_all(x)
     return deliver("sum", sum_dims(x, _along("sum", x, dim), keepdim), out)
 
@@ -220,6 +225,8 @@ def mean(
         bad_argument("mean", "input", 1, "Tensor", input)
     if numpy:
         return mean(input, **_numpy_names("mean", numpy), dtype=dtype, out=out)
+    if out is not None and dtype is not None:
+        accumulating(input, dtype, out)
     x = input if dtype is None else input.to(dtype)
     if x.dtype.category < dtypes.FLOATING:
         what = "Input" if dtype is None else "Optional"

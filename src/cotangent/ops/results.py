@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import Any, Final
 
+CLASSES: Final[dict[str, Any]] = {}
+
 
 def named_result(name: str, *fields: str) -> Any:
     """The class `torch.return_types.NAME`: a named tuple with PyTorch's printed form.
@@ -19,18 +21,25 @@ def named_result(name: str, *fields: str) -> Any:
         inner = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self, strict=True))
         return f"torch.return_types.{name}(\n{inner})"
 
-    return type(name, (plain,), {"__slots__": (), "__repr__": text, "__module__": "torch.return_types"})
+    members = {"__slots__": (), "__repr__": text, "__module__": "torch.return_types"}
+    made = CLASSES[name] = type(name, (plain,), members)
+    return made
 
 
 frexp_result = named_result("frexp", "mantissa", "exponent")
 
 _FIELDS: Final = {"aminmax": ("min", "max")}
-_classes: Final[dict[str, Any]] = {}
+# Functions whose results are values and their positions, or the extremes.
+PLAIN: Final = frozenset(
+    ("max", "min", "median", "nanmedian", "mode", "kthvalue", "sort", "topk", "cummax", "cummin", "aminmax")
+)
+
+
+def class_of(name: str) -> Any:
+    """The named tuple of `torch.NAME`, (values, indices) if nothing else is known."""
+    return CLASSES.get(name) or named_result(name, *_FIELDS.get(name, ("values", "indices")))
 
 
 def namedtuple_of(name: str, *values: Any) -> Any:
-    """The results of `torch.NAME` as its named tuple, (values, indices) if nothing else is known."""
-    made = _classes.get(name)
-    if made is None:
-        made = _classes[name] = named_result(name, *_FIELDS.get(name, ("values", "indices")))
-    return made(*values)
+    """The results of `torch.NAME` as its named tuple."""
+    return class_of(name)(*values)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from .. import dtypes
+from ..config import warn_once
 from .arguments import REQUIRED, missing
-from .table import constant, deliver, general, is_tensor
+from .table import constant, deliver, general, is_array, is_tensor
 
 
 def _wide(a: Any) -> Any:
@@ -34,6 +35,13 @@ def _search(edges: Any, values: Any, right: bool, out_int32: bool) -> Any:
 
 
 search_of = general("search_of(boundaries, values | right, out_int32)", _search, public="searchsorted")
+
+
+_SCATTERED: Final = (
+    "{}: {} is non-contiguous, this will lower the performance due to extra data copy when converting "
+    "non-contiguous tensor to contiguous, please use contiguous {} if possible. This message will only "
+    "appear once per program."
+)
 
 
 def searchsorted(
@@ -79,6 +87,9 @@ def _found(
     name = "torch.searchsorted()"
     if not is_tensor(values):
         values = constant(np.asarray(values))
+    for what, t in (("input value tensor", values), ("boundary tensor", edges), ("sorter tensor", sorter)):
+        if is_tensor(t) and is_array(t._data) and not t._data.flags.c_contiguous and t.ndim:
+            warn_once(_SCATTERED.format(name, what, what), 4)
     if not (edges.ndim == 1 or (edges.ndim == values.ndim and edges.shape[:-1] == values.shape[:-1])):
         if not values.ndim:
             raise RuntimeError(

@@ -98,6 +98,7 @@ i1: Any = elementwise(
 nextafter = elementwise(
     "nextafter(input, other)",
     np.nextafter,
+    wide=False,
     strict=("input", "other"),
     check=refuse("nextafter_cpu", BOOL, INTEGRAL, COMPLEX),
     input=lambda g, input, other: choose(input == other, 0.0, g),

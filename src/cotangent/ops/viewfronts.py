@@ -306,6 +306,16 @@ def channels_order(memory_format: Any, n: int) -> tuple[int, ...] | None:
     return order
 
 
+def _steps_are_dense(data: Any) -> bool:
+    """Whether the elements of each example of a batch lie in order."""
+    step = data.itemsize
+    for n, stride in zip(reversed(data.shape), reversed(data.strides), strict=True):
+        if n > 1 and stride != step:
+            return 0 in data.shape
+        step *= n
+    return True
+
+
 def is_contiguous(input: Any, *, memory_format: Any = None) -> bool:
     """Whether the elements lie in memory in the order of the dimensions (or in that of `memory_format`).
 
@@ -319,6 +329,13 @@ def is_contiguous(input: Any, *, memory_format: Any = None) -> bool:
         False
     """
     data = layout(input._data)
+    if hasattr(data, "bdim"):
+        if repr(memory_format) in _CHANNELS:
+            raise RuntimeError(
+                "NYI: querying is_contiguous inside of vmap for memory_format other than "
+                "torch.contiguous_format"
+            )
+        return _steps_are_dense(data)
     if not has_layout(data):
         return not isinstance(data, Coo)
     name = repr(memory_format)
@@ -341,6 +358,10 @@ def contiguous(input: Any, *, memory_format: Any = None) -> Any:
         (2, 1)
     """
     data = layout(input._data)
+    if hasattr(data, "bdim"):
+        if repr(memory_format) in _CHANNELS:
+            is_contiguous(input, memory_format=memory_format)
+        return input if _steps_are_dense(data) else dense_clone(input)
     if memory_format is not None:
         channels_order(memory_format, data.ndim)
         return input if is_contiguous(input, memory_format=memory_format) else laid_out(input, memory_format)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
+from ...autograd.modes import modes
 from ...dtypes import bool_
 from ...errors import bad_argument
 from ...functions import empty_like, zeros
 from ...ops.dropout import native_dropout_of
 from ...ops.table import is_tensor
+from ...random_fill import coins
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
@@ -21,6 +24,14 @@ _SATURATION = 1.7580993408473766
 def _check(p: float) -> None:
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _coins(p: float, place: Callable[[], Any]) -> Any:
+    """Ones of probability p in a new tensor; inside vmap one that is mapped if its numbers are to differ."""
+    if modes.vmaps:
+        made = place()
+        return coins(p, tuple(made.shape), made.dtype.np)
+    return place().bernoulli_(p)
 
 
 def _dropped(
@@ -38,10 +49,10 @@ def _dropped(
     if features:
         if input.dim() < 2:
             raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-        noise = input.new_empty((*input.shape[:2], *[1] * (input.dim() - 2)))
+        shape = (*input.shape[:2], *[1] * (input.dim() - 2))
+        noise = _coins(1 - p, lambda: input.new_empty(shape))
     else:
-        noise = empty_like(input)
-    noise.bernoulli_(1 - p)
+        noise = _coins(1 - p, lambda: empty_like(input))
     if not alpha:
         noise.div_(1 - p)
         return input.mul_(noise) if inplace else input * noise
@@ -153,10 +164,10 @@ def native_dropout(input: Any, p: float, train: bool | None) -> tuple[Any, Any]:
         >>> torch.native_dropout(torch.ones(2), 0.5, False)
         (tensor([1., 1.]), tensor([True, True]))
     """
-    mask = empty_like(input, dtype=bool_)
     if train is False:
-        return native_dropout_of(input, mask.fill_(True), 1.0), mask
-    mask.bernoulli_(1 - p)
+        whole = empty_like(input, dtype=bool_).fill_(True)
+        return native_dropout_of(input, whole, 1.0), whole
+    mask = _coins(1 - p, lambda: empty_like(input, dtype=bool_))
     return native_dropout_of(input, mask, 0.0 if p == 1 else 1 / (1 - p)), mask
 
 

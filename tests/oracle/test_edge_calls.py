@@ -1,0 +1,170 @@
+"""Calls at the edges of what functions take, one a line, in both libraries: results, exceptions, warnings."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from samples.library import xp
+
+CALLS = """
+t.bincount(t.tensor([1, 0]), t.empty(0))
+t.bincount(t.tensor([1.0, 2]))
+t.searchsorted(t.tensor([[1, 2, 3], [1, 2, 3]]).t(), t.tensor([[1, 2], [1, 2], [3, 3]]))
+t.sum(t.ones(2, 3, dtype=t.int32), 1, out=t.empty(2, dtype=t.int32), dtype=t.int64)
+t.prod(t.ones(2, 3, dtype=t.int32), 1, out=t.empty(2, dtype=t.int32), dtype=t.int64)
+t.cumsum(t.ones(2, 3, dtype=t.int32), 1, out=t.empty(2, 3, dtype=t.int32), dtype=t.int64)
+t.mean(t.ones(2, 3), 1, out=t.empty(2), dtype=t.float64)
+t.nansum(t.ones(2, 3), 1, out=t.empty(2), dtype=t.float64)
+t.sum(t.ones(2, 3), out=t.empty(2), dtype=t.float64)
+t.histogram(t.zeros(3), bins=t.tensor(1.0))
+t.histogram(t.zeros(3, dtype=t.float64), bins=t.ones(2))
+t.histogram(t.zeros(3), bins=t.empty(0))
+t.histogram(t.zeros(3), 4, out=(t.empty(0, dtype=t.float64), t.empty(0)))
+t.logcumsumexp(t.tensor([complex(-np.inf, 0), complex(-np.inf, 0), 1.2 + 2.1j, complex(np.inf, 1)]), 0)
+t.max(t.ones(3), out=t.empty(0, dtype=t.int32))
+t.max(t.ones(3, 3), 0, out=(t.empty(0, dtype=t.int32), t.empty(0, dtype=t.int64)))
+t.min(t.ones(3, 3), 1, out=(t.empty(0), t.empty(0)))
+t.topk(t.ones(3), 2, out=(t.empty(0), t.empty(0)))
+t.mode(t.ones(3, 3, dtype=t.uint8), -1, True, out=(t.empty(0, dtype=t.int8), t.empty(0, dtype=t.int64)))
+t.quantile(t.ones(3), 0.5, out=t.empty(0, dtype=t.int32))
+t.tensor([[-1, 2, 1], [5, 3, 6]], dtype=t.uint8)
+t.tensor([-300], dtype=t.uint8)
+t.tensor([-1.5], dtype=t.uint8)
+t.cumulative_trapezoid(t.ones(0), dx=1)
+t.add(2, 3), t.mul(2, 3.5), t.div(2.0, 3), t.sub(True, 2), t.floor_divide(7, 2)
+t.div(7, 2, rounding_mode="floor")
+t.nextafter(t.tensor(0.0, dtype=t.bfloat16), t.tensor(1.0, dtype=t.bfloat16)).float().item()
+t.nonzero(t.ones(2), as_tuple=True, out=t.ones(2))
+t.empty(2**62, 4)
+t.empty(()).resize_([2, 4, 2**29, 2**29])
+t.ones(4).resize_((2, 2), memory_format=t.preserve_format)
+t.ones(24).resize_((1, 2, 3, 4), memory_format=t.channels_last).stride()
+t.ones(8).resize_as_(t.ones(1, 2, 2, 2).to(memory_format=t.channels_last), memory_format=t.preserve_format)
+t.ones(1, 2, 3, 4).to(t.float64, memory_format=t.channels_last).stride()
+t.ones(1, 2, 3, 4).half(memory_format=t.channels_last).stride()
+t.ones(2, 2, dtype=t.complex64).conj().imag.view(t.int32)
+t.randn(2, 3, 4)[:, 1:1].stride(), t.empty(2, 0, 4).stride()
+t.arange(5)[t.tensor(1, dtype=t.int16)]
+t.unravel_index(t.tensor(0.5), (2, 2))
+t.arange(4).__setitem__(t.arange(4) > -1, t.tensor([]))
+t.masked_fill(t.ones(2), t.tensor([True, False]), 1j)
+t.clamp_max(2, t.ones(3))
+t.bitwise_and(2, 3)
+t.pow(2, 3)
+t.xlogy(2, 3)
+t.rsub(2, t.ones(3))
+t.hsplit(t.ones(5, 5), "abc")
+t.cholesky(t.ones(0, 5))
+t.median(t.ones(0, 5)), t.median(t.ones(0, dtype=t.int16)), t.median(t.ones(0, dtype=t.int64))
+t.kthvalue(t.ones(5, 0), 2)
+t.diff(t.tensor(1.0), 1, 2)
+t.mv(t.tensor(1.0), t.tensor(1.0))
+t.cdist(t.tensor([[np.nan, 1.0]]), t.tensor([[0.0, 1.0]]), 0.0)
+t.linalg.cholesky(t.tensor([[np.nan, 0.0], [0.0, 1.0]]))
+t.linalg.inv(t.tensor([[2.0, 1.0], [0.0, 1.0]])).stride(), t.linalg.qr(t.ones(3, 2))[0].stride()
+t.fft.fft(t.ones(3, 4, 5), dim=1).stride(), t.fft.ihfftn(t.ones(3, 4, 5), dim=(0, 1)).stride()
+seeded(lambda: t.ones(5, 4).t().normal_())
+seeded(lambda: t.ones(20, 4).t().normal_())
+""".strip().split("\n")
+
+# Whether a call draws as PyTorch does inside vmap.
+MAPPED = """
+lambda x: t.randn(3)
+lambda x: t.randint(10, (2,))
+lambda x: t.randperm(5)
+lambda x: t.normal(x, 1.0)
+lambda x: t.normal(0.0, x.abs())
+lambda x: t.normal(x, x.abs())
+lambda x: t.bernoulli(x.abs())
+lambda x: t.bernoulli(x, 0.5)
+lambda x: t.poisson(x.abs() * 9)
+lambda x: t.multinomial(x.abs(), 2)
+lambda x: x.clone().normal_()
+lambda x: x.clone().uniform_()
+lambda x: x.clone().bernoulli_(0.5)
+lambda x: x.clone().bernoulli_(x.abs())
+lambda x: t.zeros(3).normal_()
+lambda x: t.zeros(3).bernoulli_(x.abs())
+lambda x: t.zeros(3).bernoulli_(t.full((3,), 0.5))
+""".strip().split("\n")
+
+
+def outcome(library: Any, call: str, randomness: str = "") -> tuple[str, list[str]]:
+    """What the call gives or raises, and its warnings' beginnings."""
+
+    def seeded(draw: Any) -> Any:
+        library.manual_seed(3)
+        return draw()
+
+    scope = {"t": library, "np": np, "seeded": seeded}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            if randomness:
+                library.manual_seed(3)
+                x = library.linspace(0.1, 0.9, 12).reshape(4, 3)
+                text = repr(library.func.vmap(eval(call, scope), randomness=randomness)(x))
+            else:
+                text = repr(eval(call, scope))
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+    return text.partition(" INTERNAL ASSERT")[0], [str(w.message)[:80] for w in told]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_does_what_it_does_in_pytorch(call: str) -> None:
+    expected, warned = outcome(torch, call)
+    found, told = outcome(xp, call)
+    assert found == expected
+    assert [w for w in told if "non-contiguous" in w] == [w for w in warned if "non-contiguous" in w]
+
+
+@pytest.mark.parametrize("randomness", ["error", "same", "different"])
+@pytest.mark.parametrize("call", MAPPED)
+def test_random_numbers_inside_vmap_are_those_of_pytorch(call: str, randomness: str) -> None:
+    assert outcome(xp, call, randomness)[0] == outcome(torch, call, randomness)[0]
+
+
+def batched(library: Any, function: str) -> str:
+    """What a function of one example gives inside vmap, and what it leaves of its argument."""
+    x = library.linspace(-0.9, 0.9, 24).reshape(2, 3, 4).transpose(0, 1).detach()
+    try:
+        found = library.func.vmap(eval(function, {"t": library}), in_dims=2, out_dims=0)(x)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return f"{found!r} of {x!r}"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "lambda x: x.acos_()",
+        "lambda x: x.mul_(2).add(1)",
+        "lambda x: x[0].fill_(3)",
+        "lambda x: t.tensor(x.stride())",
+        "lambda x: t.tensor(x.is_contiguous())",
+        "lambda x: t.tensor(x.contiguous().stride())",
+        "lambda x: x[None, None].contiguous(memory_format=t.channels_last)",
+        "lambda x: x[None, None].clone(memory_format=t.channels_last)",
+    ],
+)
+def test_memory_inside_vmap_is_that_of_pytorch(function: str) -> None:
+    assert batched(xp, function) == batched(torch, function)
+
+
+# Those of functions with `out=` are the same classes under second names.
+RESULTS = sorted(
+    name for name in dir(torch.return_types)
+    if hasattr(getattr(torch.return_types, name), "n_fields") and name[0] != "_" and not name.endswith("_out")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_classes_of_results_have_their_names(name: str) -> None:
+    mine, theirs = getattr(xp.return_types, name), getattr(torch.return_types, name)
+    assert mine.__name__ == theirs.__name__
+    assert mine._fields == theirs.__match_args__
