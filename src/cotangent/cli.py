@@ -20,7 +20,7 @@ script = lazy.module("cotangent.look.script")
 
 _USAGE = """\
 usage: cotangent [--help | --version | --info]
-       cotangent [--doctor] [--graph FILE] [--profile FILE]
+       cotangent [--doctor] [--explain-nan] [--graph FILE] [--profile FILE]
                  (script.py | -m module | -c code | -) [argument ...]
 """
 
@@ -43,6 +43,7 @@ options:
 
 to look at the program while it runs (what is found goes to standard error):
   --doctor        say what is wrong with its training steps
+  --explain-nan   say which operation gave the first nan or inf, and why
   --graph FILE    draw the graph of its first backward (.svg, .html, .dot, .mmd or .txt)
   --profile FILE  write a trace for a trace viewer (.json or .json.gz), and print tables
 
@@ -166,6 +167,7 @@ def _run_standard_input(arguments: Sequence[str]) -> None:
 # What looks at a program: option -> (class in `look.script`, whether it takes a file).
 _LOOKS = {
     "--doctor": ("DoctorOf", False),
+    "--explain-nan": ("NanOf", False),
     "--graph": ("GraphOf", True),
     "--profile": ("ProfileOf", True),
 }

@@ -140,3 +140,41 @@ def test_wrong_use(arguments: list[str], reason: str, run_python: RunPython) -> 
     result = run_python("-m", "cotangent", *arguments)
     assert result.returncode == 2
     assert result.stderr.startswith(f"cotangent: {reason}\nusage: ")
+
+
+NAN = """\
+import torch
+w = torch.tensor([2.0, 0.5], requires_grad=True)
+optimizer = torch.optim.SGD([w], lr=LR)
+for step in range(8):
+    optimizer.zero_grad()
+    shown = (w - 1).abs()
+    loss = LOSS
+    loss.backward()
+    optimizer.step()
+print(loss.grad_fn.name(), w.grad.isfinite().all().item())
+try:
+    loss.backward()
+except RuntimeError as error:
+    print(str(error)[:40])
+"""
+
+
+def test_the_first_nan(run_python: RunPython) -> None:
+    cases = {
+        # the third step takes w below zero
+        ("w.sqrt().sum()", "0.4"): ("at backward number", "sqrt(", "loss = w.sqrt().sum()"),
+        # finite in forward; 0 * inf in backward
+        ("(shown * 0 + 0.0).sqrt().sum()", "0.1"): ("at backward number 1", "inf", "sqrt()"),
+    }
+    for (loss, rate), parts in cases.items():
+        code = NAN.replace("LOSS", loss).replace("LR", rate)
+        alone = run_python("-m", "cotangent", "-c", code)
+        result = run_python("-m", "cotangent", "--explain-nan", "-c", code)
+        assert (result.stdout, result.returncode) == (alone.stdout, 0)
+        assert "Trying to backward through the graph" in result.stdout
+        for part in parts[:2]:
+            assert part in result.stderr, result.stderr
+    sound = NAN.replace("LOSS", "(w * shown).sum()").replace("LR", "0.01")
+    result = run_python("-m", "cotangent", "--explain-nan", "-c", sound)
+    assert result.stderr == "cotangent --explain-nan: no nan and no inf in 9 runs of backward\n"

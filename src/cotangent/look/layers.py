@@ -12,7 +12,7 @@ from .exam import Exam
 from .findings import Finding
 from .watch import Listener, OpCall, Spot, line_of, tensors_in
 
-__all__ = ["Layers"]
+__all__ = ["Layers", "is_finite"]
 
 _DEAD: Final = 0.9  # of a layer's units
 _FEW: Final = 8  # examples that say nothing yet
@@ -41,8 +41,8 @@ class Layers(Listener):
                 continue
             if t._req and t._node is None:
                 self.order.setdefault(id(t), call.spot)
-        born = self.first_bad is None and any(t._req and not _finite(t) for t in tensors_in(call.result))
-        if born and all(_finite(t) for t in tensors_in(call.args)):
+        born = self.first_bad is None and any(t._req and not is_finite(t) for t in tensors_in(call.result))
+        if born and all(is_finite(t) for t in tensors_in(call.args)):
             self.first_bad = (call.name, call.spot)
         if call.name == "relu" and call.result._req and call.result._data.__class__ is np.ndarray:
             self._relu(call)
@@ -79,7 +79,7 @@ class Layers(Listener):
 
     def differentiate(self, tensors: list[Any]) -> None:
         for t in tensors:
-            if self.bad_loss is None and not _finite(t):
+            if self.bad_loss is None and not is_finite(t):
                 self.bad_loss = float(t._data.ravel()[0])
 
     def after_backward(self, leaves: dict[int, Any], spot: Spot) -> None:
@@ -149,7 +149,7 @@ class Layers(Listener):
             yield Finding("not-finite", line_of(at), (), {"value": self.bad_loss, "what": what})
 
 
-def _finite(t: Any) -> bool:
+def is_finite(t: Any) -> bool:
     """Whether all elements are finite; True where there are no numbers to look at."""
     data = t._data
     if data.__class__ is not np.ndarray or data.dtype.kind not in "fc":

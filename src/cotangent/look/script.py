@@ -6,24 +6,31 @@ the program's own output stays as it is.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from types import TracebackType
 from typing import Any, Final
 
-from .. import lazy
+from .. import autograd, lazy
 from ..autograd.modes import modes
 from ..autograd.profiler import Recording
 from ..autograd.profiler_trace import write_trace
+from ..autograd.views import edge_of
 from ..config import settings
 from ..nn.modules import Module
 from ..nn.modules.module import register_module_forward_pre_hook
 from ..optim.optimizer import Optimizer, register_optimizer_step_pre_hook
+from ..tensor import Tensor
 from .doctor import Checkup
-from .watch import Listener, Spot, user_scope
+from .layers import is_finite
+from .memory import graph_nodes
+from .watch import Listener, Spot, graph_leaves, tensors_in, user_scope
 
-__all__ = ["DoctorOf", "GraphOf", "ProfileOf"]
+__all__ = ["DoctorOf", "GraphOf", "NanOf", "ProfileOf"]
 
 viz: Final[Any] = lazy.module("cotangent.viz")
+nan: Final[Any] = lazy.module("cotangent.look.nan")
 
 _STEPS: Final = 4  # training steps that are looked at closely
 _EVENTS: Final = 400_000  # a profile stops listening after so many calls
@@ -34,6 +41,8 @@ _SAID: Final = {
     "en": {
         "graph": "cotangent --graph: the graph of the first backward is in {path}",
         "no graph": "cotangent --graph: no backward ran, so there is no graph",
+        "nan": "cotangent --explain-nan: at backward number {count}",
+        "no nan": "cotangent --explain-nan: no nan and no inf in {count} runs of backward",
         "profile": "cotangent --profile: {count} calls, the trace is in {path}",
         "full": "cotangent --profile: stopped listening after {count} calls",
         "lines": "by line of the program:",
@@ -42,6 +51,8 @@ _SAID: Final = {
     "zh": {
         "graph": "cotangent --graph: 第一次 backward 的计算图已写入 {path}",
         "no graph": "cotangent --graph: 没有运行 backward, 因此没有计算图",
+        "nan": "cotangent --explain-nan: 第 {count} 次 backward",
+        "no nan": "cotangent --explain-nan: {count} 次 backward 中没有 nan 或 inf",
         "profile": "cotangent --profile: {count} 次调用, 跟踪文件已写入 {path}",
         "full": "cotangent --profile: {count} 次调用之后不再记录",
         "lines": "按程序的行:",
@@ -200,6 +211,65 @@ class GraphOf(_Around, Listener):
             print(f"cotangent --graph: {self.refused}", file=sys.stderr)
         else:
             say("graph" if self.written else "no graph", path=self.path)
+
+
+class NanOf(_Around):
+    """The first nan or inf of a program, in a loss or in a gradient, explained as soon as it is there.
+
+    Graphs are kept until the gradients have been looked at, and freed then as `backward` would have done.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.found = False
+        self.originals: list[tuple[Any, Any]] = []
+
+    def begin(self) -> None:
+        self.originals = [(owner, owner.backward) for owner in (Tensor, autograd)]
+        for owner, original in self.originals:
+            owner.backward = self._wrapped(original)
+
+    def _wrapped(self, original: Any) -> Any:
+        """`backward` that looks at what it is given and at what it gives."""
+        parameters = inspect.signature(original)
+
+        @functools.wraps(original)
+        def backward(*args: Any, **kwargs: Any) -> None:
+            try:
+                given = parameters.bind(*args, **kwargs)
+            except TypeError:
+                return original(*args, **kwargs)  # type: ignore[no-any-return]
+            given.apply_defaults()
+            tensors = [t for t in tensors_in(next(iter(given.arguments.values()))) if t._req]
+            if self.found or not tensors or modes.task:
+                return original(*args, **kwargs)  # type: ignore[no-any-return]
+            self.count += 1
+            if not all(is_finite(t) for t in tensors):
+                self._explain(tensors)
+            keep = given.arguments["retain_graph"]
+            keep = given.arguments["create_graph"] if keep is None else keep
+            given.arguments["retain_graph"] = True
+            original(*given.args, **given.kwargs)
+            leaves = graph_leaves(edge_of(t) for t in tensors)
+            if not self.found and not all(p._grad is None or is_finite(p._grad) for p in leaves.values()):
+                self._explain(tensors)
+            if not keep:
+                for node in graph_nodes(tensors):
+                    node.release()
+            return None
+
+        return backward
+
+    def _explain(self, tensors: list[Any]) -> None:
+        self.found = True
+        say("nan", count=self.count)
+        print(nan.explain_nan(tensors), file=sys.stderr)
+
+    def end(self, error: BaseException | None) -> None:
+        for owner, original in self.originals:
+            owner.backward = original
+        if not self.found:
+            say("no nan", count=self.count)
 
 
 class ProfileOf(_Around):
