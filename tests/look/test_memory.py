@@ -295,10 +295,11 @@ def test_modules_and_what_a_checkpoint_saves() -> None:
     net = Blocks()
     x, y = torch.randn(256, 64), torch.randint(0, 10, (256,))
     report = torch.memory(F.cross_entropy(net(x), y))
-    # its input and the normalised one, 64 wide; before and after gelu, 512 wide
-    assert report.by_module["net.blocks.1.norm"] == report.by_module["net.blocks.1.up"] == 4 * 256 * 64
+    # its input and the normalised one, 64 wide; mean and scale; before and after gelu, 512 wide
+    assert report.by_module["net.blocks.1.norm"] == 4 * 256 * (64 + 2)
+    assert report.by_module["net.blocks.1.up"] == 4 * 256 * 64
     best = report.checkpoint[0]
-    assert (best.module, best.keeps) == ("net.blocks.1", 4 * 256 * (64 + 64 + 512 + 512))
+    assert (best.module, best.keeps) == ("net.blocks.1", 4 * 256 * (64 + 2 + 64 + 512 + 512))
     assert best.saves == best.keeps - 4 * 256 * 64
     # And that is what it saves indeed.
     net.blocks[1] = Checkpointed(net.blocks[1])
