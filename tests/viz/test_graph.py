@@ -228,10 +228,10 @@ def test_bytes_are_counted_once() -> None:
 def test_a_deep_graph() -> None:
     x = torch.ones((), requires_grad=True)
     y = x
-    for _ in range(3000):
+    for _ in range(1500):
         y = y + 1.0
     graph = torch.graph(y)
-    assert len(graph.operations) == 3000 and "#2999" in str(graph)
+    assert len(graph.operations) == 1500 and "#1499" in str(graph)
     assert ET.fromstring(graph.svg())
 
 
