@@ -188,7 +188,7 @@ class Tracked(TensorBase):
         t: Self = left("data", alias(self, None), self)
         if not isinstance(t._vc, InferenceCell):
             t._vc = None
-        elif not modes.inference:
+        elif not modes.inference or t._vc.__class__ is GivenCell:
             t._vc = GivenCell((0, None))
         return t
 

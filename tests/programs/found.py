@@ -509,6 +509,39 @@ g.detach_()
         "x = torch.ones(4, 3)[::2, :2]",
         "x.unsqueeze(0).stride(), x.unsqueeze(2).stride(), x[0].expand(1, 2).stride()",
     ),
+    "leaves_among_views_of_what_was_written": (
+        """
+x = torch.ones(2, 3, dtype=torch.float64)
+y = x.diagonal()
+y.requires_grad = True
+z = y.flip(0)
+x[torch.tensor([0, 1]), 0] *= y
+z.sum().backward()
+""",
+        "None",
+    ),
+    "memory_of_inference_mode_counts_alone": (
+        """
+x = torch.ones(2, requires_grad=True) * 1
+with torch.inference_mode():
+    x.data = x.data.clone()
+    x.data.cumsum_(0)
+""",
+        "x._version, x.tolist()",
+    ),
+    "sums_of_one_product_have_no_negative_zero": (
+        "x = 1 / torch.bmm(torch.zeros(1, 2, 1), -torch.ones(1, 1, 2))",
+        "x.tolist()",
+    ),
+    "roots_that_are_stale_views": (
+        """
+x = torch.ones(3, 2, requires_grad=True) * 1
+with torch.no_grad():
+    y = x.narrow(1, 1, 1).exp_()
+    y.backward(gradient=None)
+""",
+        "None",
+    ),
     "numpy_without_recording": (
         "x = torch.ones(2, requires_grad=True)\nwith torch.no_grad():\n    a = x.numpy()",
         "a.tolist()",

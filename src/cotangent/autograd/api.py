@@ -66,7 +66,7 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
             out = cast(Any, out)
             if out.numel() != 1:
                 error = RuntimeError(_SCALAR)
-                annotate(error, "scalar", recorded=recorded_at(edge_of(out)), here=here())
+                annotate(error, "scalar", recorded=recorded_at(out._node), here=here())
                 raise error
             if out.dtype.is_complex:
                 raise RuntimeError(

@@ -212,14 +212,14 @@ def _freed_by(node: Any) -> Any:
 
 def check_leaf(leaf: Any) -> bool:
     """Whether the tensor of an AccumulateGrad still takes gradients."""
-    if leaf._node is not None:
+    if leaf._node is not None or (leaf._view is not None and leaf._view.stale):
         raise RuntimeError("leaf variable has been moved into the graph interior")
     return bool(leaf._req)
 
 
 def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
     """Add the array `g` to `leaf.grad`, which starts with dtype `to`."""
-    if (leaf._node is not None or not leaf._req) and not check_leaf(leaf):
+    if (leaf._node is not None or not leaf._req or leaf._view is not None) and not check_leaf(leaf):
         return
     held = leaf._grad
     if held is None:

@@ -53,7 +53,9 @@ def _batched(a: Array, b: Array) -> Array:
     """Products of batches. A factor that all products share makes them one: vmap expands what it shares."""
     (n, rows, depth), columns = a.shape, b.shape[2]
     if depth == 1:
-        return np.asarray(np.multiply(a, b))
+        product: Array = np.multiply(a, b)
+        product += 0  # a sum of one product: it starts at zero, so there is no negative zero
+        return product
     if b.shape[0] == n > 1:
         if not b.strides[0] and (rows == 1 or a.strides[0] == rows * a.strides[1]):
             return matmul(a.reshape(n * rows, depth), b[0]).reshape(n, rows, columns)
