@@ -300,7 +300,10 @@ def _ended(server: Any) -> None:
     """End a server: it goes when its input is closed."""
     for stream in (server.stdin, server.stdout, server.stderr):
         stream.close()
-    server.wait()
+    try:
+        server.wait(0.1)
+    except subprocess.TimeoutExpired:
+        server.returncode = 0  # others still use it, and it ends with them: no warning that it runs
 
 
 class TCPStore(Store):

@@ -1,7 +1,8 @@
 """The server of a TCPStore: a program of its own, because Gloo holds the interpreter lock while it connects.
 
-It imports nothing but the standard library, tells its port on the first line of its output, and ends when its
-input is closed: with the process that started it.
+It imports nothing but the standard library, and tells its port on the first line of its output. When its
+input is closed, the process that started it has ended. Then it takes no new connections, and ends when the
+others have ended theirs, or after some seconds: until then they can tell each other what has failed.
 
 A request is four parts, a step, a key and two values; the answer is one. A part is its length (4 bytes,
 little-endian) and its bytes; an answer begins with "+" unless there is none.
@@ -13,6 +14,9 @@ import selectors
 import socket
 import struct
 import sys
+import time
+
+LINGER = 10.0  # seconds
 
 __all__ = ["apply", "packed", "serve"]
 
@@ -94,10 +98,15 @@ def serve(listener: socket.socket) -> None:
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(sys.stdin, selectors.EVENT_READ)
-    while True:
-        for key, _ in selector.select():
+    end = None
+    while end is None or (len(selector.get_map()) and time.monotonic() < end):
+        for key, _ in selector.select(None if end is None else 0.1):
             if key.fileobj is sys.stdin:
-                return
+                end = time.monotonic() + LINGER
+                selector.unregister(sys.stdin)
+                selector.unregister(listener)
+                listener.close()
+                break
             if key.fileobj is listener:
                 connection, _ = listener.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ...futures import Future
-from ..store import DistStoreError, Store
+from ..store import DistError, DistStoreError, Store
 from . import recording, wire
 from .threads import Alarm, Pool
 
@@ -226,15 +226,23 @@ class Agent:
 
     def _dead(self, to: int) -> RuntimeError:
         reason = self.gone.get(to, "no connection")
-        first = next(iter(self.gone), to)
+        first = self._first_failure(to)
         if first != to:  # its end may be why this one has ended
             reason += f"; the first to end was {self.workers[first].name} (rank {first})"
         return RuntimeError(f"{self.workers[to].name} (rank {to}) has ended or cannot be reached: {reason}")
 
+    def _first_failure(self, rank: int) -> int:
+        """The worker that was noted first to have ended; this one, if none was."""
+        try:
+            return int(self.store.compare_set("failed", "", str(rank)))
+        except DistError:
+            return next(iter(self.gone), rank)
+
     def _lost(self, rank: int, reason: str) -> None:
         """A connection with a worker has broken: its calls will get no result."""
-        if rank not in self._parted:
+        if rank not in self._parted and not self.closing:
             self.gone.setdefault(rank, reason)
+            self._first_failure(rank)
         line = self._lines.get(rank)
         if line is None:
             return
