@@ -14,9 +14,9 @@ NAMED = "worker1 (rank 1) has ended or cannot be reached"
 
 
 @pytest.fixture
-def worker0(ranks: Any) -> Any:
+def worker0(together: Any) -> Any:
     """What worker 0 of three found."""
-    return lambda name: ranks(name, 3, file="rpc_programs.py")[0][name]
+    return lambda name: together("calls,references,autograd,optimizer", 3, "rpc_programs.py")[0][name]
 
 
 def test_calls(worker0: Any) -> None:
@@ -114,7 +114,9 @@ def test_shutdown_waits_for_calls_and_reports_references(ranks: Any) -> None:
 def test_a_worker_that_ends_is_named(ranks: Any) -> None:
     found = ranks("dead", 3, file="rpc_programs.py")
     (called, backward, reference, soon), ending = found[0]
-    assert all(NAMED in text for text in (called, backward, reference, ending)) and soon
+    assert NAMED in called and soon
+    # Worker 2 may have ended, too, because of this.
+    assert all("worker1 (rank 1)" in text and "has ended" in text for text in (backward, reference, ending))
 
 
 def test_refusals() -> None:
