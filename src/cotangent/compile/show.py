@@ -17,10 +17,9 @@ from .schedule import CheckUnit, NumberUnit
 def describe(unit: Any) -> str:
     """A unit in a line."""
     if isinstance(unit, ProductUnit):
-        a, b = unit.node.args
+        a = unit.node.args[0]
         shape = "x".join(map(str, (*unit.node.out.shape, a.shape[-1])))
         behind = f" then {_names(unit.epilogue)}" if unit.epilogue else ""
-        del b
         return f"product {shape}{behind}"
     if isinstance(unit, LoopUnit):
         over = f" over {list(unit.axes)}" if unit.axes else ""

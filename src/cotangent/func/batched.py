@@ -168,7 +168,9 @@ class VmapLevel(Level):
     def axes(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         """Shift the dimensions that statics name by one."""
         value, bdim = self.split(tensors[0])
-        if bdim is None or value.ndim == 1 or any(isinstance(t, TensorBase) for t in tensors[1:]):
+        if bdim is None or any(isinstance(t, TensorBase) for t in tensors[1:]):
+            return self.loop(op, tensors, statics)
+        if value.ndim == 1 and not AXES.isdisjoint(op.statics):
             return self.loop(op, tensors, statics)  # 0-d examples have no dimension that could be shifted
         return op.entry(front(value, bdim), *tensors[1:], *shifted(op, statics, self.size))
 

@@ -13,6 +13,8 @@ import numpy as np
 from ..kernels import products as k
 from ..kernels.shape import sum_to_size as fold
 from . import views as v
+from .copies import along
+from .reduce import sum_dims
 from .table import bilinear, general, linear as linear_op
 from .viewfronts import reshaped
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
@@ -35,7 +37,7 @@ def _batch_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -
         return _shared_product(op, size, tensors, dims)
     ready = []
     for t, d in zip(tensors, dims, strict=True):
-        ready.append(t if d is None else v.permute_dims(t, (d, *[i for i in range(t.ndim) if i != d])))
+        ready.append(t if d is None else _in_front(t, d))
     a, b = ready
     return product(a, b, tuple(d is not None for d in dims), op.public), 0
 
@@ -44,7 +46,7 @@ def _shared_product(op: Any, size: int, tensors: Any, dims: Any) -> Any:
     """mm, mv and dot with one operand for all examples: the examples side by side are one larger matrix."""
     (a, b), (at, bt) = tensors, dims
     if bt is None:
-        a = v.permute_dims(a, (at, *[i for i in range(a.ndim) if i != at])) if at else a
+        a = _in_front(a, at)
         if op is dot_of.op:
             return mv_of(a, b), 0
         rows = tuple(a.shape)[1]
@@ -164,12 +166,48 @@ def _jvp_accumulate(product_op: Any) -> Any:
     return jvp
 
 
+def _in_front(t: Any, bdim: int) -> Any:
+    return v.permute_dims(t, (bdim, *[i for i in range(t.ndim) if i != bdim])) if bdim else t
+
+
+def _accumulated_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """beta * input + alpha * (a @ b) under vmap."""
+    (c, a, b), (ct, at, bt), (beta, alpha) = tensors, dims, statics
+    plain = {"addmm_of": mm_of, "baddbmm_of": bmm_of, "addmv_of": mv_of}[op.name]
+    if plain is mm_of and at is not None and bt is None and ct is None and c.ndim < 2:
+        _, rows, depth = tuple((a := _in_front(a, at)).shape)
+        flat = op.entry(c, reshape_any(a, (size * rows, depth)), b, beta, alpha)
+        return reshape_any(flat, (size, rows, b.shape[1])), 0
+    if at is None and bt is None:
+        found = unsqueeze_at(plain(a, b), 0)
+    else:
+        found = _in_front(*_batch_products(plain.op, size, (a, b), (at, bt), ()))
+    found = scale(found, alpha)
+    shape = (size, *tuple(found.shape)[1:])
+    if beta == 0:
+        return _broadcast(found, shape), 0
+    if ct is not None:
+        c = _in_front(c, ct)
+        c = reshape_any(c, (size, *[1] * (found.ndim - c.ndim), *tuple(c.shape)[1:]))
+    return _broadcast(found + scale(c, beta), shape), 0
+
+
+def _sum_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """`scale_sum` under vmap: dimensions that the shape lacks are summed first."""
+    x, (shape, factor) = _in_front(tensors[0], dims[0]), statics
+    lacking = x.ndim - 1 - len(shape)
+    if lacking:
+        x = sum_dims(x, tuple(range(1, lacking + 1)), False)
+    return op.entry(x, (size, *shape), factor), 0
+
+
 addmm_of = general(
     "addmm_of(input, mat1, mat2 | beta=1, alpha=1)",
     k.add_product,
     node="AddmmBackward0",
     public="addmm",
     misfit=MISFIT,
+    batch=_accumulated_examples,
     jvp=_jvp_accumulate(mm_of),
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
     mat1=lambda g, mat2, alpha: scale(mm_of(g, adjoint_matrix(mat2)), alpha.conjugate()),
@@ -181,6 +219,7 @@ baddbmm_of = general(
     node="BaddbmmBackward0",
     public="baddbmm",
     misfit=MISFIT,
+    batch=_accumulated_examples,
     jvp=_jvp_accumulate(bmm_of),
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
     batch1=lambda g, batch2, alpha: scale(bmm_of(g, adjoint_matrix(batch2)), alpha.conjugate()),
@@ -192,6 +231,7 @@ addmv_of = general(
     node="AddmvBackward0",
     public="addmv",
     misfit=MISFIT,
+    batch=_accumulated_examples,
     jvp=_jvp_accumulate(mv_of),
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
     mat=lambda g, vec, alpha: scale(outer_product(g, conj_of(vec)), alpha.conjugate()),
@@ -202,6 +242,7 @@ scale: Any = linear_op(
     lambda a, factor: a if factor == 1 else np.asarray(a * np.asarray(factor).astype(a.dtype)),
     node="MulBackward0",
     public="mul",
+    batch=along,
     input=lambda g, factor: scale(g, factor.conjugate()),
 )
 scale_sum: Any = linear_op(
@@ -209,8 +250,6 @@ scale_sum: Any = linear_op(
     lambda a, shape, factor: fold(a if factor == 1 else a * np.asarray(factor).astype(a.dtype), shape),
     node="SumBackward1",
     public="sum",
+    batch=_sum_examples,
     input=lambda g, input_shape, factor: scale(expand_to(g, input_shape), factor.conjugate()),
 )
-
-
-# -- what users call ------------------------------------------------------------------------------------
