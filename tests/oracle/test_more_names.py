@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import weakref
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -114,12 +116,50 @@ def types_and_version(xp: Any) -> Any:
     ]
 
 
+def hooks_for_all_modules(xp: Any) -> Any:
+    m = xp.nn.modules.module
+    seen: list[str] = []
+    m.register_module_forward_hook(lambda module, args, output: seen.append("forward"))
+    m.register_module_forward_pre_hook(lambda module, args: seen.append("before"))
+    xp.nn.ReLU()(xp.ones(1))
+    counts = [len(m._global_forward_hooks), len(m._global_forward_pre_hooks), len(m._global_backward_hooks)]
+    m._global_forward_hooks = OrderedDict()
+    xp.nn.ReLU()(xp.ones(1))
+    m._global_forward_pre_hooks = OrderedDict()
+    xp.nn.ReLU()(xp.ones(1))
+    return [seen, counts, m._global_is_full_backward_hook]
+
+
+def lazy_parameters(xp: Any) -> Any:
+    parameter = xp.nn.UninitializedParameter()
+    parameter.materialize(3)
+    return [
+        tuple(parameter.shape),
+        said(lambda: xp.nn.utils.spectral_norm(xp.nn.LazyLinear(2))),
+        said(lambda: xp.nn.utils.weight_norm(xp.nn.LazyLinear(2))),
+    ]
+
+
+def sparse_gradient_of_nothing(xp: Any) -> Any:
+    table = xp.nn.Embedding(0, 0, sparse=True)
+    table(xp.tensor([], dtype=xp.int64)).sum().backward()
+    return [tuple(table.weight.grad.shape), table.weight.grad.is_sparse]
+
+
+def backends_are_modules(xp: Any) -> Any:
+    names = ("cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum")
+    found = [importlib.import_module(f"{xp.__name__}.backends.{name}") for name in names]
+    return [getattr(xp.backends, name) is module for name, module in zip(names, found, strict=True)]
+
+
 PROGRAMS = [
     module_utilities, factory_kwargs, containers, data_parallel, swapped, swap_tensors, set_module,
-    types_and_version,
+    types_and_version, hooks_for_all_modules, lazy_parameters, sparse_gradient_of_nothing,
+    backends_are_modules,
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature", "ignore:.*weight_norm")
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_says_what_pytorch_says(program: Any) -> None:
     assert program(cotangent) == program(torch)

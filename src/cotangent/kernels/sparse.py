@@ -573,7 +573,7 @@ def spread_sum(g: Any, pattern: Coo, dims: tuple[int, ...]) -> Coo:
 def rows_gradient(g: Array, indices: Array, shape: tuple[int, ...], padding_idx: int) -> Coo:
     """The gradient of an embedding's weight: the cotangent of each row that was looked up, at its place."""
     places = indices.reshape(1, -1).astype(np.int64)
-    values = g.reshape(-1, shape[1])
+    values = g.reshape(places.shape[1], shape[1])
     if padding_idx >= 0:
         kept = places[0] != padding_idx
         places, values = places[:, kept], values[kept]

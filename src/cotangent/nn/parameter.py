@@ -189,7 +189,7 @@ class UninitializedTensorMixin:
             ('Parameter', torch.Size([2, 3]))
         """
         me: Any = self
-        me.data = empty(tuple(shape), device=device, dtype=me.data.dtype if dtype is None else dtype)
+        me.data = empty(shape, device=device, dtype=me.data.dtype if dtype is None else dtype)
         me.__class__ = self.cls_to_become
 
     @property

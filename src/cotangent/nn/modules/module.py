@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Self
 
 from ...autograd.modes import no_grad
@@ -13,6 +15,7 @@ from ...functions import empty_like
 from ...tensor import Tensor
 from ._calls import (
     ModuleCalls,
+    _everywhere,
     register_module_backward_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,
@@ -366,3 +369,25 @@ class Module(ModuleCalls, ModuleState):
         own.setdefault("_is_full_backward_hook", None)
         for table in _HOOK_TABLES:
             own.setdefault(table, OrderedDict())
+
+
+def _shown(name: str) -> property:
+    """A variable of this module that is a field of the hooks for all modules."""
+    return property(
+        lambda self: getattr(_everywhere, name), lambda self, value: setattr(_everywhere, name, value)
+    )
+
+
+class _WithHooks(ModuleType):
+    """This module, with the hooks for all modules as variables of PyTorch's names, for tests to reset."""
+
+    _global_backward_hooks = _shown("backward")
+    _global_backward_pre_hooks = _shown("backward_pre")
+    _global_is_full_backward_hook = _shown("backward_is_full")
+    _global_forward_hooks = _shown("forward")
+    _global_forward_hooks_always_called = _shown("forward_always")
+    _global_forward_hooks_with_kwargs = _shown("forward_kwargs")
+    _global_forward_pre_hooks = _shown("forward_pre")
+
+
+sys.modules[__name__].__class__ = _WithHooks

@@ -6,6 +6,20 @@ from typing import Any
 
 from ...ops.renorm import norm_except_dim
 from .. import modules
+from ..parameter import is_lazy
+
+
+def refuse_uninitialized(weight: Any, name: str, what: str) -> None:
+    """Refuse weights of lazy modules that have no size yet.
+
+    Raises:
+        ValueError: for such a weight.
+    """
+    if is_lazy(weight):
+        raise ValueError(
+            f"The module passed to `{name}` can't have uninitialized parameters. Make sure to run the dummy "
+            f"forward before applying {what} normalization"
+        )
 
 
 def weight_norm_of(v: Any, g: Any, dim: int = 0) -> Any:

@@ -9,7 +9,7 @@ from ...functions import dot, mv
 from .. import functional as F
 from ..modules.module import Module
 from ..parameter import Parameter
-from ._norms import matrix_of, usual_dim
+from ._norms import matrix_of, refuse_uninitialized, usual_dim
 
 __all__ = [
     "SpectralNorm",
@@ -120,6 +120,7 @@ class SpectralNorm:
         weight: Any = module._parameters[name]
         if weight is None:
             raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
+        refuse_uninitialized(weight, "SpectralNorm", "spectral")
         with no_grad():
             rows, columns = matrix_of(weight, dim).size()
             u = F.normalize(weight.new_empty(rows).normal_(0, 1), dim=0, eps=eps)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ...ops.renorm import norm_except_dim
 from ..modules.module import Module
 from ..parameter import Parameter
-from ._norms import weight_norm_of
+from ._norms import refuse_uninitialized, weight_norm_of
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
@@ -61,6 +61,7 @@ class WeightNorm:
                 raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
         made = WeightNorm(name, dim)
         weight = getattr(module, name)
+        refuse_uninitialized(weight, "WeightNorm", "weight")
         del module._parameters[name]
         norms = norm_except_dim(weight, 2, made.dim)
         module.register_parameter(name + "_g", Parameter(norms.data))

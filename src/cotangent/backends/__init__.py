@@ -5,24 +5,34 @@ What is set is kept, so that programs may set and read it; the kernels here have
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any, Final
 
 __all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum"]
 
 
-class _Switches:
+class _Switches(ModuleType):
     """A backend: whether it is there, and its switches with their values.
 
+    A module, so that `import torch.backends.cudnn as cudnn` finds it.
+
     Args:
+        name: its name in `torch.backends`.
         available: whether it is there.
         values: the switches.
     """
 
-    def __init__(self, available: bool, **values: Any) -> None:
+    def __init__(self, name: str, available: bool, **values: Any) -> None:
+        super().__init__(f"{__name__}.{name}", type(self).__doc__)
+        self.__spec__ = ModuleSpec(self.__name__, None)
         self.__dict__.update(values)
+        self._switches = tuple(values)
         self._available = available
+        sys.modules[self.__name__] = self
 
     def is_available(self) -> bool:
         """Whether the backend is there."""
@@ -42,10 +52,10 @@ class _Switches:
         Raises:
             AttributeError: for a switch that there is not.
         """
-        strange = [name for name in values if name not in self.__dict__]
+        strange = [name for name in values if name not in self._switches]
         if strange:
             raise AttributeError(
-                f"no such switch: {', '.join(strange)}; there are {', '.join(self.__dict__)}"
+                f"no such switch: {', '.join(strange)}; there are {', '.join(self._switches)}"
             )
         before = {name: self.__dict__[name] for name in values}
         self.__dict__.update(values)
@@ -70,18 +80,23 @@ class _Cudnn(_Switches):
         """The version: none is there."""
 
 
-cpu: Final = _Cpu(True)
+cpu: Final = _Cpu("cpu", True)
 cuda: Final = _Switches(
+    "cuda",
     False,
     matmul=_Switches(
-        False, allow_tf32=False, allow_fp16_reduced_precision_reduction=True, fp32_precision="none"
+        "cuda.matmul",
+        False,
+        allow_tf32=False,
+        allow_fp16_reduced_precision_reduction=True,
+        fp32_precision="none",
     ),
 )
 cudnn: Final = _Cudnn(
-    False, enabled=True, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True
+    "cudnn", False, enabled=True, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True
 )
-mps: Final = _Switches(False)
-mkl: Final = _Switches(False)
-mkldnn: Final = _Switches(False, enabled=True, deterministic=False, allow_tf32=True)
-openmp: Final = _Switches(False)
-opt_einsum: Final = _Switches(False, enabled=False, strategy=None)
+mps: Final = _Switches("mps", False)
+mkl: Final = _Switches("mkl", False)
+mkldnn: Final = _Switches("mkldnn", False, enabled=True, deterministic=False, allow_tf32=True)
+openmp: Final = _Switches("openmp", False)
+opt_einsum: Final = _Switches("opt_einsum", False, enabled=False, strategy=None)
