@@ -78,6 +78,7 @@ FLOORS = {
     "backends": 5,
     "distributed": 5,
     "futures": 5,
+    "checks": 0,
     "return_types": 5,
     "multiprocessing": 5,
     "amp": 5,

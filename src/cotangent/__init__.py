@@ -66,6 +66,14 @@ _MODULES = frozenset(
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.
 _ELSEWHERE = {
+    "GradScaler": "amp",
+    **dict.fromkeys(
+        (
+            "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_type",
+            "_check_value", "_check_with",
+        ),
+        "checks",
+    ),
     "graph": "viz",
     "doctor": "look.doctor",
     "memory": "look.memory",

@@ -16,7 +16,8 @@ from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
 from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
 from .ops.copies import full_like as filled_like
-from .size import check_device
+from .ops.viewfronts import channels_order
+from .size import check_device, contiguous_format
 from .tensor import Tensor
 
 # The options of every factory, as PyTorch's errors list them.
@@ -64,10 +65,18 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     if out is not None:
         return written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
     try:
-        array = _filled(shape, d.np, fill)
+        array = in_format(_filled(shape, d.np, fill), options.get("memory_format"))
     except (MemoryError, ValueError):
         raise RuntimeError(_no_memory(shape, d.itemsize)) from None
     return born(array, requires_grad)
+
+
+def in_format(array: Any, memory_format: Any) -> Any:
+    """The array with its dimensions in the order in memory that a format asks for."""
+    order = None if memory_format is None else channels_order(memory_format, array.ndim)
+    if order is None:
+        return np.ascontiguousarray(array) if memory_format is contiguous_format and array.ndim else array
+    return np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order))
 
 
 def written(out: Any, dtype: Any, array: Any) -> Any:
@@ -297,10 +306,12 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
         source: Any = input if dtype is None else input.to(dtype)
         return filled_like(source.detach(), 0 if fill is None else fill)
     if fill is None:
-        return born(np.empty_like(data, d), requires_grad)
-    if not fill:
-        return born(np.zeros_like(data, d), requires_grad)
-    return born(np.full_like(data, number(fill, dtypes.FROM_NUMPY[d]), d), requires_grad)
+        made = np.empty_like(data, d)
+    elif not fill:
+        made = np.zeros_like(data, d)
+    else:
+        made = np.full_like(data, number(fill, dtypes.FROM_NUMPY[d]), d)
+    return born(in_format(made, options.get("memory_format")), requires_grad)
 
 
 def zeros_like(input: Any = REQUIRED, **options: Any) -> Any:

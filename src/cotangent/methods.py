@@ -102,7 +102,10 @@ def _setter(view: Any) -> Any:
     """Assignment to a property that is a view writes through the view."""
 
     def assign(self: Any, value: Any) -> None:
-        view(self).copy_(value)
+        if isinstance(value, (int, float)):
+            view(self).fill_(value)
+        else:
+            view(self).copy_(value)
 
     return assign
 

@@ -23,6 +23,7 @@ from .ops.noise import (
     normal_around_both,
     poisson_around,
 )
+from .ops.table import TABLE
 from .size import check_device, device
 from .tensor import Tensor
 
@@ -371,8 +372,18 @@ def _like(function: str, source: Any, make: Callable[..., Any], options: dict[st
     options.setdefault("dtype", None)
     if options["dtype"] is None:
         options["dtype"] = source.dtype
-    options.pop("memory_format", None)
-    return make(tuple(source.shape), **options)
+    memory_format = options.pop("memory_format", None)
+    data = source._data
+    plain = data.__class__ is not np.ndarray or (data.flags.c_contiguous and memory_format is None)
+    if plain or modes.vmaps or function not in _IN_PLACE:
+        return make(tuple(source.shape), **options)
+    generator, requires_grad = options.pop("generator", None), options.pop("requires_grad", False)
+    place = TABLE["zeros_like"].entry(source.detach()).to(options["dtype"], memory_format=memory_format)
+    return getattr(place, _IN_PLACE[function])(generator=generator).requires_grad_(requires_grad)
+
+
+# The methods that fill a tensor, whatever its order in memory, with the numbers of these functions.
+_IN_PLACE: Final = {"rand_like": "uniform_", "randn_like": "normal_"}
 
 
 def rand_like(input: Any, **options: Any) -> Any:

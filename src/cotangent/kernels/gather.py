@@ -120,7 +120,10 @@ def masked_scatter(a: Array, mask: Array, source: Array) -> Array:
     shape = np.broadcast_shapes(a.shape, mask.shape)
     out = np.array(np.broadcast_to(a, shape))
     where = np.broadcast_to(mask, shape)
-    out[where] = source.reshape(-1)[: int(where.sum())]
+    count = int(where.sum())
+    if count > source.size:
+        raise RuntimeError("Number of elements of source < number of ones in mask")
+    out[where] = source.reshape(-1)[:count]
     return out
 
 

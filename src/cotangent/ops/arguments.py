@@ -74,6 +74,24 @@ def _of_kind(value: Any, kind: str) -> bool:
     return type_name(value) == kind.partition(" ")[0]
 
 
+_NUMPY: Final = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def renamed(function: str, numpy: dict[str, Any], **given: Any) -> dict[str, Any]:
+    """The arguments of a function with those that came under NumPy's names.
+
+    Args:
+        function: name for messages.
+        numpy: what came under other names than the function's own.
+        given: the function's arguments.
+    """
+    for key, value in numpy.items():
+        if _NUMPY.get(key) not in given:
+            raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
+        given[_NUMPY[key]] = value
+    return given
+
+
 def integer(function: str, argument: str, position: int, value: Any) -> int:
     """An int argument, also given as a tensor of one integer.
 

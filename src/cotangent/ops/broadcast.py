@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ..errors import check_dim, check_dims
 from ..size import Size
-from .arguments import REQUIRED, integer, integers, no_match, rank, whole
+from .arguments import REQUIRED, integer, integers, no_match, rank, renamed, whole
 from .viewfronts import shape_of
 from .views import expand_to, squeeze_all, squeeze_dim, squeeze_dims, unsqueeze_at
 
@@ -100,13 +100,14 @@ def broadcast_to(input: Any, size: Any = REQUIRED) -> Any:
     return expanded(input, integers("broadcast_to", "size", (size,), 2))
 
 
-def squeeze(input: Any, *args: Any, dim: Any = REQUIRED) -> Any:
+def squeeze(input: Any, *args: Any, dim: Any = REQUIRED, axis: Any = REQUIRED) -> Any:
     """Without dimensions of one.
 
     Args:
         input: tensor.
         args: nothing (all of them go), a dimension, or several as a tuple; those of other sizes stay.
         dim: the same as a keyword.
+        axis: NumPy's name of `dim`.
 
     Returns:
         a view.
@@ -122,6 +123,8 @@ def squeeze(input: Any, *args: Any, dim: Any = REQUIRED) -> Any:
     n = rank("squeeze", input)
     if not args:
         if dim is REQUIRED:
+            dim = axis
+        if dim is REQUIRED:
             return squeeze_all(input)
         args = (dim,)
     if len(args) == 1:
@@ -135,12 +138,13 @@ def squeeze(input: Any, *args: Any, dim: Any = REQUIRED) -> Any:
     return squeeze_dims(input, check_dims(integers("squeeze", "dim", args), n))
 
 
-def unsqueeze(input: Any, dim: Any = REQUIRED) -> Any:
+def unsqueeze(input: Any, dim: Any = REQUIRED, **numpy: Any) -> Any:
     """With a dimension of size one at `dim`.
 
     Args:
         input: tensor of n dimensions.
         dim: where it goes, from -n-1 to n.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a view.
@@ -153,6 +157,8 @@ def unsqueeze(input: Any, dim: Any = REQUIRED) -> Any:
         >>> torch.unsqueeze(torch.ones(3), -1).shape
         torch.Size([3, 1])
     """
+    if numpy:
+        return unsqueeze(**renamed("unsqueeze", numpy, input=input, dim=dim))
     n = rank("unsqueeze", input)
     if dim.__class__ is not int:
         dim = integer("unsqueeze", "dim", 1, dim)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import check_dim
-from .arguments import deliver_exact
+from .arguments import deliver_exact, renamed
 from .refusals import unsupported
 from .table import constant, deliver, general
 
@@ -143,7 +143,7 @@ def argwhere(input: Any) -> Any:
     return nonzero(input)
 
 
-def count_nonzero(input: Any, dim: Any = None) -> Any:
+def count_nonzero(input: Any, dim: Any = None, **numpy: Any) -> Any:
     """How many elements are not zero, of all or along dimensions.
 
     Example:
@@ -151,6 +151,8 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
         >>> torch.count_nonzero(torch.tensor([0, 5, 7]))
         tensor(2)
     """
+    if numpy:
+        return count_nonzero(**renamed("count_nonzero", numpy, input=input, dim=dim))
     return (input != 0).sum() if dim is None else (input != 0).sum(dim)
 
 
@@ -200,7 +202,7 @@ all_of = general(
 )
 
 
-def any(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def any(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None, **numpy: Any) -> Any:
     """Whether any element is true (not zero), of all or along dimensions.
 
     Args:
@@ -208,6 +210,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) 
         dim: dimension or dimensions; all if None.
         keepdim: keep the reduced dimensions with size 1.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a bool tensor (uint8 for uint8).
@@ -217,11 +220,13 @@ def any(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) 
         >>> torch.any(torch.tensor([0, 1]))
         tensor(True)
     """
+    if numpy:
+        return any(**renamed("any", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     _bool_out("any", out)
     return deliver("any", any_of(input, _dims(input, dim), keepdim), out)
 
 
-def all(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def all(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None, **numpy: Any) -> Any:
     """Whether all elements are true (not zero), of all or along dimensions.
 
     Args:
@@ -229,6 +234,7 @@ def all(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) 
         dim: dimension or dimensions; all if None.
         keepdim: keep the reduced dimensions with size 1.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a bool tensor (uint8 for uint8).
@@ -238,6 +244,8 @@ def all(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None) 
         >>> torch.all(torch.tensor([0, 1]))
         tensor(False)
     """
+    if numpy:
+        return all(**renamed("all", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     _bool_out("all", out)
     return deliver("all", all_of(input, _dims(input, dim), keepdim), out)
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
-from .arguments import deliver_exact, no_match, same_out, whole as whole_number
+from .arguments import deliver_exact, no_match, renamed, same_out, whole as whole_number
 from .history import history_first
 from .reduce import reduced_dims, spread, sum_back
 from .refusals import unsupported
@@ -187,7 +187,10 @@ def _nonempty(name: str, input: Any, d: int, given: Any = None) -> None:
         )
 
 
-def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
+def max(
+    input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """The largest element; along a dimension with its positions; or the larger of two tensors' elements.
 
     Args:
@@ -196,6 +199,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         keepdim: keep the reduced dimension with size 1.
         other: the second tensor, by keyword.
         out: tensor (or pair of them) to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor, or `(values, indices)` for a dimension.
@@ -210,10 +214,15 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         values=tensor([5, 7]),
         indices=tensor([1, 0]))
     """
+    if numpy:
+        return max(**renamed("max", numpy, input=input, dim=dim, keepdim=keepdim, other=other, out=out))
     return _extreme("max", input, dim if other is None else other, keepdim, out, (max_all, max_dim, maximum))
 
 
-def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None) -> Any:
+def min(
+    input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, out: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """The smallest element; along a dimension with its positions; or the smaller of two tensors' elements.
 
     Args:
@@ -222,6 +231,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         keepdim: keep the reduced dimension with size 1.
         other: the second tensor, by keyword.
         out: tensor (or pair of them) to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor, or `(values, indices)` for a dimension.
@@ -234,6 +244,8 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
         >>> torch.min(torch.tensor([3, 1, 2]))
         tensor(1)
     """
+    if numpy:
+        return min(**renamed("min", numpy, input=input, dim=dim, keepdim=keepdim, other=other, out=out))
     return _extreme("min", input, dim if other is None else other, keepdim, out, (min_all, min_dim, minimum))
 
 
@@ -272,7 +284,7 @@ def _group_extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op:
 
 
 @history_first("amax_dims")
-def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
+def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None, **numpy: Any) -> Any:
     """The largest elements over dimensions; equal ones share the gradient.
 
     Args:
@@ -280,6 +292,7 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -
         dim: dimension or dimensions; all if empty.
         keepdim: keep the reduced dimensions with size 1.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor.
@@ -289,11 +302,13 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -
         >>> torch.amax(torch.tensor([[1, 5], [7, 2]]), 0)
         tensor([7, 5])
     """
+    if numpy:
+        return amax(**renamed("amax", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     return _group_extreme("amax", input, dim, keepdim, out, amax_dims)
 
 
 @history_first("amin_dims")
-def amin(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -> Any:
+def amin(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None, **numpy: Any) -> Any:
     """The smallest elements over dimensions; equal ones share the gradient.
 
     Args:
@@ -301,6 +316,7 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -
         dim: dimension or dimensions; all if empty.
         keepdim: keep the reduced dimensions with size 1.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor.
@@ -310,6 +326,8 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None) -
         >>> torch.amin(torch.tensor([[1, 5], [7, 2]]), 0)
         tensor([1, 2])
     """
+    if numpy:
+        return amin(**renamed("amin", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     return _group_extreme("amin", input, dim, keepdim, out, amin_dims)
 
 
@@ -363,7 +381,9 @@ def _position(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any)
     return deliver_exact(name, op(input, d, keepdim), out)
 
 
-def argmax(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def argmax(
+    input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None, **numpy: Any
+) -> Any:
     """The position of the largest element, of the flattened tensor or along a dimension.
 
     Args:
@@ -371,6 +391,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         dim: dimension; the flattened tensor if None.
         keepdim: keep the reduced dimension with size 1.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         an int64 tensor.
@@ -383,10 +404,14 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         >>> torch.argmax(torch.tensor([1.0, 3.0, 2.0]))
         tensor(1)
     """
+    if numpy:
+        return argmax(**renamed("argmax", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     return _position("argmax", input, dim, keepdim, out, argmax_of)
 
 
-def argmin(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def argmin(
+    input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None, **numpy: Any
+) -> Any:
     """The position of the smallest element, of the flattened tensor or along a dimension.
 
     Args:
@@ -394,6 +419,7 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         dim: dimension; the flattened tensor if None.
         keepdim: keep the reduced dimension with size 1.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         an int64 tensor.
@@ -406,6 +432,8 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         >>> torch.argmin(torch.tensor([2.0, 3.0, 1.0]))
         tensor(2)
     """
+    if numpy:
+        return argmin(**renamed("argmin", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     return _position("argmin", input, dim, keepdim, out, argmin_of)
 
 
@@ -416,7 +444,9 @@ def _no_bools(kernel: str, input: Any) -> Any:
     return input
 
 
-def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def median(
+    input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None, **numpy: Any
+) -> Any:
     """The median (the lower of two middle elements), of all or along a dimension with its positions.
 
     Args:
@@ -424,6 +454,7 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         dim: dimension; all if None.
         keepdim: keep the reduced dimension with size 1.
         out: tensor (or pair) to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor, or `(values, indices)`.
@@ -433,6 +464,8 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
         >>> torch.median(torch.tensor([3.0, 1.0, 2.0, 4.0]))
         tensor(2.)
     """
+    if numpy:
+        return median(**renamed("median", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     if dim is None:
         _no_bools("median_cpu", input)
         return deliver("median", median_all(input), out)
@@ -442,7 +475,9 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False, *, out: An
     return deliver("median", namedtuple_of("median", *median_dim(input, d, keepdim)), out)
 
 
-def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
+def kthvalue(
+    input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: Any = None, **numpy: Any
+) -> Any:
     """The k-th smallest elements along a dimension, with their positions.
 
     Args:
@@ -451,6 +486,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
         dim: the dimension.
         keepdim: keep the reduced dimension with size 1.
         out: pair of tensors to write the results to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         `(values, indices)`.
@@ -463,6 +499,8 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
         >>> torch.kthvalue(torch.tensor([3.0, 1.0, 2.0]), 2).values
         tensor(2.)
     """
+    if numpy:
+        return kthvalue(**renamed("kthvalue", numpy, input=input, k=k, dim=dim, keepdim=keepdim, out=out))
     d = check_dim(dim, input.ndim)
     _nonempty("kthvalue", input, d)
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):

@@ -12,7 +12,7 @@ from ..errors import bad_argument, check_broadcast, check_dim
 from ..kernels import gather as k
 from ..kernels.layout import rows
 from ..kernels.scatter_reduce import reduce_at
-from .arguments import REQUIRED, deliver_exact, missing
+from .arguments import REQUIRED, deliver_exact, missing, renamed
 from .arithmetic import remainder_number
 from .fitting import gather_fits
 from .history import history_first
@@ -175,8 +175,9 @@ def _gather_shapes(input: Any, index: Any, dim: int, name: str) -> None:
 
 
 def gather(
-    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, sparse_grad: bool = False, out: Any = None
-) -> Any:
+    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, sparse_grad: bool = False, out: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """Elements of `input` at `index` along one dimension: for dim 0, `out[i][j] = input[index[i][j]][j]`.
 
     Args:
@@ -185,6 +186,7 @@ def gather(
         index: int64 or int32, of the rank of `input`.
         sparse_grad: accepted for PyTorch's sake; gradients are dense.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor of the shape of `index`.
@@ -198,6 +200,10 @@ def gather(
         tensor([[1, 1],
                 [4, 3]])
     """
+    if numpy:
+        return gather(
+            **renamed("gather", numpy, input=input, dim=dim, index=index, sparse_grad=sparse_grad, out=out)
+        )
     if out is None and dim.__class__ is int and gather_fits(input, dim, index):
         return gather_along(input, index, dim + index.ndim if dim < 0 else dim)
     _tensors("gather", input=input, dim=dim, index=index)
@@ -224,6 +230,8 @@ def check_scatter(input: Any, d: int, index: Any, src: Any) -> None:
     _check_index("scatter", index)
     if src is not None and src.dtype is not input.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
+    if not index.numel():
+        return
     _gather_shapes(input, index, d, "self")
     if src is not None:
         _gather_shapes(src, index, d, "src")
@@ -279,6 +287,8 @@ def scatter(
         found = scatter_number(input, index, d, src)
     else:
         check_scatter(input, d, index, src)
+        if not index.numel() and src.ndim != input.ndim:
+            return deliver_exact("scatter", input.clone(), out)
         found = scatter_along(input, src, index, d)
     return deliver_exact("scatter", found, out)
 
@@ -337,7 +347,9 @@ def _check_rows(input: Any, d: int, index: Any) -> None:
 
 
 @history_first("select_rows")
-def index_select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out: Any = None) -> Any:
+def index_select(
+    input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out: Any = None, **numpy: Any
+) -> Any:
     """The slices of `input` at `index` along one dimension, as a copy.
 
     Args:
@@ -345,6 +357,7 @@ def index_select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out:
         dim: the dimension.
         index: 1-d, int64 or int32.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor whose dimension `dim` has the length of `index`.
@@ -359,6 +372,8 @@ def index_select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out:
         tensor([[2],
                 [4]])
     """
+    if numpy:
+        return index_select(**renamed("index_select", numpy, input=input, dim=dim, index=index, out=out))
     _tensors("index_select", input=input, dim=dim, index=index)
     d = check_dim(dim, input.ndim)
     if index.ndim > 1:

@@ -9,7 +9,7 @@ from .. import dtypes
 from ..config import settings
 from ..errors import bad_argument, check_dim
 from ..kernels import join as k
-from .arguments import REQUIRED, apart_from, integer, missing
+from .arguments import REQUIRED, apart_from, integer, missing, renamed
 from .broadcast import expanded
 from .copies import cast
 from .history import history_first
@@ -190,13 +190,14 @@ def _check_cat(tensors: list[Any], dim: int) -> int:
 
 
 @history_first("stack")
-def stack(tensors: Any = REQUIRED, dim: Any = 0, *, out: Any = None) -> Any:
+def stack(tensors: Any = REQUIRED, dim: Any = 0, *, out: Any = None, **numpy: Any) -> Any:
     """Tensors of one shape along a new dimension.
 
     Args:
         tensors: tensors of the same shape.
         dim: where the new dimension goes.
         out: tensor to store the result in.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         tensor of the common dtype, with one more dimension.
@@ -210,6 +211,8 @@ def stack(tensors: Any = REQUIRED, dim: Any = 0, *, out: Any = None) -> Any:
         tensor([[1, 3],
                 [2, 4]])
     """
+    if numpy:
+        return stack(**renamed("stack", numpy, tensors=tensors, dim=dim, out=out))
     given = tensor_list("stack", tensors)
     if not given:
         raise RuntimeError("stack expects a non-empty TensorList")

@@ -260,6 +260,10 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
     if mask.dtype is not dtypes.bool_:
         name = dtypes.SCALAR_NAME[mask.dtype]
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {name}")
+    if source.dtype is not input.dtype:
+        kinds = (dtypes.SCALAR_NAME[t.dtype] for t in (input, source))
+        told = "masked_scatter: expected self and source to have same dtypes but got{} and {}"
+        raise RuntimeError(told.format(*kinds))
     check_broadcast(tuple(mask.shape), tuple(input.shape))
     return put_masked(input, source, mask)
 

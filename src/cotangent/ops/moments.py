@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k, reduce as kr
-from .arguments import no_match
+from .arguments import REQUIRED, missing, no_match, renamed
 from .blas import conj_of
 from .exponential import exp
 from .reduce import accumulating, all_dims, no_out_without_dim, spread, sum_dims
@@ -252,6 +252,7 @@ def std(
     *,
     correction: Any = None,
     out: Any = None,
+    **numpy: Any,
 ) -> Any:
     """Standard deviation, of all elements or along dimensions.
 
@@ -262,6 +263,7 @@ def std(
         keepdim: keep the reduced dimensions with size 1.
         correction: what to subtract from the count in the divisor (1 by default).
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor.
@@ -274,6 +276,11 @@ def std(
         >>> torch.std(torch.tensor([1.0, 2.0, 3.0]))
         tensor(1.)
     """
+    if numpy:
+        return std(**renamed(
+            "std", numpy, input=input, dim=dim, unbiased=unbiased, keepdim=keepdim, correction=correction,
+            out=out,
+        ))  # fmt: skip
     dims, c = _spread_arguments("std", input, dim, unbiased, correction, keepdim)
     _check_out("std", input, dim, unbiased, out)
     return deliver("std", std_of(input, dims, c, keepdim), out)
@@ -287,6 +294,7 @@ def var(
     *,
     correction: Any = None,
     out: Any = None,
+    **numpy: Any,
 ) -> Any:
     """Variance, of all elements or along dimensions.
 
@@ -297,6 +305,7 @@ def var(
         keepdim: keep the reduced dimensions with size 1.
         correction: what to subtract from the count in the divisor (1 by default).
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor.
@@ -309,14 +318,20 @@ def var(
         >>> torch.var(torch.tensor([1.0, 2.0, 4.0]), correction=0)
         tensor(1.5556)
     """
+    if numpy:
+        return var(**renamed(
+            "var", numpy, input=input, dim=dim, unbiased=unbiased, keepdim=keepdim, correction=correction,
+            out=out,
+        ))  # fmt: skip
     dims, c = _spread_arguments("var", input, dim, unbiased, correction, keepdim)
     _check_out("var", input, dim, unbiased, out)
     return deliver("var", var_of(input, dims, c, keepdim), out)
 
 
 def std_mean(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """`(standard deviation, mean)`; arguments as for `std`.
 
     Example:
@@ -324,13 +339,19 @@ def std_mean(
         >>> torch.std_mean(torch.tensor([1.0, 2.0, 3.0]))
         (tensor(1.), tensor(2.))
     """
+    if numpy:
+        return std_mean(**renamed(
+            "std_mean", numpy, input=input, dim=dim, unbiased=unbiased, keepdim=keepdim,
+            correction=correction,
+        ))  # fmt: skip
     dims, c = _spread_arguments("std_mean", input, dim, unbiased, correction, keepdim)
     return std_mean_of(input, dims, c, keepdim)
 
 
 def var_mean(
-    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+    input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """`(variance, mean)`; arguments as for `var`.
 
     Example:
@@ -338,13 +359,19 @@ def var_mean(
         >>> torch.var_mean(torch.tensor([1.0, 2.0, 3.0]))
         (tensor(1.), tensor(2.))
     """
+    if numpy:
+        return var_mean(**renamed(
+            "var_mean", numpy, input=input, dim=dim, unbiased=unbiased, keepdim=keepdim,
+            correction=correction,
+        ))  # fmt: skip
     dims, c = _spread_arguments("var_mean", input, dim, unbiased, correction, keepdim)
     return var_mean_of(input, dims, c, keepdim)
 
 
 def prod(
-    input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
-) -> Any:
+    input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """Product of the elements, of all or along a dimension.
 
     Args:
@@ -353,6 +380,7 @@ def prod(
         keepdim: keep the reduced dimension with size 1.
         dtype: dtype to convert to first.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor; integers and bool are multiplied as int64.
@@ -362,6 +390,8 @@ def prod(
         >>> torch.prod(torch.tensor([2, 3, 4]))
         tensor(24)
     """
+    if numpy:
+        return prod(**renamed("prod", numpy, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out))
     if not is_tensor(input):
         bad_argument("prod", "input", 1, "Tensor", input)
     if dim is None and out is not None:
@@ -372,7 +402,9 @@ def prod(
     return deliver("prod", prod_dim(x, check_dim(dim, x.ndim), keepdim), out)
 
 
-def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -> Any:
+def logsumexp(
+    input: Any, dim: Any = REQUIRED, keepdim: bool = False, *, out: Any = None, **numpy: Any
+) -> Any:
     """Logarithm of the sum of exponentials along dimensions, safe from overflow.
 
     Args:
@@ -380,6 +412,7 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
         dim: dimension or dimensions.
         keepdim: keep the reduced dimensions with size 1.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor.
@@ -389,6 +422,10 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
         >>> torch.logsumexp(torch.tensor([0.0, 0.0]), 0)
         tensor(0.6931)
     """
+    if numpy:
+        return logsumexp(**renamed("logsumexp", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
+    if dim is REQUIRED:
+        missing("logsumexp", "dim")
     x = input if input.dtype.category >= dtypes.FLOATING else input.float()
     if out is not None and out.dtype.category < dtypes.FLOATING:
         raise RuntimeError(
@@ -398,7 +435,10 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False, *, out: Any = None) -
     return deliver("logsumexp", logsumexp_of(x, all_dims(x, dim), keepdim), out)
 
 
-def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
+def nansum(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """Sum of the elements that are not nan; arguments as for `sum`.
 
     Example:
@@ -406,6 +446,8 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         >>> torch.nansum(torch.tensor([1.0, float("nan")]))
         tensor(1.)
     """
+    if numpy:
+        return nansum(**renamed("nansum", numpy, input=input, dim=dim, keepdim=keepdim, dtype=dtype, out=out))
     if out is not None and dtype is None and out.dtype.category != dtypes.FLOATING == input.dtype.category:
         raise unsupported("nansum_cpu", out.dtype)
     if out is not None and dtype not in (None, out.dtype):

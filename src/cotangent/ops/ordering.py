@@ -10,7 +10,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import ordering as k
 from ..kernels.layout import rows
-from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing
+from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing, renamed
 from .blas import conj_of
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
@@ -294,8 +294,9 @@ def _dim(function: str, input: Any, dim: Any) -> int:
 
 
 def sort(
-    input: Any, dim: int = -1, descending: bool = False, *, stable: bool | None = None, out: Any = None
-) -> Any:
+    input: Any, dim: int = -1, descending: bool = False, *, stable: bool | None = None, out: Any = None,
+    **numpy: Any,
+) -> Any:  # fmt: skip
     """The elements in order along a dimension, with their positions.
 
     Args:
@@ -304,6 +305,7 @@ def sort(
         descending: largest first.
         stable: keep the order of equal elements (always done here).
         out: pair of tensors to write the results to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         `(values, indices)`.
@@ -316,6 +318,10 @@ def sort(
         >>> torch.sort(torch.tensor([3, 1, 2])).indices
         tensor([1, 2, 0])
     """
+    if numpy:
+        return sort(
+            **renamed("sort", numpy, input=input, dim=dim, descending=descending, stable=stable, out=out)
+        )
     d = _dim("sort", input, dim)
     if input.dtype.is_complex:
         raise RuntimeError(" Sort does not support complex dtypes on CPU")
@@ -323,7 +329,9 @@ def sort(
     return deliver_exact("sort", namedtuple_of("sort", *op(input, d, descending)), out)
 
 
-def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
+def argsort(
+    input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False, **numpy: Any
+) -> Any:
     """The positions that put the elements in order along a dimension.
 
     Args:
@@ -331,6 +339,7 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool
         dim: the dimension.
         descending: largest first.
         stable: keep the order of equal elements (always done here).
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         an int64 tensor.
@@ -340,6 +349,10 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool
         >>> torch.argsort(torch.tensor([3, 1, 2]))
         tensor([1, 2, 0])
     """
+    if numpy:
+        return argsort(
+            **renamed("argsort", numpy, input=input, dim=dim, descending=descending, stable=stable)
+        )
     return sort(input, dim, descending)[1]
 
 
@@ -369,6 +382,7 @@ def topk(
     sorted: bool = True,
     *,
     out: Any = None,
+    **numpy: Any,
 ) -> Any:
     """The k largest (or smallest) elements along a dimension, with their positions.
 
@@ -379,6 +393,7 @@ def topk(
         largest: largest or smallest.
         sorted: in order (always done here).
         out: pair of tensors to write the results to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         `(values, indices)`.
@@ -391,6 +406,10 @@ def topk(
         >>> torch.topk(torch.tensor([1, 5, 3]), 2).values
         tensor([5, 3])
     """
+    if numpy:
+        return topk(
+            **renamed("topk", numpy, input=input, k=k, dim=dim, largest=largest, sorted=sorted, out=out)
+        )
     d = _dim("topk", input, dim)
     k = integer("topk", "k", 1, k)
     if not 0 <= k <= (input.shape[d] if input.ndim else 1):
@@ -400,7 +419,7 @@ def topk(
     return deliver_exact("topk", namedtuple_of("topk", *topk_of(input, d, k, largest, sorted)), out)
 
 
-def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None) -> Any:
+def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None, **numpy: Any) -> Any:
     """Running sums along a dimension.
 
     Args:
@@ -408,6 +427,7 @@ def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = Non
         dim: the dimension.
         dtype: dtype to convert to first; integers and bool become int64 without it.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor like `input`.
@@ -417,12 +437,14 @@ def cumsum(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = Non
         >>> torch.cumsum(torch.tensor([1, 2, 3]), 0)
         tensor([1, 3, 6])
     """
+    if numpy:
+        return cumsum(**renamed("cumsum", numpy, input=input, dim=dim, dtype=dtype, out=out))
     d = _dim("cumsum", input, dim)
     _no_bool_out("cumsum", dtype, out)
     return deliver("cumsum", cumsum_of(accumulating(input, dtype, out), d), out)
 
 
-def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None) -> Any:
+def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = None, **numpy: Any) -> Any:
     """Running products along a dimension.
 
     Args:
@@ -430,6 +452,7 @@ def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = No
         dim: the dimension.
         dtype: dtype to convert to first; integers and bool become int64 without it.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor like `input`.
@@ -439,18 +462,21 @@ def cumprod(input: Any, dim: Any = REQUIRED, *, dtype: Any = None, out: Any = No
         >>> torch.cumprod(torch.tensor([1, 2, 3]), 0)
         tensor([1, 2, 6])
     """
+    if numpy:
+        return cumprod(**renamed("cumprod", numpy, input=input, dim=dim, dtype=dtype, out=out))
     d = _dim("cumprod", input, dim)
     _no_bool_out("cumprod", dtype, out)
     return deliver("cumprod", cumprod_of(accumulating(input, dtype, out), d), out)
 
 
-def cummax(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
+def cummax(input: Any, dim: Any = REQUIRED, *, out: Any = None, **numpy: Any) -> Any:
     """Running maxima along a dimension, with their positions.
 
     Args:
         input: any shape.
         dim: the dimension.
         out: pair of tensors to write the results to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         `(values, indices)`.
@@ -460,17 +486,20 @@ def cummax(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.cummax(torch.tensor([1, 3, 2]), 0).values
         tensor([1, 3, 3])
     """
+    if numpy:
+        return cummax(**renamed("cummax", numpy, input=input, dim=dim, out=out))
     found = cummax_of(input, _dim("cummax", input, dim))
     return deliver_exact("cummax", namedtuple_of("cummax", *found), out, _OTHER_DTYPE)
 
 
-def cummin(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
+def cummin(input: Any, dim: Any = REQUIRED, *, out: Any = None, **numpy: Any) -> Any:
     """Running minima along a dimension, with their positions.
 
     Args:
         input: any shape.
         dim: the dimension.
         out: pair of tensors to write the results to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         `(values, indices)`.
@@ -480,17 +509,20 @@ def cummin(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.cummin(torch.tensor([3, 1, 2]), 0).values
         tensor([3, 1, 1])
     """
+    if numpy:
+        return cummin(**renamed("cummin", numpy, input=input, dim=dim, out=out))
     found = cummin_of(input, _dim("cummin", input, dim))
     return deliver_exact("cummin", namedtuple_of("cummin", *found), out, _OTHER_DTYPE)
 
 
-def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
+def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None, **numpy: Any) -> Any:
     """Logarithms of the running sums of exponentials along a dimension.
 
     Args:
         input: any shape.
         dim: the dimension.
         out: tensor to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor like `input`.
@@ -500,8 +532,22 @@ def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None) -> Any:
         >>> torch.logcumsumexp(torch.zeros(2), 0)
         tensor([0.0000, 0.6931])
     """
+    if numpy:
+        return logcumsumexp(**renamed("logcumsumexp", numpy, input=input, dim=dim, out=out))
     found = logcumsumexp_of(input, _dim("logcumsumexp", input, dim))
     return deliver_exact("logcumsumexp", found, out, _OTHER_DTYPE)
+
+
+def _check_joined(input: Any, other: Any, d: int) -> None:
+    """Raise PyTorch's errors for what is to be prepended or appended before differences are taken."""
+    if other.ndim != input.ndim:
+        raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+    for i, (n, m) in enumerate(zip(input.shape, other.shape, strict=True)):
+        if i != d and n != m:
+            raise RuntimeError(
+                "diff expects the shape of tensor to prepend or append to match that of input except along "
+                f"the differencing dimension; input.size({i}) = {n}, but got tensor.size({i}) = {m}"
+            )
 
 
 def diff(
@@ -536,6 +582,9 @@ def diff(
     d = _dim("diff", input, dim)
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
+    for other in (prepend, append):
+        if other is not None:
+            _check_joined(input, other, d)
     if prepend is not None or append is not None:
         input = cat([t for t in (prepend, input, append) if t is not None], d)
     for _ in range(n):

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import check_dim
 from ..kernels import ranks as k
-from .arguments import deliver_exact
+from .arguments import deliver_exact, renamed
 from .extremes import of_all, pick_at, place_at
 from .refusals import unsupported
 from .results import namedtuple_of
@@ -49,7 +49,7 @@ nanmedian_all = of_all(
 _MODE: Final = "expected scalar type '{kind}' but got '{kind_out}' for values output"
 
 
-def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -> Any:
+def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None, **numpy: Any) -> Any:
     """The most frequent values along a dimension (the least of several), with a position of each.
 
     Args:
@@ -57,6 +57,7 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -
         dim: the dimension.
         keepdim: keep the reduced dimension with size 1.
         out: pair of tensors to write the results to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         `(values, indices)`.
@@ -69,6 +70,8 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -
         >>> torch.mode(torch.tensor([3, 1, 3, 2])).values
         tensor(3)
     """
+    if numpy:
+        return mode(**renamed("mode", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     d = check_dim(dim, input.ndim)
     if input.dtype.is_complex:
         raise unsupported("mode_cpu", input.dtype)
@@ -77,7 +80,9 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None) -
     return deliver_exact("mode", namedtuple_of("mode", *mode_of(input, d, keepdim)), out, _MODE)
 
 
-def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None) -> Any:
+def nanmedian(
+    input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None, **numpy: Any
+) -> Any:
     """The median of what is not nan (the lower of two middle elements), of all or along a dimension.
 
     Args:
@@ -85,6 +90,7 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
         dim: dimension; all if None.
         keepdim: keep the reduced dimension with size 1.
         out: tensor (or pair) to write the result to.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor, or `(values, indices)`.
@@ -94,6 +100,8 @@ def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False, *, out:
         >>> torch.nanmedian(torch.tensor([1.0, float("nan"), 3.0]))
         tensor(1.)
     """
+    if numpy:
+        return nanmedian(**renamed("nanmedian", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     if dim is None:
         flat = input.reshape(-1)
         if not flat.numel():

@@ -8,18 +8,19 @@ from .. import dtypes
 from ..errors import check_dim
 from ..kernels import shape as k
 from ..kernels.deferred import layout
-from .arguments import REQUIRED, integer, integers, missing, no_match, rank, whole
+from .arguments import REQUIRED, integer, integers, missing, no_match, rank, renamed, whole
 from .table import is_array, is_tensor
 from .views import as_strided_of, diagonal_of, select_at, slice_of, windows_of
 
 
-def select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED) -> Any:
+def select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, **numpy: Any) -> Any:
     """The slice at `index` of dimension `dim`, as a view without that dimension.
 
     Args:
         input: tensor of at least one dimension.
         dim: the dimension.
         index: which element of it; negative ones count from the end.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Raises:
         IndexError: if the index is out of range.
@@ -29,6 +30,8 @@ def select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED) -> Any:
         >>> torch.select(torch.tensor([[1, 2], [3, 4]]), 1, -1)
         tensor([2, 4])
     """
+    if numpy:
+        return select(**renamed("select", numpy, input=input, dim=dim, index=index))
     if index is REQUIRED:
         missing("select", *(("dim", "index") if dim is REQUIRED else ("index",)))
     n = rank("select", input)
@@ -46,7 +49,9 @@ def select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED) -> Any:
     return select_at(input, d, at + size if at < 0 else at)
 
 
-def narrow(input: Any, dim: Any = REQUIRED, start: Any = REQUIRED, length: Any = REQUIRED) -> Any:
+def narrow(
+    input: Any, dim: Any = REQUIRED, start: Any = REQUIRED, length: Any = REQUIRED, **numpy: Any
+) -> Any:
     """The section of `length` elements from `start` along `dim`.
 
     Args:
@@ -54,6 +59,7 @@ def narrow(input: Any, dim: Any = REQUIRED, start: Any = REQUIRED, length: Any =
         dim: the dimension.
         start: the first element, an int or a tensor of one; negative ones count from the end.
         length: how many.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a view.
@@ -67,6 +73,8 @@ def narrow(input: Any, dim: Any = REQUIRED, start: Any = REQUIRED, length: Any =
         >>> torch.narrow(torch.arange(5), 0, 1, 3)
         tensor([1, 2, 3])
     """
+    if numpy:
+        return narrow(**renamed("narrow", numpy, input=input, dim=dim, start=start, length=length))
     n = rank("narrow", input)
     if dim.__class__ is int and start.__class__ is int and length.__class__ is int:
         return _narrowed(input, dim, start, length, n)

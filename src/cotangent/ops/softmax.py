@@ -7,7 +7,7 @@ from typing import Any, Final
 from ..dtypes import FLOATING
 from ..errors import bad_argument, check_dim
 from ..kernels import softmax as k
-from .arguments import REQUIRED, integer
+from .arguments import REQUIRED, integer, renamed
 from .batching import in_front
 from .exponential import exp
 from .reduce import sum_dims
@@ -90,7 +90,7 @@ def prepared(function: str, input: Any, dim: Any, dtype: Any, position: int = 2)
     return input, at
 
 
-def softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any = None) -> Any:
+def softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any = None, **numpy: Any) -> Any:
     """exp(x) over the sum of exp(x) along a dimension: non-negative numbers that sum to one.
 
     Args:
@@ -98,6 +98,7 @@ def softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any = No
         dim: dimension along which to normalise.
         dtype: dtype to convert to first.
         out: tensor to store the result in.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor of the shape of `input`.
@@ -110,11 +111,13 @@ def softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any = No
         >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
         tensor([0.5000, 0.5000])
     """
+    if numpy:
+        return softmax(**renamed("softmax", numpy, input=input, dim=dim, dtype=dtype, out=out))
     x, at = prepared("softmax", input, dim, dtype)
     return deliver("softmax", softmax_of(x, at), out)
 
 
-def log_softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any = None) -> Any:
+def log_softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any = None, **numpy: Any) -> Any:
     """The logarithm of `softmax`, computed without rounding small probabilities to zero.
 
     Args:
@@ -122,6 +125,7 @@ def log_softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any 
         dim: dimension along which to normalise.
         dtype: dtype to convert to first.
         out: tensor to store the result in.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         a tensor of the shape of `input`.
@@ -134,6 +138,8 @@ def log_softmax(input: Any, dim: Any = REQUIRED, dtype: Any = None, *, out: Any 
         >>> torch.log_softmax(torch.tensor([0.0, 0.0]), 0)
         tensor([-0.6931, -0.6931])
     """
+    if numpy:
+        return log_softmax(**renamed("log_softmax", numpy, input=input, dim=dim, dtype=dtype, out=out))
     x, at = prepared("log_softmax", input, dim, dtype)
     return deliver("log_softmax", log_softmax_of(x, at), out)
 

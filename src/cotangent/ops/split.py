@@ -8,7 +8,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import check_dim
 from ..kernels import shape as k
-from .arguments import REQUIRED, integer, integers, missing, no_match, rank, whole
+from .arguments import REQUIRED, integer, integers, missing, no_match, rank, renamed, whole
 from .join import cat_of, stack_of, zeros_of
 from .table import is_tensor, linear
 from .views import slice_of
@@ -156,13 +156,14 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0) -> tuple[Any, .
     return split_lengths(input, lengths, d)  # type: ignore[no-any-return]
 
 
-def chunk(input: Any, chunks: Any = REQUIRED, dim: Any = 0) -> tuple[Any, ...]:
+def chunk(input: Any, chunks: Any = REQUIRED, dim: Any = 0, **numpy: Any) -> tuple[Any, ...]:
     """At most `chunks` sections of equal size (the last may be shorter).
 
     Args:
         input: tensor of at least one dimension.
         chunks: how many.
         dim: the dimension to cut.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         views.
@@ -175,6 +176,10 @@ def chunk(input: Any, chunks: Any = REQUIRED, dim: Any = 0) -> tuple[Any, ...]:
         >>> torch.chunk(torch.arange(5), 2)
         (tensor([0, 1, 2]), tensor([3, 4]))
     """
+    if numpy:
+        return chunk(
+            **renamed("chunk", numpy, input=input, chunks=chunks, dim=dim)
+        )
     n = rank("chunk", input)
     count = integer("chunk", "chunks", 1, chunks)
     if not n:
@@ -330,12 +335,13 @@ def dsplit(input: Any, indices_or_sections: Any = REQUIRED) -> tuple[Any, ...]:
     return _fixed_split("dsplit", input, indices_or_sections, 3, 2)
 
 
-def unbind(input: Any, dim: Any = 0) -> tuple[Any, ...]:
+def unbind(input: Any, dim: Any = 0, **numpy: Any) -> tuple[Any, ...]:
     """The elements of a dimension, as tensors without it.
 
     Args:
         input: tensor of at least one dimension.
         dim: the dimension.
+        numpy: NumPy's names of `dim` and `keepdim`.
 
     Returns:
         views.
@@ -348,6 +354,8 @@ def unbind(input: Any, dim: Any = 0) -> tuple[Any, ...]:
         >>> torch.unbind(torch.tensor([[1, 2], [3, 4]]), 1)
         (tensor([1, 3]), tensor([2, 4]))
     """
+    if numpy:
+        return unbind(**renamed("unbind", numpy, input=input, dim=dim))
     n = rank("unbind", input)
     wanted = integer("unbind", "dim", 2, dim)
     d = check_dim(wanted, n)

@@ -59,11 +59,14 @@ def _calling(front: Callable[..., Any], twins: dict[str, Any]) -> Callable[..., 
     scope.update({name: twins[name] for name in plain.__code__.co_names if name in twins})
     for name in plain.__code__.co_names:
         inner: Any = scope.get(name)
+        if inner is plain:
+            continue
         ours = isinstance(inner, FunctionType) and inner.__module__ == plain.__module__ and name not in twins
         if ours and any(called in twins for called in inner.__code__.co_names):
             scope[name] = _calling(inner, twins)
     made = FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, plain.__closure__)
     made.__kwdefaults__ = plain.__kwdefaults__
+    scope.update({name: made for name in plain.__code__.co_names if scope.get(name) is plain})
     return made
 
 
