@@ -232,3 +232,22 @@ def test_threads_record_apart_and_accumulate_together() -> None:
     assert sorted(seen) == [False] * 3 + [True] * 6
     exact = 50 * sum(k * math.cos(k) + math.sin(k) for k in range(6))
     assert shared.grad.tolist() == pytest.approx([exact] * 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(float, "float64"), (int, "int64"), (bool, "bool"), (complex, "complex128")]
+)
+def test_python_types_stand_for_dtypes(kind: type, name: str) -> None:
+    x = torch.ones(2)
+    wanted = getattr(torch, name)
+    made = [
+        torch.tensor([1], dtype=kind), torch.zeros(2, dtype=kind), torch.full((2,), 1, dtype=kind),
+        torch.as_tensor([1], dtype=kind), torch.zeros_like(x, dtype=kind), x.new_tensor([1], dtype=kind),
+        x.new_zeros(2, dtype=kind), x.to(kind), x.to(dtype=kind), x.to("cpu", kind),
+    ]  # fmt: skip
+    assert [t.dtype for t in made] == [wanted] * len(made)
+    if kind in (float, complex):
+        assert x.sum(dtype=kind).dtype is wanted
+        assert torch.randn(2, dtype=kind).dtype is wanted
+    with pytest.raises(TypeError, match=r"argument 'dtype' must be torch\.dtype, not type"):
+        torch.zeros(2, dtype=str)

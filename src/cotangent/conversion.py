@@ -14,7 +14,7 @@ from .autograd.notes import annotate, recorded_at
 from .autograd.where import here
 from .config import warn_once
 from .creation import born, legacy_tensor, tensor
-from .dtypes import dtype as _dtype
+from .dtypes import OF_PYTHON, dtype as _dtype
 from .errors import noted, type_name
 from .ops.table import TABLE
 from .ops.viewfronts import contiguous
@@ -31,6 +31,9 @@ def cast(self: Any, d: _dtype, copy: bool = False) -> Any:
     if self.dtype.is_complex and d.category < dtypes.COMPLEX and d.category != dtypes.BOOL:
         warn_once(_DISCARDS, 3)
     return TABLE["cast"].entry(self, d.np)
+
+
+_CLASS = float.__class__  # `type` is a method here
 
 
 def to(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -55,12 +58,16 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
     copy = kwargs.get("copy", False)
     unknown = set(kwargs) - {"dtype", "device", "non_blocking", "copy", "memory_format", "other"}
     known_dtype = kwargs.get("dtype")
+    if known_dtype.__class__ is _CLASS:
+        known_dtype = OF_PYTHON.get(known_dtype, known_dtype)
     if unknown or (known_dtype is not None and known_dtype.__class__ is not _dtype):
         _refuse_to(args, kwargs)
     format = kwargs.get("memory_format")
     for position, value in enumerate(args):
         if value.__class__ is _dtype:
             d = value
+        elif value.__class__ is _CLASS and value in OF_PYTHON:
+            d = OF_PYTHON[value]
         elif isinstance(value, Tensor):
             d = value.dtype
         elif isinstance(value, (str, device)):

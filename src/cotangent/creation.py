@@ -29,10 +29,17 @@ _LIST_OF_ARRAYS = (
 )
 
 
-def check_dtype(function: str, d: Any) -> None:
-    """Raise PyTorch's TypeError unless `d` is None or a dtype."""
-    if d is not None and d.__class__ is not _dtype:
-        raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(d)}")
+def check_dtype(function: str, d: Any) -> Any:
+    """A dtype (or None) as it is, or that of one of Python's types of numbers.
+
+    Raises:
+        TypeError: in PyTorch's words, for anything else.
+    """
+    if d is None or d.__class__ is _dtype:
+        return d
+    if d.__class__ is type and d in dtypes.OF_PYTHON:
+        return dtypes.OF_PYTHON[d]
+    raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(d)}")
 
 
 def born(array: np.ndarray[Any, Any], requires_grad: bool = False) -> Any:
@@ -278,7 +285,7 @@ def tensor(
         missing("tensor", "data")
     if more:
         too_many("tensor", 1, more)
-    check_dtype("tensor", dtype)
+    dtype = check_dtype("tensor", dtype)
     if device is not None:
         check_device(device, "tensor")
     if requires_grad.__class__ is not bool and requires_grad is not None:
@@ -318,6 +325,7 @@ def as_tensor(data: Any = REQUIRED, dtype: _dtype | None = None, device: Any = N
     """
     if data is REQUIRED:
         missing("as_tensor", "data")
+    dtype = check_dtype("as_tensor", dtype)
     if device is not None:
         check_device(device, "as_tensor")
     if isinstance(data, Tensor):
@@ -355,7 +363,7 @@ def asarray(
         >>> torch.asarray([1, 2])
         tensor([1, 2])
     """
-    check_dtype("asarray", dtype)
+    dtype = check_dtype("asarray", dtype)
     if isinstance(obj, Tensor):
         made = obj if dtype is None or dtype is obj.dtype else obj.to(dtype)
         if copy is False and made is not obj:

@@ -210,6 +210,10 @@ def scalar_dtype(value: object, default: dtype) -> dtype:
     return default.to_complex()
 
 
+# Python's types of numbers where a dtype is asked for.
+OF_PYTHON: Final[dict[Any, dtype]] = {float: float64, int: int64, bool: bool_, complex: complex128}
+
+
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether PyTorch allows storing a result of dtype `from_` in a tensor of dtype `to`.
 

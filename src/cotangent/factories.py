@@ -96,8 +96,8 @@ def written(out: Any, dtype: Any, array: Any) -> Any:
 
 def taken(function: str, options: dict[str, Any]) -> tuple[Any, bool, Any]:
     """The options of a factory, checked: dtype, requires_grad, out. The others change nothing here."""
-    dtype, requires_grad, out = options.get("dtype"), options.get("requires_grad"), options.get("out")
-    check_dtype(function, dtype)
+    requires_grad, out = options.get("requires_grad"), options.get("out")
+    dtype = check_dtype(function, options.get("dtype"))
     if options.get("device") is not None:
         check_device(options["device"], function)
     for key in options:
@@ -509,6 +509,7 @@ def new_tensor(
     self: Any, data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False
 ) -> Any:
     """A tensor of `data` in this tensor's dtype."""
+    dtype = check_dtype("new_tensor", dtype)
     if device is not None:
         check_device(device)
     if isinstance(data, Tensor):

@@ -207,11 +207,10 @@ class _Request:
         self.function = function
         if "size" in options:
             args = (options.pop("size"),)
-        self.dtype = options.pop("dtype", None)
+        self.dtype = check_dtype(function, options.pop("dtype", None))
         self.requires_grad = options.pop("requires_grad", False)
         self.out = options.pop("out", None)
         generator = options.pop("generator", None)
-        check_dtype(function, self.dtype)
         if generator is not None and not isinstance(generator, Generator):
             got = ", ".join([type_name(a) for a in args] + [f"generator={type_name(generator)}"])
             raise TypeError(

@@ -250,3 +250,12 @@ def profiles(torch: Any, say: Say) -> None:
             torch.ones(2).exp()
             prof.step()
     say(taken, [e.count for e in prof.key_averages() if e.key == "aten::exp"])
+
+
+@program
+def a_strict_hessian_names_the_output(torch: Any, say: Say) -> None:
+    hessian = torch.autograd.functional.hessian
+    x = torch.ones(2)
+    say.failure(lambda: hessian(lambda t: t.detach().sum(), x, strict=True))
+    say.failure(lambda: hessian(lambda t: (3 * t).sum(), x, strict=True))
+    say(hessian(lambda t: t.detach().sum(), x))

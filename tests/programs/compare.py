@@ -163,7 +163,7 @@ def undefined(program: Program, records: Sequence[Record]) -> int:
         if _SCAN.search(step.text) and any(_written(step.text, name) for name in overlapping):
             return number
         if ".unfold(" in source or any(re.search(rf"\b{name}\b", source) for name in overlapping):
-            overlapping.add(target)
+            overlapping.update(name for name in target.split(", ") if name.isidentifier())
         for name, fields in record.names.items():
             if fields.get("dtype") == "torch.float32" and _holds_infinity(fields.get("value")):
                 infinite.add(name)

@@ -438,10 +438,16 @@ def hessian(
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
     scalar = _scalar_of(func, "hessian")
 
+    def checked(*given: Any) -> Any:
+        out = scalar(*given)
+        if strict:
+            _require((out,), "outputs")
+        return out
+
     def gradient(*given: Any) -> tuple[Any, ...]:
         if outer_jacobian_strategy == "forward-mode":
             given = tuple(t.requires_grad_() for t in given)
-        found: tuple[Any, ...] = jacobian(scalar, given, create_graph=True)
+        found: tuple[Any, ...] = jacobian(checked, given, create_graph=True)
         if strict:
             _require(found, "jacobian")
         return found

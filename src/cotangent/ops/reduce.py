@@ -186,6 +186,8 @@ def sum(
         bad_argument("sum", "input", 1, "Tensor", input)
     if numpy:
         return sum(input, **_numpy_names("sum", numpy), dtype=dtype, out=out)
+    if dtype.__class__ is type:
+        dtype = dtypes.OF_PYTHON.get(dtype, dtype)
     if dtype is not None and dtype.__class__ is not dtypes.dtype:
         _no_fit("sum", f"dtype={type_name(dtype)}", "")
     if dim is None and out is not None:
