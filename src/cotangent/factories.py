@@ -14,10 +14,11 @@ from .config import settings
 from .creation import as_array, born, check_dtype
 from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
+from .kernels.sparse import Coo
 from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
 from .ops.copies import full_like as filled_like
 from .ops.viewfronts import channels_order
-from .size import check_device, contiguous_format
+from .size import check_device, contiguous_format, sparse_coo
 from .tensor import Tensor
 
 # The options of every factory, as PyTorch's errors list them.
@@ -62,6 +63,11 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
         raise RuntimeError(f"{function}(): named tensors are not supported; leave `names` out")
     shape = _shape(function, size)
     d = dtype or settings.default_dtype
+    if options.get("layout") is sparse_coo:
+        if fill:
+            raise RuntimeError("full(...) is not implemented for sparse layout")
+        nothing: Any = Coo(np.zeros((len(shape), 0), np.int64), np.zeros(0, d.np), shape)
+        return born(nothing, requires_grad)
     if out is not None:
         return written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
     try:

@@ -146,6 +146,16 @@ def sparse_gradient_of_nothing(xp: Any) -> Any:
     return [tuple(table.weight.grad.shape), table.weight.grad.is_sparse]
 
 
+def sparse_zeros(xp: Any) -> Any:
+    made = [xp.zeros(3, 2, layout=xp.sparse_coo), xp.empty((4,), layout=xp.sparse_coo, dtype=xp.int64)]
+    return [
+        *((str(t), t.is_coalesced(), t.to_dense().tolist()) for t in made),
+        said(lambda: xp.ones(2, layout=xp.sparse_coo)),
+        said(lambda: xp.optim.SparseAdam([xp.zeros(3, layout=xp.sparse_coo)])),
+        xp.zeros(2, layout=xp.strided).tolist(),
+    ]
+
+
 def backends_are_modules(xp: Any) -> Any:
     names = ("cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum")
     found = [importlib.import_module(f"{xp.__name__}.backends.{name}") for name in names]
@@ -154,7 +164,7 @@ def backends_are_modules(xp: Any) -> Any:
 
 PROGRAMS = [
     module_utilities, factory_kwargs, containers, data_parallel, swapped, swap_tensors, set_module,
-    types_and_version, hooks_for_all_modules, lazy_parameters, sparse_gradient_of_nothing,
+    types_and_version, hooks_for_all_modules, lazy_parameters, sparse_gradient_of_nothing, sparse_zeros,
     backends_are_modules,
 ]  # fmt: skip
 

@@ -89,3 +89,31 @@ def test_a_network_computes_the_same_with_the_other_ones_parameters(source: Any,
     index = [[1, 2, 3], [6, 0, 1]]
     got, expected = (net(t.tensor(index)).detach().numpy() for net, t in ((other, target), (one, source)))
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["NAdam", "Rprop"])
+def test_gradients_through_steps(name: str) -> None:
+    """Derivatives of a differentiable step: in the parameter, the gradient and the state."""
+
+    def run(xp: Any) -> list[Any]:
+        numbers = [0.3, -0.2, 0.5, 0.9]
+        leaves = [xp.tensor(numbers, dtype=xp.float64).mul(k).requires_grad_() for k in (1.0, 0.7)]
+        p, g = (t.clone() for t in leaves)
+        p.grad = g
+        optimizer = getattr(xp.optim, name)([p], lr=0.1, differentiable=True)
+        product = xp.tensor(0.8, dtype=xp.float64, requires_grad=True)
+        if name == "NAdam":
+            states = {
+                "step": xp.tensor(3.0, dtype=xp.float64), "exp_avg": leaves[0] * 0.1,
+                "exp_avg_sq": leaves[1] ** 2, "mu_product": product.clone(),
+            }  # fmt: skip
+            optimizer.state[p].update(states)
+        optimizer.step()
+        inputs = [*leaves, product] if name == "NAdam" else leaves
+        return [d.tolist() for d in xp.autograd.grad((p**2).sum(), inputs)]
+
+    np.testing.assert_allclose(
+        np.hstack([np.ravel(d) for d in run(cotangent)]),
+        np.hstack([np.ravel(d) for d in run(torch)]),
+        rtol=1e-9,
+    )

@@ -44,6 +44,12 @@ class _Recorded:
     def positive(self, value: Any, out: Any) -> Any:
         return value.detach()
 
+    def maximum(self, a: Any, b: Any, out: Any = None) -> Any:
+        return functions.maximum(a, b) if isinstance(b, Tensor) else functions.clamp(a, min=b)
+
+    def minimum(self, a: Any, b: Any, out: Any = None) -> Any:
+        return functions.minimum(a, b) if isinstance(b, Tensor) else functions.clamp(a, max=b)
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         function = getattr(functions, name)
 

@@ -102,7 +102,8 @@ class NAdam(Stepping):
         super()._step_group(group)
 
     def _count(self, state: dict[str, Any]) -> Any:
-        return count_up(state["step"]), float(state["mu_product"])
+        product = state["mu_product"]  # a tensor where a differentiable step is taken
+        return count_up(state["step"]), product if product.requires_grad else float(product)
 
     def _numbers(self, group: dict[str, Any], count: Any) -> tuple[Any, ...]:
         step, product = count
