@@ -533,6 +533,21 @@ with torch.inference_mode():
         "x = 1 / torch.bmm(torch.zeros(1, 2, 1), -torch.ones(1, 1, 2))",
         "x.tolist()",
     ),
+    "flags_and_cotangents_of_stale_views": (
+        """
+x = torch.ones(3, 2, requires_grad=True) * 1
+y, z = x.split(1, 1)
+with torch.no_grad():
+    y.exp_()
+found = []
+for call in (lambda: z.requires_grad_(False), lambda: z.backward(torch.ones(2, 2))):
+    try:
+        call()
+    except RuntimeError as error:
+        found.append(str(error))
+""",
+        "found",
+    ),
     "roots_that_are_stale_views": (
         """
 x = torch.ones(3, 2, requires_grad=True) * 1

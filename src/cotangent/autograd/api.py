@@ -103,7 +103,7 @@ def check_cotangent(i: int, g: Any, out: Any) -> None:
             f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
             f"{out.shape}."
         )
-        node = getattr(out, "grad_fn", None)
+        node = getattr(out, "_node", None)  # not grad_fn: that of a stale view may be an error of its own
         values = {"want": list(out.shape), "have": list(g.shape)}
         annotate(error, "gradient_shape", values=values, recorded=recorded_at(node), here=here())
         raise error

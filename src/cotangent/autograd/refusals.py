@@ -33,7 +33,7 @@ def refuse_flag(t: Any, value: bool) -> NoReturn:
             "var_no_grad = var.detach()."
         )
     error = RuntimeError(text)
-    annotate(error, "nonleaf_requires", recorded=recorded_at(t.grad_fn), here=here())
+    annotate(error, "nonleaf_requires", recorded=recorded_at(t._node), here=here())
     raise error
 
 
