@@ -3,6 +3,7 @@
     python tools/check_breaking.py                     all operators under all changes, and the counts
     python tools/check_breaking.py sort median         these operators
     python tools/check_breaking.py --change "no rows"  one change
+    python tools/check_breaking.py --drawn             of every operator the change that the tests draw
     python tools/check_breaking.py --strides           with the first strides that differ
 
 Needs PyTorch and its tests' requirement `expecttest`.
@@ -18,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from opdb.breaking import CHANGES, Breaker
+from opdb.breaking import CHANGES, Breaker, drawn
 from opdb.breaking_excused import EXCUSED
 from opdb.catalogue import OPERATORS
 from opdb.translate import Missing
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="operators, or beginnings of their names; all by default")
     parser.add_argument("--change", choices=CHANGES, action="append", help="a change; all by default")
     parser.add_argument("--samples", type=int, default=3, help="samples an operator gets in each dtype")
+    parser.add_argument("--drawn", action="store_true", help="only the change that the tests draw")
     parser.add_argument("--strides", action="store_true", help="print the first strides that differ")
     options = parser.parse_args()
     counts: Counter[str] = Counter()
@@ -44,7 +46,7 @@ def main() -> None:
         except Missing as missing:
             print(f"{name:44}missing {missing}", flush=True)
             continue
-        for change in options.change or CHANGES:
+        for change in [drawn(name)] if options.drawn else options.change or CHANGES:
             found = breaker.run(change)
             excused = change in EXCUSED.get(name, {})
             counts["pairs"] += bool(found.calls)

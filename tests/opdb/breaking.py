@@ -9,6 +9,7 @@ type.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -184,6 +185,11 @@ CHANGES: Final[dict[str, Change]] = {
     "extreme": Change(extreme, numbers=True, slope=False, pointwise=True),
     "nan and inf": Change(nonfinite, numbers=True, slope=False),
 }
+
+
+def drawn(operator: str) -> str:
+    """The change under which the tests call an operator: always the same one, another for every operator."""
+    return list(CHANGES)[zlib.crc32(operator.encode()) % len(CHANGES)]
 
 
 def changed(sample: Sample, change: Change) -> Sample | None:

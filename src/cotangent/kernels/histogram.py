@@ -31,6 +31,10 @@ def edges(points: Array, direction: int, bins: int, ends: tuple[float, float] | 
     x = points[:, direction]
     if ends is None:
         ends = (float(x.min()), float(x.max())) if x.size else (0.0, 1.0)
+    if not (np.isfinite(ends[0]) and np.isfinite(ends[1])):
+        raise RuntimeError(
+            f"torch.histogramdd: dimension {direction}'s range [{ends[0]:g}, {ends[1]:g}] is not finite"
+        )
     low, high = ends if ends[0] < ends[1] else (ends[0] - 0.5, ends[1] + 0.5)
     a, b = x.dtype.type(low), x.dtype.type(high)
     step = (b - a) / x.dtype.type(bins)

@@ -109,15 +109,16 @@ def _plan(
         raise RuntimeError(f"Unsupported dtype {dtypes.SCALAR_NAME[input.dtype]}")
     if s is not None and dim is not None and len(s) != len(dim):
         raise RuntimeError("When given, dim and shape arguments must have the same length")
+    given = None if dim is None else _dims(dim, input.ndim)
     if s is not None and len(s) > input.ndim:
         raise RuntimeError(
             f"Got shape with {len(s)} values but input tensor only has {input.ndim} dimensions."
         )
-    if dim is None:
+    if given is None:
         count = input.ndim if s is None else len(s)
         dims = tuple(range(input.ndim - count, input.ndim))
     else:
-        dims = _dims(dim, input.ndim)
+        dims = given
         if len(set(dims)) != len(dims):
             raise RuntimeError("FFT dims must be unique")
     sizes = tuple(input.shape[d] for d in dims)

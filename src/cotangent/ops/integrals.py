@@ -110,7 +110,9 @@ def _pieces(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]:
     d = check_dim(dim, y.ndim)
     if y.dtype is dtypes.bool_:
         raise RuntimeError(f"{name}: received a bool input for `y`, but bool is not supported")
-    n = y.shape[d] if y.ndim else 0
+    if not y.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    n = y.shape[d]
     if x is None:
         return (y.narrow(d, 1, n - 1) + y.narrow(d, 0, n - 1)) * (1 if dx is None else dx), d
     if x.dtype is dtypes.bool_:

@@ -396,6 +396,10 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         return deliver("linear", linear(input, weight, bias), out)
     if not is_tensor(input) or not is_tensor(weight):
         tensor_operands("linear", input=input, weight=weight)
+    if not input.ndim or not weight.ndim:
+        raise RuntimeError(
+            f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and {weight.ndim}D"
+        )
     transposed = t_matrix(weight)
     if bias is None:
         return matmul(input, transposed)

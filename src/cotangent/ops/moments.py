@@ -149,7 +149,8 @@ def _spread_and_mean(name: str, kernel: Any) -> Any:
     def of_std(
         g: Any, input: Any, out0: Any, input_shape: Any, dims: Any, correction: Any, keepdim: Any
     ) -> Any:
-        first = None if g[0] is None else g[0] / out0
+        # As for `std`, PyTorch's gradient is zero where all elements are equal.
+        first = None if g[0] is None else g[0] * (out0 != 0) / (out0 + (out0 == 0))
         return _from_both(first, g[1], input, input_shape, dims, correction, keepdim)
 
     def of_var(g: Any, input: Any, input_shape: Any, dims: Any, correction: Any, keepdim: Any) -> Any:

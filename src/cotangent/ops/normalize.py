@@ -159,6 +159,8 @@ def row_shape(function: str, input: Any, normalized_shape: Any, **parameters: An
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{list(value.shape)} and normalized_shape = {list(rows)}"
             )
+    if function == "rms_norm" and input.ndim < 1:
+        raise ValueError(f"Input tensor must have at least 1 dimensions, but got {input.ndim}")
     shape = tuple(input.shape)
     if shape[len(shape) - len(rows) :] != rows or len(shape) < len(rows):
         comma = ", " if function == "layer_norm" else ""

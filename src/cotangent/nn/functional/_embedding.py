@@ -84,4 +84,4 @@ def _bound_rows(weight: Any, indices: Any, max_norm: float, norm_type: float) ->
         found = weight[used]
         norms = found.norm(norm_type, 1, keepdim=True)
         # PyTorch adds this much to the norm before dividing.
-        weight[used] = found.where(norms <= max_norm, found * (max_norm / (norms + 1e-7)))
+        weight[used] = found.where(~(norms > max_norm), found * (max_norm / (norms + 1e-7)))
