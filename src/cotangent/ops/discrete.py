@@ -123,7 +123,8 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
     if as_tuple:
         if out is not None:
             raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
-        return tuple(constant(i) for i in (data if data.ndim else data.reshape(1)).nonzero())
+        found = (data if data.ndim else data.reshape(1)).nonzero()
+        return tuple(constant(np.ascontiguousarray(i)) for i in found)
     return deliver_exact(
         "nonzero",
         constant(np.argwhere(data)),

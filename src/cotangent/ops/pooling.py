@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..kernels import pooling as k
+from ..kernels.layout import like_image
 from .batching import leading
 from .table import general, linear
 
@@ -43,11 +44,18 @@ def _taken(tangents: Any, args: Any, out: Any) -> Any:
     return gather_windows(tangents[0], out[1], len(args[-1])), None
 
 
+def _of_images(spatial: int, kernel: Any) -> Any:
+    """The kernel; of images, results lie in memory by channels where these do, as in PyTorch."""
+    return like_image(kernel) if spatial == 2 else kernel
+
+
 def _max_pool(spatial: int) -> Any:
     return general(
         f"max_pool{spatial}d_of(input | stride, padding, dilation, ceil, window)",
-        lambda a, stride, padding, dilation, ceil, window: k.max_pool(
-            a, window, stride, padding, dilation, ceil
+        like_image(
+            lambda a, stride, padding, dilation, ceil, window: k.max_pool(
+                a, window, stride, padding, dilation, ceil
+            )
         ),
         node=f"MaxPool{spatial}DWithIndicesBackward0",
         public=f"max_pool{spatial}d",
@@ -62,7 +70,7 @@ def _max_pool(spatial: int) -> Any:
 def _adaptive_max_pool(spatial: int) -> Any:
     return general(
         f"adaptive_max_pool{spatial}d_of(input | goal)",
-        k.adaptive_max_pool,
+        _of_images(spatial, k.adaptive_max_pool),
         node=f"AdaptiveMaxPool{spatial}DBackward0",
         public=f"adaptive_max_pool{spatial}d",
         nout=2,
@@ -90,7 +98,7 @@ def _fractional_max_pool(spatial: int) -> Any:
 def _max_unpool(spatial: int) -> Any:
     return linear(
         f"max_unpool{spatial}d_of(input, index | sizes)",
-        lambda a, index, sizes: k.scatter_windows(a, index, sizes, False),
+        _of_images(spatial, lambda a, index, sizes: k.scatter_windows(a, index, sizes, False)),
         node=f"MaxUnpool{spatial}DBackward0",
         public=f"max_unpool{spatial}d",
         batch=leading,
@@ -111,7 +119,7 @@ avg_pool_backward: Any = linear(
 def _avg_pool(spatial: int) -> Any:
     return linear(
         f"avg_pool{spatial}d_of(input | window, stride, padding, ceil, include, override)",
-        k.avg_pool,
+        _of_images(spatial, k.avg_pool),
         node=f"AvgPool{spatial}DBackward0",
         public=f"avg_pool{spatial}d",
         batch=leading,
