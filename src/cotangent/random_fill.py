@@ -51,7 +51,10 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *parameters: Any) 
             if any(level.owns(p) for p in parameters):
                 raise RuntimeError(NO_RANDOMNESS if level.randomness == "error" else SAME_OF_BATCHED)
         whole = tuple(x.shape)
-        replace(x, drawn(stream, lambda shape, *given: make(stream, shape, d, *given), whole, *parameters))
+        made = drawn(stream, lambda shape, *given: make(stream, shape, d, *given), whole, *parameters)
+        if level is not None and level.owns(x):
+            return x.copy_(made)  # the same numbers for all examples, in the memory that they share
+        replace(x, made)
         return x
     check_writable(x) if recording else None
     data = x._data

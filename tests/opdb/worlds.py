@@ -60,6 +60,7 @@ FLOAT8: Final = "the arguments are 8-bit floats, which cotangent does not have; 
 DISPATCHER: Final = "an entry of PyTorch's dispatcher that programs do not call; native_batch_norm is checked"
 SPARSE: Final = "the result is sparse, and no transform of PyTorch takes sparse tensors"
 STEPS: Final = "constant by pieces: PyTorch refuses to differentiate it, and so does cotangent"
+REFUSED: Final = "PyTorch refuses to differentiate it, and so does cotangent"
 KINKS: Final = "PyTorch's samples are at the norm's kink"
 _TRANSFORMS: Final = ("vmap", "vmap of grad", "trace")
 _RAN: Final = ("backward", "double backward", "forward mode", "forward over reverse", *_TRANSFORMS)
@@ -72,10 +73,15 @@ def _apart(kinds: tuple[str, ...], reason: str, *names: str) -> dict[str, dict[s
 NOT_APPLICABLE: Final[dict[str, dict[str, str]]] = {
     **_apart(("vmap", "trace"), PYTHON, "item", "allclose", "equal"),
     **_apart(
-        ("vmap", "trace"), SHAPE_OF_VALUES, "unique", "unique_consecutive", "nonzero", "argwhere", "bincount",
+        ("vmap", "trace"), SHAPE_OF_VALUES, "nonzero", "argwhere", "bincount",
         "masked_select", "linspace:tensor_overload", "logspace:tensor_overload", "repeat_interleave",
         "nn.functional.one_hot", "narrow", "index_put",
     ),
+    **{
+        name: dict.fromkeys((*_RAN[:4], "vmap of grad"), REFUSED)
+        | dict.fromkeys(("vmap", "trace"), SHAPE_OF_VALUES)
+        for name in ("unique", "unique_consecutive")
+    },
     **_apart(_TRANSFORMS, UNDEFINED, "empty_like", "new_empty", "new_empty_strided"),
     **_apart(_RAN, RANDOM, "normal", "normal:number_mean", "normal:in_place", "bernoulli", "multinomial"),
     **_apart(_RAN, IN_PLACE, "resize_", "resize_as_"),
