@@ -75,3 +75,13 @@ with ThreadPoolExecutor(8) as pool:
     print(list(pool.map(lambda _: slow.value, range(8))))
 """)
     assert run_python("program.py").stdout == f"loading\n{[7] * 8}\n"
+
+
+def test_in_place_forms_that_are_made_after_autocast_write(tmp_path: Path, run_python: RunPython) -> None:
+    (tmp_path / "program.py").write_text(
+        "import cotangent as torch\n"
+        "with torch.autocast('cpu'):\n    torch.ones(2, 2) @ torch.ones(2, 2)\n"
+        "x = torch.zeros(2, 2)\n"
+        "print(x.addbmm_(torch.ones(1, 2, 2), torch.ones(1, 2, 2)) is x, x.tolist())\n"
+    )
+    assert run_python("program.py").stdout == "True [[2.0, 2.0], [2.0, 2.0]]\n"

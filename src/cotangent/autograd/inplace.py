@@ -460,15 +460,15 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
     op = getattr(front, "op", None)
     if isinstance(op, Primitive):
         return _writer(op)
-    names = front.__code__.co_names
-    scope = dict(front.__globals__)
-    for name in names:
+    plain = getattr(front, "__wrapped__", front)  # autocast puts code of its own in front of functions
+    scope = dict(plain.__globals__)
+    for name in plain.__code__.co_names:
         value = scope.get(name)
         inner = getattr(value, "op", None)
         if isinstance(inner, Primitive):
             scope[name] = _writer(inner)
-    made = FunctionType(front.__code__, scope, front.__name__ + "_", front.__defaults__, front.__closure__)
-    made.__kwdefaults__ = front.__kwdefaults__
+    made = FunctionType(plain.__code__, scope, front.__name__ + "_", plain.__defaults__, plain.__closure__)
+    made.__kwdefaults__ = plain.__kwdefaults__
 
     @functools.wraps(front)
     def written(*args: Any, **kwargs: Any) -> Any:

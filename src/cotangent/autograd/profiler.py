@@ -20,7 +20,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any, Final, TypeVar, cast
 
-from .. import functions
+from .. import functions, late
 from ..methods import public
 from .base import TensorBase
 from .calls import listen, stop_listening
@@ -58,9 +58,11 @@ _OTHER_NAMES: Final = {"cross_entropy": "cross_entropy_loss"}  # what PyTorch ca
 def _names() -> dict[CodeType, str | None]:
     """Names of events by the code of the functions; what else is met is entered as it comes."""
     found: dict[CodeType, str | None] = {accumulate_array.__code__: _ACCUMULATE}
-    for name, value in {**public("FUNCTIONAL"), **vars(functions)}.items():
-        if isinstance(value, FunctionType) and value.__code__.co_name == name:
-            found[value.__code__] = f"aten::{name}"
+    waiting = {name: late.function(name) for name in late.FUNCTIONS}
+    for name, value in {**public("FUNCTIONAL"), **waiting, **vars(functions)}.items():
+        plain = getattr(value, "__wrapped__", value)  # autocast puts code of its own in front of functions
+        if isinstance(plain, FunctionType) and plain.__code__.co_name == name:
+            found[plain.__code__] = f"aten::{name}"
     return found
 
 
