@@ -118,6 +118,7 @@ def types_and_version(xp: Any) -> Any:
 
 def hooks_for_all_modules(xp: Any) -> Any:
     m = xp.nn.modules.module
+    m._global_is_full_backward_hook = None  # another test may have registered one
     seen: list[str] = []
     m.register_module_forward_hook(lambda module, args, output: seen.append("forward"))
     m.register_module_forward_pre_hook(lambda module, args: seen.append("before"))

@@ -78,6 +78,7 @@ def _hook() -> None:
     def excepthook(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
         before(kind, value, trace)
         sys.stderr.flush()
+        time.sleep(0.5)  # the launcher passes on what was written; ended at once, it may lose the traceback
         _mpi.COMM_WORLD.Abort(1)
 
     sys.excepthook = excepthook
