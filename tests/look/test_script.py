@@ -178,3 +178,13 @@ def test_the_first_nan(run_python: RunPython) -> None:
     sound = NAN.replace("LOSS", "(w * shown).sum()").replace("LR", "0.01")
     result = run_python("-m", "cotangent", "--explain-nan", "-c", sound)
     assert result.stderr == "cotangent --explain-nan: no nan and no inf in 9 runs of backward\n"
+
+
+def test_checks_that_run_backward_themselves_keep_nothing(tmp_path: Path, run_python: RunPython) -> None:
+    (tmp_path / "check.py").write_text(
+        "import torch\n"
+        "x = torch.randn(3, dtype=torch.float64, requires_grad=True)\n"
+        "print(torch.autograd.gradcheck(torch.sin, (x,)), torch.autograd.gradgradcheck(torch.sin, (x,)))\n"
+    )
+    done = run_python("-m", "cotangent", "--doctor", "check.py")
+    assert done.stdout == "True True\n" and "nothing found" in done.stderr and "graph-kept" not in done.stderr

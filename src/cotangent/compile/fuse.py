@@ -203,7 +203,7 @@ class Fuser:
 
     def join(self, unit: LoopUnit, node: Any, over: tuple[int, ...]) -> bool:
         """Enter a node into a unit if it fits."""
-        if len(unit.nodes) >= _MOST or self._crosses(unit, node) or self._strange(unit, node):
+        if len(unit.nodes) >= _MOST or self._crosses(unit, node) or self._unrelated(unit, node):
             return False
         if isinstance(node, Reduce):
             return self._join_reduce(unit, node, over)
@@ -226,7 +226,7 @@ class Fuser:
             return True
         return id(node.out) in self.before and any(o in self.after for o in others)
 
-    def _strange(self, unit: LoopUnit, node: Any) -> bool:
+    def _unrelated(self, unit: LoopUnit, node: Any) -> bool:
         """Whether a node has nothing to do with a loop that keeps the memory busy as it is."""
         if len(unit.large) < _STREAMS or math.prod(unit.shape) < _LARGE:
             return False

@@ -176,7 +176,9 @@ class Kept(Listener):
             node = ref()
             names = tuple(dict.fromkeys(holder.name for holder in who_holds(node)))
             del node
-            yield Finding("graph-kept", line_of(spot), names or ("?",))
+            # What no name of the program holds is the library's, in the middle of a call (gradgradcheck).
+            if names:
+                yield Finding("graph-kept", line_of(spot), names)
 
 
 class Written(Listener):
