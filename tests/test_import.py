@@ -71,3 +71,11 @@ def test_the_watch_sees_what_it_watches_for(run_python: RunPython, tmp_path: Pat
 def test_the_version_is_the_projects(run_python: RunPython) -> None:
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert run_python("-c", "import cotangent; print(cotangent.__version__)").stdout == f"{version}\n"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PROJECT / "src/cotangent/compile").glob("[!_]*.py")), ids=lambda p: p.stem
+)
+def test_any_module_of_a_package_that_waits_may_come_first(path: Path, run_python: RunPython) -> None:
+    """Its package has not run then, and runs in the middle of it where a name is asked of the package."""
+    assert run_python("-c", f"import cotangent.compile.{path.stem}").returncode == 0

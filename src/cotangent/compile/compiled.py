@@ -19,11 +19,11 @@ from ..autograd.recorded import port_of
 from ..autograd.views import edge_of
 from ..autograd.where import here
 from ..kernels import runtime
-from . import program as native
 from .execute import Writer
 from .graph import Graph
 from .guards import Finder, names_in
 from .passes import prune, simplify, turn_products
+from .program import Program as NativeProgram
 from .recorder import put
 from .schedule import Cycle
 from .tracing import Made, Outcome, Outer, Told, Traced, tensor_like
@@ -132,7 +132,7 @@ class Program:
         if runtime.ready():
             pairs = [(index, at) for at, (index, _) in enumerate(outcome.writes)]
             with contextlib.suppress(Cycle):
-                self.native = native.Program(forward, self.streams, self.layouts, pairs)
+                self.native = NativeProgram(forward, self.streams, self.layouts, pairs)
                 self.run = self.native.build()
         if self.native is None:
             self.run = Writer(forward, self.streams).run()
@@ -192,7 +192,7 @@ class Program:
         if self.backward_run is None:
             if self.native is not None:
                 with contextlib.suppress(Cycle):
-                    self.backward_run = native.Program(graph, self.streams, self.saved_layouts, []).build()
+                    self.backward_run = NativeProgram(graph, self.streams, self.saved_layouts, []).build()
             if self.backward_run is None:
                 self.backward_run = Writer(graph, self.streams).run()
         cotangents = []

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+import cotangent.compile.rules_images
+import cotangent.compile.rules_rows  # noqa: F401  (these two fill LOWER; no name of theirs is read here)
+
 from ..ops.table import TABLE
-from . import rules, rules_images, rules_rows  # noqa: F401
 from .graph import Graph
 from .handle import Followed, H
 from .ir import NUMPY, Base, Builder, Call, Const, Val, dense, kind_of, whole
+from .rules import LOWER
 from .tape import Instruction
-
-_RULES = rules.LOWER  # filled by rules_rows, too
 
 
 class Lowered:
@@ -61,7 +62,7 @@ class Lowered:
             return
         if step.op.is_view and self._view(step):
             return
-        rule = _RULES.get(step.op.name)
+        rule = LOWER.get(step.op.name)
         if rule is None:
             self.call(step)
             return

@@ -18,7 +18,7 @@ from ..autograd.base import TensorBase, new, world, wrap
 from ..autograd.engine import run as run_engine
 from ..autograd.modes import modes
 from ..autograd.node import FREED_TEXT, AccumulateGrad, Node, Port, next_seq
-from . import number
+from .number import Number, make as followed
 from .recorder import Recorder, Untraceable, raw, recording
 from .value import Link, Value
 from .walk import PLAIN, Spot, Walk
@@ -171,14 +171,14 @@ def _follow_numbers(walk: Walk, recorder: Recorder) -> list[tuple[Any, Any, Any,
             for key, value in list(group.items()):
                 if value.__class__ is float:
                     changed.append((group, key, value, Spot(value, at, "item", key, -1)))
-                    group[key] = number.make(recorder, value, ("given", slots, f"{key}"))
+                    group[key] = followed(recorder, value, ("given", slots, f"{key}"))
                     slots += 1
                 elif isinstance(value, tuple) and value and all(v.__class__ is float for v in value):
                     inside = walk.spots.get(id(value)) or Spot(value, at, "item", key, -1)
                     made = []
                     for k, v in enumerate(value):
                         changed.append((group, key, value, Spot(v, inside, "item", k, -1)))
-                        made.append(number.make(recorder, v, ("given", slots, f"{key}[{k}]")))
+                        made.append(followed(recorder, v, ("given", slots, f"{key}[{k}]")))
                         slots += 1
                     group[key] = tuple(made)
     return changed
@@ -188,8 +188,8 @@ def _restore_numbers(changed: list[tuple[Any, Any, Any, Spot]]) -> None:
     for group, key, value, _ in changed:
         now = group.get(key)
         if now is not value and (
-            now.__class__ is number.Number
-            or (isinstance(now, tuple) and any(v.__class__ is number.Number for v in now))
+            now.__class__ is Number
+            or (isinstance(now, tuple) and any(v.__class__ is Number for v in now))
         ):
             group[key] = value
 
@@ -273,7 +273,7 @@ class _Specs:
 
     def of(self, leaf: Any) -> Any:
         """What a leaf of the result is."""
-        if leaf.__class__ is number.Number:
+        if leaf.__class__ is Number:
             return Told(leaf)
         if not isinstance(leaf, TensorBase):
             return leaf
