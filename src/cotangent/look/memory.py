@@ -13,17 +13,15 @@ import numpy as np
 
 from .. import lazy
 from ..autograd.base import TensorBase
-from ..autograd.engine import collect
-from ..autograd.modes import modes, next_task, set_recording
-from ..autograd.node import AccumulateGrad, Node, Port
+from ..autograd.node import AccumulateGrad, Node
 from ..autograd.views import edge_of
 from ..autograd.where import Place, place
 from ..config import settings
-from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..nn.modules import Module
 from ..viz.modules import Modules, paths_of
 from ..viz.names import Names, scopes_of
 from .holders import held_outside, saved_values
+from .quiet import quiet_backward
 from .watch import tensors_in
 
 __all__ = ["Entry", "Memory", "memory"]
@@ -326,7 +324,8 @@ def _peak(
                 kept[storage] = size
     left = sum(kept.values())
     most, at = 0, None
-    for node, bytes_under_way in _backward(tensors):
+    for node, gs, _, grads in quiet_backward(tensors):
+        bytes_under_way = _bytes([*gs, *grads.values()])
         if left + bytes_under_way > most:
             most, at = left + bytes_under_way, node
         for storage in dict(by_node.get(id(node), ())):
@@ -336,41 +335,6 @@ def _peak(
     if at is None:
         return most, "", None
     return most, at.name(), None if at.code is None else place(at.code, at.lasti)
-
-
-def _backward(tensors: list[Any]) -> Iterator[tuple[Any, int]]:
-    """Run backward without hooks and without a trace of it: (node, bytes of gradients alive after it ran)."""
-    grads: dict[Any, Any] = {}
-    for t in tensors:
-        if t._req:
-            _add(grads, edge_of(t), np.ones(t._data.shape, t._data.dtype))
-    order, _, _ = collect(list(grads))
-    before, task = modes.grad, modes.task
-    modes.task = next_task()
-    set_recording(False)
-    token = set_errors(QUIET)
-    try:
-        for node in order:
-            g = grads.pop(node, None)
-            if g is None:
-                continue
-            if isinstance(node, Port):
-                held = grads.setdefault(node.parent, [None] * len(node.parent.outputs))  # type: ignore[attr-defined]
-                held[node.output] = g if held[node.output] is None else held[node.output] + g
-                continue
-            values = node.apply((g,) if node.nout == 1 else tuple(g), False)
-            for edge, value in zip(node.edges, values, strict=True):
-                if edge is not None and value is not None:
-                    _add(grads, edge, value)
-            yield node, _bytes([g, *grads.values()])
-    finally:
-        reset_errors(token)
-        modes.grad, modes.task = before, task
-
-
-def _add(grads: dict[Any, Any], node: Any, g: Any) -> None:
-    held = grads.get(node)
-    grads[node] = g if held is None else held + g
 
 
 def _bytes(values: Iterable[Any]) -> int:

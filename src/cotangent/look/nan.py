@@ -8,16 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..autograd.engine import collect, cotangents_of
-from ..autograd.modes import modes, next_task, set_recording
 from ..autograd.node import FREED_TEXT, AccumulateGrad, Port
 from ..autograd.notes import no_gradient
 from ..autograd.recorded import OpNode
 from ..autograd.views import edge_of
 from ..autograd.where import Place, place, user_frame
 from ..config import settings
-from ..kernels.fperr import QUIET, reset_errors, set_errors
 from .memory import graph_nodes, module_paths
+from .quiet import quiet_backward
 from .values import UNKNOWN, Operand, Values
 from .watch import tensors_in
 
@@ -272,49 +270,36 @@ class _Search:
     # -- backward ---------------------------------------------------------------------------------
 
     def backward(self) -> NotFinite:
-        """Run backward without hooks and without a trace, up to the first gradient that is not finite."""
-        before, task = modes.grad, modes.task
-        modes.task = next_task()
-        set_recording(False)
-        token = set_errors(QUIET)
+        """Run backward without a trace, up to the first gradient that is not finite."""
         try:
-            return self._backward()
+            for node, gs, values, grads in quiet_backward(self.tensors):
+                found = self._arrived(node, gs, values, grads)
+                if found is not None:
+                    return found
         except RuntimeError as error:
             if str(error) != FREED_TEXT:
                 raise
             return NotFinite("none", freed=True)
-        finally:
-            reset_errors(token)
-            modes.grad, modes.task = before, task
-
-    def _backward(self) -> NotFinite:
-        grads: dict[Any, Any] = {}
-        for t in self.tensors:
-            if t._req:
-                _add(grads, edge_of(t), np.ones(t._data.shape, t._data.dtype))
-        order, _, _ = collect(list(grads))
-        for node in order:
-            g = grads.pop(node, None)
-            if g is None:
-                continue
-            if isinstance(node, Port):
-                held = grads.setdefault(node.parent, [None] * len(node.parent.outputs))  # type: ignore[attr-defined]
-                held[node.output] = g if held[node.output] is None else held[node.output] + g
-                continue
-            gs = cotangents_of(node, g)
-            values = node.apply(gs, False)
-            for k, (edge, value) in enumerate(zip(node.edges, values, strict=True)):
-                if edge is None or value is None:
-                    continue
-                if _bad(value):
-                    return self._made(node, gs, k, value)
-                held = grads.get(edge)
-                _add(grads, edge, value)
-                if held is not None and _bad(grads[edge]):
-                    index = _first(grads[edge])
-                    reason = f"the sum of two gradients overflows{_where(index)}"
-                    return self._found("backward", node, grads[edge][index], index, {}, reason)
         return NotFinite("none", freed=self.values.freed)
+
+    def _arrived(
+        self, node: Any, gs: tuple[Any, ...], values: tuple[Any, ...], grads: dict[Any, Any]
+    ) -> NotFinite | None:
+        """What of a node's gradients, or of the sums they went into, is not finite."""
+        given = [
+            (k, edge, value)
+            for k, (edge, value) in enumerate(zip(node.edges, values, strict=True))
+            if edge is not None and value is not None
+        ]
+        for k, _, value in given:
+            if _bad(value):
+                return self._made(node, gs, k, value)
+        for _, edge, _ in given:
+            if _bad(grads[edge]):
+                index = _first(grads[edge])
+                reason = f"the sum of two gradients overflows{_where(index)}"
+                return self._found("backward", node, grads[edge][index], index, {}, reason)
+        return None
 
     def _made(self, node: Any, gs: tuple[Any, ...], k: int, value: Any) -> NotFinite:
         """The finding that the gradient of input `k` of `node` is not finite."""
@@ -390,8 +375,3 @@ def _number(value: Any) -> str:
 
 def _where(index: tuple[int, ...]) -> str:
     return f" at {list(index)}" if index else ""
-
-
-def _add(grads: dict[Any, Any], node: Any, g: Any) -> None:
-    held = grads.get(node)
-    grads[node] = g if held is None else held + g
