@@ -326,6 +326,8 @@ def main() -> None:
     )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if unknown := set(given.cases) - {*CASES, *WORKLOADS}:
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; known: {', '.join([*CASES, *WORKLOADS])}")
     if given.one:
         print(json.dumps(measure(*given.one)))
         return
@@ -414,8 +416,8 @@ def report(case: str, rounds: dict[str, list[dict[str, Any]]], failed: dict[str,
     others = [m for peer, m in medians.items() if peer not in ("cotangent", "compiled")]
     fastest = min(others) if others else math.nan
     print(f"\n{case}")
-    reference = next(iter(rounds.values()))[0]["losses"]
     for peer, found in rounds.items():
+        reference = next(iter(rounds.values()))[0]["losses"]
         pairs = zip(found[0]["losses"], reference, strict=True)
         off = max(abs(a - b) / max(abs(b), 0.1) for a, b in pairs)
         same = "same losses" if off < 1e-4 else f"LOSSES DIFFER by {off:.1e}"

@@ -279,18 +279,14 @@ def emit_special(unit: SpecialUnit) -> Emitted:
         return _planned(node)
     if node.name == "tiles":
         return Emitted(_tiles(node), 0, 0.0, moved)
-    first, index = node.args
-    spots = [
-        Spot(first.base, first.offset * ITEMSIZE[first.kind]),
-        Spot(index.base, index.offset * ITEMSIZE[index.kind]),
-        Spot(out, 0),
-    ]
-    count, width = math.prod(index.shape), out.shape[-1]
+    spots = [Spot(a.base, a.offset * ITEMSIZE[a.kind]) for a in node.args]
+    spots.insert(2, Spot(out, 0))
     if node.name == "gather":
-        made = rows.gather(out.kind, count, width)
+        made = rows.gather(out.kind, math.prod(node.args[1].shape), out.shape[-1], node.args[0].shape[0])
     else:
-        made = rows.scatter(out.kind, count, width, out.shape[0], *node.statics)
-    step = runtime.Step(made.kernel, [0, 0, 0], made.numbers, made.extent, made.grain)
+        made = rows.scatter(out.kind, node.statics[0])
+        moved += 2.0 * made.numbers[0] * made.numbers[1] * ITEMSIZE[out.kind]
+    step = runtime.Step(made.kernel, [0] * len(spots), made.numbers, made.extent, made.grain)
     return Emitted([(step, spots)], 0, 0.0, moved)
 
 

@@ -349,6 +349,22 @@ def late(nodes: list[Any]) -> list[Any]:
     return [nodes[k] for k in sorted(range(len(nodes)), key=lambda k: (key[k], k))]
 
 
+def live(nodes: list[Any], roots: set[int]) -> list[Any]:
+    """The nodes that something needs: rules enter results nobody reads, and kernels take in what others did.
+
+    Args:
+        nodes: in order.
+        roots: ids of the bases that must be made.
+    """
+    needed = set(roots)
+    found = []
+    for node in reversed(nodes):
+        if isinstance(node, Call) or id(node.out) in needed:
+            found.append(node)
+            needed |= {id(base) for base in bases(node)}
+    return found[::-1]
+
+
 def fuse(nodes: list[Any], wanted: set[int], asked: set[int], numbers: set[int]) -> list[Any]:
     """Units for nodes.
 

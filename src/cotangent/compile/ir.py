@@ -183,7 +183,7 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.numbers: dict[Any, Base] = {}
-        self.ranges: dict[Any, tuple[Val, int, int | None]] = {}
+        self.ranges: dict[Any, tuple[Val, int, int, int | None, str]] = {}
         self.tiles: dict[int, tuple[int, ...]] = {}  # indices of maxima in windows that tile their images
         self._positions: dict[int, Base] = {}
         self._known: dict[Any, Base] = {}
@@ -252,10 +252,18 @@ class Builder:
         """An array that is known."""
         return whole(Base(held.shape, kind, dense(held.shape), "const", held))
 
-    def check_range(self, x: Any, n: int, but: int | None) -> None:
-        """Ask for a check, before the run, that integers are below `n` (or equal `but`)."""
+    def check_range(self, x: Any, n: int, told: str = "", but: int | None = None, least: int = 0) -> None:
+        """Ask for a check, before the run, that integers lie in [least, n) (or are `but`).
+
+        Args:
+            x: the integers.
+            n: the bound.
+            told: what an IndexError says, with the number that was met and `n`; "" for classes of targets.
+            but: what is allowed besides.
+            least: the lowest that is allowed.
+        """
         if isinstance(x, Val):
-            self.ranges[id(x.base), n] = (x, n, but)
+            self.ranges[id(x.base), n, told] = (x, least, n, but, told)
 
     def kind_of(self, dtype: Any) -> str | None:
         """The name kernels have for a dtype we lower."""

@@ -19,7 +19,7 @@ from ..errors import noted
 from ..kernels import pool, runtime
 from .emit import Emitted, emit_loop, emit_product, emit_special
 from .execute import Writer
-from .fuse import CallUnit, LoopUnit, ProductUnit, SpecialUnit, fuse
+from .fuse import CallUnit, LoopUnit, ProductUnit, SpecialUnit, fuse, live
 from .graph import Graph
 from .ir import NUMPY, Base, Const, Val, dense
 from .lower import Lowered
@@ -63,13 +63,15 @@ class Program(Writer):
         made_from = {id(b): graph.items(b.value) for b in held}
         asked = {id(lowered.of(n).base) for items in made_from.values() for n in items if self._made(n)}
         numbers = {key for key, items in made_from.items() if items}
-        units: list[Any] = fuse(lowered.b.nodes, wanted, asked, numbers)
         extra: list[Any] = [
             NumberUnit(base, [lowered.of(n).base for n in graph.items(base.value) if self._made(n)])
             for base in held
         ]
         checks = [lowered.of(n).base for n in self._guarded() if self._made(n)]
-        checks += [x.base for x, _, _ in lowered.b.ranges.values() if x.base.role in ("node", "call")]
+        checks += [x.base for x, *_ in lowered.b.ranges.values() if x.base.role in ("node", "call")]
+        outside = [lowered.of(n).base for n in self._outside() if self._made(n)]
+        nodes = live(lowered.b.nodes, wanted | asked | {id(base) for base in (*checks, *outside)})
+        units: list[Any] = fuse(nodes, wanted, asked, numbers)
         if graph.guards or lowered.b.ranges:
             extra.append(CheckUnit(checks))
         self.units = [*extra, *units]
@@ -362,10 +364,10 @@ class Program(Writer):
 
     def check(self) -> None:
         """Look at the guards."""
-        for x, classes, but in self.lowered.b.ranges.values():
+        for x, *bounds in self.lowered.b.ranges.values():
             name = self.array(x)
             ok = self.bound("in_range", _in_range)
-            self.add(f"{ok}({name}, {classes}, {but})")
+            self.add(f"{ok}({name}, {', '.join(map(repr, bounds))})")
         for guard in self.graph.guards:
             condition = self.guard(guard)
             self.add(f"if not ({condition}):")
@@ -424,15 +426,18 @@ def _window(array: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset
     return as_strided(whole[offset:], shape, strides)
 
 
-def _in_range(targets: Any, classes: int, but: int | None) -> None:
-    """Refuse class numbers that do not exist, as the kernel of the loss does."""
-    if targets.size and (targets.min() < 0 or targets.max() >= classes):
-        if but is None:
-            raise IndexError("index out of range in self")
-        bad = targets[((targets < 0) | (targets >= classes)) & (targets != but)]
-        if bad.size:
-            error = IndexError(f"Target {bad.flat[0]} is out of bounds.")
-            raise noted(error, "target_range", classes=classes, last=classes - 1, found=bad.flat[0])
+def _in_range(numbers: Any, least: int, n: int, but: int | None, told: str) -> None:
+    """Refuse numbers of rows or classes that do not exist, as the kernels do."""
+    if not numbers.size or (numbers.min() >= least and numbers.max() < n):
+        return
+    outside = numbers[(numbers < least) | (numbers >= n)]
+    bad = outside if but is None else outside[outside != but]
+    if not bad.size:
+        return
+    if told:
+        raise IndexError(told.format(bad.flat[0], n))
+    error = IndexError(f"Target {bad.flat[0]} is out of bounds.")
+    raise noted(error, "target_range", classes=n, last=n - 1, found=bad.flat[0])
 
 
 def lay_out(pieces: list[tuple[int, int, int, Any]]) -> tuple[dict[Any, int], int]:

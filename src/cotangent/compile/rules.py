@@ -13,6 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from .handle import H
+from .ir import NUMPY, Const
+
 Rule = Callable[..., Any]
 
 
@@ -224,6 +227,17 @@ def _copy_to(b: Any, x: Any, src: Any) -> Any:
 @rule("clone_of", "clone_for_grad", "dense_clone", "positive")
 def _clone(b: Any, x: Any) -> Any:
     return x
+
+
+@rule("full_like")
+def _full_like(b: Any, x: Any, value: Any) -> Any:
+    if not isinstance(value, (bool, int, float)):  # a followed number has no value of its own
+        return None
+    return H(b, Const(np.full((), value, NUMPY[x.kind]).item(), x.kind, x.shape))
+
+
+LOWER["zeros_like"] = lambda b, x: _full_like(b, x, 0)
+LOWER["ones_like"] = lambda b, x: _full_like(b, x, 1)
 
 
 @rule("reshape_any", "unsafe_view")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from ..kernels.rows import Adding
 from .handle import H
-from .ir import Const
+from .ir import Const, Point, Special, Val
 from .rules import LOWER, floats, rule
 
 # -- reductions --------------------------------------------------------------------------------------------
@@ -183,23 +184,124 @@ def _standard_backward(b: Any, g: Any, x: Any, mean: Any, scale: Any, axes: Any,
 
 # -- rows by number ----------------------------------------------------------------------------------------
 
+_OUTSIDE: Final = "index {} is out of bounds for dimension 0 with size {}"
+_OUTSIDE_SELF: Final = "index out of range in self"
+
 
 @rule("embedding_of")
 def _embedding(b: Any, table: Any, index: Any, padding: Any, by_frequency: Any) -> Any:
     if not floats(table) or index.kind != "i64" or not math.prod((*table.shape, *index.shape)):
         return None
-    b.check_range(index.v, table.shape[0], None)
-    args = [b.dense(table.v), b.dense(index.v)]
-    return H(b, b.special("gather", args, (), (*index.shape, table.shape[1]), table.kind))
+    b.check_range(index.v, table.shape[0], _OUTSIDE_SELF)
+    return _gathered(b, table, index)
 
 
 @rule("embedding_backward")
 def _embedding_backward(b: Any, g: Any, index: Any, shape: Any, padding: int, by_frequency: bool) -> Any:
     if by_frequency or not floats(g) or index.kind != "i64" or not math.prod((*g.shape, *shape)):
         return None
-    b.check_range(index.v, shape[0], None)
-    args = [b.dense(g.v), b.dense(index.v)]
-    return H(b, b.special("scatter", args, (padding,), tuple(shape), g.kind))
+    b.check_range(index.v, shape[0], _OUTSIDE_SELF)
+    return _added(b, None, g, index, tuple(shape), padding)
+
+
+def _gathered(b: Any, table: Any, index: Any) -> Any:
+    args = [b.dense(table.v), b.dense(index.v)]
+    return H(b, b.special("gather", args, (), (*index.shape, *table.shape[1:]), table.kind))
+
+
+def _added(b: Any, begun: Any, g: Any, index: Any, shape: tuple[int, ...], skipped: int = -1) -> Any:
+    """Zeros, or `begun`, with the rows of `g` added at `index`.
+
+    If the rows are those of a gather, or each times a number, the kernel does that, too.
+    """
+    count, width = math.prod(index.shape), math.prod(shape[1:])
+    taken, stride = 0, -1
+    rows, more = g.v, []
+    found = _weighed(g.v, count, width)
+    if found is not None:
+        rows, weights, stride = found
+        more.append(weights)
+    node = rows.base.node if isinstance(rows, Val) and rows.whole else None
+    if isinstance(node, Special) and node.name == "gather" and math.prod(node.args[1].shape) == count:
+        rows, source = node.args
+        more.insert(0, source)
+        taken = rows.shape[0]
+    if begun is not None:
+        more.insert(0, b.dense(begun.v))
+    adding = Adding(count, width, shape[0], skipped, begun is not None, taken, stride)
+    args = [b.dense(rows), b.dense(index.v), *more]
+    return H(b, b.special("scatter", args, (adding,), shape, g.kind))
+
+
+def _weighed(x: Any, count: int, width: int) -> tuple[Any, Any, int] | None:
+    """(rows, weights, elements from weight to weight) of a product of each row and a number."""
+    node = x.base.node if isinstance(x, Val) and x.whole else None
+    if not isinstance(node, Point) or node.name != "mul" or any(isinstance(a, Const) for a in node.args):
+        return None
+    for rows, weights in (node.args, node.args[::-1]):
+        strides = weights.over(node.out.shape)
+        fits = rows.whole and rows.shape == node.out.shape and rows.shape[:1] == (count,) and width > 1
+        if fits and not any(strides[1:]):
+            return rows, weights, strides[0]
+    return None
+
+
+def _indexed(b: Any, table: Any, index: Any, shape: Any, told: str) -> bool:
+    """Whether an index numbers rows of a matrix of floats; asks for the check of its numbers."""
+    if not floats(table) or index.kind != "i64" or not math.prod((*shape, *index.shape)) or not shape:
+        return False
+    b.check_range(index.v, shape[0], told, least=-shape[0] if told is _OUTSIDE else 0)
+    return True
+
+
+@rule("index_one")
+def _index_one(b: Any, x: Any, index: Any, dim: int) -> Any:
+    if dim or not index.shape or not _indexed(b, x, index, x.shape, _OUTSIDE):
+        return None
+    return _gathered(b, x, index)
+
+
+@rule("index_of")
+def _index_of(b: Any, x: Any, indices: Any, dims: Any) -> Any:
+    return _index_one(b, x, indices[0], 0) if tuple(dims) == (0,) else None
+
+
+@rule("index_one_back")
+def _index_one_back(b: Any, g: Any, index: Any, shape: Any, dim: int) -> Any:
+    if dim or not index.shape or not _indexed(b, g, index, shape, _OUTSIDE):
+        return None
+    return _added(b, None, g, index, tuple(shape))
+
+
+@rule("index_back")
+def _index_back(b: Any, g: Any, indices: Any, shape: Any, dims: Any) -> Any:
+    if tuple(dims) != (0,) or g.shape != (*indices[0].shape, *shape[1:]):
+        return None
+    return _index_one_back(b, g, indices[0], shape, 0)
+
+
+@rule("select_rows")
+def _select_rows(b: Any, x: Any, index: Any, dim: int) -> Any:
+    if dim or len(index.shape) != 1 or not _indexed(b, x, index, x.shape, _OUTSIDE_SELF):
+        return None
+    return _gathered(b, x, index)
+
+
+@rule("add_rows_to_zeros")
+def _add_rows_to_zeros(b: Any, g: Any, index: Any, shape: Any, dim: int) -> Any:
+    if dim or len(index.shape) != 1 or not _indexed(b, g, index, shape, _OUTSIDE_SELF):
+        return None
+    return _added(b, None, g, index, tuple(shape))
+
+
+@rule("add_rows")
+def _add_rows(b: Any, x: Any, source: Any, index: Any, dim: int, alpha: Any) -> Any:
+    if dim or len(index.shape) != 1 or alpha != 1 or source.shape != (*index.shape, *x.shape[1:]):
+        return None
+    if source.kind != x.kind or not _indexed(b, x, index, x.shape, _OUTSIDE_SELF):
+        return None
+    zeros = isinstance(x.v, Const) and x.v.value == 0
+    return _added(b, None if zeros else x, source, index, x.shape)
 
 
 @rule("cat")
@@ -224,7 +326,7 @@ def _stack(b: Any, xs: Any, dim: int) -> Any:
 
 def _hits(b: Any, target: Any, classes: int, ignore: int) -> Any:
     """Where the class of each row is its target's; targets out of range are refused before the run."""
-    b.check_range(target.v, classes, ignore)
+    b.check_range(target.v, classes, but=ignore)
     return target.reshape((*target.shape, 1)).op("eq", H(b, b.positions(classes)))
 
 

@@ -114,8 +114,8 @@ def lstm_backward(
     gates, bent, before_c, before_h = kept
     size = c0.shape[1]
     out_g = None if g[0] is None else _flat(g[0])
-    h = np.zeros_like(h0) if g[1] is None else g[1].copy()
-    c = np.zeros_like(c0) if g[2] is None else g[2].copy()
+    h = np.zeros(h0.shape, x.dtype) if g[1] is None else g[1].copy()
+    c = np.zeros(c0.shape, x.dtype) if g[2] is None else g[2].copy()
     if projection is None and _large(x, weight):
         d = programs.lstm_backward(g, x.shape, h, c, weight, kept, backwards)
         return [d.reshape(x.shape), h, c, matmul(d.T, before_h) if needs[3] else None]
@@ -213,7 +213,7 @@ def gru_backward(
     gates, inner, before_h = kept
     size = h0.shape[1]
     out_g = None if g[0] is None else _flat(g[0])
-    h = np.zeros_like(h0) if g[1] is None else g[1].copy()
+    h = np.zeros(h0.shape, x.dtype) if g[1] is None else g[1].copy()
     if _large(x, weight):
         d, e = programs.gru_backward(g, x.shape, h, weight, kept, backwards)
         return _gru_found(tensors, d, e, h, before_h, needs)
@@ -288,7 +288,7 @@ def rnn_backward(
     out, before_h = kept
     flat = _flat(out)
     out_g = None if g[0] is None else _flat(g[0])
-    h = np.zeros_like(h0) if g[1] is None else g[1].copy()
+    h = np.zeros(h0.shape, x.dtype) if g[1] is None else g[1].copy()
     d = (flat > 0).astype(x.dtype) if relu else 1.0 - flat * flat
     for first, n in reversed(rows_of(counts, backwards)):
         at = slice(first, first + n)

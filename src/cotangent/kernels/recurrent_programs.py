@@ -48,7 +48,10 @@ class _Program:
         self.scratch = builder.scratch
 
     def run(self, *arrays: Array) -> None:
-        """Run on contiguous arrays."""
+        """Run on contiguous arrays; kernels would read and write beside any other."""
+        for a in arrays:
+            if not a.flags.c_contiguous:
+                raise ValueError(f"a recurrent program got an array with strides {a.strides} for {a.shape}")
         bases = np.array([runtime.address(a) for a in arrays], np.int64)
         with self.lock:
             self.program.pointers[self.moving] = bases[self.which] + self.offsets
@@ -255,7 +258,7 @@ def lstm_backward(
     """
     steps, batch, wide = shape
     size = wide // 4
-    gates, bent, before_c, _ = kept
+    gates, bent, before_c = (np.ascontiguousarray(a) for a in kept[:3])
     with_output = g[0] is not None
     kind = gates.dtype
     program = _kept(
@@ -391,7 +394,7 @@ def gru_backward(
     """
     steps, batch, wide = shape
     size = wide // 3
-    gates, inner, before_h = kept
+    gates, inner, before_h = (np.ascontiguousarray(a) for a in kept)
     with_output = g[0] is not None
     kind = gates.dtype
     program = _kept(

@@ -10,8 +10,11 @@ projection), https://arxiv.org/abs/1406.1078 (GRU).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ..kernels import recurrent as k
 from .join import cat_of
@@ -112,12 +115,46 @@ def _rnn_rule(
     return found or _steps(_rnn_steps, tensors, g[:2], counts, backwards, relu)
 
 
+def _like(shape: tuple[int, ...], t: Any) -> Any:
+    return np.empty(shape, getattr(t, "np_dtype", None) or t.dtype)
+
+
+def _layer_shapes(tensors: list[Any], states: int, kept: tuple[int, ...], output: int) -> tuple[Any, ...]:
+    """Arrays of the shapes a layer gives: outputs, last states, and what it keeps, so many columns each."""
+    x = tensors[0]
+    rows = math.prod(x.shape[:-1])
+    last = [_like(s.shape, x) for s in tensors[1 : 1 + states]]
+    return _like((*x.shape[:-1], output), x), *last, *(_like((rows, n), x) for n in kept)
+
+
+def _lstm_shapes(tensors: list[Any], *statics: Any) -> tuple[Any, ...]:
+    x, h, c = tensors[:3]
+    size = c.shape[1]
+    return _layer_shapes(tensors, 2, (x.shape[-1], size, size, h.shape[1]), h.shape[1])
+
+
+def _gru_shapes(tensors: list[Any], *statics: Any) -> tuple[Any, ...]:
+    size = tensors[1].shape[1]
+    return _layer_shapes(tensors, 1, (tensors[0].shape[-1], size, size), size)
+
+
+def _rnn_shapes(tensors: list[Any], *statics: Any) -> tuple[Any, ...]:
+    size = tensors[1].shape[1]
+    return _layer_shapes(tensors, 1, (size,), size)
+
+
+def _needed_shapes(g: Any, tensors: list[Any], *rest: Any) -> tuple[Any, ...]:
+    """A pullback gives arrays like those tensors that need one (the last static says which)."""
+    return tuple(_like(t.shape, t) for t, need in zip(tensors, rest[-1], strict=True) if need)
+
+
 # Results: outputs, last h, last c; the rest is what the kernel keeps for its pullback.
 lstm_layer: Any = general(
     "lstm_layer(tensors[] | counts, backwards)",
     k.lstm,
     node="MkldnnRnnLayerBackward0",
     public="lstm",
+    infer=_lstm_shapes,
     nout=7,
     nondiff_outputs=(3, 4, 5, 6),
     tensors=_lstm_rule,
@@ -127,6 +164,7 @@ gru_layer: Any = general(
     k.gru,
     node="StackBackward0",
     public="gru",
+    infer=_gru_shapes,
     nout=5,
     nondiff_outputs=(2, 3, 4),
     tensors=_gru_rule,
@@ -136,6 +174,7 @@ rnn_layer: Any = general(
     k.rnn,
     node="StackBackward0",
     public="rnn",
+    infer=_rnn_shapes,
     nout=3,
     nondiff_outputs=(2,),
     tensors=_rnn_rule,
@@ -148,6 +187,7 @@ lstm_pullback: Any = general(
         k.lstm_backward(with_gaps(g, which), tensors, kept, counts, backwards, needs), needs
     ),
     nout=0,
+    infer=_needed_shapes,
 )
 gru_pullback: Any = general(
     "gru_pullback(g[], tensors[], kept[] | which, counts, backwards, needs)",
@@ -155,6 +195,7 @@ gru_pullback: Any = general(
         k.gru_backward(with_gaps(g, which), tensors, kept, counts, backwards, needs), needs
     ),
     nout=0,
+    infer=_needed_shapes,
 )
 rnn_pullback: Any = general(
     "rnn_pullback(g[], tensors[], kept[] | which, counts, backwards, relu, needs)",
@@ -162,6 +203,7 @@ rnn_pullback: Any = general(
         k.rnn_backward(with_gaps(g, which), tensors, kept, counts, backwards, relu, needs), needs
     ),
     nout=0,
+    infer=_needed_shapes,
 )
 
 # -- sequences of unequal length ------------------------------------------------------------------------
