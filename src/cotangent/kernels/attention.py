@@ -1,40 +1,60 @@
 """Scaled dot-product attention, a few heads at a time.
 
-The scores of a chunk of heads live in one small buffer, so that memory grows with the length of the
-sequences and not with its square; the backward pass computes them anew from the logarithm of their sum
-(https://arxiv.org/abs/2205.14135 does the same in tiles).
+The scores of a block of heads and rows live in one small buffer, so that memory grows with the length of
+the sequences and not with its square; the backward pass computes them anew from the logarithm of their sum
+(https://arxiv.org/abs/2205.14135 does the same in tiles). Large blocks become weights in one generated
+kernel.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
 from .halves import is_half
+from .products import multiply
+from .sized import HEAVY, generated
+
+rowwise: Any = lazy.module("cotangent.kernels.rowwise")
 
 Array = np.ndarray[Any, Any]
+# Examples, heads, rows; and how many columns.
+Block = tuple[tuple[slice, slice, slice], int]
 # So many scores fit into the second-level cache with room for the rest.
-_CHUNK = 1 << 17
+_CHUNK: Final = 1 << 17
+# Fewer rows are not worth a block of their own.
+_TALL: Final = 64
 
 
-def _flat(a: Array) -> Array:
-    """(..., n, m) as (heads, n, m), in float32 where it holds 16-bit floats."""
-    flat = a.reshape(math.prod(a.shape[:-2]), *a.shape[-2:])
-    return flat.astype(np.float32) if is_half(a.dtype) else flat
+def _laid(a: Array, lead: tuple[int, ...]) -> Array:
+    """(..., n, m) as (examples, heads, n, m), broadcast to `lead`; 16-bit floats become float32."""
+    if a.shape[:-2] != lead:
+        a = np.broadcast_to(a, (*lead, *a.shape[-2:]))
+    if a.ndim != 4:
+        a = a.reshape(math.prod(lead[:-1]), *lead[-1:] or (1,), *a.shape[-2:])
+    return a.astype(np.float32) if is_half(a.dtype) else a
+
+
+def _empty(shape: tuple[int, ...], dtype: Any, tiled: bool) -> Array:
+    """An array (examples, heads, n, m). PyTorch's tiled implementation has a row of all heads together."""
+    if not tiled:
+        return np.empty(shape, dtype)
+    return np.empty((shape[0], shape[2], shape[1], shape[3]), dtype).transpose(0, 2, 1, 3)
 
 
 class _Scores:
-    """The masked scores of chunks of heads."""
+    """The scores of some heads and rows at a time."""
 
     def __init__(
         self, q: Array, k: Array, bias: Any, mask: Any, scale: float, causal: bool, tiled: bool
     ) -> None:
-        self.q, self.k = _flat(q), _flat(k)
-        self.heads: int = self.q.shape[0]
-        self.rows: int = self.q.shape[1]
-        self.columns: int = self.k.shape[1]
+        self.lead = lead = q.shape[:-2]
+        self.q, self.k = _laid(q, lead), _laid(k, lead)
+        self.shape = (*self.q.shape[:3], self.k.shape[2])
         kind = self.q.dtype.type
         # PyTorch's tiled implementation scales the scores, its plain one both factors beforehand.
         self.scale, self.of_q, self.of_k = kind(scale), kind(1), kind(1)
@@ -42,40 +62,89 @@ class _Scores:
             self.scale, self.of_k = kind(1), kind(math.sqrt(abs(scale)))
             self.of_q = kind(math.copysign(self.of_k, scale))
             self.q, self.k = self.q * self.of_q, self.k * self.of_k
-        self.lead = q.shape[:-2]
-        self.bias = self._spread(bias)
-        self.hidden = self._spread(None if mask is None else ~mask)
-        self.causal = ~np.tri(self.rows, self.columns, dtype=bool) if causal else None
-        per = max(1, _CHUNK // max(1, self.rows * self.columns))
-        self.chunks = [slice(i, min(i + per, self.heads)) for i in range(0, self.heads, per)]
-        self.space = np.empty((min(per, self.heads), self.rows, self.columns), self.q.dtype)
+        self.causal = causal
+        added = None if bias is None else bias.astype(kind, copy=False)
+        hidden = None if mask is None else ~mask
+        self.masks = [
+            _laid(np.broadcast_to(m, (*m.shape[:-2], *self.shape[2:])), lead)
+            for m in (added, hidden)
+            if m is not None
+        ]
+        self.blocks = list(self._blocks())
 
-    def _spread(self, mask: Any) -> Any:
-        """A mask that one index selects the part of a head of: (rows, columns), or a view that repeats it."""
-        if mask is None:
-            return None
-        if math.prod(mask.shape[:-2]) == 1:
-            return mask.reshape(mask.shape[-2:])
-        return np.broadcast_to(mask, (*self.lead, self.rows, self.columns))
+    def _blocks(self) -> Iterator[Block]:
+        """Blocks that fit into the cache, the last rows first, as only they may attend to all columns."""
+        examples, heads, rows, columns = self.shape
+        tall = _TALL if self.causal else max(_TALL, _CHUNK // max(1, columns))
+        tall = max(1, min(tall, rows))
+        per = max(1, _CHUNK // max(1, tall * columns))
+        deep = max(1, per // max(1, heads))
+        for example in range(0, examples, deep):
+            for head in range(0, heads, per):
+                for stop in range(rows, 0, -tall) or (0,):
+                    place = (
+                        slice(example, example + deep),
+                        slice(head, head + per),
+                        slice(max(0, stop - tall), stop),
+                    )
+                    yield place, min(stop, columns) if self.causal else columns
 
-    def _of_head(self, mask: Array, head: int) -> Array:
-        return mask if mask.ndim == 2 else mask[np.unravel_index(head, self.lead)]
+    def __call__(self, block: Block) -> tuple[Array, list[Array]]:
+        """The products of a block, not scaled yet, and what masks add to it or hide."""
+        place, columns = block
+        s = _product(self.q[place], self.k[place[:2]][:, :, :columns].swapaxes(2, 3))
+        masks = [mask[place][..., :columns] for mask in self.masks]
+        if self.causal:
+            rows = place[2]
+            masks.append(~np.tri(rows.stop - rows.start, columns, rows.start, dtype=bool))
+        return s, masks
 
-    def __call__(self, chunk: slice) -> Array:
-        s = self.space[: chunk.stop - chunk.start]
-        np.matmul(self.q[chunk], self.k[chunk].transpose(0, 2, 1), s)
+    def masked(self, s: Array, masks: list[Array]) -> None:
+        """Scale the products and apply masks."""
         s *= self.scale
-        if self.bias is not None and self.bias.ndim == 2:
-            s += self.bias
-        for mask in (self.hidden, self.causal):
-            if mask is not None and mask.ndim == 2:
+        for mask in masks:
+            if mask.dtype == np.bool_:
                 np.copyto(s, -np.inf, where=mask)
-        for i, part in enumerate(s):
-            if self.bias is not None and self.bias.ndim > 2:
-                part += self._of_head(self.bias, chunk.start + i)
-            if self.hidden is not None and self.hidden.ndim > 2:
-                np.copyto(part, -np.inf, where=self._of_head(self.hidden, chunk.start + i))
-        return s
+            else:
+                s += mask
+
+
+def _product(a: Array, b: Array) -> Array:
+    out = np.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
+    multiply(a, b, out)
+    return out
+
+
+def _dot(x: Array, y: Array) -> Array:
+    if generated(x, HEAVY, y):
+        return rowwise.dot(x, y)  # type: ignore[no-any-return]
+    summed: Array = np.add.reduce(x * y, axis=3, keepdims=True)
+    return summed
+
+
+def _weights(scores: _Scores, s: Array, masks: list[Array], rounds: bool) -> tuple[Array, Any]:
+    """Turn products into weights, in place, that are still to be divided.
+
+    Args:
+        scores: whose products.
+        s: the products.
+        masks: what is added or hidden.
+        rounds: whether the weights will be rounded, before they are divided.
+
+    Returns:
+        the logarithms of the sums of exponentials, and the divisor; None for one.
+    """
+    if not rounds and generated(s, HEAVY):
+        return rowwise.attend(s, float(scores.scale), masks), None
+    scores.masked(s, masks)
+    top = np.maximum.reduce(s, axis=3, keepdims=True, initial=-np.inf)
+    np.copyto(top, 0.0, where=top == -np.inf)
+    s -= top
+    np.exp(s, s)
+    total = np.add.reduce(s, axis=3, keepdims=True)
+    empty = total == 0.0
+    total[empty] = 1.0
+    return np.where(empty, np.inf, top + np.log(total)), total
 
 
 def attention(
@@ -88,34 +157,31 @@ def attention(
         mask: booleans that broadcast likewise, false where attention is not allowed; or None.
         scale: factor of the scores.
         causal: whether row i may attend to the columns up to i only.
-        tiled: whether to round as PyTorch's implementation in tiles does: it scales the scores, not the
-            factors, and rounds weights of 16 bits before the product with the values.
+        tiled: whether to do as PyTorch's implementation in tiles: it scales the scores, not the factors,
+            rounds weights of 16 bits before the product with the values, and has heads beside each other.
 
     Returns:
         (..., L, F), and the logarithms of the sums of exponentials (..., L), inf for rows without any.
     """
     q, k, v = tensors[:3]
     scores = _Scores(q, k, tensors[3] if len(tensors) == 4 else None, mask, scale, causal, tiled)
-    values = _flat(v)
-    out = np.empty((scores.heads, scores.rows, v.shape[-1]), values.dtype)
-    logs = np.empty((scores.heads, scores.rows), values.dtype)
-    for chunk in scores.chunks:
-        s = scores(chunk)
-        top = np.maximum.reduce(s, axis=2, keepdims=True, initial=-np.inf)
-        np.copyto(top, 0.0, where=top == -np.inf)
-        s -= top
-        np.exp(s, s)
-        total = np.add.reduce(s, axis=2, keepdims=True)
-        empty = total == 0.0
-        if tiled and is_half(v.dtype):
+    values = _laid(v, scores.lead)
+    shape = scores.shape[:3]
+    out = _empty((*shape, v.shape[-1]), values.dtype, tiled)
+    logs = np.empty((*shape, 1), values.dtype)
+    rounds = tiled and is_half(v.dtype)
+    for block in scores.blocks:
+        place, columns = block
+        s, masks = scores(block)
+        logs[place], divisor = _weights(scores, s, masks, rounds)
+        if rounds:
             s = s.astype(v.dtype).astype(s.dtype)
-        np.matmul(s, values[chunk], out[chunk])
-        out[chunk] /= np.where(empty, 1.0, total)
-        logs[chunk] = np.where(empty, np.inf, top + np.log(total))[:, :, 0]
-    lead = q.shape[:-2]
+        multiply(s, values[place[:2]][:, :, :columns], out[place])
+        if divisor is not None:
+            out[place] /= divisor
     return (
-        out.reshape(*lead, scores.rows, v.shape[-1]).astype(q.dtype, copy=False),
-        logs.reshape(*lead, scores.rows),
+        out.reshape(*q.shape[:-1], v.shape[-1]).astype(q.dtype, copy=False),
+        logs.reshape(q.shape[:-1]),
     )
 
 
@@ -127,27 +193,37 @@ def attention_backward(
     q, k, v = tensors[:3]
     bias = tensors[3] if len(tensors) == 4 else None
     scores = _Scores(q, k, bias, mask, scale, causal, tiled)
-    values, gs = _flat(v), _flat(g)
-    rows = np.add.reduce(gs * _flat(out), axis=2, keepdims=True)
-    logs = logs.reshape(scores.heads, scores.rows, 1)
-    dq, dk, dv = (np.empty(a.shape, a.dtype) for a in (scores.q, scores.k, values))
+    values, gs = _laid(v, scores.lead), _laid(g, scores.lead)
+    means = _dot(gs, _laid(out, scores.lead))
+    logs = logs.reshape(*scores.shape[:3], 1)
+    dq, dk, dv = (_empty(a.shape, a.dtype, tiled) for a in (scores.q, scores.k, values))
     of_scores = None
     if bias is not None and needs[3]:
-        of_scores = np.empty((scores.heads, scores.rows, scores.columns), dq.dtype)
-    space = np.empty_like(scores.space)
-    for chunk in scores.chunks:
-        p = scores(chunk)
-        p -= logs[chunk]
-        np.exp(p, p)
-        np.matmul(p.transpose(0, 2, 1), gs[chunk], dv[chunk])
-        d = np.matmul(gs[chunk], values[chunk].transpose(0, 2, 1), space[: len(p)])
-        d -= rows[chunk]
-        d *= p
-        if of_scores is not None:
-            of_scores[chunk] = d
-        d *= scores.scale
-        np.matmul(d, scores.k[chunk], dq[chunk])
-        np.matmul(d.transpose(0, 2, 1), scores.q[chunk], dk[chunk])
+        of_scores = np.zeros(scores.shape, dq.dtype)
+    for block in scores.blocks:
+        place, columns = block
+        heads, rows = place[:2], place[2]
+        p, masks = scores(block)
+        d = _product(gs[place], values[heads][:, :, :columns].swapaxes(2, 3))
+        if of_scores is None and generated(p, HEAVY, d):
+            rowwise.attend_backward(p, d, logs[place], means[place], float(scores.scale), masks)
+        else:
+            scores.masked(p, masks)
+            p -= logs[place]
+            np.exp(p, p)
+            d -= means[place]
+            d *= p
+            if of_scores is not None:
+                of_scores[place][..., :columns] = d
+            d *= scores.scale
+        multiply(d, scores.k[heads][:, :, :columns], dq[place])
+        for total, left, right in ((dk, d, scores.q[place]), (dv, p, gs[place])):
+            part = total[heads][:, :, :columns]
+            if rows.stop == scores.shape[2]:
+                multiply(left.swapaxes(2, 3), right, part)
+                total[heads][:, :, columns:] = 0
+            else:
+                part += _product(left.swapaxes(2, 3), right)
     if not tiled:
         dq *= scores.of_q
         dk *= scores.of_k
@@ -157,7 +233,7 @@ def attention_backward(
     if bias is not None:
         found.append(None)
         if of_scores is not None:
-            whole = of_scores.reshape(*scores.lead, scores.rows, scores.columns)
+            whole = of_scores.reshape(*scores.lead, *scores.shape[2:])
             found[3] = _summed(whole, bias.shape).astype(bias.dtype, copy=False)
     return found
 

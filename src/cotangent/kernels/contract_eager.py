@@ -96,17 +96,19 @@ def kept(key: Any, make: Callable[[], Prepared | None]) -> Prepared | None:
 
 
 def product(
-    a: Array, b: Array, c: Array | None = None, beta: float = 0.0, alpha: float = 1.0
-) -> Array | None:
+    a: Array, b: Array, c: Array | None = None, beta: float = 0.0, alpha: float = 1.0,
+    out: Array | None = None,
+) -> Array | None:  # fmt: skip
     """`beta * c + alpha * (a @ b)`, or None where NumPy should do it.
 
     Args:
         a, b: matrices, or batches of them that broadcast, of one float type.
         c: broadcasts to the result; None for none.
         beta, alpha: numbers.
+        out: where to, if not a new contiguous array: of the result's shape, and apart from the others.
 
     Returns:
-        A new contiguous array, or None.
+        The result, or None.
     """
     if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
         return None
@@ -115,14 +117,17 @@ def product(
     if c is not None:
         c = np.asarray(c)
         key = (*key, c.dtype, c.shape, c.strides, beta, alpha)  # type: ignore[assignment]
-    ready = kept(key, lambda: _prepare(a, b, c, beta, alpha))
+    if out is not None:
+        key = (*key, out.strides)  # type: ignore[assignment]
+    ready = kept(key, lambda: _prepare(a, b, c, beta, alpha, out))
     if ready is None:
         return None
-    if a.ndim == 2:
-        shape: tuple[int, ...] = (a.shape[0], b.shape[1])
-    else:
-        shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
-    out = np.empty(shape, d)
+    if out is None:
+        if a.ndim == 2:
+            shape: tuple[int, ...] = (a.shape[0], b.shape[1])
+        else:
+            shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+        out = np.empty(shape, d)
     if c is None:
         ready.run(a, b, out)
     else:
@@ -130,7 +135,9 @@ def product(
     return out
 
 
-def _prepare(a: Array, b: Array, c: Array | None, beta: float, alpha: float) -> Prepared | None:
+def _prepare(
+    a: Array, b: Array, c: Array | None, beta: float, alpha: float, out: Array | None
+) -> Prepared | None:
     kind = KINDS.get(a.dtype.name)
     if kind is None or b.dtype != a.dtype or (c is not None and c.dtype != a.dtype):
         return None
@@ -139,7 +146,7 @@ def _prepare(a: Array, b: Array, c: Array | None, beta: float, alpha: float) -> 
     if n < 8 or m < 2 or k < 4 or narrow:
         return None
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    if len(lead) > 2 or any(s % x.itemsize for x in (a, b, c) if x is not None for s in x.strides):
+    if len(lead) > 2 or any(s % x.itemsize for x in (a, b, c, out) if x is not None for s in x.strides):
         return None
     shape = (*lead, m, n)
     outer, inner = (1, 1, *lead)[-2:]
@@ -148,8 +155,11 @@ def _prepare(a: Array, b: Array, c: Array | None, beta: float, alpha: float) -> 
         if np.broadcast_shapes(c.shape, shape) != shape:
             return None
         epilogue = _accumulation(_layout(c, shape), kind, beta, alpha)
+    result = Layout(n, 1, inner * m * n, m * n) if out is None else _layout(out, shape)
+    if 1 not in (result.rows, result.columns):
+        return None
     gemm = Gemm(
-        m, n, k, _layout(a, (*lead, m, k)), _layout(b, (*lead, k, n)), Layout(n, 1, inner * m * n, m * n),
+        m, n, k, _layout(a, (*lead, m, k)), _layout(b, (*lead, k, n)), result,
         kind, outer=outer, inner=inner, epilogue=epilogue,
     )  # fmt: skip
     return Prepared(plan_gemm(gemm, machine(), settings.thread_count()), ("a", "b", "c", "c.0"))

@@ -40,6 +40,12 @@ def matmul(a: Array, b: Array) -> Array:
     return _matmul(a, b)
 
 
+def multiply(a: Array, b: Array, out: Array) -> None:
+    """`a @ b` into `out`, for batches of matrices of one real float type of 32 or 64 bits."""
+    if a.size * b.shape[-1] < LEAST or _generated(a, b, None, 0.0, 1.0, out) is None:
+        np.matmul(a, b, out)
+
+
 def _matmul(a: Array, b: Array) -> Array:
     if a.ndim == 2 and b.ndim == 2:
         product: Array = a.dot(b)  # the same routine of BLAS in two thirds of the time, for small matrices

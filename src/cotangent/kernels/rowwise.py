@@ -8,7 +8,7 @@ means. All arrays of a call have one float type; 16-bit ones are computed in flo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import inf, prod
 from typing import Any, Final
 
 import numpy as np
@@ -16,12 +16,12 @@ import numpy as np
 from . import loops
 from .eager import Fused
 from .loops import Body, Loop, Operand, Pass, kind_of
-from .symbolic import Sym, call
+from .symbolic import Sym, call, where
 from .vectors import compute_type
 
 __all__ = [
-    "correlated", "log_softmax", "log_softmax_backward", "reduced", "shifted", "softmax", "softmax_backward",
-    "standard", "standard_backward",
+    "attend", "attend_backward", "correlated", "dot", "log_softmax", "log_softmax_backward", "reduced",
+    "shifted", "softmax", "softmax_backward", "standard", "standard_backward",
 ]  # fmt: skip
 
 # A description for given operands: called with symbols of all operands and a maker of row symbols.
@@ -141,6 +141,94 @@ def log_softmax_backward(g: Any, y: Any, dim: int) -> Any:
     """g - exp(y) * sum(g), where y = log_softmax(a)."""
     out = np.empty_like(y)
     _run(_log_softmax_backward, _log_softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
+    return out
+
+
+# -- attention ------------------------------------------------------------------------------------------
+#
+# Number: the factor of the scores. What is added to scores (arrays of their type) and what hides them (of
+# booleans) broadcasts to them.
+
+
+def _masked(c: _Context, s: Sym, masks: Sequence[Sym]) -> Sym:
+    value = s * c.number(0)
+    for mask in masks:
+        value = where(mask, -inf, value) if mask.kind == "b1" else value + mask
+    return value
+
+
+def _weight(x: Sym) -> Sym:
+    """exp(x), and zero instead of numbers that are not normal: multiplying by these takes long."""
+    least = -87.0 if x.kind == "f32" else -708.0
+    return where(x < least, 0.0, call("exp", call("maximum", x, least)))
+
+
+def _attend(c: _Context, s: Sym, y: Sym, logs: Sym, *masks: Sym) -> Any:
+    x = _masked(c, s, masks)
+    top, total = c.row(0), c.row(1)
+    top = where(top == -inf, 0.0, top)  # a row that may attend to nothing gives zeros, not nan
+    e = _weight(x - top)
+    nothing = total == 0.0
+    return (
+        Pass(reductions=(("max", x.ref),)),
+        Pass(stores=((1, e.ref),), reductions=(("sum", e.ref),)),
+        Pass(stores=((1, (y * (1.0 / where(nothing, 1.0, total))).ref),)),
+    ), ((2, where(nothing, inf, top + call("log", total)).ref),)
+
+
+def _attend_backward(
+    c: _Context, s: Sym, p: Sym, given: Sym, d: Sym, logs: Sym, mean: Sym, *masks: Sym
+) -> Any:
+    e = _weight(_masked(c, s, masks) - logs)
+    return (Pass(stores=((1, e.ref), (3, (e * (given - mean) * c.number(0)).ref))),), ()
+
+
+def _dot(c: _Context, x: Sym, y: Sym, out: Sym) -> Any:
+    return (Pass(reductions=(("sum", (x * y).ref),)),), ((2, c.row(0).ref),)
+
+
+def attend(scores: Any, scale: float, masks: Sequence[Any]) -> Any:
+    """Turn scores into weights, in place: the softmax of `scale * scores` with what masks add or hide.
+
+    Args:
+        scores: (..., rows, columns).
+        scale: their factor.
+        masks: arrays that broadcast to them: to be added, or booleans that hide.
+
+    Returns:
+        (..., rows, 1), the logarithms of the sums of exponentials, inf for rows without any.
+    """
+    logs = np.empty((*scores.shape[:-1], 1), scores.dtype)
+    _run("attend", _attend, [scores, scores, logs, *masks], (scores.ndim - 1,), (scale,))
+    return logs
+
+
+def attend_backward(
+    scores: Any, of_weights: Any, logs: Any, means: Any, scale: float, masks: Sequence[Any]
+) -> None:
+    """Turn scores into weights and the weights' cotangents into those of the unscaled scores, in place.
+
+    Args:
+        scores: (..., rows, columns).
+        of_weights: likewise.
+        logs: (..., rows, 1), what `attend` gave.
+        means: (..., rows, 1), the weighted means of `of_weights`.
+        scale: the scores' factor.
+        masks: as for `attend`.
+    """
+    arrays = [scores, scores, of_weights, of_weights, logs, means, *masks]
+    _run("attend_backward", _attend_backward, arrays, (), (scale,))
+
+
+def dot(x: Any, y: Any) -> Any:
+    """The sums of x * y along the last dimension, which stays with size 1.
+
+    Args:
+        x: the array.
+        y: likewise.
+    """
+    out = np.empty((*x.shape[:-1], 1), x.dtype)
+    _run("dot", _dot, [x, y, out], (x.ndim - 1,), ())
     return out
 
 
