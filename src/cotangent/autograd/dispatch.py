@@ -6,6 +6,7 @@ everything else. `dispatch` does the same work step by step, from the declaratio
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import Any, Final, NoReturn
 
@@ -47,6 +48,19 @@ OPERAND = (TensorBase, int, float, complex, np.number, np.bool_)
 
 def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """Run `op` on tensors (or numbers, for elementwise ops) of any payload."""
+    if modes.tracer is None:
+        return _dispatch(op, tensors, statics)
+    # What watches the calls of a traced function looks away: there are none of the user's in here, and it
+    # would take as long as the rest.
+    watching = sys.getprofile()
+    sys.setprofile(None)
+    try:
+        return _dispatch(op, tensors, statics)
+    finally:
+        sys.setprofile(watching)
+
+
+def _dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     if op.complex_form is not None and getattr(getattr(tensors[0], "dtype", None), "is_complex", False):
         return op.complex_form(*tensors, *statics)
     owner = owner_of(tensors)

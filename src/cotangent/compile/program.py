@@ -80,7 +80,9 @@ class Program(Writer):
         self.schedule: Schedule = scheduler.run()
         # The wanted values that need no write-back, as they are where they belong.
         self.placed = [id(v.base) in self.schedule.in_place for v in self.results]
-        pool.install()
+        made = [base for unit in self.units for base in makes(unit)]
+        if any(base.nbytes >= pool.SMALLEST for base in made if base.kind in NUMPY):
+            pool.install()
         self._memory(wanted)
 
     def _made(self, n: int) -> bool:

@@ -141,7 +141,12 @@ class Scheduler:
             return
         if not first <= self.before[k]:
             self.before[k] |= first
-            self.ancestors = self._ancestors()
+            more = 0
+            for r in first:
+                more |= self.ancestors[r] | 1 << r
+            for later, bits in enumerate(self.ancestors):
+                if later == k or bits >> k & 1:
+                    self.ancestors[later] = bits | more
         self.in_place[id(base)] = into
 
     def run(self) -> Schedule:

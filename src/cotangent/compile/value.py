@@ -18,7 +18,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.where import here
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..ops.table import BOOL_RESULT, TABLE, Primitive
+from ..ops.table import BOOL_RESULT, FLOAT, TABLE, Primitive
 from .tape import Instruction, Tape
 
 
@@ -285,6 +285,8 @@ def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, .
         d = _probed.get(key)
     except TypeError:  # statics that cannot be looked up
         d, key = None, None
+    if d is None and op.result == FLOAT and all(k is not None and k.kind == "f" for k in kinds):
+        d = np.result_type(*kinds)  # without the kernel: that of a special function loads SciPy
     if d is None:
         ones = [None if k is None else np.ones((), k) for k in kinds]
         probe = np.asarray(op.kernel(*ones, *statics))

@@ -44,9 +44,10 @@ llvm: Any = lazy.module("llvmlite.binding")
 # The name that the one function of an IR module has.
 SYMBOL: Final = "kernel"
 _MAGIC: Final = b"cotangent object 1\n"
-# Bytes of object code kept on disk, and how often a process looks (in entries written).
+# Bytes of object code kept on disk, and the entries after which the directory is looked through: one of 256,
+# in whatever process it is written.
 _LIMIT: Final = 256 << 20
-_LOOK_EVERY: Final = 256
+_LOOKS: Final = "00"
 
 # Held whenever LLVM works, and while a process forks: no child inherits a half-done compilation.
 lock: Final = threading.RLock()
@@ -83,12 +84,16 @@ class Host:
         self.fma: bool = bool(flags.get("fma")) or self.arch in ("aarch64", "arm64")
         version = ".".join(map(str, llvm.llvm_version_info))
         self.identity = f"{self.arch} {self.cpu} {self.features} LLVM {version} {struct.calcsize('P')}"
-        self.machine: Any = llvm.Target.from_default_triple().create_target_machine(
-            cpu=self.cpu, features=self.features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
-        )
+        self.machine: Any = self.target(3)
         self.jit: Any = llvm.create_lljit_compiler(self.machine, suppress_errors=True)
         # Never disposed of: another thread may run its code while the interpreter shuts down.
         self.jit._owned = True
+
+    def target(self, opt: int) -> Any:
+        """LLVM's code generator for this machine, which optimises as much as `opt` (0 to 3) says."""
+        return llvm.Target.from_default_triple().create_target_machine(
+            cpu=self.cpu, features=self.features, opt=opt, reloc="pic", codemodel="jitdefault", jit=True
+        )
 
 
 class _State:
@@ -102,7 +107,6 @@ class _State:
         self.directory: Path | None = None
         self.directory_known = False
         self.version: bytes | None = None
-        self.written = 0
 
 
 _state: Final = _State()
@@ -160,12 +164,13 @@ def host() -> Host:
     return _state.host
 
 
-def function(name: str, build: Callable[[], str]) -> int:
+def function(name: str, build: Callable[[], str], quick: bool = False) -> int:
     """The address of the native function called `name`, compiled now if need be.
 
     Args:
         name: the structure of the code, in full: equal names are taken to mean equal code.
         build: writes the LLVM IR of a module that defines `@kernel`; called if there is no code yet.
+        quick: compile as `compile_object` says.
 
     Returns:
         The address.
@@ -182,24 +187,26 @@ def function(name: str, build: Callable[[], str]) -> int:
         if address is None:
             address = _load(name)
             if address is None:
-                address = _make(name, build)
+                address = _make(name, build, quick)
         return address
 
 
-def _make(name: str, build: Callable[[], str]) -> int:
+def _make(name: str, build: Callable[[], str], quick: bool) -> int:
     """Compile, store on disk and load; the lock is held."""
-    code = compile_object(build())
+    code = compile_object(build(), quick)
     address = _link(code)
     _state.addresses[name] = address
     _store(name, code)
     return address
 
 
-def compile_object(text: str) -> bytes:
+def compile_object(text: str, quick: bool = False) -> bytes:
     """The object code of an IR module.
 
     Args:
         text: LLVM IR.
+        quick: do not optimise: for code that calls and waits, which takes LLVM four times as long otherwise
+            and runs no slower.
 
     Returns:
         The object file's bytes.
@@ -207,20 +214,22 @@ def compile_object(text: str) -> bytes:
     Raises:
         RuntimeError: if LLVM refuses the text.
     """
-    machine = host().machine
+    owner = host()
     with lock:
         module = llvm.parse_assembly(text)
+        if quick:
+            return bytes(owner.target(0).emit_object(module))
         options = llvm.create_pipeline_tuning_options(speed_level=2)
         # The generators write vectors, and unroll where it pays.
         options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
-        builder = llvm.create_pass_builder(machine, options)
+        builder = llvm.create_pass_builder(owner.machine, options)
         passes = llvm.create_new_module_pass_manager()
         passes.add_sroa_pass()
         passes.add_instruction_combine_pass()
         passes.add_new_gvn_pass()
         passes.add_simplify_cfg_pass()
         passes.run(module, builder)
-        return bytes(machine.emit_object(module))
+        return bytes(owner.machine.emit_object(module))
 
 
 def _link(code: bytes) -> int:
@@ -318,9 +327,8 @@ def _store(name: str, code: bytes) -> None:
     try:
         beside.write_bytes(_MAGIC + hashlib.sha256(code).digest() + code)
         os.replace(beside, path)
-        if _state.written % _LOOK_EVERY == 0:
+        if path.name.startswith(_LOOKS):
             prune(path.parent, _LIMIT)
-        _state.written += 1
     except OSError:
         try:
             beside.unlink()
@@ -336,10 +344,11 @@ def prune(directory: Path, limit: int) -> None:
         limit: bytes above which anything is deleted.
     """
     entries = []
-    for path in directory.iterdir():
-        if path.suffix in (".o", ".part"):
-            found = path.stat()
-            entries.append((found.st_mtime, found.st_size, path))
+    with os.scandir(directory) as listed:
+        for entry in listed:
+            if entry.name.endswith((".o", ".part")):
+                found = entry.stat()
+                entries.append((found.st_mtime, found.st_size, entry.path))
     total = sum(size for _, size, _ in entries)
     if total <= limit:
         return
@@ -347,7 +356,7 @@ def prune(directory: Path, limit: int) -> None:
         if total <= limit * 3 // 4:
             break
         try:
-            path.unlink()
+            os.unlink(path)
             total -= size
         except OSError:
             pass

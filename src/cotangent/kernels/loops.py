@@ -67,6 +67,7 @@ _KINDS: Final = {
     "float32": "f32", "float64": "f64", "float16": "f16", "bfloat16": "bf16", "int64": "i64", "int32": "i32",
     "int16": "i16", "int8": "i8", "uint8": "u8", "bool": "b1",
 }  # fmt: skip
+_known: Final[dict[Any, str | None]] = {}
 
 
 def kind_of(dtype: Any) -> str | None:
@@ -78,7 +79,10 @@ def kind_of(dtype: Any) -> str | None:
     Returns:
         "f32" and so on.
     """
-    return _KINDS.get(dtype.name)
+    found = _known.get(dtype, "")
+    if found == "":  # the name of a dtype is put together anew each time
+        found = _known[dtype] = _KINDS.get(dtype.name)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ __all__ = ["module"]
 # Additions into one accumulator before it is added to the next level's: keeps rounding errors of long
 # sums from growing with their length.
 _CASCADE: Final = 64
+# Instructions of functions that are written inline, about, and the length from which a body is written once.
+_LENGTHS: Final = dict.fromkeys(("exp", "exp2", "expm1", "sigmoid", "tanh", "erf", "log", "log1p"), 25)
+_LONG: Final = 80
 
 
 def module(nest: Nest) -> str:
@@ -386,10 +389,23 @@ class _Writer:
 
         if any(how in ("sum", "prod") for how, _ in work.reductions):
             carried = self._loop(whole, lanes * _CASCADE, stretch, carried)
+        elif self._long(work):
+            every = lambda j, c: step(j, c, self._mask(t.minimum(length - j, lanes)))  # noqa: E731
+            return self._loop(length, lanes, every, carried)
         else:
             carried = self._loop(whole, lanes, lambda j, c: step(j, c, None), carried)
         rest = length - whole
         return self._branch(rest > 0, lambda: step(whole, carried, self._mask(rest)), carried)
+
+    def _long(self, work: Pass) -> bool:
+        """Whether the elements at the end are better masked in the loop than computed by a copy of its body.
+
+        Of a long expression the mask is a small part, while the copy takes LLVM as long as the body.
+        """
+        nest = self.nest
+        if work.reductions or any(ITEMSIZE[kind] < 4 for kind, _ in nest.operands):
+            return False
+        return sum(_LENGTHS.get(node[0], 1) for node in nest.body.nodes) >= _LONG
 
     # The three forms.
 

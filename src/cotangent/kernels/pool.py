@@ -142,7 +142,7 @@ def _make() -> bool:
     default = _Handler.from_address(get(_numpy(_DEFAULT_HANDLER, None), _CAPSULE))
     if default.version != 1:
         return False
-    table = (ctypes.c_void_p * 5).from_address(jit.function("pool", lambda: _TEXT))
+    table = (ctypes.c_void_p * 5).from_address(jit.function("pool", lambda: _TEXT, quick=True))
     clear: Any = table[4]
     pool = _Pool(default=default.allocator, limit=bound)
     allocator = _Allocator(ctypes.addressof(pool), *table[:4])

@@ -293,7 +293,7 @@ def _start() -> bool:
         offset = object.__basicsize__
         arch = jit.host().arch
         try:
-            table = jit.function(f"runtime/{offset}", lambda: runtime_ir.text(arch, offset))
+            table = jit.function(f"runtime/{offset}", lambda: runtime_ir.text(arch, offset), quick=True)
         except RuntimeError as reason:
             jit.refuse(str(reason))
             return False

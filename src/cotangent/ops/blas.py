@@ -15,7 +15,7 @@ from ..kernels.shape import sum_to_size as fold
 from . import views as v
 from .copies import along
 from .reduce import sum_dims
-from .table import bilinear, general, linear as linear_op
+from .table import bilinear, blank, general, linear as linear_op
 from .viewfronts import reshaped
 from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
 
@@ -67,9 +67,15 @@ def _right_gradient(g: Any, left: Any, turned: bool) -> Any:
     return mm_of(adjoint_matrix(left), g)
 
 
+def _product_like(a: Any, b: Any) -> Any:
+    shape = (*a.shape[:-1], *b.shape[-1:]) if len(b.shape) > 1 else a.shape[:-1]
+    return blank(shape, a)
+
+
 mm_of: Any = bilinear(
     "mm(input, mat2)",
     k.matmul,
+    infer=_product_like,
     batch=_batch_products,
     input=lambda g, mat2: mm_of(g, adjoint_matrix(mat2)),
     mat2=lambda g, input, mat2_turned: _right_gradient(g, input, mat2_turned),
@@ -77,6 +83,7 @@ mm_of: Any = bilinear(
 bmm_of: Any = bilinear(
     "bmm(input, mat2)",
     k.matmul,
+    infer=_product_like,
     batch=_batch_products,
     input=lambda g, mat2: bmm_of(g, adjoint_matrix(mat2)),
     mat2=lambda g, input: bmm_of(adjoint_matrix(input), g),
@@ -84,6 +91,7 @@ bmm_of: Any = bilinear(
 mv_of: Any = bilinear(
     "mv(input, vec)",
     k.matmul,
+    infer=_product_like,
     batch=_batch_products,
     input=lambda g, vec: outer_product(g, conj_of(vec)),
     vec=lambda g, input: mv_of(adjoint_matrix(input), g),
@@ -204,6 +212,7 @@ def _sum_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> 
 addmm_of = general(
     "addmm_of(input, mat1, mat2 | beta=1, alpha=1)",
     k.add_product,
+    infer=lambda input, one, other, *numbers: _product_like(one, other),
     node="AddmmBackward0",
     public="addmm",
     misfit=MISFIT,
@@ -216,6 +225,7 @@ addmm_of = general(
 baddbmm_of = general(
     "baddbmm_of(input, batch1, batch2 | beta=1, alpha=1)",
     k.add_product,
+    infer=lambda input, one, other, *numbers: _product_like(one, other),
     node="BaddbmmBackward0",
     public="baddbmm",
     misfit=MISFIT,
@@ -248,6 +258,7 @@ scale: Any = linear_op(
 scale_sum: Any = linear_op(
     "scale_sum(input | shape, factor)",
     lambda a, shape, factor: fold(a if factor == 1 else a * np.asarray(factor).astype(a.dtype), shape),
+    infer=lambda a, shape, factor: blank(shape, a),
     node="SumBackward1",
     public="sum",
     batch=_sum_examples,

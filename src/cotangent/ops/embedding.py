@@ -11,7 +11,7 @@ from ..kernels.sparse import rows_gradient
 from .arguments import REQUIRED, missing
 from .batching import in_front, one_by_one
 from .sparse import to_dense_of
-from .table import is_tensor, linear
+from .table import blank, is_tensor, linear
 
 
 def _shared_table(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
@@ -24,6 +24,7 @@ def _shared_table(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> 
 embedding_of: Any = linear(
     "embedding_of(weight, indices | padding_idx, scale_grad_by_freq)",
     lambda weight, indices, padding_idx, scale_grad_by_freq: k.embedding(weight, indices),
+    infer=lambda weight, indices, *statics: blank((*indices.shape, *weight.shape[1:]), weight),
     node="EmbeddingBackward0",
     public="embedding",
     batch=_shared_table,
@@ -34,6 +35,7 @@ embedding_of: Any = linear(
 embedding_backward: Any = linear(
     "embedding_backward(g, indices | shape, padding_idx, scale_grad_by_freq)",
     k.embedding_backward,
+    infer=lambda g, indices, shape, *statics: blank(shape, g),
     node="EmbeddingDenseBackwardBackward0",
     g=lambda g, indices, padding_idx, scale_grad_by_freq: embedding_picked(
         g, indices, padding_idx, scale_grad_by_freq

@@ -13,12 +13,25 @@ from ..config import settings, warn_caller, warn_once
 from ..errors import type_name
 from ..kernels import index as k
 from .copies import zeros_like
-from .table import constant, emitter, general, is_array, is_tensor, linear
+from .table import as_first, blank, constant, emitter, general, is_array, is_tensor, linear
 from .views import alias, reshape_any, select_at, slice_of, sum_to_size, unsqueeze_at
+
+
+def _taken_like(a: Any, index: Any, dim: int) -> Any:
+    return blank((*a.shape[:dim], *index.shape, *a.shape[dim + 1 :]), a)
+
+
+def _index_like(a: Any, indices: Any, dims: Any) -> Any:
+    if len(dims) == 1:
+        return _taken_like(a, indices[0], dims[0])
+    operands = [np.broadcast_to(blank((), t), t.shape) for t in (a, *indices)]
+    return k.index(operands[0], [np.zeros_like(i) for i in operands[1:]], dims)
+
 
 index_of = linear(
     "index_of(input, indices[] | dims)",
     k.index,
+    infer=_index_like,
     node="IndexBackward0",
     public="index",
     input=lambda g, indices, input_shape, dims: index_back(g, indices, input_shape, dims),
@@ -27,6 +40,7 @@ index_of = linear(
 index_one: Any = linear(
     "index_one(input, index | dim)",
     k.index_one,
+    infer=_taken_like,
     node="IndexBackward0",
     public="index",
     input=lambda g, index, input_shape, dim: index_one_back(g, index, input_shape, dim),
@@ -34,6 +48,7 @@ index_one: Any = linear(
 index_one_back: Any = linear(
     "index_one_back(input, index | shape, dim)",
     lambda g, index, shape, dim: k.index_back(g, [index], shape, (dim,)),
+    infer=lambda g, index, shape, dim: blank(shape, g),
     node="IndexPutBackward0",
     public="index_put",
     input=lambda g, index, dim: index_one(g, index, dim),
@@ -41,6 +56,7 @@ index_one_back: Any = linear(
 index_back: Any = linear(
     "index_back(input, indices[] | shape, dims)",
     k.index_back,
+    infer=lambda g, indices, shape, dims: blank(shape, g),
     node="IndexPutBackward0",
     public="index_put",
     input=lambda g, indices, dims: index_of(g, indices, dims),
@@ -98,6 +114,7 @@ def _copy(a: Any, b: Any) -> None:
 copy_to = general(
     "copy_to(input, src)",
     lambda a, b: np.array(np.broadcast_to(_real(a, b), a.shape), a.dtype),
+    infer=as_first,
     node="CopyBackwards",
     public="copy",
     store=_copy,
@@ -232,8 +249,10 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
             dims.append(dim)
             dim += 1
         else:
-            if not is_tensor(item) and not isinstance(item, (list, tuple, range, np.ndarray)) and hasattr(
-                item, "__index__"
+            if (
+                not is_tensor(item)
+                and not isinstance(item, (list, tuple, range, np.ndarray))
+                and hasattr(item, "__index__")
             ):
                 out = select_at(out, dim, _checked(operator.index(item), out.shape[dim], place))
                 continue

@@ -21,12 +21,13 @@ from .batching import in_front
 from .fitting import rows_fit
 from .reduce import mean_dims, sum_dims
 from .refusals import refuse
-from .table import general, is_array, is_tensor
+from .table import as_first, general, is_array, is_tensor
 from .views import reshape_any
 
 standard: Any = general(
     "standard(input, mean?, scale? | dims, eps)",
     k.standard,
+    infer=as_first,
     node="NativeLayerNormBackward0",
     public="layer_norm",
     batch="aligned",
@@ -60,6 +61,7 @@ def _second(c: Any, g: Any, input: Any, mean: Any, scale: Any, dims: Any, eps: f
 standard_backward: Any = general(
     "standard_backward(g, input, mean?, scale? | dims, eps)",
     k.standard_backward,
+    infer=as_first,
     node="NativeLayerNormBackwardBackward0",
     batch="aligned",
     g=lambda c, input, mean, scale, dims, eps: standard_backward(c, input, mean, scale, dims, eps),

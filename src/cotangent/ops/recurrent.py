@@ -14,11 +14,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..kernels import recurrent as k
 from .join import cat_of
-from .table import general, is_array, linear, needed, pulled_back, traced_pullback, with_gaps
+from .table import blank, general, is_array, linear, needed, pulled_back, traced_pullback, with_gaps
 
 Steps = tuple[int, ...]
 
@@ -115,16 +113,12 @@ def _rnn_rule(
     return found or _steps(_rnn_steps, tensors, g[:2], counts, backwards, relu)
 
 
-def _like(shape: tuple[int, ...], t: Any) -> Any:
-    return np.empty(shape, getattr(t, "np_dtype", None) or t.dtype)
-
-
 def _layer_shapes(tensors: list[Any], states: int, kept: tuple[int, ...], output: int) -> tuple[Any, ...]:
     """Arrays of the shapes a layer gives: outputs, last states, and what it keeps, so many columns each."""
     x = tensors[0]
     rows = math.prod(x.shape[:-1])
-    last = [_like(s.shape, x) for s in tensors[1 : 1 + states]]
-    return _like((*x.shape[:-1], output), x), *last, *(_like((rows, n), x) for n in kept)
+    last = [blank(s.shape, x) for s in tensors[1 : 1 + states]]
+    return blank((*x.shape[:-1], output), x), *last, *(blank((rows, n), x) for n in kept)
 
 
 def _lstm_shapes(tensors: list[Any], *statics: Any) -> tuple[Any, ...]:
@@ -145,7 +139,7 @@ def _rnn_shapes(tensors: list[Any], *statics: Any) -> tuple[Any, ...]:
 
 def _needed_shapes(g: Any, tensors: list[Any], *rest: Any) -> tuple[Any, ...]:
     """A pullback gives arrays like those tensors that need one (the last static says which)."""
-    return tuple(_like(t.shape, t) for t, need in zip(tensors, rest[-1], strict=True) if need)
+    return tuple(blank(t.shape, t) for t, need in zip(tensors, rest[-1], strict=True) if need)
 
 
 # Results: outputs, last h, last c; the rest is what the kernel keeps for its pullback.

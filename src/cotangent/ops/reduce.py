@@ -8,7 +8,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dims, type_name
 from ..kernels import reduce as k
 from .arguments import compiler_name, missing
-from .table import deliver, is_tensor, linear
+from .table import blank, deliver, is_tensor, linear
 
 
 def _rest(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
@@ -36,9 +36,16 @@ def _spread_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) 
     return op.entry(t, (*shape[:at], size, *shape[at:]), seen, keepdim), at
 
 
+def _reduced_like(a: Any, over: Any = None, keepdim: bool = False) -> Any:
+    gone = set(range(len(a.shape)) if over is None else (d % max(len(a.shape), 1) for d in over))
+    kept = ((1 if d in gone else n, d in gone) for d, n in enumerate(a.shape))
+    return blank([n for n, reduced in kept if keepdim or not reduced], a)
+
+
 sum_all = linear(
     "sum_all(input)",
     lambda a: k.sum_(a, None, False),
+    infer=_reduced_like,
     node="SumBackward0",
     public="sum",
     batch=_rest,
@@ -47,6 +54,7 @@ sum_all = linear(
 sum_dims = linear(
     "sum_dims(input | dims, keepdim)",
     k.sum_,
+    infer=_reduced_like,
     node="SumBackward1",
     public="sum",
     batch=_reduced_examples,
@@ -65,6 +73,7 @@ spread: Any = linear(
 sum_back: Any = linear(
     "sum_back(input | dims, keepdim)",
     k.sum_,
+    infer=_reduced_like,
     node="SumBackward1",
     public="sum",
     batch=_reduced_examples,
@@ -73,6 +82,7 @@ sum_back: Any = linear(
 mean_all = linear(
     "mean_all(input)",
     lambda a: k.mean(a, None, False),
+    infer=_reduced_like,
     node="MeanBackward0",
     public="mean",
     batch=_rest,
@@ -81,6 +91,7 @@ mean_all = linear(
 mean_dims = linear(
     "mean_dims(input | dims, keepdim)",
     k.mean,
+    infer=_reduced_like,
     node="MeanBackward1",
     public="mean",
     batch=_reduced_examples,

@@ -12,7 +12,7 @@ from .batching import in_front
 from .exponential import exp
 from .reduce import sum_dims
 from .refusals import unsupported
-from .table import deliver, general, is_tensor
+from .table import as_first, deliver, general, is_tensor
 from .views import reshape_any
 
 
@@ -32,6 +32,7 @@ def _axis(y: Any, dim: int) -> tuple[int, ...]:
 softmax_of: Any = general(
     "softmax_of(input | dim)",
     k.softmax,
+    infer=as_first,
     public="softmax",
     batch=_rows,
     # The Jacobian diag(y) - y y^T is symmetric.
@@ -41,6 +42,7 @@ softmax_of: Any = general(
 softmax_backward: Any = general(
     "softmax_backward(g, y | dim)",
     k.softmax_backward,
+    infer=as_first,
     node="SoftmaxBackwardDataBackward0",
     batch=_rows,
     g=lambda g, y, dim: softmax_backward(g, y, dim),
@@ -52,16 +54,16 @@ softmax_backward: Any = general(
 log_softmax_of: Any = general(
     "log_softmax_of(input | dim)",
     k.log_softmax,
+    infer=as_first,
     public="log_softmax",
     batch=_rows,
-    jvp=lambda tangents, args, out: (
-        tangents[0] - sum_dims(tangents[0] * exp(out), _axis(out, args[1]), True)
-    ),
+    jvp=lambda tangents, args, out: tangents[0] - sum_dims(tangents[0] * exp(out), _axis(out, args[1]), True),
     input=lambda g, out, dim: log_softmax_backward(g, out, dim),
 )
 log_softmax_backward: Any = general(
     "log_softmax_backward(g, y | dim)",
     k.log_softmax_backward,
+    infer=as_first,
     node="LogSoftmaxBackwardDataBackward0",
     batch=_rows,
     g=lambda c, y, dim: c - sum_dims(exp(y) * c, (dim,) if y.ndim else (), True),

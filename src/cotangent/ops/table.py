@@ -485,6 +485,16 @@ def has_layout(value: object) -> bool:
     return isinstance(value, np.ndarray) or hasattr(value, "is_memory")
 
 
+def blank(shape: Any, like: Any) -> Any:
+    """What an `infer` returns: an array of `shape` and of the dtype of an array or traced one, not filled."""
+    return np.empty(shape, getattr(like, "np_dtype", None) or like.dtype)
+
+
+def as_first(*operands: Any) -> Any:
+    """The `infer` of operations whose result is like their first operand."""
+    return blank(operands[0].shape, operands[0])
+
+
 def traced(tensor: Any) -> bool:
     """Whether a Tensor is traced, and what is computed from it not differentiated besides."""
     return emitter.is_traced(tensor)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..kernels import shape as k
 from .reduce import sum_all
-from .table import linear
+from .table import blank, linear
 
 # -- batching ---------------------------------------------------------------------------------------------
 
@@ -167,6 +167,7 @@ def contracted(g: Any, shape: tuple[int, ...]) -> Any:
 sum_to_size: Any = linear(
     "sum_to_size(input | shape)",
     k.sum_to_size,
+    infer=lambda a, shape: blank(shape, a),
     node="SumBackward1",
     public="sum",
     batch=_batch_sum_to_size,
@@ -174,6 +175,8 @@ sum_to_size: Any = linear(
         reshape_any(g, (1,) * (len(input_shape) - len(shape)) + tuple(shape)), input_shape
     ),
 )
+
+
 def restored(g: Any, shape: tuple[int, ...]) -> Any:
     """`g` in the shape that squeezing changed; itself where it did not."""
     return g if tuple(g.shape) == tuple(shape) else reshape_any(g, shape)
