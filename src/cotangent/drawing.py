@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,11 +13,15 @@ from .creation import born
 from .kernels.rng import Stream
 from .tensor import Tensor
 
-__all__ = ["NO_RANDOMNESS", "SAME_OF_BATCHED", "drawn"]
+__all__ = ["NO_OUT", "NO_RANDOMNESS", "SAME_OF_BATCHED", "drawn"]
 
 NO_RANDOMNESS: Final = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
     "'different' randomness flags on vmap or perform the randomness operation out of vmap"
+)
+NO_OUT: Final = (
+    "vmap: We do not support calling out variants of random operations inside of vmap. Please use non-out "
+    "variants as a workaround"
 )
 SAME_OF_BATCHED: Final = (
     "Vmap does not currently support same randomness with a batched tensor input. Please file an issue with "
@@ -53,20 +58,28 @@ def drawn(
         batches = [_batch(p, owner, max(q.ndim for q in parameters)) for p in parameters]
         return owner.batch(drawn(stream, make, shape, *batches, inside=vmaps), 0)
     arrays = [p._data if isinstance(p, Tensor) else p for p in parameters]
-    level = vmaps[-1] if vmaps else None
+    if vmaps and vmaps[-1].randomness == "error":
+        raise RuntimeError(NO_RANDOMNESS)
+    different = [level for level in vmaps if level.randomness == "different"]
     if modes.tracer is not None:
-        if level is not None and level.randomness != "same":
+        if different:
             modes.tracer.refuse("random numbers under vmap")
         return born(modes.tracer.draw(stream, make, shape, tuple(arrays)))
-    if level is None or level.randomness == "same":
+    batch = tuple(level.size for level in different)
+    if not batch:
         return born(make(shape, *arrays))
-    if level.randomness == "error":
-        raise RuntimeError(NO_RANDOMNESS)
     if apart:
-        made = np.stack([make(shape, *arrays) for _ in range(level.size)])
+        rows = [make(shape, *arrays) for _ in range(math.prod(batch))]
+        numbers = np.stack(rows).reshape(*batch, *shape)
+    elif arrays:
+        around = np.broadcast_shapes(*(np.shape(a) for a in arrays))
+        numbers = make(shape, *(np.broadcast_to(a, (*batch, *around)) for a in arrays))
     else:
-        made = make((level.size, *shape), *arrays)
-    return level.batch(born(made), 0)
+        numbers = make((*batch, *shape))
+    made = born(numbers)
+    for level in different:
+        made = level.batch(made, 0)
+    return made
 
 
 def _level_of(value: Any) -> int:

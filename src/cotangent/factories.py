@@ -501,6 +501,11 @@ def new_empty_strided(self: Any, size: Any, stride: Any, **options: Any) -> Any:
     """An unfilled tensor of the tensor's dtype, of given sizes and strides."""
     if options.get("dtype") is None:
         options["dtype"] = self.dtype
+    owner = self._owner
+    if owner is not None and owner.is_batch:  # one for each example
+        room = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in size else 0
+        whole = self._data.value.new_empty_strided((owner.size, *size), (room, *stride), **options)
+        return owner.batch(whole, 0)
     return empty_strided(size, stride, **options)
 
 

@@ -12,7 +12,7 @@ from . import dtypes, lazy
 from .autograd.modes import modes
 from .config import settings
 from .creation import born, check_dtype
-from .drawing import drawn
+from .drawing import NO_OUT, drawn
 from .errors import bad_argument, type_name
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
@@ -210,6 +210,8 @@ class _Request:
         self.dtype = check_dtype(function, options.pop("dtype", None))
         self.requires_grad = options.pop("requires_grad", False)
         self.out = options.pop("out", None)
+        if self.out is not None and modes.vmaps:
+            raise RuntimeError(NO_OUT)
         generator = options.pop("generator", None)
         if generator is not None and not isinstance(generator, Generator):
             got = ", ".join([type_name(a) for a in args] + [f"generator={type_name(generator)}"])

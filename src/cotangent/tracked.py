@@ -185,6 +185,8 @@ class Tracked(TensorBase):
         """The same memory without history and with a version counter of its own."""
         if self._owner is not None and self._owner.writes:
             return self._owner.detached(self)  # type: ignore[no-any-return]
+        if self._owner is not None and self._owner.is_batch:
+            raise RuntimeError("accessing `data` under vmap transform is not allowed")
         t: Self = left("data", alias(self, None), self)
         if not isinstance(t._vc, InferenceCell):
             t._vc = None
@@ -196,6 +198,8 @@ class Tracked(TensorBase):
     def data(self, value: Any) -> None:
         if not isinstance(value, Tracked):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._owner is not None and self._owner.is_batch:
+            raise RuntimeError("mutating directly with `.data` under vmap transform is not allowed.")
         if self._req and value.dtype.category < FLOATING:
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
@@ -238,6 +242,13 @@ class Tracked(TensorBase):
 
     def retain_grad(self) -> None:
         """Keep this non-leaf's gradient in `.grad` during backward."""
+        if modes.levels:
+            raise RuntimeError(
+                "You are attempting to call Tensor.retain_grad() inside of a function being transformed by a "
+                "functorch transform. This is unsupported, please attempt to use the functorch transforms "
+                "(e.g. grad, vjp, jacrev, jacfwd, hessian) or call retain_grad() outside of a function being "
+                "transformed instead."
+            )
         if not self._req:
             refuse_hook(self, "can't retain_grad on Tensor that has requires_grad=False")
         if self._retains or not self._recorded():

@@ -41,9 +41,6 @@ class _DualLevel(JvpLevel):
     def __init__(self) -> None:
         self.made: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
-    def tangent(self, value: Any) -> Any:
-        return super().tangent(value) if modes.tangents else None
-
     def run(self, op: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         result = super().run(op, tensors, statics)
         for t in (result,) if op.nout == 1 else result:

@@ -25,6 +25,7 @@ from .node import FREED, FREED_TEXT, Node, Port, next_seq
 from .recorded import Packed, alias, handle_on, port_of
 from .refusals import blame
 from .refusing import refusing
+from .returned import refuse_saved
 from .stale import stale_value
 from .views import CUSTOM, View, edge_of, rebase
 from .where import here, warn
@@ -287,9 +288,10 @@ class FunctionMeta(type):
     """Gives every Function its node class."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> None:
-        node = type(name + "Backward", (BackwardCFunction,), {"__slots__": (), "_forward_cls": cls})
-        node.__module__ = "torch.autograd.function"
-        cls._backward_cls = node
+        for field, suffix in (("_backward_cls", "Backward"), ("_generated_cls", "GeneratedBackward")):
+            node = type(name + suffix, (BackwardCFunction,), {"__slots__": (), "_forward_cls": cls})
+            node.__module__ = "torch.autograd.function"
+            setattr(cls, field, node)
         super().__init__(name, bases, attrs)
 
 
@@ -318,6 +320,7 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
     """
 
     _backward_cls: ClassVar[type[BackwardCFunction]]
+    _generated_cls: ClassVar[type[BackwardCFunction]]  # inside transforms of torch.func
     generate_vmap_rule: ClassVar[bool] = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -446,6 +449,8 @@ def finish_forward(
             raise TypeError(
                 f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
             )
+    if (recording or modes.levels) and cls.setup_context is not Function.setup_context:
+        refuse_saved(ctx, inputs, outputs)
     dirty = set(map(id, ctx.dirty_tensors or ()))
     if any(not _among(t, inputs) for t in ctx.dirty_tensors or ()):
         warn(_DIRTY_OUTSIDER)

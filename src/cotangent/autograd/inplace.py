@@ -365,18 +365,11 @@ def _write_functional(
     if modes.tracer is not None and not x._level and not result._level:
         result = _fitted(op, x, result)
     if x._level < result._level:
-        # vmap gives the result one value per example, and the written tensor has room for one.
-        batch = getattr(result._owner, "size", None)
-        shape = list(x._data.shape)
-        if batch is None:
-            raise RuntimeError(
-                f"{op.public}_(): a tensor from outside a transform (shape {shape}) cannot be written in "
-                "place inside it with values that the transform follows; write into a tensor made inside, or "
-                "compute out of place"
-            )
-        raise RuntimeError(
-            f"output with shape {shape} doesn't match the broadcast shape {[batch, *result._data.shape]}"
-        )
+        if result._owner.is_batch:  # one value per example, and the written tensor has room for one
+            wanted = [result._owner.size, *result._data.shape]
+            result._owner.refuse_write(op, list(x._data.shape), wanted)
+        base = x if x._view is None else x._view.base
+        result._owner.take([base, *views_of(base)], op.public)
     replace(x, result)
     return x
 

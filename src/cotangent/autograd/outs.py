@@ -33,6 +33,11 @@ def deliver(function: str, value: Any, out: Any) -> Any:
             f"Trying to use forward AD with {function}_out that does not support it because it is an out= "
             "function"
         )
+    if owner is not None and owner.is_batch:
+        raise RuntimeError(
+            f"Batching rule not implemented for aten::{function}.out; the fallback path doesn't work on "
+            "out= or view ops."
+        )
     if modes.grad is not None and (value._req or out._req):
         raise RuntimeError(
             f"{function}(): functions with out=... arguments don't support automatic differentiation, but "

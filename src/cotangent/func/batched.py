@@ -26,6 +26,17 @@ AXES: Final = frozenset(("dim", "dims", "dim0", "dim1", "dim2"))
 SHAPES: Final = frozenset(("shape", "size", "sizes"))
 
 
+# What PyTorch's errors for in-place operations on a tensor that is no batch go by.
+_BROADCAST: Final = frozenset(
+    ("add", "atan2", "bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm", "nextafter")
+)
+_ARITHMETIC: Final = frozenset((
+    "sub", "mul", "div", "copy", "clamp_min", "clamp_max", "logical_and", "logical_or", "logical_xor",
+    "masked_fill",
+))  # fmt: skip
+_BY_NAME: Final = frozenset(("fill", "index_fill", "index_add", "index_copy", "index_put"))
+
+
 class Batched:
     """A batch: `value` has the batch dimension `bdim` besides those the function sees."""
 
@@ -80,6 +91,8 @@ def expanded(t: Any, size: int) -> Any:
 class VmapLevel(Level):
     """Batches of `size` examples."""
 
+    is_batch = True
+
     def __init__(self, size: int, randomness: str = "error") -> None:
         self.size = size
         self.randomness = randomness
@@ -115,6 +128,27 @@ class VmapLevel(Level):
 
     def text(self, t: Any) -> str:
         return wrapper_text("BatchedTensor", self.depth, repr(t._data.value), t._data.bdim)
+
+    def refuse_write(self, op: Primitive, have: list[int], wanted: list[int]) -> NoReturn:
+        """Raise PyTorch's error for writing one value per example into a tensor that all examples share.
+
+        PyTorch's texts depend on how its rule for the operation is written.
+        """
+        if op.public in _BROADCAST:
+            raise RuntimeError(f"output with shape {have} doesn't match the broadcast shape {wanted}")
+        if op.public in _BY_NAME:
+            name, where = f"{op.public}_", "in a vmap"
+        elif op.public in _ARITHMETIC or op.name.startswith("written"):
+            name, where = "inplace arithmetic", "in a vmap"
+        else:
+            name, where = f"aten::{op.public}_", f"at level {self.depth}"
+        raise RuntimeError(
+            f"vmap: {name}(self, *extra_args) is not possible because there exists a Tensor `other` in "
+            "extra_args that has more elements than `self`. This happened due to `other` being vmapped over "
+            f"but `self` not being vmapped over {where}. Please try to use out-of-place operators instead of "
+            f"{name}. If said operator is being called inside the PyTorch framework, please file a bug "
+            "report instead."
+        )
 
     def split(self, t: Any) -> tuple[Any, int | None]:
         """(tensor of the level below, its batch dimension or None)."""

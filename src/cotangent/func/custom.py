@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from .. import tree
 from ..autograd.base import TensorBase, holds_integers, version_of
 from ..autograd.dispatch import owner_of
 from ..autograd.function import (
@@ -73,7 +74,7 @@ def _recorded(cls: Any, level: GradLevel, args: tuple[Any, ...]) -> Any:
     for out in _each(result):
         same = next((s for s, a in zip(shown, lowered, strict=True) if a is out), None)
         outputs.append(level.wrap(out) if same is None and isinstance(out, TensorBase) else same or out)
-    ctx: Any = cls._backward_cls()
+    ctx: Any = cls._generated_cls()
     inputs = [a for a in shown if isinstance(a, TensorBase)]
     ctx._is_tensor = tuple(isinstance(a, TensorBase) for a in shown)
     ctx.needs_input_grad = tuple(isinstance(a, TensorBase) and a._req for a in shown)
@@ -198,8 +199,9 @@ def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and "
             f"implement the vmap staticmethod or set generate_vmap_rule=True. {_SEE}"
         )
-    pairs = [level.split(a) for a in args]
-    values, dims = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+    leaves, structure = tree.flatten(args)
+    pairs = [level.split(a) for a in leaves]
+    values, dims = (tree.unflatten(structure, [p[i] for p in pairs]) for i in (0, 1))
     if own:
         returned = cls.vmap(VmapInfo(level.size, level.randomness), dims, *values)
         if not isinstance(returned, tuple) or len(returned) != 2:
@@ -212,14 +214,24 @@ def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:
     else:
         rule = _Generated(cls, level.size, level.randomness, dims)
         result, where = rule.function.apply(*values), rule.out_dims
-    outputs = _each(result)
-    if isinstance(result, tuple) and not isinstance(where, tuple):
-        where = (where,) * len(outputs)
-    batched = [
-        out if dim is None or not isinstance(out, TensorBase) else level.batch(out, dim)
-        for out, dim in zip(outputs, _each(where), strict=True)
-    ]
-    return _like(result, batched)
+    outputs, shape = tree.flatten(result)
+    out_dims = tree.broadcast(where, shape)
+    if out_dims is None:
+        raise RuntimeError(
+            "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. "
+            f"Expected out_dims={where} to be compatible with the structure of `output`. out_dims has "
+            f"structure {tree.spec(where)} but output has structure {shape}. {_SEE}"
+        )
+    given = {id(p[0]): a for p, a in zip(pairs, leaves, strict=True)}
+
+    def batched(out: Any, dim: int | None) -> Any:
+        if not isinstance(out, TensorBase):
+            return out
+        if id(out) in given:  # written in place, or passed on
+            return given[id(out)]
+        return out if dim is None else level.batch(out, dim)
+
+    return tree.unflatten(shape, [batched(o, d) for o, d in zip(outputs, out_dims, strict=True)])
 
 
 class _Example(FunctionCtx):

@@ -79,7 +79,7 @@ class JvpLevel(Level):
         if isinstance(value, (list, tuple)):
             found = [self.tangent(v) for v in value]
             return found if any(f is not None for f in found) else None
-        return value._data.tangent if self.owns(value) else None
+        return value._data.tangent if modes.tangents and self.owns(value) else None
 
     def run(self, op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         primals = tuple(self.primal(t) for t in tensors)

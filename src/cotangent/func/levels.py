@@ -10,9 +10,12 @@ knows about them. Operands of lower levels are constants for a level.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
-from collections.abc import Iterator
-from typing import Any
+import weakref
+from collections.abc import Callable, Iterator
+from types import CellType
+from typing import Any, Final
 
 from ..autograd.base import TensorBase, new, world, wrap
 from ..autograd.dispatch import finish, number_array, promoted
@@ -20,8 +23,16 @@ from ..autograd.modes import modes, set_recording
 from ..autograd.recorded import alias
 from ..ops.table import Primitive
 from ..printing import wrapper_text
+from ..tree import flatten
 
 _numbers = itertools.count(1)
+_CAPTURED: Final = (
+    "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place "
+    "operation (aten::{}_) that would mutate a captured Tensor. This is not supported; please rewrite the "
+    "function being transformed to explicitly accept the mutated Tensor(s) as inputs."
+)
+# The functions that have been seen to write to tensors they made, and not to captured ones.
+_harmless: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 
 
 class Level:
@@ -34,11 +45,13 @@ class Level:
     number: int
     depth: int  # how many transforms run, this one included; what PyTorch prints as the level
     writes = False  # whether an in-place operation writes the memory of its payloads, through `write`
+    is_batch = False  # whether its tensors hold one example beside the other
     is_transform = True  # whether a transform of torch.func runs, inside which e.g. backward() is refused
 
     def __enter__(self) -> Any:
         self.number = next(_numbers)
         self.depth = len(modes.levels) + 1
+        self.taken: list[tuple[weakref.ref[Any], str, tuple[Any, ...]]] = []
         if self.is_transform:
             modes.levels.append(self)
         return self
@@ -84,6 +97,35 @@ class Level:
     def detached(self, t: Any) -> Any:
         """`t` without the history that this level keeps."""
         return alias(t, None)
+
+    def take(self, tensors: list[Any], operation: str) -> None:
+        """Note tensors of lower levels that an in-place operation makes tensors of this one."""
+        for t in tensors:
+            if t._level < self.number:
+                state = (t._data, t._level, t._owner, t._node, t._req)
+                self.taken.append((weakref.ref(t), operation, state))
+
+    def settle(self, func: Callable[..., Any], results: Any) -> None:
+        """Refuse that `func` wrote to a tensor it found outside, and not to one that it made.
+
+        What it made is gone by now, or returned, or held by nodes of the graph; what it found is in a
+        variable of somebody's.
+        """
+        code = getattr(func, "__code__", None)
+        if not self.taken or code in _harmless:
+            return
+        kept = [r for r in flatten(results)[0] if isinstance(r, TensorBase)]
+        kept += [r._view.base for r in kept if r._view is not None]
+        returned = {id(r) for r in kept}
+        for reference, operation, state in self.taken:
+            t = reference()
+            if t is None or id(t) in returned:  # (in no expression of its own, which would hold t in a cell)
+                continue
+            if any(isinstance(r, (CellType, dict)) for r in gc.get_referrers(t)):
+                t._data, t._level, t._owner, t._node, t._req = state
+                raise RuntimeError(_CAPTURED.format(operation))
+        if code is not None:
+            _harmless.add(code)
 
     def lower(self, value: Any) -> Any:
         """The payload of a tensor of this level; anything else as it is."""

@@ -6,14 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import tree
 from ..autograd.base import TensorBase
 from ..errors import check_dim
 from ..functions import cat
+from ..kernels.rng import default_stream
 from ..ops.table import TABLE
-from .batched import VmapLevel, front
+from .batched import Batched, VmapLevel
 
 
 def vmap(
@@ -54,6 +53,7 @@ def vmap(
 
     @functools.wraps(func)
     def mapped(*args: Any, **kwargs: Any) -> Any:
+        _check_out_dims(func, out_dims)
         leaves, structure, dims, size = mapped_inputs(func, in_dims, args)
         if chunk_size is None or chunk_size >= size:
             return _run(func, leaves, structure, dims, size, out_dims, randomness, kwargs)
@@ -63,7 +63,20 @@ def vmap(
 
 
 def _name(func: Any) -> str:
-    return func if isinstance(func, str) else getattr(func, "__name__", repr(func))
+    if isinstance(func, str):
+        return func
+    if isinstance(func, functools.partial) and not hasattr(func, "__name__"):
+        return f"functools.partial({_name(func.func)}, ...)"
+    return getattr(func, "__name__", repr(func))
+
+
+def _check_out_dims(func: Any, out_dims: Any) -> None:
+    for dim in tree.flatten(out_dims)[0]:
+        if dim is not None and not isinstance(dim, int):
+            raise ValueError(
+                f"vmap({_name(func)}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python "
+                "collection of ints representing where in the outputs the vmapped dimension should appear."
+            )
 
 
 def mapped_inputs(
@@ -71,15 +84,15 @@ def mapped_inputs(
 ) -> tuple[list[Any], Any, list[int | None], int]:
     """(leaves, structure, mapped dimension of each, batch size)."""
     name = _name(func)
+    if not isinstance(in_dims, (int, tuple)):
+        raise ValueError(
+            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially "
+            f"nested) tuple matching the structure of inputs, got: {type(in_dims)}."
+        )
     if not args:
         raise ValueError(
             f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to "
             "vmap over a function with no inputs. The latter is unsupported."
-        )
-    if isinstance(in_dims, bool) or not isinstance(in_dims, (int, tuple)):
-        raise ValueError(
-            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially "
-            f"nested) tuple matching the structure of inputs, got: {type(in_dims)}."
         )
     leaves, structure = tree.flatten(args)
     dims = tree.broadcast(in_dims, structure)
@@ -103,8 +116,7 @@ def mapped_inputs(
             raise ValueError(
                 head
                 + f"Got in_dim={dim} for an input but the input is of type {type(leaf)}. We cannot vmap over "
-                "non-Tensor "
-                "arguments, please use None as the respective in_dim"
+                "non-Tensor arguments, please use None as the respective in_dim"
             )
         n = leaf.ndim  # type: ignore[attr-defined]
         if not -n <= dim < n:
@@ -117,7 +129,7 @@ def mapped_inputs(
         dims[i] = dim + n if dim < 0 else dim
         sizes.append(leaf.shape[dims[i]])  # type: ignore[attr-defined]
     if not sizes:
-        raise ValueError("vmap: at least one input must be mapped over (an in_dim other than None)")
+        raise ValueError("vmap: Expected at least one Tensor to vmap over")
     if len(set(sizes)) > 1:
         raise ValueError(
             "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
@@ -135,26 +147,43 @@ def _run(
             leaf if dim is None else level.batch(leaf, dim) for leaf, dim in zip(leaves, dims, strict=True)
         ]
         result = func(*tree.unflatten(structure, inside), **kwargs)
-        _write_back(leaves, inside, dims)
+        _write_back(level, leaves, inside, dims)
         outputs, shape = tree.flatten(result)
-        where = tree.broadcast(out_dims, shape)
-        if where is None:
-            raise ValueError(
-                f"vmap({_name(func)}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with "
-                f"the structure of `outputs`. out_dims has structure {tree.spec(out_dims)} but outputs has "
-                f"structure {tree.spec(result)}."
-            )
+        where = _where(func, out_dims, result)
         return tree.unflatten(shape, [_out(func, level, o, d) for o, d in zip(outputs, where, strict=True)])
 
 
-def _write_back(leaves: list[Any], inside: list[Any], dims: list[int | None]) -> None:
-    """Give arguments that the function wrote to in place their new values."""
+def _where(func: Any, out_dims: Any, result: Any) -> list[Any]:
+    """Where the batch goes in each output."""
+    found = tree.broadcast(out_dims, tree.spec(result))
+    alone = isinstance(result, TensorBase) and isinstance(out_dims, tuple) and len(out_dims) == 1
+    if found is None and alone:
+        return list(out_dims)
+    if found is None:
+        raise ValueError(
+            f"vmap({_name(func)}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with "
+            f"the structure of `outputs`. out_dims has structure {tree.spec(out_dims)} but outputs has "
+            f"structure {tree.spec(result)}."
+        )
+    return found
+
+
+def _write_back(level: VmapLevel, leaves: list[Any], inside: list[Any], dims: list[int | None]) -> None:
+    """Give arguments that the function wrote to in place their new values; they are the outputs' memory."""
     for leaf, t, dim in zip(leaves, inside, dims, strict=True):
-        if dim is None or t._data.value is leaf or leaf._data.__class__ is not np.ndarray:
+        if dim is None or t._data.value is leaf:
             continue
-        order = list(range(1, leaf.ndim))
-        order.insert(dim, 0)
-        leaf.copy_(TABLE["permute_dims"].entry(front(t._data.value, t._data.bdim), tuple(order)))
+        leaf.copy_(_moved(t._data.value, t._data.bdim, dim))
+        t._data = Batched(leaf, dim)
+
+
+def _moved(value: Any, bdim: int, at: int) -> Any:
+    """`value` with its batch dimension at `at` instead of `bdim`."""
+    if bdim == at:
+        return value
+    order = [d for d in range(value.ndim) if d != bdim]
+    order.insert(at, bdim)
+    return TABLE["permute_dims"].entry(value, tuple(order))
 
 
 def _out(func: Any, level: VmapLevel, t: Any, dim: int | None) -> Any:
@@ -170,19 +199,14 @@ def _out(func: Any, level: VmapLevel, t: Any, dim: int | None) -> Any:
         if dim is None:
             return t
         shape = (level.size, *tuple(t.shape))  # type: ignore[attr-defined]
-        value = TABLE["expand_to"].entry(TABLE["unsqueeze_at"].entry(t, 0), shape)
+        value, bdim = TABLE["expand_to"].entry(TABLE["unsqueeze_at"].entry(t, 0), shape), 0
     elif dim is None:
         raise ValueError(
             f"vmap({_name(func)}, ...): `{_name(func)}` can not return a BatchedTensor when out_dim is None"
         )
     else:
-        value = front(t._data.value, t._data.bdim)
-    at = check_dim(dim, value.ndim)
-    if at == 0:
-        return value
-    order = list(range(1, value.ndim))
-    order.insert(at, 0)
-    return TABLE["permute_dims"].entry(value, tuple(order))
+        value, bdim = t._data.value, t._data.bdim
+    return _moved(value, bdim, check_dim(dim, value.ndim))
 
 
 def _in_chunks(
@@ -193,15 +217,18 @@ def _in_chunks(
     parts: list[list[Any]] = []
     shape: Any = None
     where: Any = None
+    state = default_stream().get_state() if randomness == "same" else None
     for start in range(0, size, chunk):
         stop = min(start + chunk, size)
         piece = [
             leaf if dim is None else TABLE["slice_of"].entry(leaf, dim, start, stop, 1)
             for leaf, dim in zip(leaves, dims, strict=True)
         ]
+        if state is not None:
+            default_stream().set_state(state)
         result = _run(func, piece, structure, dims, stop - start, out_dims, randomness, kwargs)
         outputs, shape = tree.flatten(result)
-        where = tree.broadcast(out_dims, shape)
+        where = _where(func, out_dims, result)
         parts.append(outputs)
     joined = [cat(list(column), d) for column, d in zip(zip(*parts, strict=True), where, strict=True)]
     return tree.unflatten(shape, joined)

@@ -12,40 +12,73 @@ from .. import dtypes, tree
 from ..autograd.api import check_cotangent
 from ..autograd.base import TensorBase, wrap
 from ..autograd.engine import run
+from ..autograd.modes import modes
 from ..autograd.views import edge_of
 from ..ops.table import TABLE
+from .batched import stacked
+from .checks import (
+    GRAD,
+    JVP,
+    VJP,
+    check_floating,
+    check_like,
+    check_outputs,
+    check_real,
+    check_scalar,
+    check_structure,
+    check_tangent,
+    check_tensors,
+    chosen,
+    lowered,
+    pair,
+)
 from .dual import JvpLevel
 from .levels import GradLevel
 from .mapping import vmap
 
 
-def _variables(level: GradLevel, value: Any) -> tuple[list[Any], Any, list[Any]]:
-    """(variables of the level, structure, same tree of variables) for an argument."""
-    leaves, structure = tree.flatten(value)
-    made = []
-    for t in leaves:
-        if not isinstance(t, TensorBase):
-            raise ValueError(f"Thing passed to transform API must be Tensor, got {type(t)}")
-        if t.dtype.category < dtypes.FLOATING:  # type: ignore[attr-defined]
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        made.append(level.leaf(t))
-    return made, structure, tree.unflatten(structure, made)
+class _Inside:
+    """The arguments of a function as tensors of a level.
+
+    Args:
+        level: the level, which has been entered.
+        args, kwargs: the arguments.
+        positions: which of `args` to differentiate by.
+    """
+
+    def __init__(self, level: GradLevel, args: Any, kwargs: Any, positions: tuple[int, ...]) -> None:
+        self.level = level
+        leaves, structure = tree.flatten((list(args), kwargs))
+        self.outside = leaves
+        self.leaves = [level.wrap(t) if isinstance(t, TensorBase) else t for t in leaves]
+        self.args, self.kwargs = tree.unflatten(structure, self.leaves)
+        self.variables: list[Any] = []
+        self.structures = []
+        for p in positions:
+            made, shape = tree.flatten(self.args[p])
+            for t in made:
+                _differentiable(t)
+            self.variables.extend(made)
+            self.structures.append(shape)
+
+    def grouped(self, gradients: list[Any]) -> tuple[Any, ...]:
+        """Gradients by the variables in the structures of the arguments they belong to."""
+        feed = iter(gradients)
+        return tuple(tree.unflatten(s, [next(feed) for _ in range(s.num_leaves)]) for s in self.structures)
+
+    def write_back(self) -> None:
+        """Give arguments that the function wrote to in place their new values."""
+        for outside, t in zip(self.outside, self.leaves, strict=True):
+            if isinstance(outside, TensorBase) and self.level.below(t) is not outside:
+                outside.copy_(self.level.below(t))  # type: ignore[attr-defined]
 
 
-def _chosen(argnums: Any, args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The positions that `argnums` names."""
-    if isinstance(argnums, bool) or not isinstance(argnums, (int, tuple)):
-        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
-    out = []
-    for n in (argnums,) if isinstance(argnums, int) else argnums:
-        if not -len(args) <= n < len(args):
-            raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
-        out.append(n % len(args))
-    return tuple(out)
-
-
-def _lowered(level: Any, value: Any) -> Any:
-    return tree.tree_map(level.lower, value)
+def _differentiable(t: Any) -> None:
+    if not isinstance(t, TensorBase):
+        raise ValueError(f"Thing passed to transform API must be Tensor, got {type(t)}")
+    if t.dtype.category < dtypes.FLOATING:  # type: ignore[attr-defined]
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    t._req = True
 
 
 def _gradients(level: GradLevel, roots: list[Any], seeds: list[Any], inputs: list[Any]) -> list[Any]:
@@ -86,41 +119,21 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        positions = _chosen(argnums, args)
         with GradLevel() as level:
-            inside = list(args)
-            variables: list[Any] = []
-            structures = []
-            for p in positions:
-                made, structure, value = _variables(level, args[p])
-                variables.extend(made)
-                structures.append((structure, len(made)))
-                inside[p] = value
-            output = func(*inside, **kwargs)
+            inside = _Inside(level, args, kwargs, chosen(argnums, args))
+            output = func(*inside.args, **inside.kwargs)
             aux = None
             if has_aux:
-                if not (isinstance(output, tuple) and len(output) == 2):
-                    raise RuntimeError(
-                        "grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if "
-                        "has_aux is True"
-                    )
-                output, aux = output
-            if not isinstance(output, TensorBase):
-                raise RuntimeError(
-                    f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(output)}"
-                )
-            if output.ndim:  # type: ignore[attr-defined]
-                raise RuntimeError(
-                    "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with "
-                    f"{output.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"  # type: ignore[attr-defined]
-                )
+                output, aux = pair(output, GRAD)
+            check_scalar(output)
+            level.settle(func, (output, aux))
             seed = TABLE["ones_like"].entry(level.lower(output))
-            flat = iter(_gradients(level, [output], [seed], variables))
-            grads = [tree.unflatten(s, [next(flat) for _ in range(n)]) for s, n in structures]
+            grads = inside.grouped(_gradients(level, [output], [seed], inside.variables))
             result: Any = level.lower(output)
             if has_aux:
-                result = (result, _lowered(level, aux))
-        return (grads[0] if isinstance(argnums, int) else tuple(grads)), result
+                result = (result, lowered(level, aux))
+        inside.write_back()
+        return (grads[0] if isinstance(argnums, int) else grads), result
 
     return transformed
 
@@ -174,53 +187,44 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         >>> pull(torch.tensor(2.0))
         (tensor(2.),)
     """
+    return _vjp(func, primals, tuple(range(len(primals))), has_aux)
+
+
+def _vjp(func: Callable[..., Any], args: Any, positions: tuple[int, ...], has_aux: bool) -> Any:
+    """`vjp` by some of the arguments; the others may be written, too."""
     level = GradLevel()
     with level:
-        variables: list[Any] = []
-        structures, inside = [], []
-        for p in primals:
-            made, structure, value = _variables(level, p)
-            variables.extend(made)
-            structures.append((structure, len(made)))
-            inside.append(value)
-        output = func(*inside)
+        inside = _Inside(level, args, {}, positions)
+        output = func(*inside.args)
         aux = None
         if has_aux:
-            if not (isinstance(output, tuple) and len(output) == 2):
-                raise RuntimeError(
-                    "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is "
-                    "True"
-                )
-            output, aux = output
+            output, aux = pair(output, VJP)
+            lower_aux = lowered(level, aux)
         outputs, shape = tree.flatten(output)
-        for o in outputs:
-            if not isinstance(o, TensorBase):
-                raise RuntimeError(
-                    "vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type "
-                    f"{type(o)}"
-                )
+        check_outputs(outputs, VJP)
         value = tree.unflatten(shape, [level.lower(o) for o in outputs])
-        aux = _lowered(level, aux) if has_aux else None
+        check_floating(outputs)
+        level.settle(func, (output, aux))
+    inside.write_back()
 
     def pull(cotangents: Any = None, *more: Any, retain_graph: bool = True, create_graph: Any = None) -> Any:
         given = (cotangents, *more) if more else cotangents
-        seeds = (
-            tree.flatten(given)[0]
-            if given is not None
-            else [TABLE["ones_like"].entry(level.lower(outputs[0]))]
-        )
-        if len(seeds) != len(outputs):
-            raise RuntimeError(
-                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to "
-                f"the function. cotangents: {tree.spec(given)}, primal output: {tree.spec(value)}"
-            )
+        if given is None:
+            seeds = [TABLE["ones_like"].entry(level.lower(outputs[0]))]
+        else:
+            seeds, structure = tree.flatten(given)
+            if structure != shape:
+                raise RuntimeError(
+                    "Expected pytree structure of cotangents to be the same as pytree structure of outputs "
+                    f"to the function. cotangents: {tree.pprint(structure)}, primal output: "
+                    f"{tree.pprint(shape)}"
+                )
         for i, (seed, o) in enumerate(zip(seeds, outputs, strict=True)):
             check_cotangent(i, seed, o)
         with level.again():
-            flat = iter(_gradients(level, outputs, seeds, variables))
-        return tuple(tree.unflatten(s, [next(flat) for _ in range(n)]) for s, n in structures)
+            return inside.grouped(_gradients(level, outputs, seeds, inside.variables))
 
-    return (value, pull, aux) if has_aux else (value, pull)
+    return (value, pull, lower_aux) if has_aux else (value, pull)
 
 
 def jvp(
@@ -246,58 +250,66 @@ def jvp(
         >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
         (tensor(0.), tensor(2.))
     """
-    head = "jvp(f, primals, tangents): "
     if not isinstance(primals, tuple):
         raise RuntimeError(
-            head + "Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+            f"{JVP}: Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
         )
-    leaves, structure = tree.flatten(primals)
-    moves, _ = tree.flatten(tangents)
-    if tree.spec(primals) != tree.spec(tangents):
-        raise RuntimeError(
-            head
-            + "Expected primals and tangents to have the same python structure. For example, if primals is "
-            f"a tuple of 3 tensors, tangents also must be. Got primals with structure {tree.spec(primals)} "
-            f"and tangents with structure {tree.spec(tangents)}"
-        )
-    with JvpLevel() as level:
-        inside = []
-        for t, move in zip(leaves, moves, strict=True):
-            check_tangent(t, move)
-            inside.append(level.dual(t, move))
-        output = func(*tree.unflatten(structure, inside))
-        aux = None
-        if has_aux:
-            output, aux = output
-        outputs, shape = tree.flatten(output)
-        values, moved = [], []
-        for o in outputs:
-            if not isinstance(o, TensorBase):
-                raise RuntimeError(
-                    head + f"expected f(*primals) to return only tensors, got unsupported type {type(o)}"
-                )
-            tangent = level.tangent(o)
-            if tangent is None:
-                if strict:
-                    raise RuntimeError(
-                        "jvp(f, primals, tangents, strict=True): The output of f is independent of the "
-                        "inputs. This is not allowed with strict=True."
-                    )
-                tangent = TABLE["zeros_like"].entry(level.primal(o))
-            values.append(level.primal(o))
-            moved.append(tangent)
-        result = (tree.unflatten(shape, values), tree.unflatten(shape, moved))
-        return (*result, tree.tree_map(level.primal, aux)) if has_aux else result
+    return _jvp(func, primals, tuple(range(len(primals))), tangents, strict, has_aux)
 
 
-def check_tangent(t: Any, move: Any) -> None:
-    """Raise PyTorch's error for a tangent of another shape."""
-    if tuple(t.shape) != tuple(move.shape):
-        raise RuntimeError(
-            "Trying to set a forward gradient that has a different size than that of the original Tensor, "
-            f"this is not supported. Tensor is of size {list(t.shape)} while the given forward gradient is "
-            f"of size {list(move.shape)}."
-        )
+def _jvp(
+    func: Callable[..., Any], args: tuple[Any, ...], positions: tuple[int, ...], tangents: Any, strict: bool,
+    has_aux: bool,
+) -> Any:  # fmt: skip
+    """`jvp` by some of the arguments; the others may be written, too."""
+    primals = tuple(args[p] for p in positions)
+    leaves, moves = tree.flatten(primals)[0], tree.flatten(tangents)[0]
+    check_structure(primals, tangents)
+    check_tensors(leaves, "primals")
+    check_tensors(moves, "tangents")
+    before, modes.tangents = modes.tangents, True
+    try:
+        with JvpLevel() as level:
+            given, structure = tree.flatten(args)
+            inside = [level.dual(t, None) if isinstance(t, TensorBase) else t for t in given]
+            entered = list(tree.unflatten(structure, inside))
+            made: list[Any] = []
+            for p in positions:
+                parts, shape = tree.flatten(args[p])
+                duals = []
+                for t in parts:
+                    move = moves[len(made)]
+                    check_tangent(t, move)
+                    duals.append(level.dual(t, move))
+                    made.append(duals[-1])
+                entered[p] = tree.unflatten(shape, duals)
+            output = func(*entered)
+            aux = None
+            if has_aux:
+                output, aux = pair(output, JVP)
+                lower_aux = lowered(level, aux)
+            outputs, shape = tree.flatten(output)
+            check_outputs(outputs, JVP)
+            values, moved = [], []
+            for o in outputs:
+                tangent = level.tangent(o)
+                if tangent is None:
+                    if strict:
+                        raise RuntimeError(
+                            "jvp(f, primals, tangents, strict=True): The output of f is independent of the "
+                            "inputs. This is not allowed with strict=True."
+                        )
+                    tangent = TABLE["zeros_like"].entry(level.primal(o))
+                values.append(level.primal(o))
+                moved.append(tangent)
+            level.settle(func, (output, aux))
+    finally:
+        modes.tangents = before
+    for outside, t in zip(given, tree.flatten(entered)[0], strict=True):
+        if isinstance(outside, TensorBase) and level.below(t) is not outside:
+            outside.copy_(level.below(t))  # type: ignore[attr-defined]
+    result = (tree.unflatten(shape, values), tree.unflatten(shape, moved))
+    return (*result, lower_aux) if has_aux else result
 
 
 def _basis(leaves: list[Any]) -> list[Any]:
@@ -314,18 +326,23 @@ def _basis(leaves: list[Any]) -> list[Any]:
 
 
 def jacrev(
-    func: Callable[..., Any], argnums: Any = 0, *, has_aux: bool = False, chunk_size: int | None = None
-) -> Callable[..., Any]:
+    func: Callable[..., Any], argnums: Any = 0, *, has_aux: bool = False, chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
+) -> Callable[..., Any]:  # fmt: skip
     """The Jacobian of `func` in reverse mode: one row per output element, computed together by vmap.
 
     Args:
         func: returns tensors (or `(tensors, aux)`).
         argnums: position or positions of the arguments to differentiate by.
         has_aux: whether `func` returns a second thing that is passed through.
-        chunk_size: rows computed at a time.
+        chunk_size: rows computed at a time; one at a time without vmap.
 
     Returns:
         a function returning, per output (and per argument), a tensor of shape output.shape + argument.shape.
+
+    Raises:
+        ValueError: if `chunk_size` is not positive.
+        RuntimeError: when called, for complex inputs or outputs.
 
     Example:
         >>> import cotangent as torch
@@ -334,21 +351,26 @@ def jacrev(
                 [0., 1.]])
     """
 
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
+
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        positions = _chosen(argnums, args)
-
-        def partial(*chosen: Any) -> Any:
-            inside = list(args)
-            for p, value in zip(positions, chosen, strict=True):
-                inside[p] = value
-            return func(*inside, **kwargs)
-
-        found = vjp(partial, *[args[p] for p in positions], has_aux=has_aux)
+        check_real("jacrev", tree.flatten(args)[0], "inputs")
+        partial = functools.partial(func, **kwargs) if kwargs else func
+        found = _vjp(partial, args, chosen(argnums, args), has_aux)
         value, pull = found[0], found[1]
         outputs, shape = tree.flatten(value)
+        check_real("jacrev", outputs, "outputs")
         basis = _basis(outputs)
-        rows = vmap(lambda *seeds: pull(tree.unflatten(shape, list(seeds))), chunk_size=chunk_size)(*basis)
+
+        def row(*seeds: Any) -> Any:
+            return pull(tree.unflatten(shape, list(seeds)))
+
+        if chunk_size == 1:
+            rows = _one_by_one(row, basis)
+        else:
+            rows = vmap(row, chunk_size=chunk_size)(*basis)
         jacobians = []
         start = 0
         for o in outputs:
@@ -365,6 +387,15 @@ def jacrev(
         return (result, found[2]) if has_aux else result
 
     return transformed
+
+
+def _one_by_one(row: Callable[..., Any], basis: list[Any]) -> Any:
+    """Rows of a Jacobian computed without vmap, stacked."""
+    parts = [
+        tree.flatten(row(*(TABLE["select_at"].entry(b, 0, i) for b in basis))) for i in range(len(basis[0]))
+    ]
+    columns = zip(*(leaves for leaves, _ in parts), strict=True)
+    return tree.unflatten(parts[0][1], [stacked(list(c)) for c in columns])
 
 
 def jacfwd(
@@ -396,23 +427,17 @@ def jacfwd(
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        positions = _chosen(argnums, args)
-        chosen = tuple(args[p] for p in positions)
-        leaves, structure = tree.flatten(chosen)
-        extra: list[Any] = []
+        check_real("jacfwd", tree.flatten(args)[0], "inputs")
+        positions = tuple(range(len(args))) if argnums is None else chosen(argnums, args)
+        leaves, structure = tree.flatten(tuple(args[p] for p in positions))
+        partial = functools.partial(func, **kwargs) if kwargs else func
 
         def push(*moves: Any) -> Any:
-            def partial(*values: Any) -> Any:
-                inside = list(args)
-                for p, value in zip(positions, values, strict=True):
-                    inside[p] = value
-                return func(*inside, **kwargs)
+            found = _jvp(partial, args, positions, tree.unflatten(structure, list(moves)), False, has_aux)
+            check_real("jacfwd", tree.flatten(found[0])[0], "outputs")
+            return found[1:]
 
-            found = jvp(partial, chosen, tree.unflatten(structure, list(moves)), has_aux=has_aux)
-            extra[:] = found[2:]
-            return found[1]
-
-        columns = vmap(push, randomness=randomness, chunk_size=chunk_size)(*_basis(leaves))
+        columns, *extra = vmap(push, randomness=randomness, chunk_size=chunk_size)(*_basis(leaves))
         outputs, shape = tree.flatten(columns)
         jacobians = []
         for o in outputs:
@@ -427,7 +452,8 @@ def jacfwd(
             per_argument = tree.unflatten(structure, parts)
             jacobians.append(per_argument[0] if isinstance(argnums, int) else per_argument)
         result = tree.unflatten(shape, jacobians)
-        return (result, extra[0]) if has_aux else result
+        # aux has been computed for each column: all are the same
+        return (result, tree.tree_map(lambda t: t[0], extra[0])) if has_aux else result
 
     return transformed
 
@@ -461,6 +487,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     Returns:
         `(value, jvp_fn)`; `jvp_fn(*tangents)` is the derivative along them.
 
+    Raises:
+        RuntimeError: by `jvp_fn` for tangents that are not like the primals.
+
     Example:
         >>> import cotangent as torch
         >>> value, push = torch.func.linearize(torch.sin, torch.tensor(0.0))
@@ -468,7 +497,16 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         tensor(2.)
     """
 
+    leaves, structure = tree.flatten(primals)
+
     def push(*tangents: Any) -> Any:
+        moves, given = tree.flatten(tangents)
+        if given != structure:
+            raise RuntimeError(
+                f"Expected the tangents {given} to have the same argspec as the primals {structure}"
+            )
+        for i, (primal, move) in enumerate(zip(leaves, moves, strict=True)):
+            check_like(i, primal, move)
         return jvp(func, primals, tangents)[1]
 
     return func(*primals), push

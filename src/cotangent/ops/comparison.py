@@ -15,6 +15,7 @@ from .copies import cast
 from .describe import of_one, of_two
 from .refusals import TENSOR_OR_NUMBER, out_must_be, refuse, refuse_with
 from .table import BOOL_RESULT, elementwise, is_array, is_tensor
+from .unmapped import refuse_number
 
 
 def _comparison(name: str, ufunc: Any, sign: str, shown: str, **options: Any) -> Any:
@@ -191,6 +192,8 @@ def equal(input: Any, other: Any) -> bool:
     for position, (name, value) in enumerate((("input", input), ("other", other)), 1):
         if not is_tensor(value):
             bad_argument("equal", name, position, "Tensor", value)
+    if input._owner is not None or other._owner is not None:
+        refuse_number("equal", input, other)
     if tuple(input.shape) != tuple(other.shape):
         return False
     return _all(eq(input, other))

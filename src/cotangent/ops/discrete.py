@@ -12,6 +12,7 @@ from ..errors import check_dim
 from .arguments import deliver_exact, renamed
 from .refusals import unsupported
 from .table import constant, deliver, general
+from .unmapped import refuse_shape
 
 
 def _distinct(name: str, node: str, function: str) -> Any:
@@ -54,6 +55,8 @@ def unique(
         >>> torch.unique(torch.tensor([3, 1, 3]))
         tensor([1, 3])
     """
+    if input._owner is not None:
+        refuse_shape("_unique2" if dim is None else "unique_dim", input)
     values, inverse, counts = np.unique(
         np.asarray(input._data), return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
@@ -84,6 +87,8 @@ def unique_consecutive(
         >>> torch.unique_consecutive(torch.tensor([1, 1, 2, 1]))
         tensor([1, 2, 1])
     """
+    if input._owner is not None:
+        refuse_shape("unique_consecutive", input)
     data = np.asarray(input._data)
     rows = data.reshape(-1) if dim is None else np.moveaxis(data, dim, 0)
     n = len(rows)
@@ -119,6 +124,8 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
         tensor([[1],
                 [2]])
     """
+    if input._owner is not None:
+        refuse_shape("nonzero", input)
     data = np.asarray(input._data)
     if as_tuple:
         if out is not None:
@@ -176,18 +183,22 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         >>> torch.bincount(torch.tensor([1, 1, 3]))
         tensor([0, 2, 0, 1])
     """
-    data = np.asarray(input._data)
-    if data.ndim != 1 or (data.size and data.min() < 0):
+    data = input._data
+    if input.ndim != 1 or (input._owner is None and data.size and data.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if input.dtype.category != dtypes.INTEGRAL and input.dtype.category != dtypes.BOOL:
         raise unsupported("bincount_cpu", input.dtype)
     if weights is not None and (weights.ndim != 1 or weights.shape != input.shape):
         raise RuntimeError("weights should be 1-d and have the same length as input")
-    w = None if weights is None else np.asarray(weights._data)
-    counts = np.bincount(data, w, minlength)
-    if w is not None and w.dtype == np.float32:
-        counts = counts.astype(np.float64 if w.dtype == np.float64 else np.float32)
-    return constant(counts)
+    return bincount_of(input, weights, minlength)
+
+
+def _counted(data: Any, weights: Any, minlength: int) -> Any:
+    counts = np.bincount(data, weights, minlength)
+    return counts.astype(np.float32) if weights is not None and weights.dtype == np.float32 else counts
+
+
+bincount_of = general("bincount_of(input, weights? | minlength)", _counted, public="bincount")
 
 
 def _truth(a: Any, dims: Any, keepdim: bool, reduce: Any) -> Any:

@@ -14,6 +14,7 @@ from ..errors import type_name
 from ..kernels import index as k
 from .copies import zeros_like
 from .table import as_first, blank, constant, emitter, general, is_array, is_tensor, linear
+from .unmapped import refuse_mask
 from .views import alias, reshape_any, select_at, slice_of, sum_to_size, unsqueeze_at
 
 
@@ -345,6 +346,8 @@ def mask_positions(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[i
                 "tensor "
                 f"{list(x.shape)} at index {dim + d}"
             )
+    if mask._owner is not None:
+        refuse_mask(mask)
     for d, where in enumerate(np.asarray(mask._data).nonzero()):
         indices.append(constant(where))
         dims.append(dim + d)

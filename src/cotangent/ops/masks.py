@@ -11,6 +11,7 @@ from ..kernels import gather as k
 from ..kernels.layout import rows
 from .arguments import REQUIRED, deliver_exact, missing
 from .table import elementwise, is_array, is_tensor, linear
+from .unmapped import refuse_select
 from .views import reshape_any, sum_to_size
 
 
@@ -225,6 +226,8 @@ def masked_select(input: Any, mask: Any = REQUIRED, *, out: Any = None) -> Any:
         missing("masked_select", "mask")
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
+    if mask._owner is not None:
+        refuse_select(mask)
     a, b = tuple(mask.shape), tuple(input.shape)
     for i in range(1, min(len(a), len(b)) + 1):
         if a[-i] != b[-i] and 1 not in (a[-i], b[-i]):

@@ -17,6 +17,7 @@ from .blas import addmm_of, bmm_of, dot_of, matmul_batched, mm_of, mv_of
 from .fitting import check_vectors, product_fits, tensor_operands
 from .history import history_first
 from .table import deliver, is_array, is_tensor
+from .unmapped import refuse_ranks
 from .views import reshape_any, t_matrix, unsqueeze_at, view_as_shape
 
 
@@ -56,6 +57,7 @@ def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     if out is None and product_fits(input, mat2, 2):
         return mm_of(input, mat2)
     tensor_operands("mm", input=input, mat2=mat2)
+    refuse_ranks("mm", input, mat2, (2, 2))
     if input.ndim != 2:
         raise RuntimeError("self must be a matrix")
     if mat2.ndim != 2:
@@ -99,6 +101,7 @@ def bmm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     if out is None and product_fits(input, mat2, 3):
         return bmm_of(input, mat2)
     tensor_operands("bmm", input=input, mat2=mat2)
+    refuse_ranks("bmm", input, mat2, (3, 3))
     check_fit(input, mat2)
     _same_scalars(input, mat2)
     return deliver_exact("bmm", bmm_of(input, mat2), out)
@@ -136,6 +139,7 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([3., 3.])
     """
     tensor_operands("mv", input=input, vec=vec)
+    refuse_ranks("mv", input, vec, (2, 1))
     if not input.ndim:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     if input.ndim != 2 or vec.ndim != 1:

@@ -15,6 +15,7 @@ from .copies import zeros_like
 from .describe import of_two
 from .refusals import TENSOR_OR_NUMBER, exact_out, out_must_be, refuse, refuse_with
 from .table import FLOAT, deliver, elementwise, is_tensor
+from .unmapped import refuse_shape
 
 
 def _is_condition(tensors: tuple[Any, ...]) -> None:
@@ -317,6 +318,8 @@ def where(condition: Any, input: Any = REQUIRED, other: Any = REQUIRED, *, out: 
         tensor([0., 2.])
     """
     if other is REQUIRED and input is REQUIRED and is_tensor(condition):
+        if condition._owner is not None:
+            refuse_shape("where", condition)
         return condition.nonzero(as_tuple=True)
     value = choose(condition, _beside(input, other), _beside(other, input))
     return value if out is None else deliver("where", value, out)

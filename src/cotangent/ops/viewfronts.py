@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import numpy as np
+
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
@@ -94,9 +96,11 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
         no_match("view", args, "torch.dtype dtype", "tuple of ints size")
     data = layout(input._data)
     wanted = resolve_sizes(integers("view", "size", args), math.prod(data.shape))
-    if not has_layout(data):  # inside a transform a tensor has no strides of its own
-        return reshape_any(input, wanted)
     try:
+        if not has_layout(data):  # inside a transform a tensor has no strides of its own, if it is no batch
+            if hasattr(data, "bdim"):
+                k.view(np.lib.stride_tricks.as_strided(np.empty(0), data.shape, data.strides), wanted)
+            return reshape_any(input, wanted)
         return view_as_shape(input, wanted)
     except ValueError:
         raise RuntimeError(

@@ -1,0 +1,240 @@
+"""Calls of transforms, one a line, in both libraries: results, exceptions with their texts."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from samples.library import xp
+
+# x: (3, 4); `saw(f)` is a function of one tensor that returns it after it has called f.
+CALLS = """
+F.vmap(lambda a, b: a, in_dims=(0,))(x, x)
+F.vmap(lambda z: z[0] + z[1], in_dims=([0, 0],))((x, x))
+F.vmap(t.mul, in_dims=[0, 0])(x, x)
+F.vmap(t.mul, in_dims=None)(x, x)
+F.vmap(t.mul, in_dims=(None, None))(x, x)
+F.vmap(t.mul, in_dims=(0, "a"))(x, x)
+F.vmap(t.mul, in_dims=(0, 0))(x, 2)
+F.vmap(t.mul, in_dims=(0, 4))(x, x)
+F.vmap(t.mul)(x, x[:2])
+F.vmap(lambda: 1)()
+F.vmap(functools.partial(t.mul, 2))()
+F.vmap(t.sin, out_dims=(1,))(x)
+F.vmap(t.sin, out_dims=(1, 1))(x)
+F.vmap(t.sin, out_dims="lol")(x)
+F.vmap(t.sin, out_dims=None)(x)
+F.vmap(lambda a: (a, 1))(x)
+F.vmap(lambda a: (a, 1), out_dims=(0, None))(x)
+F.vmap(lambda a: {"b": a, "a": a}, out_dims={"a": 1, "b": 0})(x)
+F.vmap(t.sin, randomness="some")(x)
+F.vmap(t.sin, chunk_size=0)(x)
+F.vmap(lambda a: a.sum().item())(x)
+F.vmap(lambda a: int(a.sum()))(x)
+F.vmap(lambda a: 1 if a.sum() > 0 else 2)(x)
+F.vmap(lambda a: a.data)(x)
+F.vmap(lambda a: setattr(a, "data", t.ones(3)))(x)
+F.vmap(lambda a: a.tolist())(x)
+F.vmap(lambda a: a.numpy())(x)
+F.vmap(lambda a: a.data_ptr())(x)
+F.vmap(lambda a: t.abs(a, out=a))(x)
+F.vmap(t.equal)(x, x)
+F.vmap(t.where)(x)
+F.vmap(t.nonzero)(x)
+F.vmap(t.unique)(x)
+F.vmap(lambda a: a[a > 0])(x)
+F.vmap(lambda a: t.masked_select(a, a > 0))(x)
+F.vmap(lambda a: t.mm(a, a))(x)
+F.vmap(lambda a: t.zeros(4).copy_(a))(x)
+F.vmap(lambda a: t.zeros(4).add_(a))(x)
+F.vmap(t.Tensor.view, in_dims=(1, None))(t.ones(2, 7, 5), [10])
+F.vmap(t.Tensor.view_as_complex if hasattr(t.Tensor, "view_as_complex") else t.view_as_complex)(x)
+F.vmap(lambda a: a.is_conj(), out_dims=None)(x + 1j), F.vmap(lambda a: a.conj())(x + 1j).is_conj()
+F.vmap(lambda a: a.clone(memory_format=t.channels_last))(t.ones(2, 2, 2, 2, 2))
+F.vmap(lambda a: a.contiguous(memory_format=t.channels_last))(t.ones(2, 2, 2, 2, 2))
+F.vmap(lambda a: a.is_contiguous(memory_format=t.channels_last), out_dims=None)(t.ones(2, 2, 2, 2, 2))
+F.vmap(lambda a: a.new_empty_strided([2, 3], [3, 1]))(x).stride()
+F.vmap(lambda a: a + t.randn(()))(x)
+F.vmap(F.vmap(lambda a: a + t.randn(()), randomness="different"), randomness="different")(x)
+F.vmap(F.vmap(lambda a: a + t.randn(()), randomness="same"), randomness="different")(x)
+F.vmap(F.vmap(lambda a: a + t.randn(()), randomness="different"), randomness="same")(x)
+F.vmap(lambda a: t.rand_like(a), randomness="same", chunk_size=2)(x)
+F.vmap(lambda a: t.randperm(4), randomness="different")(x).shape
+F.vmap(lambda a: t.bernoulli(t.full((4,), 0.5)), randomness="different")(x)
+F.vmap(lambda a: t.normal(t.zeros(4), 1.0), randomness="different")(x)
+F.vmap(lambda a: t.normal(a, a, out=a))(x)
+F.vmap(t.Tensor.exp_)(x) is x, x
+F.vmap(t.Tensor.exp_, out_dims=1)(x)._base is x
+F.vmap(F.vmap(t.Tensor.exp_))(x) is x
+F.vmap(t.Tensor.atan2_, (1, 0))(x, t.ones(4, 3)), x
+F.grad(t.sin)(x)
+F.grad(lambda a: 1)(x)
+F.grad(t.sum, argnums=-3)(x)
+F.grad(t.mul, argnums=[0])(x[0, 0], x[0, 1])
+F.grad(t.mul, argnums=("0",))(x[0, 0], x[0, 1])
+F.grad(t.mul, argnums=(0, -2))(x[0, 0], x[0, 1])
+F.grad(t.mul, argnums=())(x[0, 0], x[0, 1])
+F.grad(t.sum)(t.tensor([1]))
+F.grad(t.sum)(1.0)
+F.grad(lambda a: a.sum(), has_aux=True)(x)
+F.grad(lambda a: (a.sum(), 1.0), has_aux=True)(x)
+F.grad(lambda a: (a.sum(), [a, a]), has_aux=True)(x)
+F.grad(lambda a: x.copy_(a).sum())(x * 2)
+F.grad(lambda a, b: b.copy_(a).sum())(x * 2, x), x
+F.grad(lambda a: t.zeros(4).copy_(a[0]).mul(a[1]).sum())(x)
+F.grad(lambda a: a.clone().view(12).sin_().sum())(x)
+F.grad(lambda a: a.retain_grad())(x)
+F.vjp(lambda a: None, x)
+F.vjp(lambda a: (), x)
+F.vjp(lambda a: (a, 1), x)
+F.vjp(lambda a: a > 0, x)
+F.vjp(lambda a: (a, [a]), x)[1](x)
+F.vjp(lambda a: (a, [a]), x)[1]((x, (x,)))
+F.vjp(lambda a: (a, [a]), x)[1]((x, [x]))
+F.jvp(t.sin, x, x)
+F.jvp(t.sin, (), ())
+F.jvp(t.sin, (1.0,), (1.0,))
+F.jvp(t.sin, (x,), (1.0,))
+F.jvp(t.sin, (x,), [x])
+F.jvp(t.sin, (x,), (x[0],))
+F.jvp(lambda a: None, (x,), (x,))
+F.jvp(lambda a: x, (x,), (x,), strict=True)
+F.jvp(lambda a: a, (x,), (x,), has_aux=True)
+F.jvp(lambda a: (a, 1), (x,), (x,), has_aux=True)
+F.jvp(lambda a: (a.sin(), a.cos()), (x,), (x,), has_aux=True)
+F.jvp(lambda a, b: b.copy_(a), (x, x * 1), (x * 2, x))
+F.jvp(lambda a: t.zeros(3, 4, dtype=t.float64).copy_(a), (x,), (x * 2,))
+F.jacrev(t.sin)(x + 1j)
+F.jacrev(lambda a: a + 1j)(x)
+F.jacfwd(t.sin)(x + 1j)
+F.jacfwd(lambda a: a + 1j)(x)
+F.jacrev(t.sin, chunk_size=0)
+F.jacrev(t.sin, argnums=0.5)(x)
+F.jacfwd(t.sin, argnums=0.5)(x)
+F.jacfwd(t.sin, argnums=())(x)
+F.jacrev(lambda a: ())(x)
+F.jacfwd(lambda a: ())(x)
+F.jacrev(lambda a: (a.sin(), a.sum()), chunk_size=1)(x[0])
+F.jacrev(lambda a: (a.sin(), a.sum()), chunk_size=3)(x[0])
+F.jacrev(lambda a: (a.sin(), a.cos()), has_aux=True)(x[0])
+F.jacfwd(lambda a: (a.sin(), a.cos()), has_aux=True)(x[0])
+F.jacfwd(lambda a, b: b.copy_(a))(x[0], x[1] * 1)
+F.jacrev(lambda a, b: b.copy_(a))(x[0], x[1] * 1)
+F.hessian(lambda a: (a**3).sum())(x[0])
+F.linearize(t.sin, x)[1](x[0])
+F.linearize(t.sin, x)[1](x, x)
+F.linearize(t.sin, x)[1](x.float())
+F.linearize(t.sin, x)[1](x)
+F.functionalize(t.sin, remove="all")(x)
+F.functionalize(lambda a: a.clone().add_(1))(x)
+F.stack_module_state([])
+F.grad(lambda a: Same.apply(a.clone()).sum())(x)
+F.jvp(lambda a: Same.apply(a.clone()), (x,), (x,))
+Same.apply(x.clone().requires_grad_())
+F.vmap(Wrong.apply)(x)
+F.vmap(Lists.apply)(x, [x, x])
+F.grad(lambda a: named(Wrong.apply(a)).sum())(x), seen
+F.vmap(t.bincount)(t.ones(2, 3, dtype=t.int64))
+F.vmap(lambda a: t.repeat_interleave(a, t.tensor([1, 2, 1, 1])))(x)
+"""
+
+
+def functions(library: Any) -> dict[str, Any]:
+    """Custom Functions of a library."""
+
+    class Same(library.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(a: Any) -> Any:
+            return a
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            ctx.save_for_backward(inputs[0])
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g
+
+        @staticmethod
+        def jvp(ctx: Any, move: Any) -> Any:
+            return move.view_as(move)
+
+    class Wrong(library.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(a: Any) -> Any:
+            return a.clone()
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            pass
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, a: Any) -> Any:
+            return a, (None,)
+
+    class Lists(library.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(a: Any, b: Any) -> Any:
+            return a
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            pass
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, a: Any, b: Any) -> Any:
+            assert in_dims == (0, [0, 0])
+            return (a, b), in_dims
+
+    return {"Same": Same, "Wrong": Wrong, "Lists": Lists}
+
+
+def plain(value: Any) -> Any:
+    """A result as numbers, dtypes and shapes."""
+    if isinstance(value, (torch.Tensor, xp.Tensor)):
+        return (
+            str(value.dtype),
+            tuple(value.shape),
+            np.round(value.detach().resolve_conj().numpy(), 5).tolist(),
+        )
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return value
+
+
+def told(library: Any, call: str) -> Any:
+    """What comes of a call: its result or its error."""
+    seen: list[Any] = []
+
+    def named(a: Any) -> Any:
+        seen.append(type(a.grad_fn).__name__)
+        return a
+
+    library.manual_seed(0)
+    x = library.arange(12.0, dtype=library.float64).view(3, 4) / 7 + 0.1
+    space = {
+        "t": library, "F": library.func, "x": x, "functools": functools, "named": named, "seen": seen,
+        **functions(library),
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return plain(eval(call, space))
+        except Exception as error:  # whatever PyTorch raises is what is asked for
+            return type(error).__name__, str(error)
+
+
+@pytest.mark.parametrize("call", [c for c in CALLS.split("\n") if c])
+def test_call(call: str) -> None:
+    """Both libraries give the same."""
+    assert told(xp, call) == told(torch, call)
