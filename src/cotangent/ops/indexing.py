@@ -343,11 +343,9 @@ def mask_positions(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[i
         if x.shape[dim + d] != n:
             raise IndexError(
                 f"The shape of the mask {list(shape)} at index {d} does not match the shape of the indexed "
-                "tensor "
-                f"{list(x.shape)} at index {dim + d}"
+                f"tensor {list(x.shape)} at index {dim + d}"
             )
-    if mask._owner is not None:
-        refuse_mask(mask)
+    refuse_mask(mask)
     for d, where in enumerate(np.asarray(mask._data).nonzero()):
         indices.append(constant(where))
         dims.append(dim + d)
