@@ -41,7 +41,11 @@ from .size import (
     layout,
     memory_format,
     preserve_format,
+    sparse_bsc,
+    sparse_bsr,
     sparse_coo,
+    sparse_csc,
+    sparse_csr,
     strided,
 )  # fmt: skip
 from .tensor import Tensor
@@ -59,7 +63,7 @@ compile = _callable_module("cotangent.compile")
 _MODULES = frozenset(
     (
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
-        "fft", "func", "futures", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
+        "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
         "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
         "types", "utils", "viz",
     )
@@ -81,6 +85,17 @@ _ELSEWHERE = {
     "source": "standalone",
     "vmap": "func",
     "sparse_coo_tensor": "sparse",
+    "thread_safe_generator": "random",
+    "get_device_module": "accelerator",
+    **dict.fromkeys(
+        (
+            "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_csc_tensor",
+            "sparse_csr_tensor",
+        ),
+        "sparse_compressed",
+    ),
+    "fork": "jit",
+    "wait": "jit",
     "save": "serialization",
     "load": "serialization",
     **dict.fromkeys(
@@ -88,11 +103,20 @@ _ELSEWHERE = {
             "autocast", "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
             "get_autocast_cpu_dtype", "get_autocast_dtype", "is_autocast_cache_enabled",
             "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled",
-            "set_autocast_dtype", "set_autocast_enabled",
+            "is_autocast_ipu_enabled", "is_autocast_xla_enabled", "set_autocast_cpu_enabled",
+            "set_autocast_dtype", "set_autocast_enabled", "set_autocast_ipu_enabled",
+            "set_autocast_xla_enabled",
         ),
         "amp.autocast_mode",
     ),
 }  # fmt: skip
+_NAMED = frozenset(
+    (
+        "bit", "bits16", "bits1x8", "bits2x4", "bits4x2", "bits8", "chalf", "complex32", "float4_e2m1fn_x2",
+        "qint32", "qint8", "quint2x4", "quint4x2", "quint8", "int1", "int2", "int3", "int4", "int5", "int6",
+        "int7", "uint1", "uint2", "uint3", "uint4", "uint5", "uint6", "uint7",
+    )
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
@@ -102,6 +126,8 @@ def __getattr__(name: str) -> _Any:
     if name in _late.FUNCTIONS:
         found = globals()[name] = _late.function(name)
         return found
+    if name in _NAMED:
+        return _import_module("cotangent.named_dtypes").NAMED[name]
     if name in _ELSEWHERE:
         return getattr(_import_module(f"cotangent.{_ELSEWHERE[name]}"), name)
     if name.endswith("Storage"):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
+from . import lazy
 from .size import device as Device
 
 __all__ = [
@@ -212,3 +213,30 @@ def reset_peak_memory_stats(device_index: Any = None, /) -> None:
         RuntimeError: always; there is none.
     """
     _refuse()
+
+
+_MODULES: Final[dict[str, Any]] = {kind: lazy.deferred(f"cotangent.{kind}") for kind in ("cpu", "cuda")}
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a kind of device, such as `torch.cpu`.
+
+    Args:
+        device: a device or its name; the current one by default.
+
+    Raises:
+        RuntimeError: for a device that has none.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.get_device_module("cpu") is torch.cpu
+        True
+    """
+    if device is not None and not isinstance(device, (Device, str)):
+        raise RuntimeError(f"Invalid value of device '{device}', expect torch.device, str, or None")
+    kind = "cpu" if device is None else Device(device).type
+    if kind not in ("cpu", "cuda"):
+        raise RuntimeError(
+            f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'."
+        )
+    return _MODULES[kind]

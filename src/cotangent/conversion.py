@@ -18,7 +18,7 @@ from .dtypes import OF_PYTHON, dtype as _dtype
 from .errors import noted, type_name
 from .ops.table import TABLE
 from .ops.viewfronts import contiguous
-from .size import check_device, device, memory_format, preserve_format
+from .size import check_device, device, memory_format, preserve_format, strided
 from .tensor import Tensor
 
 _DISCARDS: Final = "Casting complex values to real discards the imaginary part"
@@ -200,16 +200,17 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         >>> torch.tensor([1.0, 2.0]).numpy()
         array([1., 2.], dtype=float32)
     """
-    if self.is_sparse:
-        raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
+    if self.layout is not strided:
+        kind = self.layout.kind.removesuffix("Coo")
+        raise TypeError(f"can't convert {kind} layout tensor to numpy. Use Tensor.to_dense() first.")
     if self._req and not force and modes.grad is not None:
         error = RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
         annotate(error, "numpy", recorded=recorded_at(self.grad_fn), here=here())
         raise error
-    if self.dtype is dtypes.bfloat16:
-        raise TypeError("Got unsupported ScalarType BFloat16")
+    if self.dtype is dtypes.bfloat16 or self.dtype in dtypes.FLOAT8 or self.is_quantized:
+        raise TypeError(f"Got unsupported ScalarType {dtypes.SCALAR_NAME[self.dtype]}")
     if self.is_conj() or self.is_neg():
         kind, verb = ("conjugate", "conj") if self.is_conj() else ("negative", "neg")
         if not force:

@@ -15,6 +15,8 @@ from .autograd.modes import modes
 from .config import settings, warn_once
 from .dtypes import dtype as _dtype
 from .errors import noted, type_name
+from .kernels.elementwise import cast as cast_array
+from .kernels.float8 import narrowed
 from .ops.arguments import REQUIRED, missing, too_many
 from .size import check_device
 from .tensor import LEGACY_NEW, TO_SCALAR, Tensor
@@ -195,6 +197,8 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
             raise TypeError("'list' object cannot be interpreted as an integer") from None
     chosen = d or _inferred(values)
     _fits(values, chosen)
+    if chosen in dtypes.FLOAT8:
+        return narrowed(np.array(values).reshape(shape), chosen.np)  # type: ignore[no-any-return]
     if not shape:
         return np.asarray(values[0]).astype(chosen.np)
     return (
@@ -229,7 +233,7 @@ def _cast_plain(array: np.ndarray[Any, Any], data: Any, d: _dtype) -> np.ndarray
         array = np.array(data)
     if d.category == dtypes.INTEGRAL:
         _fits(array.ravel().tolist(), d)
-    return array.astype(d.np)
+    return cast_array(array, d.np)  # type: ignore[no-any-return]
 
 
 def _ends_in_tensor(data: Any) -> bool:
@@ -293,8 +297,8 @@ def tensor(
     if isinstance(data, Tensor):
         warnings.warn(noted(UserWarning(_COPY_CONSTRUCT), "copy_construct"), stacklevel=2)
         array = data._data
-        made = born(np.array(array) if dtype is None else np.array(array).astype(dtype.np), requires_grad)
-        return left("tensor", made, data)
+        copied = np.array(array) if dtype is None else cast_array(np.array(array), dtype.np)
+        return left("tensor", born(copied, requires_grad), data)
     if isinstance(data, list) and data and isinstance(data[0], np.ndarray):
         warn_once(_LIST_OF_ARRAYS)
     made = born(as_array(data, dtype), requires_grad)

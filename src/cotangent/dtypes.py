@@ -14,6 +14,8 @@ import ml_dtypes
 import numpy as np
 
 BOOL, INTEGRAL, FLOATING, COMPLEX = range(4)
+# Bits without a meaning, quantised numbers and integers of few bits take no part in promotion.
+OPAQUE: Final = -1
 
 
 class dtype:
@@ -32,9 +34,27 @@ class dtype:
         self.np: np.dtype[Any] = np.dtype(np_type)
         self.category = category
         self.itemsize: int = self.np.itemsize
-        self.is_signed = category != BOOL and not name.startswith("uint")
+        self.is_signed = category != BOOL and not name.startswith("uint") and name != "float8_e8m0fnu"
         self.type_name = type_name
         self.alias = alias
+
+    def __getattr__(self, name: str) -> Any:
+        # Types of which only the name is known (see named_dtypes.py) have neither NumPy twin nor sign.
+        if name == "np" and self.name.startswith("q"):
+            raise NotImplementedError(
+                f"torch.{self.name}: cotangent holds quantised numbers (torch.quantize_per_tensor) and "
+                f"does not "
+                "compute with them. Call .dequantize() on the tensor first."
+            )
+        if name == "np":
+            raise NotImplementedError(
+                f"torch.{self.name}: cotangent knows this dtype's name, but NumPy has no such numbers. Store "
+                "and compute in another dtype (torch.complex64 for complex32, torch.int8 or torch.uint8 for "
+                "integers of few bits)."
+            )
+        if name == "is_signed":
+            raise RuntimeError("isSignedType not supported for quantized types")
+        raise AttributeError(f"'torch.dtype' object has no attribute {name!r}")
 
     @property
     def cpp_type(self) -> str:
@@ -61,6 +81,8 @@ class dtype:
         """The complex dtype whose parts have this precision."""
         if self.category == COMPLEX:
             return self
+        if self.category == FLOATING and self.itemsize == 1:
+            raise RuntimeError(f"Unknown Complex ScalarType for {SCALAR_NAME[self]}")
         return _TO_COMPLEX.get(self, complex64)
 
     def __repr__(self) -> str:
@@ -96,21 +118,36 @@ float64: Final = dtype("float64", np.float64, FLOATING, "DoubleTensor", "double"
 complex64: Final = dtype("complex64", np.complex64, COMPLEX, "ComplexFloatTensor", "cfloat")
 complex128: Final = dtype("complex128", np.complex128, COMPLEX, "ComplexDoubleTensor", "cdouble")
 
+# Stored and converted, but PyTorch's CPU kernels compute with them hardly at all.
+float8_e4m3fn: Final = dtype("float8_e4m3fn", ml_dtypes.float8_e4m3fn, FLOATING, "Float8_e4m3fnTensor", None)
+float8_e4m3fnuz: Final = dtype(
+    "float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, FLOATING, "Float8_e4m3fnuzTensor", None
+)
+float8_e5m2: Final = dtype("float8_e5m2", ml_dtypes.float8_e5m2, FLOATING, "Float8_e5m2Tensor", None)
+float8_e5m2fnuz: Final = dtype(
+    "float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, FLOATING, "Float8_e5m2fnuzTensor", None
+)
+float8_e8m0fnu: Final = dtype(
+    "float8_e8m0fnu", ml_dtypes.float8_e8m0fnu, FLOATING, "Float8_e8m0fnuTensor", None
+)
+
 ALL: Final = (
     bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64,
     float16, bfloat16, float32, float64, complex64, complex128,
 )  # fmt: skip
-BY_NAME: Final = {d.name: d for d in ALL} | {d.alias: d for d in ALL if d.alias}
-FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.np: d for d in ALL}
+FLOAT8: Final = (float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu)
+BY_NAME: Final = {d.name: d for d in ALL + FLOAT8} | {d.alias: d for d in ALL if d.alias}
+FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.np: d for d in ALL + FLOAT8}
 # PyTorch has complex32; NumPy has no such type, so half's complex partner here is complex64.
 _TO_COMPLEX: Final = {float32: complex64, float64: complex128, float16: complex64, bfloat16: complex64}
 _TO_REAL: Final = {complex64: float32, complex128: float64}
 
 # The names PyTorch's messages use for scalar types ("Float", "Long", ...).
-SCALAR_NAME: Final = {
+SCALAR_NAME: Final[dict[dtype, str]] = {
     bool_: "Bool", uint8: "Byte", uint16: "UInt16", uint32: "UInt32", uint64: "UInt64", int8: "Char",
     int16: "Short", int32: "Int", int64: "Long", float16: "Half", bfloat16: "BFloat16", float32: "Float",
     float64: "Double", complex64: "ComplexFloat", complex128: "ComplexDouble",
+    **{d: d.name.capitalize() for d in FLOAT8},
 }  # fmt: skip
 # ... and the C++ names that matrix products and some kernels print instead.
 CPP_NAME: Final = {
@@ -118,6 +155,7 @@ CPP_NAME: Final = {
     uint64: "unsigned long", int8: "signed char", int16: "short", int32: "int", int64: "long",
     float16: "c10::Half", bfloat16: "c10::BFloat16", float32: "float", float64: "double",
     complex64: "c10::complex<float>", complex128: "c10::complex<double>",
+    **{d: f"c10::{d.name.capitalize()}" for d in FLOAT8},
 }  # fmt: skip
 
 # PyTorch stores these but promotes them with floating-point partners only.
@@ -158,12 +196,21 @@ def promote_types(a: dtype, b: dtype) -> dtype:
             f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
             f"{SCALAR_NAME[a]} and {SCALAR_NAME[b]}"
         )
+    if OPAQUE in (a.category, b.category):
+        raise RuntimeError(_not_promoted(a, b))
+    if a in FLOAT8 or b in FLOAT8:
+        raise RuntimeError(
+            f"Promotion for Float8 Types is not supported, attempted to promote {SCALAR_NAME[a]} and "
+            f"{SCALAR_NAME[b]}"
+        )
     if a.category < b.category:
         a, b = b, a
     if a.category != b.category:
-        return complex128 if a.category == COMPLEX and b is float64 else a
+        if a.category == COMPLEX and b.category == FLOATING:
+            return complex128 if b is float64 else a if b is float16 or a.itemsize > 4 else complex64
+        return a
     if a.category == COMPLEX:
-        return complex128
+        return complex128 if complex128 in (a, b) else complex64
     if a.category == FLOATING:
         # float32 with a half gives float32, and so does float16 with bfloat16
         return float64 if a is float64 or b is float64 else float32
@@ -171,6 +218,19 @@ def promote_types(a: dtype, b: dtype) -> dtype:
         return a if a.itemsize > b.itemsize else b
     signed = a if a.is_signed else b
     return int16 if signed is int8 else signed
+
+
+def _not_promoted(a: dtype, b: dtype) -> str:
+    names = f"{SCALAR_NAME[a]} and {SCALAR_NAME[b]}"
+    if any(d.name.startswith("bits") for d in (a, b)):
+        return f"Promotion from {names} is unsupported."
+    if any(d.name.startswith("q") for d in (a, b)):
+        return (
+            "promoteTypes with quantized numbers is not handled yet; figure out what the correct rules "
+            "should "
+            f"be, offending types: {SCALAR_NAME[a]} {SCALAR_NAME[b]}"
+        )
+    return f"Promotion of integers of few bits is not supported, attempted to promote {names}"
 
 
 def result_dtype(
@@ -227,6 +287,9 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     return not (from_.category == INTEGRAL and to.category == BOOL)
 
 
+_NUMPY_FLOATS: Final = (float16, float32, float64)
+
+
 class finfo:
     """Numerical limits of a floating-point dtype.
 
@@ -248,13 +311,15 @@ class finfo:
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         real = type.to_real()
-        limits: Any = ml_dtypes.finfo(real.np) if real is bfloat16 else np.finfo(real.np)  # type: ignore[no-untyped-call]
+        limits: Any = np.finfo(real.np) if real in _NUMPY_FLOATS else ml_dtypes.finfo(real.np)  # type: ignore[no-untyped-call]
         self.bits = real.itemsize * 8
-        self.eps = float(limits.eps)
+        # PyTorch names the eps of float8_e5m2fnuz half as large as it is.
+        self.eps = float(limits.eps) if real is not float8_e5m2fnuz else 0.125
         self.max = float(limits.max)
         self.min = float(limits.min)
         self.tiny = self.smallest_normal = float(limits.smallest_normal)
-        self.resolution = 10.0 ** -limits.precision
+        # The digits that are surely kept; of eight bits not one is.
+        self.resolution = 10.0**-limits.precision if real.itemsize > 1 else 1.0
         self.dtype = real.name
 
     def __repr__(self) -> str:

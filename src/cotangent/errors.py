@@ -41,6 +41,20 @@ def bad_argument(function: str, argument: str, position: int, wanted: str, value
     )
 
 
+def narrow_int(value: Any) -> int:
+    """`value` as a number that C's `int` can hold.
+
+    Raises:
+        ValueError: if it cannot, with PyTorch's text.
+    """
+    number: int = value.__index__()
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError("Overflow when unpacking long long")
+    if not -(1 << 31) <= number < 1 << 31:
+        raise ValueError("Overflow when unpacking long")
+    return number
+
+
 def check_dim(dim: int, ndim: int) -> int:
     """`dim` counted from the front; 0-d tensors accept 0 and -1.
 

@@ -18,7 +18,7 @@ from .kernels.sparse import Coo
 from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
 from .ops.copies import full_like as filled_like
 from .ops.viewfronts import channels_order
-from .size import check_device, contiguous_format, sparse_coo
+from .size import COMPRESSED, check_device, contiguous_format, sparse_coo
 from .tensor import Tensor
 
 # The options of every factory, as PyTorch's errors list them.
@@ -63,6 +63,9 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
         raise RuntimeError(f"{function}(): named tensors are not supported; leave `names` out")
     shape = _shape(function, size)
     d = dtype or settings.default_dtype
+    if options.get("layout") in COMPRESSED.values():
+        empty = born(np.zeros(shape, d.np)).to_sparse(layout=options["layout"])
+        return empty.requires_grad_() if requires_grad else empty
     if options.get("layout") is sparse_coo:
         if fill:
             raise RuntimeError("full(...) is not implemented for sparse layout")

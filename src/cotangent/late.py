@@ -92,18 +92,23 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
         "addmv! addr! addbmm! baddbmm!",
     ),
     "sparse": (
-        "smm sspaddmm dsmm:smm hsmm:smm spmm:smm",
+        "smm sspaddmm saddmm:sspaddmm dsmm:smm hsmm:smm spmm:smm",
         (
             "coalesce is_coalesced _indices _values _nnz sparse_dim dense_dim indices values to_dense "
-            "to_sparse to_sparse_coo sparse_mask smm sspaddmm dsmm:smm hsmm:smm spmm:smm"
+            "sparse_mask smm sspaddmm dsmm:smm hsmm:smm spmm:smm"
+        ),
+        "",
+    ),
+    "compressed": (
+        "crow_indices_copy col_indices_copy ccol_indices_copy row_indices_copy",
+        (
+            "to_sparse to_sparse_coo to_sparse_csr to_sparse_csc to_sparse_bsr to_sparse_bsc crow_indices "
+            "col_indices ccol_indices row_indices"
         ),
         "",
     ),
     "special": (
-        (
-            "erf erfc erfinv lgamma digamma polygamma i0 nextafter erf_:Tensor erfc_:Tensor "
-            "i0_:Tensor"
-        ),
+        ("erf erfc erfinv lgamma digamma polygamma i0 nextafter erf_:Tensor erfc_:Tensor i0_:Tensor"),
         (
             "erf erfc erfinv lgamma digamma polygamma:polygamma_method polygamma_:polygamma_in_place i0 "
             "nextafter"
@@ -140,6 +145,38 @@ _BESIDE: Final = {
             "set_deterministic_debug_mode set_num_interop_threads init_num_threads is_distributed"
         ),
         "",
+    ),
+    "uncommon": (
+        (
+            "batch_norm_stats batch_norm_elemt batch_norm_backward_reduce batch_norm_backward_elemt "
+            "batch_norm_gather_stats batch_norm_gather_stats_with_counts has_lapack has_spectral has_mkl "
+            "has_openmp set_flush_denormal sym_constrain_range "
+            "sym_constrain_range_for_size "
+            "sym_fresh_size cond import_ir_module import_ir_module_from_buffer parse_ir parse_schema "
+            "from_file "
+            "slice_inverse "
+            "choose_qparams_optimized"
+        ),
+        (
+            "slice_inverse is_shared share_memory_ record_stream "
+            "chalf module_load reinforce index to_padded_tensor"
+        ),
+    ),
+    "sparse_sizes": (
+        "hspmm native_norm resize_as_sparse_ indices_copy values_copy",
+        "sparse_resize_ sparse_resize_and_clear_ resize_as_sparse_",
+    ),
+    "quantized": (
+        (
+            "dequantize int_repr q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale "
+            "q_zero_point qscheme quantize_per_channel quantize_per_tensor quantize_per_tensor_dynamic "
+            "per_channel_affine per_channel_affine_float_qparams per_channel_symmetric per_tensor_affine "
+            "per_tensor_symmetric"
+        ),
+        (
+            "dequantize int_repr q_per_channel_axis q_per_channel_scales q_per_channel_zero_points q_scale "
+            "q_zero_point qscheme:scheme_of"
+        ),
     ),
     "elements": (
         "embedding_renorm_ fill_ index_put_ detach_copy view_as_complex_copy view_as_real_copy",
@@ -209,4 +246,5 @@ for _beside, (_functions, _methods) in _BESIDE.items():
     _module = lazy.module(f"cotangent.{_beside}")
     FUNCTIONS.update((_name, (_module, _name)) for _name in _functions.split())
     for _name in _methods.split():
-        setattr(Tensor, _name, _Late(_module, _name, False))
+        _late = _Late(_module, _name, False)
+        setattr(Tensor, _late.name, _late)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .config import settings, warn_once
+from .errors import narrow_int
 from .toplevel import use_deterministic_algorithms
 
 _LEVELS: Final = ("highest", "high", "medium")
@@ -80,7 +81,7 @@ def set_num_interop_threads(int: int, /) -> None:
     Raises:
         RuntimeError: unless the number is positive.
     """
-    if int <= 0:
+    if narrow_int(int) <= 0:
         raise RuntimeError("set_num_interop_threads expects a positive integer")
 
 

@@ -253,11 +253,33 @@ def sparse_text(
         body = _elements(array, indent + len(head)) if array.size else f"[], size={array.shape}"
         lines.append(f"{head}{body})")
     text = prefix + (",\n" + " " * indent).join(lines)
-    suffixes = [f"size={shape}", f"nnz={parts['indices'].shape[-1]}"]
+    # Beside the values, the last part says where each is.
+    suffixes = [f"size={shape}", f"nnz={list(parts.values())[-2].shape[-1]}"]
     if not _goes_without_saying(dtype_name, default_dtype):
         suffixes.append(f"dtype=torch.{dtype_name}")
     suffixes += [f"layout={layout}", *history_suffixes(requires_grad, grad_fn_name)]
-    return _with_suffixes(text, suffixes, indent, own_line=True)
+    return _with_suffixes(text, suffixes, indent, own_line="indices" in parts)
+
+
+def quantized_text(data: Any, prefix: str = "tensor(") -> str:
+    """The text of a quantised tensor's `repr`.
+
+    Args:
+        data: its payload (kernels/quantized.py).
+        prefix: what stands before: "tensor(" or a subclass's name and a parenthesis.
+    """
+    numbers = data.dequantized()
+    contents = _elements(numbers, len(prefix)) if numbers.size else "[]"
+    suffixes = [f"size={data.shape}", f"dtype={data.dtype!r}"]
+    if data.axis is None:
+        suffixes.append("quantization_scheme=torch.per_tensor_affine")
+        suffixes += [f"scale={data.scale}", f"zero_point={data.zero_point}"]
+    else:
+        suffixes.append("quantization_scheme=torch.per_channel_affine")
+        suffixes.append(f"scale={tensor_text(data.scale, dtype_name=data.scale.dtype.name)}")
+        zeros = tensor_text(data.zero_point, dtype_name=data.zero_point.dtype.name)
+        suffixes += [f"zero_point={zeros}", f"axis={data.axis}"]
+    return _with_suffixes(prefix + contents, suffixes, len(prefix))
 
 
 def wrapper_text(kind: str, level: int, value: str, bdim: int | None = None) -> str:
@@ -310,8 +332,8 @@ def _elements(array: np.ndarray[Any, Any], indent: int) -> str:
         if not _options.edgeitems:
             return "[...]"
         array = _edges(array, heads)
-    values = array.ravel().tolist()
     kind = array.dtype.kind
+    values = (array.astype(np.float32) if array.itemsize == 1 and kind in "Vf" else array).ravel().tolist()
     if kind == "c":
         real, real_width = _float_column([value.real for value in values])
         imag, imag_width = _float_column([value.imag for value in values])

@@ -559,6 +559,17 @@ def binomial(count: Any, prob: Any, generator: Any = None) -> Any:
     return depending(binomial_around, found, count, prob)
 
 
+def thread_safe_generator() -> Any:
+    """The generator of the thread of a data loader that asks: None, as its workers are processes.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.random.thread_safe_generator() is None
+        True
+    """
+    return None
+
+
 for _draw in (bernoulli, multinomial):
     setattr(Tensor, _draw.__name__, _draw)
 

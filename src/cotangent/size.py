@@ -192,9 +192,14 @@ class _Named:
 
 
 class layout(_Named):
-    """How a tensor's elements are stored: `torch.strided` or `torch.sparse_coo`."""
+    """How a tensor's elements are stored: `torch.strided`, or sparse, as `torch.sparse_coo`."""
 
     __slots__ = ()
+
+    @property
+    def kind(self) -> str:
+        """The name that PyTorch's messages use."""
+        return "".join(part.capitalize() for part in self.name.removeprefix("torch.").split("_"))
 
 
 class memory_format(_Named):
@@ -205,6 +210,11 @@ class memory_format(_Named):
 
 strided: Final = layout("torch.strided")
 sparse_coo: Final = layout("torch.sparse_coo")
+sparse_csr: Final = layout("torch.sparse_csr")
+sparse_csc: Final = layout("torch.sparse_csc")
+sparse_bsr: Final = layout("torch.sparse_bsr")
+sparse_bsc: Final = layout("torch.sparse_bsc")
+COMPRESSED: Final = {repr(each): each for each in (sparse_csr, sparse_csc, sparse_bsr, sparse_bsc)}
 contiguous_format: Final = memory_format("torch.contiguous_format")
 preserve_format: Final = memory_format("torch.preserve_format")
 channels_last: Final = memory_format("torch.channels_last")

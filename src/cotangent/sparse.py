@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .errors import check_dim
 from .kernels.sparse import Coo
 from .ops.arguments import integers
 from .ops.gather import index_add, index_select
+from .ops.scatter_reduce import scatter_reduce
 from .ops.sparse import (
     checks,
     coalesce,
@@ -24,7 +25,9 @@ from .ops.sparse import (
     values_of,
     with_values_of,
 )
+from .ops.systems import linalg_solve as solve
 from .ops.table import is_tensor
+from .size import sparse_csr, strided
 
 __all__ = [
     "addmm",
@@ -35,6 +38,7 @@ __all__ = [
     "softmax",
     "sparse_coo_tensor",
     "spdiags",
+    "spsolve",
     "sum",
 ]
 
@@ -203,10 +207,45 @@ def mm(mat1: Any, mat2: Any, reduce: str = "sum") -> Any:
         tensor([[2., 2., 2.]])
     """
     if reduce != "sum":
-        raise RuntimeError(f"sparse.mm: reduce must be 'sum' for coordinate tensors, got {reduce!r}")
+        return _reduced(mat1, mat2, reduce)
     if not is_sparse(mat1) and not is_sparse(mat2):
         raise RuntimeError("sparse.mm: expected at least one sparse matrix, got two dense ones")
     return product(mat1, mat2, True)
+
+
+_REDUCTIONS: Final = ("sum", "mean", "amax", "amin")
+
+
+def _reduced(mat1: Any, mat2: Any, reduce: str) -> Any:
+    """The product with another reduction than the sum, over what is stored in each row."""
+    if reduce not in _REDUCTIONS or mat1.layout is not sparse_csr or mat2.layout is not strided:
+        raise RuntimeError(
+            f"torch.sparse.mm with reduce={reduce!r}: expected a matrix in the layout torch.sparse_csr, "
+            f"a dense one, "
+            f"and one of {', '.join(_REDUCTIONS)}"
+        )
+    rows, columns = (born(line) for line in mat1._data.indices)
+    parts = mat1.values().unsqueeze(1) * index_select(mat2, 0, columns)
+    start = parts.new_zeros(mat1.shape[0], mat2.shape[1])
+    return scatter_reduce(start, 0, rows.unsqueeze(1).expand(parts.shape), parts, reduce, include_self=False)
+
+
+def spsolve(A: Any, b: Any) -> Any:
+    """The solution of A x = b for a sparse matrix, computed as for a dense one.
+
+    Args:
+        A: sparse (n, n).
+        b: (n,) or (n, k).
+
+    Returns:
+        tensor like `b`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.sparse.spsolve(torch.tensor([[2.0, 0.0], [0.0, 4.0]]).to_sparse(), torch.ones(2))
+        tensor([0.5000, 0.2500])
+    """
+    return solve(A.to_dense(), b)
 
 
 def addmm(mat: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
@@ -337,7 +376,7 @@ def spdiags(diagonals: Any, offsets: Any, shape: tuple[int, int], layout: Any = 
         diagonals: (number of diagonals, length), or one diagonal.
         offsets: which diagonal each is.
         shape: of the matrix.
-        layout: `torch.sparse_coo`.
+        layout: of the result; `torch.sparse_coo` by default.
 
     Returns:
         sparse matrix.
@@ -362,4 +401,5 @@ def spdiags(diagonals: Any, offsets: Any, shape: tuple[int, int], layout: Any = 
         flat.append(number * lines.shape[1] + columns)
     places = np.stack((np.concatenate(row), np.concatenate(column))).astype(np.int64)
     picked = lines.reshape(-1)[born(np.concatenate(flat))]
-    return coo_of(born(places), picked, tuple(shape), False)
+    made = coo_of(born(places), picked, tuple(shape), False)
+    return made if layout is None else made.to_sparse(layout=layout)

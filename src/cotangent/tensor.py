@@ -25,14 +25,16 @@ from .kernels.deferred import Deferred, layout as lying
 from .kernels.shape import address, dense_strides, element_strides, storage_offset
 from .kernels.sparse import Coo
 from .ops.table import TABLE
-from .printing import sparse_text, tensor_text
-from .size import CPU, Size, device, layout, sparse_coo, strided
+from .printing import quantized_text, sparse_text, tensor_text
+from .size import COMPRESSED, CPU, Size, device, layout, sparse_coo, strided
 from .tracked import Tracked
 
 TO_SCALAR = (
     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
     "Consider using tensor.detach() first."
 )
+# NumPy makes no Python numbers of these by itself.
+_NOT_NUMPYS = (dtypes.bfloat16, *dtypes.FLOAT8)
 
 
 class Tensor(Tracked):
@@ -83,12 +85,20 @@ class Tensor(Tracked):
     @property
     def layout(self) -> layout:
         """How the elements are stored."""
-        return sparse_coo if isinstance(self._data, Coo) else strided
+        data = self._data
+        if not isinstance(data, Coo):
+            return strided
+        return COMPRESSED.get(data.layout, sparse_coo)
 
     @property
     def is_sparse(self) -> bool:
         """Whether only some elements are stored, with their places."""
-        return isinstance(self._data, Coo)
+        return isinstance(self._data, Coo) and self._data.layout not in COMPRESSED
+
+    @property
+    def is_sparse_csr(self) -> bool:
+        """Whether only some elements are stored, row by row."""
+        return isinstance(self._data, Coo) and self._data.layout == "torch.sparse_csr"
 
     @property
     def itemsize(self) -> int:
@@ -110,6 +120,8 @@ class Tensor(Tracked):
     def stride(self, dim: int | None = None) -> Any:
         """Elements to step over in memory per dimension, or for dimension `dim`."""
         data = self._data
+        if isinstance(data, Coo) and data.layout in COMPRESSED:
+            raise RuntimeError("Sparse CSR tensors do not have strides")
         steps = element_strides(data)
         # NumPy gives new arrays without elements no strides at all; those of views stay.
         if not any(steps):
@@ -172,7 +184,12 @@ class Tensor(Tracked):
         return data.__class__ is Deferred and data.change is np.negative
 
     is_cpu = True
-    is_cuda = is_sparse_csr = is_quantized = is_meta = is_mkldnn = is_mps = is_xpu = False
+    @property
+    def is_quantized(self) -> bool:
+        """Whether integers stand for the numbers."""
+        return hasattr(self._data, "dequantized")
+
+    is_cuda = is_meta = is_mkldnn = is_mps = is_xpu = False
     is_nested = is_vulkan = is_xla = is_ipu = is_maia = False
     names = None
     name = None
@@ -208,14 +225,14 @@ class Tensor(Tracked):
         if data.size != 1:
             raise RuntimeError(f"a Tensor with {data.size} elements cannot be converted to Scalar")
         value = data.item()
-        return float(value) if self.dtype is dtypes.bfloat16 else value
+        return float(value) if self.dtype in _NOT_NUMPYS else value
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
         data = self._data
         if data.__class__ is not np.ndarray and self._owner is not None:
             return self._owner.below(self).tolist()
-        return (data.astype(np.float32) if self.dtype is dtypes.bfloat16 else data).tolist()
+        return (data.astype(np.float32) if self.dtype in _NOT_NUMPYS else data).tolist()
 
     def __bool__(self) -> bool:
         data = self._data
@@ -271,10 +288,13 @@ class Tensor(Tracked):
         except RuntimeError:  # a view whose history an in-place write has made unusable
             grad_fn, name = self._view, "Invalid"
         data = self._data
+        if hasattr(data, "dequantized"):
+            return quantized_text(data, prefix)
         if isinstance(data, Coo):
             return sparse_text(
-                {"indices": data.indices, "values": data.values},
+                data.parts(),
                 data.shape,
+                layout=data.layout,
                 dtype_name=self.dtype.name,
                 default_dtype=settings.default_dtype.name,
                 requires_grad=self._req and grad_fn is None,

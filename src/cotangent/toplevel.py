@@ -8,7 +8,7 @@ from typing import Any, Final
 from . import dtypes
 from .config import settings, warn_once
 from .dtypes import dtype
-from .errors import bad_argument
+from .errors import bad_argument, narrow_int
 from .ops.arguments import REQUIRED, integers, missing
 from .ops.table import TABLE
 from .size import check_device, device
@@ -70,9 +70,10 @@ def set_num_threads(int: int, /) -> None:
     """
     if isinstance(int, bool) or not hasattr(int, "__index__"):
         raise TypeError(f"set_num_threads expects an int, but got {type(int).__name__}")
-    if int <= 0:
+    count = narrow_int(int)
+    if count <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
-    settings.threads = int.__index__()
+    settings.threads = count
     if settings.on_threads is not None:
         settings.on_threads()
 
@@ -314,11 +315,6 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
     return False
 
 
-def is_shared(self: Tensor) -> bool:
-    """Whether the memory is shared with other processes: never here."""
-    return False
-
-
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
     """Whether both tensors are the same elements in the same memory."""
     mine, other = ((t.data_ptr(), t.shape, t.stride()) for t in (self, tensor))
@@ -351,7 +347,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     return TABLE["sum_to_size"].entry(self, shape)  # type: ignore[no-any-return]
 
 
-for _method in (dim_order, get_device, is_nonzero, is_pinned, is_set_to, is_shared, sum_to_size):
+for _method in (dim_order, get_device, is_nonzero, is_pinned, is_set_to, sum_to_size):
     setattr(Tensor, _method.__name__, _method)
 __all__ = [
     "are_deterministic_algorithms_enabled", "detach", "detach_", "e", "get_default_device", "get_device",

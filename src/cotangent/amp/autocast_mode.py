@@ -378,6 +378,24 @@ def is_autocast_cpu_enabled() -> bool:
     return is_autocast_enabled("cpu")
 
 
+def set_autocast_cpu_enabled(enabled: bool, /) -> None:
+    """Old form of `set_autocast_enabled("cpu", enabled)`."""
+    _deprecated("set_autocast_cpu_enabled", "set_autocast_enabled('cpu', enabled)")
+    set_autocast_enabled("cpu", enabled)
+
+
+def is_autocast_xla_enabled() -> bool:
+    """Whether autocast is on for a kind of device that there is not: no."""
+    return False
+
+
+def set_autocast_xla_enabled(enabled: bool, /) -> None:
+    """Accepted for PyTorch's sake: there is no such device."""
+
+
+is_autocast_ipu_enabled, set_autocast_ipu_enabled = is_autocast_xla_enabled, set_autocast_xla_enabled
+
+
 def get_autocast_cpu_dtype() -> dtype:
     """Old form of `get_autocast_dtype("cpu")`."""
     _deprecated("get_autocast_cpu_dtype", "get_autocast_dtype('cpu')")

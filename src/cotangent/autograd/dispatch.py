@@ -17,10 +17,12 @@ from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
 from ..errors import bad_argument, check_broadcast, type_name
 from ..kernels.deferred import Deferred
+from ..kernels.float8 import DTYPES as FLOAT8, narrowed, refused
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, missing, no_match
 from ..ops.kernel_writes import COPIED, KERNELS, SAVED
+from ..ops.refusals import unsupported
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, TABLE, Primitive
 from .base import (
     InferenceCell,
@@ -247,6 +249,8 @@ def promoted(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
     compute = dtypes.result_dtype(dims, zeros, scalars, settings.default_dtype)
     if op.result == FLOAT and compute.category < FLOATING:
         compute = settings.default_dtype
+    if compute in dtypes.FLOAT8 and (kernel := refused(op.name, op.public)) is not None:
+        raise unsupported(kernel, compute)
     if op.check is not None:
         op.check(op, compute)
     if op.result == BOOL_RESULT:
@@ -273,7 +277,7 @@ def number_array(value: Any, d: dtype) -> Any:
 
 def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[tuple[Any, ...], list[Any]]:
     """(tensors with numbers wrapped, arrays to compute on) for an elementwise op at level 0."""
-    narrow = op.rounds_in_float and compute.itemsize == 2 and compute.category == FLOATING
+    narrow = op.rounds_in_float and compute.itemsize <= 2 and compute.category == FLOATING
     work = dtypes.float32.np if narrow else compute.np
     wrapped: list[Any] = []
     arrays: list[Any] = []
@@ -306,7 +310,7 @@ def convert(data: Any, to: Any) -> Any:
         data = data.real
     token = set_errors(QUIET)
     try:
-        return data.astype(to)
+        return narrowed(data, to) if to in FLOAT8 else data.astype(to)
     finally:
         reset_errors(token)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy._core import umath
 
 from .. import lazy
+from . import float8
 from .halves import is_half
 from .sized import sized
 
@@ -21,7 +22,9 @@ def cast(a: Any, dtype: Any) -> Any:
     """`a` in another dtype; complex numbers become real by dropping the imaginary part."""
     if a.dtype.kind == "c" and dtype.kind not in "cb":
         a = a.real
-    return a.astype(dtype)
+    if a.dtype in float8.DTYPES:
+        a = a.astype(np.float32)
+    return float8.narrowed(a, dtype) if dtype in float8.DTYPES else a.astype(dtype)
 
 
 def stored(value: Any, out: Any) -> Any:

@@ -25,6 +25,9 @@ def in_float(kernel: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **options: Any) -> Any:
         d = args[0].dtype
         if d.itemsize != 2 or d.kind in "iu":
+            if d.itemsize == 1 and d.kind in "Vf":
+                name = kernel.__name__.strip("_")
+                raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{d.name.capitalize()}'")
             return kernel(*args, **options)
         found = kernel(*[wide(a) for a in args], **options)
         if isinstance(found, tuple):

@@ -235,10 +235,10 @@ def compile_object(text: str, quick: bool = False) -> bytes:
 def _link(code: bytes) -> int:
     owner = host()
     builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(SYMBOL)
+    _state.linked += 1  # before linking: an interrupt may leave the name in use
     library = builder.link(owner.jit, f"kernel{_state.linked}")
     address = int(library[SYMBOL])
     library.detach()
-    _state.linked += 1
     return address
 
 

@@ -58,7 +58,7 @@ def spread(g: Array, shape: tuple[int, ...], dims: Dims, keepdim: bool) -> Array
     if not g.flags.c_contiguous:
         g = g.copy()
     if g.dtype.kind == "V":  # bfloat16 has no buffer format; the same bits as integers have
-        return spread(g.view(np.uint16), shape, dims, keepdim).view(g.dtype)
+        return spread(g.view(f"u{g.itemsize}"), shape, dims, keepdim).view(g.dtype)
     if dims is None or not g.ndim:
         return np.ndarray(shape, g.dtype, g, 0, (0,) * len(shape))
     steps = iter(g.strides)

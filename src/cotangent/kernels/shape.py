@@ -68,7 +68,7 @@ def _restrided(a: Array, shape: Shape, strides: Shape) -> Array:
     """Another shape and strides (in bytes) from the first element of `a`, within its memory."""
     if a.flags.c_contiguous:
         # Four times as fast as NumPy's as_strided. bfloat16 has no buffer of its own.
-        source = a.view(np.uint16) if a.dtype.kind == "V" else a
+        source = a.view(f"u{a.itemsize}") if a.dtype.kind == "V" else a
         return np.ndarray(shape, a.dtype, source, 0, strides)
     return _as_strided(a, shape, strides)
 

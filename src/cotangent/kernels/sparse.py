@@ -51,6 +51,16 @@ class Coo:
         self.coalesced = coalesced or (indices.shape[1] < 2 and indices.shape[0] > 0)
         self._matrix: Any = None
 
+    layout: str = "torch.sparse_coo"
+
+    def parts(self) -> dict[str, Array]:
+        """What a `repr` shows, by name."""
+        return {"indices": self.indices, "values": self.values}
+
+    def permute(self, order: tuple[int, ...]) -> Coo:
+        """The dimensions in another order, sparse ones among sparse ones."""
+        return permuted(self, order)
+
     # -- what every payload has ----------------------------------------------------------------------------
 
     @property
@@ -313,7 +323,7 @@ _BINARY: Final[dict[Any, Callable[..., Any]]] = {
 
 
 def _refuse_dense(one: Any, two: Any, alpha: Any) -> Any:
-    if isinstance(one, Coo) and not isinstance(two, Coo):
+    if isinstance(one, Coo) and not isinstance(two, Coo) and one.layout == "torch.sparse_coo":
         raise RuntimeError("add(sparse, dense) is not supported. Use add(dense, sparse) instead.")
     return added(one, two, alpha)
 
@@ -322,7 +332,7 @@ def transposed(a: Coo, dim0: int, dim1: int) -> Coo:
     """Two sparse dimensions exchanged."""
     order = list(range(a.ndim))
     order[dim0], order[dim1] = order[dim1], order[dim0]
-    return permuted(a, tuple(order))
+    return a.permute(tuple(order))
 
 
 def permuted(a: Coo, order: tuple[int, ...]) -> Coo:
@@ -431,6 +441,16 @@ def _norm(a: Coo, ord: Any, dims: Any, keepdim: bool) -> Any:
     return np.asarray(np.linalg.norm(a.coalesce().values.reshape(-1), ord), a.values.dtype)
 
 
+def _copied(a: Any, source: Any) -> Any:
+    if not isinstance(a, Coo) or not isinstance(source, Coo):
+        raise RuntimeError(
+            "copy_() between dense and sparse Tensors is not implemented! Found self type = torch."
+            f"{'Sparse' if isinstance(a, Coo) else ''}Tensor and src type = torch."
+            f"{'Sparse' if isinstance(source, Coo) else ''}Tensor"
+        )
+    return source.astype(a.values.dtype)
+
+
 _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "add": _refuse_dense,
     "sub": lambda one, two, alpha: _refuse_dense(one, two, -alpha),
@@ -444,9 +464,12 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "alias": lambda a: a,
     "zeros_like": empty_like,
     "zeroed": empty_like,
+    "ones_like": lambda a: a.with_values(np.ones_like(a.values)),
+    "full_like": lambda a, value: a.with_values(np.full_like(a.values, value)) if value else empty_like(a),
+    "copy_to": _copied,
     "transpose_dims": transposed,
     "t_matrix": lambda a: transposed(a, 0, 1),
-    "permute_dims": permuted,
+    "permute_dims": lambda a, order: a.permute(order),
     "select_at": selected,
     "select_rows": rows_of,
     "unsqueeze_at": unsqueezed,
@@ -464,13 +487,23 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
+_FOR_SPARSE: Final = frozenset(
+    (__name__, "cotangent.kernels.sparse_parts", "cotangent.kernels.compressed", "cotangent.ops.sparse")
+)
+
+
+def _backend(payloads: tuple[Any, ...]) -> str:
+    plain = next((x for x in payloads if isinstance(x, Coo)), None)
+    return "SparseCPU" if plain is None or plain.layout == "torch.sparse_coo" else "SparseCsrCPU"
+
+
 def apply(op: Any, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """Run an operation that has a sparse operand.
 
     Raises:
         NotImplementedError: if there is no sparse form of it.
     """
-    if op.kernel.__module__ == __name__ or op.name == "values_at":  # made for sparse operands
+    if op.kernel.__module__ in _FOR_SPARSE or op.name == "values_at":  # made for sparse operands
         return op.kernel(*payloads, *statics)
     found = _OPERATIONS.get(op.name)
     if found is not None:
@@ -479,102 +512,7 @@ def apply(op: Any, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         a = payloads[0].coalesce()
         return a.with_values(np.asarray(op.kernel(a.values, *statics)))
     raise NotImplementedError(
-        f"Could not run 'aten::{op.public}' with arguments from the 'SparseCPU' backend: the operation has"
+        f"Could not run 'aten::{op.public}' with arguments from the '{_backend(payloads)}' backend: the "
+        f"operation has"
         " no form for sparse tensors. Call .to_dense() on the tensor first."
     )
-
-
-# -- kernels of the operations in ops/sparse.py ------------------------------------------------------------
-
-
-def make(indices: Array, values: Array, shape: tuple[int, ...], coalesced: bool) -> Coo:
-    """Values at places."""
-    return Coo(indices, values, shape, coalesced)
-
-
-def values_at(a: Any, indices: Array) -> Array:
-    """The values of a sparse or dense tensor at places."""
-    if isinstance(a, Coo):
-        return a.at(indices, a.shape[: a.sparse_dim])
-    return a[tuple(indices)]
-
-
-def to_dense(a: Any) -> Array:
-    """As an array."""
-    return a.dense() if isinstance(a, Coo) else a
-
-
-def to_sparse(a: Array, sparse_dim: int) -> Coo:
-    """Only what is not zero."""
-    flat = a != 0
-    if sparse_dim < a.ndim:
-        flat = flat.reshape(*a.shape[:sparse_dim], -1).any(axis=-1)
-    indices = np.array(np.nonzero(flat), np.int64).reshape(sparse_dim, -1)
-    return Coo(indices, a[tuple(indices)] if sparse_dim else a[None], a.shape, True)
-
-
-def masked(a: Any, pattern: Coo, dense: bool) -> Coo:
-    """The values of a sparse or dense tensor where another one has values, in its order."""
-    places = pattern.coalesce()
-    return places.with_values(values_at(a, places.indices))
-
-
-def values_of(a: Coo) -> Array:
-    """The values."""
-    return a.values
-
-
-def with_values(pattern: Coo, values: Array) -> Coo:
-    """Other values at the same places."""
-    return pattern.with_values(values)
-
-
-def pattern_values(a: Any, pattern: Coo) -> Array:
-    """The values of a tensor at the places of another."""
-    return values_at(a, pattern.indices)
-
-
-def coalesced(a: Coo) -> Coo:
-    """Every place once."""
-    return a.coalesce()
-
-
-def sampled(a: Array, b: Array, pattern: Coo) -> Coo:
-    """a @ b.T where the pattern has values."""
-    places = pattern.coalesce()
-    rows, columns = places.indices
-    return places.with_values(np.einsum("ij,ij->i", a[rows], b[columns]))
-
-
-def turned(a: Any, order: tuple[int, ...], back: tuple[int, ...]) -> Any:
-    """The dimensions of a sparse or dense tensor in another order."""
-    return permuted(a, order) if isinstance(a, Coo) else a.transpose(order)
-
-
-def summed(a: Coo, dims: tuple[int, ...]) -> Coo:
-    """The sum over sparse and dense dimensions, of which some sparse one is left."""
-    n = a.sparse_dim
-    kept = [d for d in range(n) if d not in dims]
-    values = a.values.sum(axis=tuple(d - n + 1 for d in dims if d >= n)) if max(dims) >= n else a.values
-    shape = tuple(size for d, size in enumerate(a.shape) if d not in dims)
-    return Coo(a.indices[kept], values, shape).coalesce()
-
-
-def spread_sum(g: Any, pattern: Coo, dims: tuple[int, ...]) -> Coo:
-    """The pullback of `summed`: each stored place gets what its sum got."""
-    n = pattern.sparse_dim
-    kept = [d for d in range(n) if d not in dims]
-    values = values_at(g, pattern.indices[kept])
-    for d in sorted(d for d in dims if d >= n):
-        values = np.expand_dims(values, d - n + 1)
-    return pattern.with_values(np.broadcast_to(values, pattern.values.shape).copy())
-
-
-def rows_gradient(g: Array, indices: Array, shape: tuple[int, ...], padding_idx: int) -> Coo:
-    """The gradient of an embedding's weight: the cotangent of each row that was looked up, at its place."""
-    places = indices.reshape(1, -1).astype(np.int64)
-    values = g.reshape(places.shape[1], shape[1])
-    if padding_idx >= 0:
-        kept = places[0] != padding_idx
-        places, values = places[:, kept], values[kept]
-    return Coo(places, values, shape)

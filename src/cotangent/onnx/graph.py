@@ -11,7 +11,7 @@ import numpy as np
 from .. import lazy
 from ..autograd.where import place
 from ..compile.tape import Instruction
-from ..kernels.sparse import to_dense
+from ..kernels.sparse_parts import to_dense
 from .errors import UnsupportedOperatorError
 from .sizes import Size, Traced, Varying
 

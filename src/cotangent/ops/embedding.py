@@ -7,7 +7,7 @@ from typing import Any
 from ..dtypes import int32, int64
 from ..errors import bad_argument
 from ..kernels import embedding as k
-from ..kernels.sparse import rows_gradient
+from ..kernels.sparse_parts import rows_gradient
 from .arguments import REQUIRED, missing
 from .batching import in_front, one_by_one
 from .sparse import to_dense_of

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..config import warn_once
 from ..errors import bad_argument, check_dim
-from ..kernels import sparse as k
+from ..kernels import compressed, sparse, sparse_parts as k
 from .arguments import REQUIRED
 from .blas import mm_of as matmul_of
 from .matmul import matmul
@@ -18,7 +18,7 @@ from .reduce import sum_all
 from .table import TABLE, bilinear, constant, is_tensor, linear
 from .views import t_matrix
 
-Coo: Final = k.Coo
+Coo: Final = sparse.Coo
 _UNCHECKED: Final = (
     "Sparse invariant checks are implicitly disabled. Memory errors (e.g. SEGFAULT) will occur when"
     " operating on a sparse tensor which violates the invariants, but checks incur performance overhead. To"
@@ -88,6 +88,22 @@ to_sparse_of: Any = linear(
     public="to_sparse",
     input=lambda g: to_dense_of(g),
 )
+raw_at_of: Any = linear(
+    "raw_at_of(input, pattern)", compressed.raw_at, input=lambda g, pattern: with_raw_of(pattern, g)
+)
+with_raw_of: Any = linear(
+    "with_raw_of(pattern, raw)", compressed.with_raw, raw=lambda g, pattern: raw_at_of(g, pattern)
+)
+raw_values_of: Any = linear(
+    "raw_values_of(input)", compressed.raw_of, public="values", input=lambda g, input: with_raw_of(input, g)
+)
+coordinates_of: Any = linear(
+    "coordinates_of(input)",
+    compressed.to_coordinates,
+    node="ToSparseBackward1",
+    public="to_sparse",
+    input=lambda g, input: masked_of(g, input, False),
+)
 values_of: Any = linear(
     "values_of(input)", k.values_of, public="values", input=lambda g, input: with_values_of(input, g)
 )
@@ -111,10 +127,10 @@ turned_of: Any = linear(
 )
 sparse_dense_of: Any = bilinear(
     "sparse_dense_of(input, mat2 | masked)",
-    k.sparse_product,
+    sparse.sparse_product,
     node="SparseAddmmBackward0",
     public="mm",
-    infer=lambda input, mat2, masked: k.dense_product_like(input, mat2),
+    infer=lambda input, mat2, masked: sparse.dense_product_like(input, mat2),
     # torch.sparse.mm gives a sparse matrix a gradient at its own places, torch.mm a dense one.
     input=lambda g, input, mat2, masked: (
         sampled_of(g, mat2, input) if masked else matmul_of(g, t_matrix(mat2))
@@ -123,16 +139,16 @@ sparse_dense_of: Any = bilinear(
 )
 dense_sparse_of: Any = bilinear(
     "dense_sparse_of(input, mat2)",
-    k.product,
+    sparse.product,
     node="MmBackward0",
     public="mm",
-    infer=k.dense_product_like,
+    infer=sparse.dense_product_like,
     input=lambda g, mat2: dense_sparse_of(g, turned_of(mat2, (1, 0), (1, 0))),
     mat2=lambda g, input, mat2: sampled_of(t_matrix(input), t_matrix(g), mat2),
 )
 sparse_sparse_of: Any = bilinear(
     "sparse_sparse_of(input, mat2)",
-    k.product,
+    sparse.product,
     node="SparseSparseMatmulBackward0",
     public="mm",
     input=lambda g, input, mat2: masked_of(
@@ -219,8 +235,8 @@ for _name, _form in (
 
 
 def _sparse(name: str, input: Any) -> Any:
-    if not is_sparse(input):
-        raise RuntimeError(f"{name} expected sparse coordinate tensor layout but got Strided")
+    if not is_sparse(input) or hasattr(input._data, "compressed"):
+        raise RuntimeError(f"{name} expected sparse coordinate tensor layout but got {input.layout.kind}")
     return input._data
 
 
@@ -270,6 +286,8 @@ def _nnz(input: Any) -> int:
     Args:
         input: sparse tensor.
     """
+    if hasattr(input._data, "compressed"):
+        return int(input._data.plain.shape[-1])
     return int(_sparse("_nnz", input).indices.shape[1])
 
 
@@ -279,6 +297,8 @@ def sparse_dim(input: Any) -> int:
     Args:
         input: any tensor.
     """
+    if hasattr(input._data, "compressed"):
+        return 2
     return int(input._data.sparse_dim) if is_sparse(input) else 0
 
 
@@ -288,7 +308,8 @@ def dense_dim(input: Any) -> int:
     Args:
         input: any tensor.
     """
-    return int(input.ndim) - sparse_dim(input)
+    batch = getattr(input._data, "batch", 0)
+    return int(input.ndim) - sparse_dim(input) - batch
 
 
 def indices(input: Any) -> Any:
@@ -323,6 +344,8 @@ def values(input: Any) -> Any:
         >>> torch.tensor([0.0, 3.0]).to_sparse().values()
         tensor([3.])
     """
+    if hasattr(input._data, "compressed"):
+        return raw_values_of(input)
     if not _sparse("values", input).coalesced:
         raise RuntimeError("Cannot get values on an uncoalesced tensor, please call .coalesce() first")
     return values_of(input)
@@ -348,29 +371,19 @@ def to_dense(input: Any, dtype: Any = None, *, masked_grad: Any = None) -> Any:
     return dense if dtype is None else dense.to(dtype)
 
 
-def to_sparse(input: Any, sparse_dim: Any = None, *, layout: Any = None, **options: Any) -> Any:
-    """A dense tensor as a sparse one that stores what is not zero.
+def to_coordinates(input: Any, sparse_dim: Any = None) -> Any:
+    """A tensor in coordinates; of a dense one what is not zero is stored.
 
     Args:
-        input: any tensor.
+        input: dense tensor, or one in coordinates already.
         sparse_dim: how many leading dimensions are sparse; all by default.
-        layout: `torch.sparse_coo`.
-        options: blocksize and dense_dim, for layouts that are not there.
 
     Returns:
         coalesced sparse tensor.
 
     Raises:
-        RuntimeError: for another layout.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.tensor([[0.0, 5.0]]).to_sparse().indices()
-        tensor([[0],
-                [1]])
+        RuntimeError: for a number of sparse dimensions that the tensor does not have.
     """
-    if str(layout or "torch.sparse_coo") != "torch.sparse_coo" or options:
-        raise RuntimeError(f"to_sparse: the layout {layout} is not there; accepted: torch.sparse_coo")
     if is_sparse(input):
         return input
     if sparse_dim is not None and not 0 < sparse_dim <= max(input.ndim, 1):
@@ -378,15 +391,6 @@ def to_sparse(input: Any, sparse_dim: Any = None, *, layout: Any = None, **optio
             f"to_sparse: sparse_dim must be in (0, {input.ndim}] when input is 2-dim, got {sparse_dim}"
         )
     return to_sparse_of(input, input.ndim if sparse_dim is None else sparse_dim)
-
-
-def to_sparse_coo(input: Any) -> Any:
-    """`to_sparse`.
-
-    Args:
-        input: any tensor.
-    """
-    return to_sparse(input)
 
 
 def sparse_mask(input: Any, mask: Any) -> Any:
@@ -404,7 +408,8 @@ def sparse_mask(input: Any, mask: Any) -> Any:
     """
     if not is_tensor(mask):
         bad_argument("sparse_mask", "mask", 1, "Tensor", mask)
-    _sparse("sparse_mask", mask)
+    if not is_sparse(mask):
+        _sparse("sparse_mask", mask)
     if tuple(mask.shape) != tuple(input.shape):
         raise RuntimeError(
             f"sparse_mask(): operands have incompatible sizes; self has size {list(input.shape)} but mask"
@@ -425,6 +430,8 @@ def sum_over(input: Any, dim: Any = None, dtype: Any = None) -> Any:
         a number, or a tensor that is sparse as long as a sparse dimension is left.
     """
     x = input if dtype is None else input.to(dtype)
+    if hasattr(x._data, "compressed"):
+        x = coordinates_of(x)
     n = x.ndim
     dims = tuple(range(n)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     dims = tuple(sorted({check_dim(d, n) for d in dims}))
@@ -456,4 +463,4 @@ def sspaddmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1)
         beta: factor of `input`.
         alpha: factor of the product.
     """
-    return input * beta + to_sparse(product(mat1, mat2)) * alpha
+    return input * beta + to_coordinates(product(mat1, mat2)) * alpha

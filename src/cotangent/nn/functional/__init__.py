@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
+from ... import lazy as _lazy
 from ...methods import public
 from ...ops import embedding as _embedding_ops, normalize as _normalize_ops, padding as _padding_ops
 from . import (
@@ -58,5 +59,18 @@ def _gather() -> None:
 _gather()
 
 
+_rare: Final[Any] = _lazy.module("cotangent.nn.functional._grouped")
+_RARE: Final = frozenset(
+    (
+        "BroadcastingList1", "BroadcastingList2", "BroadcastingList3", "Callable", "DType", "Optional",
+        "ScalingType", "SwizzleType", "TYPE_CHECKING", "Tensor", "assert_int_or_pair", "boolean_dispatch",
+        "grouped_mm", "reproducibility_notes", "scaled_grouped_mm", "scaled_mm", "sparse_support_notes",
+        "tf32_notes",
+    )
+)  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RARE:
+        return getattr(_rare, name)
     raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
