@@ -11,8 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..config import settings, warn_caller, warn_once
 from ..errors import type_name
-from ..kernels import index as k
-from ..kernels.float8 import DTYPES as FLOAT8, narrowed
+from ..kernels import float8, index as k
 from .copies import zeros_like
 from .table import as_first, blank, constant, emitter, general, is_array, is_tensor, linear
 from .unmapped import refuse_mask
@@ -110,7 +109,7 @@ def _put_tangent(tangents: Any, args: Any) -> Any:
 def _copy(a: Any, b: Any) -> None:
     if b.ndim > a.ndim:
         raise ValueError("more dimensions than there are to write to")
-    a[...] = narrowed(b, a.dtype) if a.dtype in FLOAT8 else _real(a, b)
+    a[...] = float8.narrowed(b, a.dtype) if a.dtype in float8.DTYPES else _real(a, b)
 
 
 copy_to = general(
