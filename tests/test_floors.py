@@ -94,6 +94,7 @@ FLOORS = {
     "testing": 5,
     "types": 5,
     "version": 0,
+    "torch_version": 0,
     "look": 5,
     "cpu": 5,
     "cuda": 5,

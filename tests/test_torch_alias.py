@@ -211,3 +211,17 @@ print(torch.__name__, len(sys.meta_path) - finders)
     assert result.stdout == (
         "PyTorch is imported already: install the alias before the first `import torch`\ncotangent 0\n"
     )
+
+
+VERSIONS = """\
+import torch
+assert torch.__version__ >= '2.0' and torch.__version__ >= (2, 13) and torch.__version__ < '2.14'
+assert isinstance(torch.__version__, torch.torch_version.TorchVersion)
+assert tuple(int(part) for part in torch.__version__.split('+')[0].split('.')) == (2, 13, 0)
+assert torch.version.__version__ == torch.__version__ and type(torch.version.__version__) is str
+print(torch.__version__)
+"""
+
+
+def test_programs_that_ask_for_the_version_see_pytorchs(run_python: RunPython) -> None:
+    assert run_python("-m", "cotangent", "-c", VERSIONS).stdout == "2.13.0+cpu\n"

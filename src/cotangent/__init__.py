@@ -65,7 +65,7 @@ _MODULES = frozenset(
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
         "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
         "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
-        "types", "utils", "viz",
+        "torch_version", "types", "utils", "viz",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.

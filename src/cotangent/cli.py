@@ -11,8 +11,7 @@ from importlib.machinery import BuiltinImporter, SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import NoReturn
 
-import cotangent
-from cotangent import lazy, system_info, torch_alias
+from cotangent import lazy, system_info, torch_alias, version
 
 __all__ = ["main"]
 
@@ -220,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(_HELP)
             return 0
         case "--version":
-            print(f"cotangent {cotangent.__version__}")
+            print(f"cotangent {version.own}")
             return 0
         case "--info":
             system_info.show()

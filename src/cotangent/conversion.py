@@ -285,7 +285,7 @@ def __array_ufunc__(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: 
         operands[1] = tensor(operands[1])
     result = getattr(Tensor, name)(*operands)
     out = kwargs.get("out")
-    if out is None or out == (Ellipsis,):
+    if out is None or out[0] is Ellipsis:
         return result
     target = out[0]
     if isinstance(target, Tensor):

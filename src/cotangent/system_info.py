@@ -9,8 +9,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-import cotangent
 from cotangent import lazy
+from cotangent.version import own
 
 __all__ = ["rows", "show"]
 
@@ -56,7 +56,7 @@ def rows() -> Iterator[tuple[str, str]]:
     assert config is not None
     blas = config.get("Build Dependencies", {}).get("blas", {})
     simd = config.get("SIMD Extensions", {})
-    yield "cotangent", str(cotangent.__version__)
+    yield "cotangent", own
     yield "python", f"{platform.python_version()} ({platform.python_implementation()}) at {sys.executable}"
     yield "numpy", np.__version__
     for package in ("scipy", "llvmlite", "ml_dtypes", "rich"):

@@ -2,7 +2,8 @@
 
 Once `install()` has run, `torch` and every `torch.*` module resolve to the cotangent module of the same path
 (the same module objects, not copies), for the running script and for every library that it imports, whether
-PyTorch is installed or not. Processes that multiprocessing starts from there inherit the hook.
+PyTorch is installed or not. `torch.__version__` names the PyTorch whose behaviour this is. Processes that
+multiprocessing starts from there inherit the hook.
 """
 
 import importlib
@@ -14,7 +15,9 @@ from importlib.machinery import ModuleSpec
 from opcode import opmap
 from types import ModuleType
 
-from cotangent import lazy
+import cotangent
+from cotangent import lazy, version
+from cotangent.torch_version import PYTORCH
 
 __all__ = ["install"]
 
@@ -178,5 +181,8 @@ def install() -> None:
     if _TORCH in sys.modules:
         raise RuntimeError("PyTorch is imported already: install the alias before the first `import torch`")
     sys.meta_path.insert(0, _Alias())
+    # Programs compare it with versions of PyTorch, to find out what they may call.
+    cotangent.__version__ = PYTORCH
+    version.__version__ = str(PYTORCH)
     if "multiprocessing.spawn" in sys.modules:
         _inherit_in_new_processes()

@@ -270,7 +270,7 @@ def number_array(value: Any, d: dtype) -> Any:
             value = int(value) & (1 << bits) - 1
             if d.is_signed and value >> bits - 1:
                 value -= 1 << bits
-    if value.__class__ is not float and hasattr(value, "trace"):  # a number that a trace follows
+    if value.__class__ is not float and hasattr(value, "how"):  # a number that a trace follows
         return value.trace.scalar(value, d.np)
     return np.asarray(value, d.np)
 

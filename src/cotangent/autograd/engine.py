@@ -13,7 +13,6 @@ A leaf is accumulated as soon as its last contribution is in, because post-accum
 from __future__ import annotations
 
 import operator
-import sys
 import weakref
 from collections.abc import Sequence
 from functools import partial
@@ -22,17 +21,15 @@ from typing import Any, Final
 import numpy as np
 
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..kernels.sparse import Coo
 from ..ops.table import TABLE
+from .accumulate import accumulate_array, accumulate_tensor, check_leaf
 from .anomaly import watched
-from .base import InferenceCell, TensorBase, active, as_array, cell_of, count, wrap
-from .inplace import write
+from .base import TensorBase, active, as_array
 from .modes import made, modes, next_task, set_recording
-from .node import ACCUMULATE, FREED_TEXT, AccumulateGrad, Node, Port
+from .node import FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, raised_at, recorded_at
 from .recorded import OpNode
 from .running import DEEPEST, call_back, in_thread
-from .views import inference_write, mark_stale
 from .where import here
 
 _SEQ: Final = operator.attrgetter("seq")
@@ -208,89 +205,6 @@ def _freed_by(node: Any) -> Any:
         elif node in collect((start,))[0]:
             return spot
     return gone
-
-
-def check_leaf(leaf: Any) -> bool:
-    """Whether the tensor of an AccumulateGrad still takes gradients."""
-    if leaf._node is not None or (leaf._view is not None and leaf._view.stale):
-        raise RuntimeError("leaf variable has been moved into the graph interior")
-    return bool(leaf._req)
-
-
-def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
-    """Add the array `g` to `leaf.grad`, which starts with dtype `to`."""
-    if (leaf._node is not None or not leaf._req or leaf._view is not None) and not check_leaf(leaf):
-        return
-    held = leaf._grad
-    if held is None:
-        # The array becomes the gradient itself when nobody else can hold it: referred to by the
-        # caller's variable, this parameter and getrefcount's own argument only.
-        if g.__class__ is not np.ndarray:
-            g = as_array(g)
-        elif sys.getrefcount(g) > 3 or not g.flags.writeable or (g.base is not None and not _alone(g)):
-            given = next((t for t in modes.given if _views(g, t._data, leaf._data)), None)
-            if given is not None:
-                leaf._grad = wrap(g)
-                leaf._grad._vc = cell_of(given)
-                return
-            g = g.copy()
-        data = leaf._data
-        if g.dtype != to and not (isinstance(g, Coo) or isinstance(data, Coo)):
-            g = g.astype(to)
-        leaf._grad = made(g)
-        return
-    data = held._data
-    if data.__class__ is np.ndarray and data.flags.writeable:
-        np.add(data, g, out=data, casting="unsafe")
-        cell = cell_of(held)
-        if cell.__class__ is not InferenceCell:
-            count(cell)
-            if cell[1] is not None:
-                mark_stale(held, held)
-        elif not modes.inference:
-            inference_write(cell)
-    elif isinstance(data, Coo):
-        if isinstance(g, Coo):
-            held._data = data + g
-        else:
-            leaf._grad = made(data + g)
-    else:
-        leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
-
-
-def accumulate_tensor(leaf: Any, g: Any) -> None:
-    """Add the Tensor `g` to `leaf.grad`, as a recorded operation."""
-    if leaf._grad is None:
-        leaf._grad = TABLE["clone_for_grad"].entry(g)
-    elif modes.tracer is not None and modes.grad is None and not leaf._grad._level:
-        write(TABLE["add"], (leaf._grad, g), (1,))
-    else:
-        leaf._grad = TABLE["add"].entry(leaf._grad, g)
-
-
-ACCUMULATE.append(accumulate_tensor)
-
-
-def _alone(view: Any) -> bool:
-    """Whether a view is all of an array in its order of memory, which nothing else refers to."""
-    base = view.base
-    # Referred to by the view, this variable and getrefcount's argument only.
-    return (
-        base.__class__ is np.ndarray
-        and sys.getrefcount(base) == 3
-        and base.size == view.size
-        and base.flags.owndata
-        and view.flags.c_contiguous
-    )
-
-
-def _views(g: Any, given: Any, data: Any) -> bool:
-    """Whether `g` looks into the memory of the cotangent that the user gave, laid out like the leaf."""
-    return (
-        given.__class__ is np.ndarray and g is not given and g.dtype == data.dtype and g.flags.writeable
-        and (np.may_share_memory(g, given) or (not g.size and (g.base is given or g.base is given.base)))
-        and (g.strides == data.strides or (g.flags.c_contiguous and data.flags.c_contiguous))
-    )  # fmt: skip
 
 
 def _contributions(order: list[Node], leaves: list[Node]) -> dict[Node, int]:

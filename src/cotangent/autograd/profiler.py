@@ -22,9 +22,9 @@ from typing import Any, Final, TypeVar, cast
 
 from .. import functions, late
 from ..methods import public
+from .accumulate import accumulate_array
 from .base import TensorBase
 from .calls import listen, stop_listening
-from .engine import accumulate_array
 from .node import Node
 from .profiler_lines import LineList
 from .profiler_util import DeviceType, EventList, FunctionEvent, FunctionEventAvg

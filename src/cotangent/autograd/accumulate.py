@@ -1,0 +1,123 @@
+"""What happens at the leaves: a cotangent becomes a leaf's `.grad`, or is added to it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from ..kernels.sparse import Coo
+from ..ops.table import TABLE
+from .base import InferenceCell, as_array, cell_of, count, wrap
+from .inplace import dense, write
+from .modes import made, modes
+from .node import ACCUMULATE
+from .views import inference_write, mark_stale
+
+
+def _laid(g: Any, data: Any) -> Any:
+    """The first gradient `g` in the order of memory that PyTorch gives it.
+
+    That is the leaf's where the leaf fills a stretch of memory, else rows one after the other. Dimensions of size
+    one do not count.
+    """
+    if data.__class__ is not np.ndarray or g.__class__ is not np.ndarray:
+        return g
+    if not dense(data):
+        return np.ascontiguousarray(g).reshape(g.shape)
+    steps = zip(g.shape, g.strides, data.strides, strict=True)
+    if all(n == 1 or own == wanted for n, own, wanted in steps):
+        return g
+    order = sorted(range(g.ndim), key=data.strides.__getitem__, reverse=True)
+    laid = np.empty([g.shape[d] for d in order], g.dtype).transpose(np.argsort(order))
+    laid[...] = g
+    return laid
+
+
+def check_leaf(leaf: Any) -> bool:
+    """Whether the tensor of an AccumulateGrad still takes gradients."""
+    if leaf._node is not None or (leaf._view is not None and leaf._view.stale):
+        raise RuntimeError("leaf variable has been moved into the graph interior")
+    return bool(leaf._req)
+
+
+def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
+    """Add the array `g` to `leaf.grad`, which starts with dtype `to`."""
+    if (leaf._node is not None or not leaf._req or leaf._view is not None) and not check_leaf(leaf):
+        return
+    held = leaf._grad
+    if held is None:
+        # The array becomes the gradient itself when nobody else can hold it: referred to by the
+        # caller's variable, this parameter and getrefcount's own argument only.
+        if g.__class__ is not np.ndarray:
+            g = as_array(g)
+        elif sys.getrefcount(g) > 3 or not g.flags.writeable or (g.base is not None and not _alone(g)):
+            given = next((t for t in modes.given if _views(g, t._data, leaf._data)), None)
+            if given is not None:
+                leaf._grad = wrap(g)
+                leaf._grad._vc = cell_of(given)
+                return
+            g = g.copy()
+        data = leaf._data
+        if g.dtype != to and not (isinstance(g, Coo) or isinstance(data, Coo)):
+            g = g.astype(to)
+        if g.strides != data.strides:
+            g = _laid(g, data)
+        leaf._grad = made(g)
+        return
+    data = held._data
+    if data.__class__ is np.ndarray and data.flags.writeable:
+        np.add(data, g, out=data, casting="unsafe")
+        cell = cell_of(held)
+        if cell.__class__ is not InferenceCell:
+            count(cell)
+            if cell[1] is not None:
+                mark_stale(held, held)
+        elif not modes.inference:
+            inference_write(cell)
+    elif isinstance(data, Coo):
+        if isinstance(g, Coo):
+            held._data = data + g
+        else:
+            leaf._grad = made(data + g)
+    else:
+        leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
+
+
+def accumulate_tensor(leaf: Any, g: Any) -> None:
+    """Add the Tensor `g` to `leaf.grad`, as a recorded operation."""
+    if leaf._grad is None:
+        held = leaf._grad = TABLE["clone_for_grad"].entry(g)
+        data = held._data
+        if data.__class__ is np.ndarray and data.strides != leaf._data.strides:
+            held._data = _laid(data, leaf._data)
+    elif modes.tracer is not None and modes.grad is None and not leaf._grad._level:
+        write(TABLE["add"], (leaf._grad, g), (1,))
+    else:
+        leaf._grad = TABLE["add"].entry(leaf._grad, g)
+
+
+ACCUMULATE.append(accumulate_tensor)
+
+
+def _alone(view: Any) -> bool:
+    """Whether a view is all of an array in its order of memory, which nothing else refers to."""
+    base = view.base
+    # Referred to by the view, this variable and getrefcount's argument only.
+    return (
+        base.__class__ is np.ndarray
+        and sys.getrefcount(base) == 3
+        and base.size == view.size
+        and base.flags.owndata
+        and view.flags.c_contiguous
+    )
+
+
+def _views(g: Any, given: Any, data: Any) -> bool:
+    """Whether `g` looks into the memory of the cotangent that the user gave, laid out like the leaf."""
+    return (
+        given.__class__ is np.ndarray and g is not given and g.dtype == data.dtype and g.flags.writeable
+        and (np.may_share_memory(g, given) or (not g.size and (g.base is given or g.base is given.base)))
+        and (g.strides == data.strides or (g.flags.c_contiguous and data.flags.c_contiguous))
+    )  # fmt: skip
