@@ -95,6 +95,8 @@ FLOORS = {
     "types": 5,
     "version": 0,
     "torch_version": 0,
+    "overriding": 5,
+    "overrides": 5,
     "look": 5,
     "cpu": 5,
     "cuda": 5,

@@ -251,3 +251,11 @@ def test_python_types_stand_for_dtypes(kind: type, name: str) -> None:
         assert torch.randn(2, dtype=kind).dtype is wanted
     with pytest.raises(TypeError, match=r"argument 'dtype' must be torch\.dtype, not type"):
         torch.zeros(2, dtype=str)
+
+
+def test_numpy_scalars_and_tensors_meet():
+    assert (torch.tensor([1.5]) * np.float64(2)).tolist() == [3.0]
+    assert (np.float64(2) * torch.tensor([1.5])).tolist() == [3.0]
+    array = np.ones(2, np.float32)
+    array += torch.tensor([1.0, 2.0])
+    assert array.tolist() == [2.0, 3.0]

@@ -6,7 +6,8 @@ import weakref
 from types import SimpleNamespace
 from typing import Any, Final
 
-from .autograd.base import TensorBase, cell_of
+from . import lazy
+from .autograd.base import TensorBase, cell_of, not_taken_over
 from .autograd.modes import grad_enabled, modes, set_recording
 from .autograd.node import AccumulateGrad, Node
 from .autograd.recorded import SavedTensor, alias
@@ -97,3 +98,51 @@ _current_autograd_node = current_node
 _current_graph_task_execution_order = execution_order
 _current_graph_task_id = current_graph_task_id
 _will_engine_execute_node = will_execute
+
+# What of `__torch_function__` programs look for here; the module is not run for less.
+overriding = lazy.module("cotangent.overriding")
+_disabled_torch_function_impl = not_taken_over
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("DisableTorchFunction", "DisableTorchFunctionSubclass", "_EnableTorchFunction"):
+        return getattr(overriding, name)
+    raise AttributeError(f"module 'torch._C' has no attribute {name!r}")
+
+
+def _is_torch_function_enabled() -> bool:
+    """Whether classes take over calls in this thread."""
+    state = overriding.state
+    return bool(state.all and state.classes)
+
+
+def _is_torch_function_all_disabled() -> bool:
+    """Whether neither classes nor modes take over calls in this thread."""
+    return not overriding.state.all
+
+
+def _is_torch_function_mode_enabled() -> bool:
+    """Whether modes take over calls in this thread."""
+    state = overriding.state
+    return bool(state.all and state.modes)
+
+
+def _len_torch_function_stack() -> int:
+    """How many modes are entered in this thread."""
+    return len(overriding.state.modes)
+
+
+def _get_function_stack_at(level: int) -> Any:
+    """The entered mode at that place, the outermost first."""
+    return overriding.state.modes[level]
+
+
+def _push_on_torch_function_stack(mode: Any) -> None:
+    """Enter a mode."""
+    overriding.activate()
+    overriding.state.modes.append(mode)
+
+
+def _pop_torch_function_stack() -> Any:
+    """Leave the innermost mode, which is returned."""
+    return overriding.state.modes.pop()

@@ -18,6 +18,7 @@ from . import (
     toplevel as _toplevel,
 )
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
+from .autograd.base import world as _world
 from .autograd.modes import (
     enable_grad,
     grad_enabled as is_grad_enabled,
@@ -28,7 +29,7 @@ from .autograd.modes import (
 )  # fmt: skip
 from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
-from .lazy import callable_module as _callable_module
+from .lazy import callable_module as _callable_module, module as _lazy_module
 from .namespaces import fill_autograd as _fill_autograd
 from .ops.table import is_tensor
 from .printing import set_printoptions
@@ -59,11 +60,13 @@ for _name in _toplevel.__all__:
     globals()[_name] = getattr(_toplevel, _name)
 _fill_autograd()
 compile = _callable_module("cotangent.compile")
+_world.overriding = _lazy_module("cotangent.overriding")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
-        "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "profiler",
+        "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
+        "profiler",
         "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
         "torch_version", "types", "utils", "viz",
     )

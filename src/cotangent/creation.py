@@ -18,6 +18,7 @@ from .errors import noted, type_name
 from .kernels.elementwise import cast as cast_array
 from .kernels.float8 import narrowed
 from .ops.arguments import REQUIRED, missing, too_many
+from .ops.views import alias
 from .size import check_device
 from .tensor import LEGACY_NEW, TO_SCALAR, Tensor
 
@@ -471,17 +472,24 @@ def scalar_tensor(
     return born(np.asarray(s).astype(d.np), requires_grad)
 
 
-def legacy_tensor(cls: Any, d: _dtype, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the old constructors make: `Tensor(2, 3)` is unfilled, `Tensor([2, 3])` holds the numbers."""
+def legacy_tensor(
+    cls: Any, d: _dtype, args: tuple[Any, ...], kwargs: dict[str, Any], any_dtype: bool = False
+) -> Any:
+    """What the old constructors make: `Tensor(2, 3)` is unfilled, `Tensor([2, 3])` holds the numbers.
+
+    A tensor given is viewed; where `any_dtype` is not set, its dtype has to be `d`.
+    """
     if kwargs.get("device") is not None:
         check_device(kwargs["device"])
     if not args:
         array: Any = np.empty((0,), d.np)
     elif len(args) == 1 and isinstance(args[0], Tensor):
         source = args[0]
-        if source.dtype is not d:
+        if source.dtype is not d and not any_dtype:
             raise TypeError(f"expected {_options(d)} (got {_options(source.dtype)})")
-        array = source._data
+        seen = alias(source)
+        seen.__class__ = cls
+        return seen
     elif len(args) == 1 and not isinstance(args[0], (int, np.integer)):
         data = args[0]
         if isinstance(data, str) or not (isinstance(data, np.ndarray) or _is_sequence(data)):

@@ -12,6 +12,7 @@ from . import dtypes
 from .creation import legacy_tensor
 from .ops.complex import view_as_complex, view_as_real
 from .ops.table import constant
+from .ops.views import alias
 from .tensor import Tensor
 
 
@@ -181,7 +182,7 @@ def as_subclass(self: Any, cls: type) -> Any:
     """
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
         raise TypeError(f"cls must be a type that inherits from Tensor, but got {cls}")
-    made = self.view_as(self)
+    made = alias(self)
     made.__class__ = cls
     return made
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .autograd.base import InferenceCell, TensorBase, bump, new, world
+from .autograd.base import InferenceCell, TensorBase, bump, new, not_taken_over, world
 from .autograd.inplace import write
 from .autograd.modes import modes
 from .autograd.refusals import refuse_copy
@@ -57,7 +57,27 @@ class Tensor(Tracked):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         """The old constructor: `Tensor(2, 3)` has that shape, `Tensor([2, 3])` those numbers (float)."""
-        return LEGACY_NEW[0](cls, settings.default_dtype, args, kwargs)
+        return LEGACY_NEW[0](cls, settings.default_dtype, args, kwargs, True)
+
+    @staticmethod
+    def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
+        """The memory of `data` as a tensor of the class `cls`, a leaf."""
+        made = data.detach()
+        made.__class__ = cls
+        made._req = bool(require_grad)
+        return made
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__torch_function__ is not not_taken_over:  # from now on somebody takes over calls
+            world.overriding.activate()
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """A call of a public function with tensors of this class: its results become tensors of the class."""
+        return world.overriding.default(cls, func, types, args, kwargs)
 
     # -- shape and type ---------------------------------------------------------------------------
 
@@ -270,7 +290,11 @@ class Tensor(Tracked):
         return int(self.item())
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
-        return self._text("tensor(")
+        kind = type(self)
+        if kind is Tensor:
+            return self._text("tensor(")
+        text = self._text(f"{kind.__name__}(")
+        return f"Parameter({text})" if "_is_param" in self.__dict__ else text
 
     def __format__(self, spec: str) -> str:
         if type(self) is Tensor and not self._data.shape:

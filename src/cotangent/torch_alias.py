@@ -6,6 +6,7 @@ PyTorch is installed or not. `torch.__version__` names the PyTorch whose behavio
 multiprocessing starts from there inherit the hook.
 """
 
+import builtins
 import importlib
 import importlib.util
 import sys
@@ -14,10 +15,13 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from opcode import opmap
 from types import ModuleType
+from typing import Any
 
 import cotangent
 from cotangent import lazy, version
 from cotangent.torch_version import PYTORCH
+
+overriding = lazy.module("cotangent.overriding")
 
 __all__ = ["install"]
 
@@ -89,7 +93,7 @@ def _mirror() -> None:
     it leaves alone.
     """
     for home_name, module in list(sys.modules.items()):
-        if home_name == _HOME or home_name.startswith(_HOME + "."):
+        if _is_ours(home_name):
             public = _torch_name(home_name)
             sys.modules[public] = module
             if getattr(module.__dict__.get("__getattr__"), "__module__", None) != __name__:
@@ -164,6 +168,26 @@ def _inherit_in_new_processes() -> None:
     spawn.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
 
 
+def _is_ours(name: str) -> bool:
+    """Whether a module of that name is cotangent's."""
+    return name == _HOME or name.startswith(_HOME + ".")
+
+
+def _notice_overrides() -> None:
+    """Have functions ask who takes them over as soon as a class with `__torch_function__` is defined.
+
+    Subclasses of Tensor tell of themselves; of other classes that define it nobody else would know.
+    """
+    build = builtins.__build_class__
+
+    def __build_class__(body: Any, name: str, /, *bases: Any, **keywords: Any) -> Any:
+        if "__torch_function__" in body.__code__.co_names and not _is_ours(body.__module__):
+            overriding.activate()
+        return build(body, name, *bases, **keywords)
+
+    builtins.__build_class__ = __build_class__
+
+
 def install() -> None:
     """Make `import torch` and every `torch.*` import resolve to cotangent from now on. Idempotent.
 
@@ -184,5 +208,6 @@ def install() -> None:
     # Programs compare it with versions of PyTorch, to find out what they may call.
     cotangent.__version__ = PYTORCH
     version.__version__ = str(PYTORCH)
+    _notice_overrides()
     if "multiprocessing.spawn" in sys.modules:
         _inherit_in_new_processes()

@@ -226,7 +226,8 @@ def _cut(structure: TreeSpec, tree: Any, found: list[Any]) -> None:
     dicts = wanted in MAPPINGS and key in MAPPINGS
     if key != wanted and not dicts:
         what = "Node type" if wanted in BUILTIN else "Type"
-        raise ValueError(f"{what} mismatch; expected {wanted!r}, but got {key!r}.")
+        got = type(tree) if key is None else key
+        raise ValueError(f"{what} mismatch; expected {wanted!r}, but got {got!r}.")
     children, context = kind_of(key).flatten(tree)
     if len(children) != structure.num_children:
         raise ValueError(f"Node arity mismatch; expected {structure.num_children}, but got {len(children)}.")

@@ -537,3 +537,35 @@ def data_of_another_dtype(torch: Any, say: Say) -> None:
     with torch.inference_mode():
         w = torch.ones(2, requires_grad=True)
     say(w.detach_().requires_grad)
+
+
+@program
+def gradients_lie_like_their_leaves(torch: Any, say: Say) -> None:
+    """The first gradient takes the leaf's order of memory; a leaf with gaps gets rows."""
+    formats = (torch.contiguous_format, torch.channels_last)
+    for mine in formats:
+        for others in formats:
+            a = torch.arange(24.0).reshape(1, 2, 3, 4).to(memory_format=mine).requires_grad_()
+            b = torch.ones(1, 2, 3, 4).to(memory_format=others).requires_grad_()
+            a.sum().backward()
+            say(a.grad.stride(), a.stride())
+            a.grad = None
+            (a * b).sum().backward()
+            say(a.grad.stride(), b.grad.stride(), b.grad)
+            a.grad = None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                (a * b * b).sum().backward(create_graph=True)
+            say(a.grad.stride(), type(a.grad.grad_fn).__name__)
+            (2 * a).sum().backward()
+            say(a.grad.stride(), a.grad)
+    turned = torch.arange(6.0).reshape(2, 3).t().requires_grad_()
+    given = torch.ones(3, 2)
+    turned.backward(given)
+    say(turned.grad.stride(), turned.grad.data_ptr() == given.data_ptr())
+    gaps = torch.empty_strided((2, 2), (4, 2)).copy_(torch.ones(2, 2)).requires_grad_()
+    (gaps * torch.ones(2, 2).t()).sum().backward()
+    say(gaps.grad.stride())
+    single = torch.ones(3, 1, 2).transpose(0, 1).requires_grad_()
+    (single * 2).sum().backward()
+    say(single.grad.stride(), single.stride())

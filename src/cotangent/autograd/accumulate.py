@@ -19,8 +19,8 @@ from .views import inference_write, mark_stale
 def _laid(g: Any, data: Any) -> Any:
     """The first gradient `g` in the order of memory that PyTorch gives it.
 
-    That is the leaf's where the leaf fills a stretch of memory, else rows one after the other. Dimensions of size
-    one do not count.
+    That is the leaf's where the leaf fills a stretch of memory, else rows one after the other. Dimensions of
+    size one do not count.
     """
     if data.__class__ is not np.ndarray or g.__class__ is not np.ndarray:
         return g

@@ -83,7 +83,16 @@ def _dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...])
     except (RuntimeError, IndexError):
         refuse_history(op, tensors, 0)
         raise
+    except TypeError:
+        if any(hasattr(t, "__torch_function__") and not isinstance(t, TensorBase) for t in _flat(tensors)):
+            return world.overriding.begin(op, tensors, statics)
+        raise
     return finish(op, tensors, statics, result, None)
+
+
+def _flat(tensors: Any) -> list[Any]:
+    """The operands, those in lists among them."""
+    return [t for x in tensors for t in (x if isinstance(x, (list, tuple)) else (x,))]
 
 
 def refuse_history(op: Primitive, tensors: tuple[Any, ...], level: int, written: Any = None) -> None:
@@ -205,6 +214,8 @@ def operate(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -
     """`dispatch` for Python's operators, which leave operands they do not know to the other side."""
     for value in tensors:
         if not isinstance(value, OPERAND):
+            if hasattr(value, "__torch_function__"):
+                return world.overriding.begin(op, tensors, statics)
             return NotImplemented
     return dispatch(op, tensors, statics)
 

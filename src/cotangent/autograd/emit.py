@@ -133,16 +133,22 @@ def emit(op: Primitive) -> None:
     scope["Node"] = node_class
     op.general_class = general
     op.node_class = node_class
-    entry = op.entry
+    entry = innermost(op.entry)
     generated = made["entry"]
     entry.__defaults__ = generated.__defaults__
     entry.__kwdefaults__ = generated.__kwdefaults__
     entry.__code__ = generated.__code__.replace(co_name=op.public, co_qualname=op.public)
     if op.operator is not None:
-        op.operator.__defaults__ = made["operator"].__defaults__
-        twin: Any = op.operator
+        twin = innermost(op.operator)
         twin.__defaults__ = made["operator"].__defaults__
         twin.__code__ = made["operator"].__code__.replace(co_name=op.public, co_qualname=op.public)
+
+
+def innermost(function: Any) -> Any:
+    """The function itself, where autocast or `__torch_function__` have put code in front of it."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function
 
 
 def checked_at(op: Primitive, field: str) -> tuple[bool, str]:

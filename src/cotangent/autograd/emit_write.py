@@ -16,7 +16,7 @@ import numpy as np
 from ..ops.table import Primitive, emitter
 from .base import bump
 from .dispatch import refuse_history
-from .emit import Writer, emit
+from .emit import Writer, emit, innermost
 from .modes import modes
 from .views import check_writable, watched
 from .where import user_frame
@@ -31,7 +31,7 @@ def emit_writer(op: Primitive) -> None:
     made: dict[str, Any] = {}
     op.entry.__globals__.update(_RUNTIME, store=op.store)
     exec(compile(text, filename, "exec"), op.entry.__globals__, made)
-    writer: Any = op.writer
+    writer = innermost(op.writer)
     writer.__defaults__ = made["written"].__defaults__
     name = writer.__name__
     writer.__code__ = made["written"].__code__.replace(co_name=name, co_qualname=name)

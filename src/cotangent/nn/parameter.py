@@ -6,7 +6,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import Any, Final, NoReturn
 
-from ..autograd.base import TensorBase
+from ..autograd.base import TensorBase, not_taken_over
 from ..functions import empty
 from ..size import preserve_format
 from ..tensor import Tensor
@@ -64,6 +64,7 @@ class Parameter(Tensor, metaclass=_MarkedType):
     """
 
     _mark = "_is_param"
+    __torch_function__: Any = not_taken_over
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -96,7 +97,8 @@ class Parameter(Tensor, metaclass=_MarkedType):
         return known
 
     def __repr__(self) -> str:  # type: ignore[override]
-        return "Parameter containing:\n" + super().__repr__()
+        kind = type(self)
+        return "Parameter containing:\n" + self._text("tensor(" if kind is Parameter else f"{kind.__name__}(")
 
     def __copy__(self) -> Parameter:
         rebuild, parts = self.__reduce_ex__(2)
@@ -130,6 +132,7 @@ class Buffer(Tensor, metaclass=_MarkedType):
     """
 
     _mark = "_is_buffer"
+    __torch_function__: Any = not_taken_over
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
         if data is None:
@@ -305,6 +308,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
     """
 
     cls_to_become = Tensor
+    __torch_function__: Any = not_taken_over
 
     def __new__(
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True

@@ -455,6 +455,8 @@ def on_arrays(
 ) -> Rule:
     """`rule` with the operations it names replaced by their kernels, also in the helpers it calls."""
     known = {} if known is None else known
+    while hasattr(rule, "__wrapped__"):  # code of others in front of a public function
+        rule = rule.__wrapped__
     if rule in known:
         return known[rule]
     names: set[str] = set()

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...autograd.accumulate import check_leaf
 from ...autograd.base import as_array, wrap
-from ...autograd.engine import Careful, check_leaf, collect, cotangents_of
+from ...autograd.engine import Careful, collect, cotangents_of
 from ...autograd.modes import modes, next_task, set_recording
 from ...autograd.node import AccumulateGrad, Node, accumulator_of
 from ...autograd.running import call_back

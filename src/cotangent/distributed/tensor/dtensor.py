@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd.base import bump, new, wrap
+from ...autograd.base import bump, new, not_taken_over, wrap
 from ...autograd.modes import no_grad
 from ...autograd.where import here
 from ...size import Size
@@ -84,6 +84,7 @@ def rows_of(count: int, size: int, rank: int) -> slice:
 class DTensor(Tensor):
     """A tensor of which this process holds some rows."""
 
+    __torch_function__: Any = not_taken_over
     _mesh: DeviceMesh
     _whole: tuple[int, ...]
     _placements: tuple[Placement, ...]
