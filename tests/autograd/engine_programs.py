@@ -139,6 +139,51 @@ def hooks_registered_while_backward_runs(torch: Any, say: Say) -> None:
 
 
 @program
+def hooks_after_accumulation_only(torch: Any, say: Say) -> None:
+    """No other hooks: when they run, what is there already, and whose memory it is."""
+    a, b, c = (torch.full((2,), float(k), requires_grad=True) for k in (1, 2, 3))
+    seen: list[Any] = []
+
+    def hook(name: str) -> Any:
+        def run(t: Any) -> None:
+            seen.append((name, t.grad.tolist(), c.grad is None, torch.is_grad_enabled()))
+
+        return run
+
+    for name, leaf in (("a", a), ("b", b)):
+        leaf.register_post_accumulate_grad_hook(hook(name))
+    for _ in range(2):
+        y = a + b  # both get the same cotangent
+        (y * c * a + a).sum().backward()
+        say(seen)
+        seen.clear()
+    a.grad.zero_()
+    say(b.grad, c.grad)
+    # A leaf that is the root, and an error in a hook: what came before it stays.
+    a.sum().backward()
+    d = torch.ones(2, requires_grad=True)
+    d.register_post_accumulate_grad_hook(lambda t: torch.ones(3) + torch.ones(2))
+    e = torch.ones(2, requires_grad=True)
+    try:
+        (e * (d * 2)).sum().backward()
+    except RuntimeError:
+        say("refused", d.grad, e.grad)
+    root = torch.ones((), requires_grad=True)
+    root.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad.item()))
+    root.backward()
+    say(seen)
+    # The graph is kept or freed as elsewhere.
+    z = (a * a).sum()
+    z.backward(retain_graph=True)
+    z.backward()
+    say(a.grad)
+    try:
+        z.backward()
+    except RuntimeError as error:
+        say(str(error)[:50])
+
+
+@program
 def entering_hooks_inside_backward(torch: Any, say: Say) -> None:
     hooks = torch.autograd.graph.saved_tensors_hooks
 

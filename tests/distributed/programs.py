@@ -83,6 +83,41 @@ def collectives(rank: int, size: int) -> Any:
     return found
 
 
+def large(rank: int, size: int) -> Any:
+    """Collectives of more than the ranks' shared memory holds at once; and empty ones."""
+    count = 2_500_000
+    x = torch.arange(count, dtype=torch.float32) % 1000 * (rank + 1)
+    t = x.clone()
+    dist.all_reduce(t)
+    found = [torch.equal(t, torch.arange(count, dtype=torch.float32) % 1000 * (size * (size + 1) / 2))]
+    t = torch.arange(20_000).double() * (rank + 1)  # of a size that ranks share the work of
+    dist.all_reduce(t, op=dist.ReduceOp.MAX)
+    found.append(torch.equal(t, torch.arange(20_000).double() * size))
+    out = torch.empty(size * count)
+    dist.all_gather_into_tensor(out, x)
+    found.append(
+        all(torch.equal(out[r * count : (r + 1) * count], x / (rank + 1) * (r + 1)) for r in range(size))
+    )
+    t = x.clone()
+    dist.broadcast(t, src=size - 1)
+    found.append(torch.equal(t, x / (rank + 1) * size))
+    t = torch.empty(count)
+    dist.reduce_scatter_tensor(t, torch.cat([x + r for r in range(size)]))
+    found.append(torch.equal(t, x / (rank + 1) * (size * (size + 1) / 2) + rank * size))
+    t = torch.zeros(0)
+    dist.all_reduce(t)
+    dist.all_gather_into_tensor(torch.zeros(0), t)
+    return found
+
+
+def unequal(rank: int, size: int) -> Any:
+    """Collectives that do not fit together, outside of debug mode; the next one is sound."""
+    text = said(lambda: dist.all_reduce(torch.ones(3 + rank)))
+    t = torch.ones(2)
+    dist.all_reduce(t)
+    return text, t.tolist()
+
+
 def model() -> Any:
     torch.manual_seed(0)
     return torch.nn.Sequential(

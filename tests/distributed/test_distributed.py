@@ -21,8 +21,13 @@ def pair(together: Any) -> Any:
     return lambda name: [found[name] for found in together(PAIR, 2, "programs.py")]
 
 
-def test_collectives(ranks: Any) -> None:
-    found = ranks("collectives", 3)
+@pytest.mark.parametrize("shared", ["1", "0"])
+def test_collectives(ranks: Any, monkeypatch: pytest.MonkeyPatch, shared: str) -> None:
+    """Through memory that ranks share, and through messages."""
+    monkeypatch.setenv("COTANGENT_SHARED_MEMORY", shared)
+    both = ranks("collectives,large", 3)
+    assert [one["large"] for one in both] == [[True] * 5] * 3
+    found = [one["collectives"] for one in both]
     for rank, one in enumerate(found):
         assert {
             one[f"sum torch.{d}"] for d in ("float32", "float64", "bfloat16", "int16", "int64", "uint8")
@@ -124,7 +129,17 @@ def test_sharded_optimizer(ranks: Any, pair: Any, size: int) -> None:
     assert sum(count for _, count, _ in found) == whole and max(count for _, count, _ in found) < whole
 
 
-def test_a_rank_that_ends_is_an_error_on_the_others(ranks: Any) -> None:
+def test_ranks_that_share_memory_notice_when_they_run_different_collectives(ranks: Any) -> None:
+    for rank, (text, afterwards) in enumerate(ranks("unequal", 2)):
+        assert f"rank {rank} runs another collective than rank {1 - rank}, or one of another size" in text
+        assert afterwards == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("shared", ["1", "0"])
+def test_a_rank_that_ends_is_an_error_on_the_others(
+    ranks: Any, monkeypatch: pytest.MonkeyPatch, shared: str
+) -> None:
+    monkeypatch.setenv("COTANGENT_SHARED_MEMORY", shared)
     text, soon = ranks("killed", 2)[0] or ("", False)
     assert "rank 0 of 2 could not" in text and "rank 1" in text and soon
 

@@ -7,7 +7,8 @@ There are two loops. The *fast* one runs an ordinary backward - plain arrays, no
 inputs - and lets each node's generated `step` put its results straight into the table of pending
 cotangents. The *careful* one does everything else: hooks, `inputs=`, retained gradients, anomaly
 checks, and the second world, where cotangents are Tensors (`create_graph=True`, vmap, jvp, tracing).
-A leaf is accumulated as soon as its last contribution is in, because post-accumulate hooks count on it.
+A leaf is accumulated as soon as its last contribution is in, because post-accumulate hooks count on it
+(where there are no others, inner nodes take the fast loop's steps).
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ from .modes import made, modes, next_task, set_recording
 from .node import FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, raised_at, recorded_at
 from .recorded import OpNode
-from .running import DEEPEST, call_back, in_thread
+from .running import DEEPEST, call_back, check_hook_result, hook_name, in_thread
 from .where import here
 
 _SEQ: Final = operator.attrgetter("seq")
 
 
-def collect(roots: Sequence[Node]) -> tuple[list[Node], list[Node], bool]:
-    """(inner nodes in topological order, leaves, whether the careful loop is needed)."""
+def collect(roots: Sequence[Node]) -> tuple[list[Node], list[Node], int]:
+    """(inner nodes in topological order, leaves, whether the careful loop is needed: 1 for leaves only)."""
     seen: set[Node] = set(roots)
     stack = list(seen)
     order: list[Node] = []
     leaves: list[Node] = []
-    careful = False
+    careful = 0
     while stack:
         node = stack.pop()
-        if node.hooks is not None:
-            careful = True
+        if (hooks := node.hooks) is not None:
+            careful |= 1 if node.__class__ is AccumulateGrad and hooks.only_after() else 2
         if node.__class__ is AccumulateGrad:
             leaves.append(node)
             continue
@@ -100,8 +101,8 @@ def run(
     set_recording(create_graph)
     token = set_errors(QUIET)
     try:
-        plain = arrays and not careful and inputs is None and not modes.extras.anomaly
-        if plain and not active.absorbing:
+        plain = arrays and careful < 2 and inputs is None and not (modes.extras.anomaly or active.absorbing)
+        if plain and not careful:
             grads: dict[Any, Any] = {}
             for root, t in zip(roots, cotangents, strict=True):
                 held = grads.get(root)
@@ -110,7 +111,7 @@ def run(
             found: list[Any] = []
         else:
             modes.run = Careful(order, leaves, keep, not arrays, inputs, accumulate)
-            found = modes.run.run(roots, cotangents)
+            found = modes.run.run(roots, cotangents, plain)
         if modes.callbacks:
             call_back()
         if not keep:
@@ -264,7 +265,8 @@ class Careful:
         """Whether the cotangent of `node` is asked for, or leads to one that is."""
         return self.needed is None or _whole(node) in self.needed
 
-    def run(self, roots: Sequence[Node], cotangents: Sequence[Any]) -> list[Any]:
+    def run(self, roots: Sequence[Node], cotangents: Sequence[Any], plain: bool = False) -> list[Any]:
+        """Run all nodes, in the fast loop's steps if they are `plain`; the cotangents of wanted inputs."""
         for root, t in zip(roots, cotangents, strict=True):
             self.add(root, t if self.tensors else t._data)
             if not self.tensors:
@@ -273,13 +275,26 @@ class Careful:
             if root.__class__ is AccumulateGrad and not self.pending[root]:
                 self.leaf(root)
         for node in self.order:
-            if self.needs(node):
+            if plain:
+                self.quick(node)
+            elif self.needs(node):
                 self.node(node)
             else:
                 self.passed(node, self.grads.pop(node, None))
         if self.inputs is None:
             return []
         return [self.captured.get(node) for node in self.inputs]
+
+    def quick(self, node: Any) -> None:
+        """Run an inner node that has no hooks, on arrays."""
+        try:
+            if node in self.grads:
+                # The cotangent may become a leaf's gradient: leaves take what nobody else refers to.
+                node.step(self.grads.pop(node), self.grads, self.keep)
+        except Exception as error:
+            explain(error, node)
+            raise
+        self.spent(node.edges)
 
     def add(self, node: Any, g: Any) -> None:
         """Add a cotangent to what is pending for `node`."""
@@ -326,7 +341,7 @@ class Careful:
                 if not isinstance(result, TensorBase):
                     raise TypeError(f"expected Variable, but hook returned '{type(result).__name__}'")
                 if g is not None:
-                    _check_hook_result(hook, self.shown(g), result)
+                    check_hook_result(hook, self.shown(g), result)
                 g = self.taken(result)
         kept = hooks.retain.get(output)
         if kept is not None and g is not None:
@@ -380,7 +395,7 @@ class Careful:
                 result = result if isinstance(result, tuple) else (result,)
                 if len(result) != len(gs):
                     raise RuntimeError(
-                        f"hook '{_hook_name(hook)}' has returned an incorrect number of values "
+                        f"hook '{hook_name(hook)}' has returned an incorrect number of values "
                         f"(got {len(result)}, but expected {len(gs)})"
                     )
                 gs = tuple(self.taken(r) for r in result)
@@ -477,12 +492,12 @@ class Careful:
             result = result if isinstance(result, tuple) else (result,)
             if len(result) != len(values):
                 raise RuntimeError(
-                    f"hook '{_hook_name(hook)}' has returned an incorrect number of values "
+                    f"hook '{hook_name(hook)}' has returned an incorrect number of values "
                     f"(got {len(result)}, but expected {len(values)})"
                 )
             for old, fresh in zip(shown, result, strict=True):
                 if old is not None and fresh is not None:
-                    _check_hook_result(hook, old, fresh)
+                    check_hook_result(hook, old, fresh)
             values = tuple(self.taken(r) for r in result)
         return values
 
@@ -497,17 +512,3 @@ def cotangents_of(node: Any, g: Any) -> tuple[Any, ...]:
     if node.nout == 1:
         return (g,)
     return tuple(g) if g is not None else (None,) * max(1, len(getattr(node, "outputs", (None,))))
-
-
-def _hook_name(hook: Any) -> str:
-    return getattr(hook, "__name__", type(hook).__name__)
-
-
-def _check_hook_result(hook: Any, old: Any, fresh: Any) -> None:
-    if tuple(old.shape) != tuple(fresh.shape):
-        raise RuntimeError(f"hook '{_hook_name(hook)}' has changed the size of value")
-    if old.dtype is not fresh.dtype:
-        raise RuntimeError(
-            f"hook '{_hook_name(hook)}' has changed the type of value (was torch.{old.dtype.type_name} got "
-            f"torch.{fresh.dtype.type_name})"
-        )

@@ -109,6 +109,10 @@ class NodeHooks:
         self.retain: dict[int, weakref.ref[TensorBase]] = {}
         self.after_accumulate: HookDict = HookDict()
 
+    def only_after(self) -> bool:
+        """Whether there are none but those that run when a leaf has been accumulated into."""
+        return not (self.tensor or self.pre or self.post or self.retain)
+
     def tensor_hooks(self, output: int) -> HookDict:
         """The hooks of the tensor that is output number `output`."""
         return self.tensor.setdefault(output, HookDict())

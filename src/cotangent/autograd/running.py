@@ -137,3 +137,19 @@ def will_execute(node: Any) -> bool:
         )
     executes: bool = modes.run.comes_to(node)
     return executes
+
+
+def hook_name(hook: Any) -> str:
+    """What errors call a hook."""
+    return getattr(hook, "__name__", type(hook).__name__)
+
+
+def check_hook_result(hook: Any, old: Any, fresh: Any) -> None:
+    """Refuse what a hook has returned in the place of a cotangent if it is of another size or type."""
+    if tuple(old.shape) != tuple(fresh.shape):
+        raise RuntimeError(f"hook '{hook_name(hook)}' has changed the size of value")
+    if old.dtype is not fresh.dtype:
+        raise RuntimeError(
+            f"hook '{hook_name(hook)}' has changed the type of value (was torch.{old.dtype.type_name} got "
+            f"torch.{fresh.dtype.type_name})"
+        )

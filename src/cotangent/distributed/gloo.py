@@ -2,7 +2,7 @@
 
 Only Gloo's messages from rank to rank are used: its collectives hold the interpreter lock in that package, so
 that nothing else in the process could go on, neither the backward pass nor the store that others ask.
-`rings.py` makes the collectives of messages.
+`rings.py` makes the collectives of messages. Ranks that are all on one machine have those of `shared.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import lazy
+from . import rings, shared
 from .store import DistError, Store
 
 __all__ = ["DistBackendError", "Gloo", "is_available"]
@@ -76,6 +77,11 @@ class Gloo:
             raise DistBackendError(
                 f"rank {rank} could not connect to the other {size - 1} within {timeout}: {error}"
             ) from error
+        self.direct: shared.Shared | None = None  # collectives that are not made of messages
+        self.direct = shared.meet(
+            lambda mine: rings.all_gather(self, mine), rank, size,
+            timeout=timeout.total_seconds(), failed=lambda peer, why: self._failure("reach", peer, why),
+        )  # fmt: skip
 
     def send(self, array: Any, peer: int, tag: int) -> None:
         """Send the bytes of an array to a rank.
@@ -116,10 +122,13 @@ class Gloo:
         try:
             function(self._context, address, array.nbytes, _gloo.GlooDataType_t.glooUint8, peer, tag)
         except RuntimeError as error:
-            raise DistBackendError(
-                f"rank {self.rank} of {self.size} could not {what} rank {peer}: {error}. That rank has"
-                f" ended, or did not take part within the timeout{self._first_failure(peer)}"
-            ) from error
+            raise self._failure(what, peer, error) from error
+
+    def _failure(self, what: str, peer: int, why: object) -> DistBackendError:
+        return DistBackendError(
+            f"rank {self.rank} of {self.size} could not {what} rank {peer}: {why}. That rank has ended, or"
+            f" did not take part within the timeout{self._first_failure(peer)}"
+        )
 
     def _first_failure(self, peer: int) -> str:
         """Whom the first rank that failed could not reach: its own end makes others fail, in turn."""
@@ -131,6 +140,8 @@ class Gloo:
 
     def close(self) -> None:
         """End the connections."""
+        if self.direct is not None:
+            self.direct.close()
         self._sender.shutdown()
         self._context.closeConnections()
 

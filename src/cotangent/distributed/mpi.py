@@ -180,7 +180,12 @@ class MPI:
 
     # -- collectives that MPI has itself --
 
-    def native(self, array: Any, operation: str = "SUM") -> bool:
+    @property
+    def direct(self) -> MPI:
+        """Whose collectives are not made of messages."""
+        return self
+
+    def supports(self, array: Any, operation: str = "SUM") -> bool:
         """Whether MPI computes with this dtype and operation."""
         return array.dtype.name in _DTYPES and operation in _OPERATIONS
 

@@ -1,4 +1,6 @@
-"""Collectives made of messages: rings and trees over the members of a group. MPI has some of its own.
+"""Collectives made of messages: rings and trees over the members of a group.
+
+MPI has some of its own, and so have ranks that share memory: `direct` of their connections.
 
 Each function takes the connections of the group and contiguous arrays. A reduction adds every part in one
 order and passes the result on, so all ranks get the same bits. (Thakur, Rabenseifner and Gropp, 2005,
@@ -8,10 +10,11 @@ https://doi.org/10.1177/1094342005051521)
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+
+from .shared import OPERATIONS
 
 __all__ = [
     "OPERATIONS",
@@ -27,15 +30,6 @@ __all__ = [
 ]
 
 _TAG: Final = 1 << 24  # above the tags that users give
-OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
-    "SUM": np.add,
-    "PRODUCT": np.multiply,
-    "MIN": np.minimum,
-    "MAX": np.maximum,
-    "BAND": np.bitwise_and,
-    "BOR": np.bitwise_or,
-    "BXOR": np.bitwise_xor,
-}
 
 
 def _parts(count: int, size: int) -> list[slice]:
@@ -79,8 +73,8 @@ def all_reduce(link: Any, array: Any, operation: str) -> None:
         operation: a name of OPERATIONS.
     """
     flat = array.reshape(-1)
-    if hasattr(link, "native") and link.native(flat, operation):
-        link.all_reduce(flat, operation)
+    if link.direct is not None and link.direct.supports(flat, operation):
+        link.direct.all_reduce(flat, operation)
         return
     parts = _parts(flat.size, link.size)
     _reduce_ring(link, flat, parts, operation)
@@ -119,6 +113,8 @@ def reduce_scatter_rows(link: Any, rows: Any, operation: str) -> Any:
     Returns:
         the reduced row.
     """
+    if link.direct is not None and hasattr(link.direct, "reduce_scatter_rows"):
+        return link.direct.reduce_scatter_rows(rows, operation)
     n, width = link.size, rows.shape[1]
     # The ring leaves part r + 1 with rank r.
     parts = [slice((r - 1) % n * width, ((r - 1) % n + 1) * width) for r in range(n)]
@@ -134,8 +130,8 @@ def broadcast(link: Any, array: Any, root: int) -> None:
         array: contiguous; filled on all ranks but the root.
         root: the rank that has it.
     """
-    if hasattr(link, "native"):
-        link.broadcast(array, root)
+    if link.direct is not None:
+        link.direct.broadcast(array, root)
         return
     n, place = link.size, (link.rank - root) % link.size
     reach = 1
@@ -159,8 +155,8 @@ def all_gather(link: Any, array: Any) -> Any:
     """
     out = np.empty((link.size, *array.shape), array.dtype)
     out[link.rank] = array
-    if hasattr(link, "native"):
-        link.all_gather(array, out)
+    if link.direct is not None:
+        link.direct.all_gather(array, out)
         return out
     count = array.size
     _gather_ring(link, out.reshape(-1), [slice(r * count, (r + 1) * count) for r in range(link.size)], 0)

@@ -165,6 +165,8 @@ class Reducer:
         for bucket in self.buckets:
             bucket.waiting = len(bucket.numbers)
             bucket.work = None
+            if not self.as_view:
+                bucket.flat = np.empty_like(bucket.flat)  # the last backward's gradients lie in the old one
         if self.static and self._usual is None:
             # The first pass tells how often each is used; its gradients travel when the whole backward ends,
             # also where checkpoints run backward inside backward: so the outputs have to ask for it.
