@@ -50,3 +50,17 @@ def current_device() -> Any:
         AssertionError: always, with PyTorch's text.
     """
     raise noted(AssertionError("Torch not compiled with CUDA enabled"), "device")
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Whether a CUDA device computes with bfloat16: there is none.
+
+    Args:
+        including_emulation: accepted as in PyTorch.
+    """
+    return False
+
+
+def is_tf32_supported() -> bool:
+    """Whether a CUDA device has TensorFloat-32: there is none."""
+    return False

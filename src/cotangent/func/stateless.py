@@ -82,7 +82,10 @@ def _merged(dicts: Any) -> dict[str, Tensor]:
 @contextmanager
 def _replaced(module: Any, given: dict[str, Tensor], tie_weights: bool, strict: bool) -> Iterator[None]:
     """The module with other tensors; afterwards `given` has what the call left in their places."""
-    own = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    own: list[tuple[str, Any]] = []
+    if tie_weights or strict:  # all names, of which a module that contains itself has endlessly many
+        own += module.named_parameters(remove_duplicate=False)
+        own += module.named_buffers(remove_duplicate=False)
     tensors = _tied(own, given) if tie_weights else given
     if strict:
         _check_names(module, {name for name, _ in own}, set(tensors))
@@ -140,7 +143,10 @@ def _swap(module: Any, path: str, tensor: Any) -> Any:
     for table in (owner._parameters, owner._buffers):
         if name in table:
             old: Any = table[name]
-            table[name] = tensor
+            if tensor is _ABSENT:
+                del table[name]
+            else:
+                table[name] = tensor
             return old
     old = getattr(owner, name, _ABSENT)
     if old is not _ABSENT and old is not None and not isinstance(old, Tensor):

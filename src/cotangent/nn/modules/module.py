@@ -257,12 +257,15 @@ class Module(ModuleCalls, ModuleState):
                     stacklevel=2,
                 )
 
+        layout = kwargs.pop("memory_format", None)
+
         def convert(t: Tensor) -> Tensor:
-            if t.is_floating_point() or t.is_complex():
-                converted: Tensor = t.to(*args, **kwargs)
-                return converted
             # Integer tensors, such as counters, keep their dtype; there is one device only.
-            return t
+            numeric = t.is_floating_point() or t.is_complex()
+            converted: Tensor = t.to(*args, **kwargs) if numeric and (args or kwargs) else t
+            if layout is not None and t.dim() in (4, 5):  # images; others have no channels to put last
+                converted = converted.to(memory_format=layout)
+            return converted
 
         return self._apply(convert)
 

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-def _check_amount(amount: Any) -> None:
+def _validate_pruning_amount_init(amount: Any) -> None:
     """Raise unless `amount` is a share or a number."""
     if not isinstance(amount, numbers.Real):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
@@ -48,12 +48,23 @@ def _check_amount(amount: Any) -> None:
         )
 
 
+def _validate_pruning_amount(amount: Any, tensor_size: int) -> None:
+    """Raise if a number is larger than what there is to prune."""
+    if isinstance(amount, numbers.Integral) and int(amount) > tensor_size:
+        raise ValueError(
+            f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}"
+        )
+
+
+def _compute_nparams_toprune(amount: Any, tensor_size: int) -> int:
+    """How many of `tensor_size` a number or a share is."""
+    return int(amount) if isinstance(amount, numbers.Integral) else round(amount * tensor_size)
+
+
 def _count(amount: Any, size: int) -> int:
     """How many of `size` are pruned."""
-    found: Any = amount if isinstance(amount, numbers.Integral) else round(amount * size)
-    if found > size:
-        raise ValueError(f"amount={found} should be smaller than the number of parameters to prune={size}")
-    return int(found)
+    _validate_pruning_amount(amount, size)
+    return _compute_nparams_toprune(amount, size)
 
 
 def _channels(t: Any, dim: int) -> int:
@@ -280,7 +291,7 @@ class _Amount(BasePruningMethod):
     """A method that prunes a share or a number."""
 
     def __init__(self, amount: Any) -> None:
-        _check_amount(amount)
+        _validate_pruning_amount_init(amount)
         self.amount = amount
 
 

@@ -202,6 +202,8 @@ def pack_padded_sequence(
         tensor([2, 1])
     """
     lengths = as_tensor(lengths, dtype=int64)
+    if not input.numel():
+        raise RuntimeError("Cannot pack empty tensors.")
     at = 0 if batch_first else 1
     order = None
     if not enforce_sorted:

@@ -1,6 +1,6 @@
 """Schedules of learning rates: `torch.optim.lr_scheduler`."""
 
-from .base import LRScheduler, _LRScheduler
+from .base import EPOCH_DEPRECATION_WARNING, LRScheduler, _LRScheduler
 from .by_function import LambdaLR, MultiplicativeLR
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
@@ -9,6 +9,7 @@ from .decay import ConstantLR, ExponentialLR, LinearLR, MultiStepLR, PolynomialL
 from .plateau import ReduceLROnPlateau
 
 __all__ = [
+    "EPOCH_DEPRECATION_WARNING",
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",

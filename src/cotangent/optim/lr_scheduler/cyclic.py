@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,18 @@ from ..optimizer import Optimizer
 from .base import LRScheduler, check_optimizer, function_state, per_group, set_group_value
 
 __all__ = ["CyclicLR", "OneCycleLR"]
+
+
+def _triangular(x: float) -> float:
+    return 1.0
+
+
+def _halved(x: float) -> float:
+    return float(1 / 2.0 ** (x - 1))
+
+
+def _power(gamma: float, x: float) -> float:
+    return float(gamma**x)
 
 
 class _WithMomentum(LRScheduler):
@@ -97,6 +110,7 @@ class CyclicLR(_WithMomentum):
         self.mode = mode
         self.gamma = gamma
         self._scale_fn_custom = scale_fn
+        self._choose_scale()
         if scale_fn is None:
             scale_mode = "iterations" if mode == "exp_range" else "cycle"
         self.scale_mode = scale_mode
@@ -107,6 +121,13 @@ class CyclicLR(_WithMomentum):
             self._start_momentum(optimizer, self.base_momentums, self.max_momentums, last_epoch)
         super().__init__(optimizer, last_epoch)
         self.base_lrs = base_lrs
+
+    def _choose_scale(self) -> None:
+        """The function that goes with the mode, unless the user gave one."""
+        if self._scale_fn_custom is None:
+            known = {"triangular": _triangular, "triangular2": _halved}
+            power = functools.partial(_power, self.gamma)
+            self._scale_fn_ref: Callable[[float], float] = known.get(self.mode, power)
 
     def scale_fn(self, x: float) -> float:
         """What the height of the cycle is multiplied by.
@@ -119,11 +140,7 @@ class CyclicLR(_WithMomentum):
         """
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
-        if self.mode == "triangular":
-            return 1.0
-        if self.mode == "triangular2":
-            return float(1 / 2.0 ** (x - 1))
-        return float(self.gamma**x)
+        return self._scale_fn_ref(x)
 
     def get_lr(self) -> list[Any]:
         self._refuse_outside_step()
@@ -145,6 +162,7 @@ class CyclicLR(_WithMomentum):
             The dictionary.
         """
         state = super().state_dict()
+        state.pop("_scale_fn_ref", None)
         custom = self._scale_fn_custom
         state["_scale_fn_custom"] = None if custom is None else function_state(custom)
         return state
@@ -159,6 +177,7 @@ class CyclicLR(_WithMomentum):
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "_scale_fn_custom"})
         if saved is not None and self._scale_fn_custom is not None:
             self._scale_fn_custom.__dict__.update(saved)
+        self._choose_scale()
 
 
 class OneCycleLR(_WithMomentum):
