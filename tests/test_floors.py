@@ -51,6 +51,7 @@ FLOORS = {
     "ranges": 3,
     "sparse": 3,
     "sparse_compressed": 3,
+    "sharing": 3,
     "special": 3,
     "windows": 3,
     "scalars": 3,

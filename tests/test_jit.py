@@ -78,20 +78,6 @@ def test_isinstance_knows_containers(value: Any, kind: Any, wanted: bool) -> Non
     assert torch.jit.isinstance(value, kind) is wanted
 
 
-def test_shared_memory_is_seen_by_forked_processes() -> None:
-    multiprocessing = torch.multiprocessing.get_context("fork")
-    x = torch.zeros(3).share_memory_()
-    process = multiprocessing.Process(target=lambda: x.fill_(7))
-    process.start()
-    process.join()
-    assert x.is_shared() and x.tolist() == [7.0, 7.0, 7.0]
-    y = torch.zeros(4)
-    kept = y[1:]
-    with pytest.raises(RuntimeError, match="before views"):
-        y.share_memory_()
-    assert kept.tolist() == [0.0] * 3
-
-
 def test_an_interrupted_link_leaves_later_kernels_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     from cotangent.kernels import jit
 

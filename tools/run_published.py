@@ -4,10 +4,9 @@
 
 DIRECTORY holds checkouts named nanoGPT, minGPT (of karpathy) and examples (of pytorch). Every `backward()` of
 a program is noted, and the run ends after 20 of them; the table has the largest relative difference of these
-losses. `--itself` runs PyTorch a second time without oneDNN and on two threads, which sums in another order:
-what changes then is rounding. `--double` makes float64 the default dtype of both. What stands in for
-torchvision, gymnasium and requests is in tests/doubles, the programs' options and data are in
-tools/published.py.
+losses. `--itself` runs PyTorch a second time without oneDNN, which sums in another order: what changes then
+is rounding. `--double` makes float64 the default dtype of both. What stands in for torchvision, gymnasium and
+requests is in tests/doubles, the programs' options and data are in tools/published.py.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def record(path: str, options: list[str], *, double: bool, other_order: bool) ->
     import numpy
     import torch
 
-    torch.set_num_threads(2 if other_order else 1)
+    torch.set_num_threads(1)
     if other_order:
         torch.backends.mkldnn.set_flags(False)
     if double:
@@ -96,6 +95,7 @@ def run(who: str, program: Path, options: str, searched: Sequence[Path], place: 
         **os.environ,
         "PYTHONPATH": os.pathsep.join(folders),
         "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",  # time_sequence_prediction loads an array of NumPy
+        "OMP_NUM_THREADS": "1",  # NumPy's BLAS, which asks nobody else
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place, env=environment)

@@ -158,7 +158,7 @@ _BESIDE: Final = {
             "choose_qparams_optimized"
         ),
         (
-            "slice_inverse is_shared share_memory_ record_stream "
+            "slice_inverse record_stream "
             "chalf module_load reinforce index to_padded_tensor"
         ),
     ),
@@ -178,6 +178,7 @@ _BESIDE: Final = {
             "q_zero_point qscheme:scheme_of"
         ),
     ),
+    "sharing": ("", "share_memory_ is_shared"),
     "elements": (
         "embedding_renorm_ fill_ index_put_ detach_copy view_as_complex_copy view_as_real_copy",
         (

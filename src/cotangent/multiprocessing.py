@@ -9,7 +9,11 @@ import traceback
 from collections.abc import Callable
 from multiprocessing import *  # noqa: F403  # the same names, as in PyTorch
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, Final
+
+from . import sharing
+from .nn.parameter import Parameter
+from .tensor import Tensor
 
 __all__ = [  # noqa: PLE0604
     *_standard.__all__, "ProcessContext", "ProcessException", "ProcessExitedException",
@@ -215,15 +219,20 @@ def spawn(
     return start_processes(fn, args, nprocs, join, daemon, start_method)
 
 
+# Both are the same here: a descriptor of the memory travels.
+_STRATEGIES: Final = ("file_descriptor", "file_system")
+_strategy = _STRATEGIES[0]
+
+
 def get_all_sharing_strategies() -> set[str]:
-    """How tensors can go to other processes; accepted as in PyTorch.
+    """How tensors can go to other processes.
 
     Example:
         >>> import cotangent as torch
-        >>> torch.multiprocessing.get_all_sharing_strategies()
-        {'file_system'}
+        >>> sorted(torch.multiprocessing.get_all_sharing_strategies())
+        ['file_descriptor', 'file_system']
     """
-    return {"file_system"}
+    return set(_STRATEGIES)
 
 
 def get_sharing_strategy() -> str:
@@ -232,9 +241,9 @@ def get_sharing_strategy() -> str:
     Example:
         >>> import cotangent as torch
         >>> torch.multiprocessing.get_sharing_strategy()
-        'file_system'
+        'file_descriptor'
     """
-    return "file_system"
+    return _strategy
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
@@ -246,5 +255,11 @@ def set_sharing_strategy(new_strategy: str) -> None:
     Raises:
         AssertionError: for one that is not there.
     """
-    if new_strategy not in get_all_sharing_strategies() | {"file_descriptor"}:
+    global _strategy
+    if new_strategy not in _STRATEGIES:
         raise AssertionError(f"unknown sharing strategy {new_strategy!r}")
+    _strategy = new_strategy
+
+
+sharing.register(Tensor)
+sharing.register(Parameter)

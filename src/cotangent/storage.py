@@ -14,7 +14,8 @@ import numpy as np
 from . import dtypes
 from .config import warn_once
 from .dtypes import dtype
-from .kernels.shape import address, memory
+from .kernels.shape import address, memory, owner
+from .kernels.shared_blocks import block_of
 from .size import CPU, device
 
 DEPRECATED: Final = (
@@ -112,13 +113,18 @@ class _Storage:
         """A copy in memory of its own."""
         return self._like(self._array.copy())
 
+    @property
+    def _cdata(self) -> int:
+        """A number that tells storages apart."""
+        return address(owner(self._array)) if len(self) else id(self._array)
+
     def cpu(self) -> Any:
         """The storage itself: it is on the CPU."""
         return self
 
     def is_shared(self) -> bool:
-        """Whether other processes see the memory: never."""
-        return False
+        """Whether other processes see the memory."""
+        return block_of(self._array) is not None
 
     def is_pinned(self, device: Any = None) -> bool:
         """Whether the memory is pinned for a GPU: never."""

@@ -10,12 +10,10 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from . import dtypes, lazy, tree
-from .autograd.base import active
 from .config import settings
 from .creation import born
 from .errors import check_dim, narrow_int, noted
 from .kernels import denormals
-from .kernels.shape import element_strides, memory, owner
 from .ops.sections import as_strided
 from .ops.table import is_tensor
 
@@ -229,51 +227,6 @@ def slice_inverse(
     """
     check_dim(dim, src.ndim)
     return as_strided(input, tuple(src.shape), src.stride(), src.storage_offset())
-
-
-def is_shared(self: Any) -> bool:
-    """Whether processes that are forked from this one see writes to the memory.
-
-    Example:
-        >>> import cotangent as torch
-        >>> x = torch.zeros(2)
-        >>> x.is_shared(), x.share_memory_().is_shared()
-        (False, True)
-    """
-    data = self._data
-    if not isinstance(data, np.ndarray):
-        return False
-    base = owner(data).base
-    return isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)
-
-
-def share_memory_(self: Any) -> Any:
-    """Move the elements to memory that processes forked from this one see, too.
-
-    Returns:
-        the tensor.
-
-    Raises:
-        RuntimeError: for a view, or a tensor of which there are views: they would stay behind.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.ones(2).share_memory_()
-        tensor([1., 1.])
-    """
-    data = self._data
-    if is_shared(self) or not isinstance(data, np.ndarray) or not data.size:
-        return self
-    views = [] if self._vc is None or active.inference else [v for v in self._vc[1] or () if v() is not None]
-    if self._view is not None or views:
-        raise RuntimeError("share_memory_(): share the tensor before views of it are taken")
-    whole = memory(data)
-    block = np.frombuffer(mmap.mmap(-1, whole.nbytes), np.uint8)
-    block[:] = whole
-    start = data.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-    strides = tuple(s * data.itemsize for s in element_strides(data))
-    self._data = np.ndarray(data.shape, data.dtype, block, start, strides)
-    return self
 
 
 def record_stream(self: Any, stream: Any) -> NoReturn:

@@ -359,3 +359,59 @@ def test_safetensors_library_reads_and_writes(tmp_path: Path, run_python: RunPyt
         result.stdout
         == "[[0.0, 1.0], [2.0, 3.0]] torch.bfloat16\n['a', 'b'] [[2.0, 3.0]]\n(set(), []) True\n"
     ), result.stderr
+
+
+def test_a_record_whose_sum_was_not_computed_is_read_unchecked() -> None:
+    file = io.BytesIO()
+    with torch.utils.serialization.config.patch({"save.compute_crc32": False}):
+        torch.save({"x": torch.arange(3)}, file)
+    assert {info.CRC for info in zipfile.ZipFile(file).infolist()} == {0}
+    file.seek(0)
+    assert torch.load(file)["x"].tolist() == [0, 1, 2]
+
+
+def test_a_file_needs_to_write_forwards_only() -> None:
+    class Pipe:
+        """Nothing but `write`."""
+
+        def __init__(self) -> None:
+            self.written = bytearray()
+
+        def write(self, data: Any) -> int:
+            self.written += data
+            return len(data)
+
+    pipe = Pipe()
+    torch.save([torch.ones(3), torch.zeros(100)], pipe)
+    assert zipfile.ZipFile(io.BytesIO(pipe.written)).testzip() is None
+    assert torch.load(io.BytesIO(pipe.written))[0].tolist() == [1, 1, 1]
+
+
+def test_one_memory_has_one_dtype_in_a_file() -> None:
+    x = torch.ones(4)
+    with pytest.raises(RuntimeError, match="view the same data as different types"):
+        torch.save([x, x.view(torch.int32)], io.BytesIO())
+
+
+def test_numbers_that_look_like_an_archive_are_none() -> None:
+    numbers = torch.tensor([*b"PK\5\6", *bytes(100)], dtype=torch.uint8)
+    file = io.BytesIO()
+    torch.save(numbers, file, _use_new_zipfile_serialization=False)
+    file.seek(0)
+    assert zipfile.is_zipfile(file)
+    file.seek(0)
+    assert not torch.serialization._is_zipfile(file)
+    assert torch.equal(torch.load(file), numbers)
+
+
+def test_places_of_ones_own() -> None:
+    torch.serialization.register_package(
+        1, lambda storage: None, lambda storage, tag: storage if tag == "shelf" else None
+    )
+    file = io.BytesIO()
+    torch.save(torch.ones(2), file)
+    file.seek(0)
+    assert torch.load(file, map_location="shelf").tolist() == [1, 1]
+    file.seek(0)
+    with pytest.raises(RuntimeError, match="don't know how to restore data location"):
+        torch.load(file, map_location="cellar")

@@ -1,26 +1,35 @@
 """`torch.save` and `torch.load`: PyTorch's own files, read and written both ways."""
 
 from .allowed import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
+from .places import default_restore_location, location_tag, register_package
 from .reading import (
-    LoadEndianness,
-    default_restore_location,
-    get_default_load_endianness,
-    get_default_mmap_options,
+    _is_zipfile,
     get_unsafe_globals_in_checkpoint,
     load,
-    location_tag,
     normalize_storage_type,
-    set_default_load_endianness,
-    set_default_mmap_options,
     storage_to_tensor_type,
 )
+from .settings import (
+    LoadEndianness,
+    get_crc32_options,
+    get_default_load_endianness,
+    get_default_mmap_options,
+    set_crc32_options,
+    set_default_load_endianness,
+    set_default_mmap_options,
+)
 from .writing import save, skip_data
+from .zipfiles import _open_zipfile_reader, _open_zipfile_writer
 
 __all__ = [
     "LoadEndianness",
+    "_is_zipfile",
+    "_open_zipfile_reader",
+    "_open_zipfile_writer",
     "add_safe_globals",
     "clear_safe_globals",
     "default_restore_location",
+    "get_crc32_options",
     "get_default_load_endianness",
     "get_default_mmap_options",
     "get_safe_globals",
@@ -28,8 +37,10 @@ __all__ = [
     "load",
     "location_tag",
     "normalize_storage_type",
+    "register_package",
     "safe_globals",
     "save",
+    "set_crc32_options",
     "set_default_load_endianness",
     "set_default_mmap_options",
     "skip_data",

@@ -6,26 +6,34 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import secrets
 import stat
+import struct
 import sys
 import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, Any, Final
 
 import numpy as np
 
+from .settings import save
+
 VERSION: Final = b"3\n"
-ALIGNMENT: Final = 64
 _CHUNK: Final = 1 << 24
+RECORD: Final = b"PK\3\4"  # how a record begins, and so an archive
 _LOCAL_HEADER: Final = 30
 _PADDING_ID: Final = b"FB"  # the extra field that PyTorch's own writer pads with
-_ZIP64_FIELD: Final = 20
+_ZIP64: Final = 1  # the extra field with sizes that need more than 32 bits
+_LONG: Final = 0xFFFFFFFF
+_MANY: Final = 0xFFFF
+_VERSION_NEEDED: Final = 45  # the first with ZIP64
+_UTF8: Final = 0x800
+_EPOCH: Final = 0x21  # 1 January 1980
 _SMALLEST: Final = 22  # the closing record of a zip archive
 CORRUPT: Final = (
     "This is an internal miniz error. If you are seeing this error, there is a high likelihood that your"
@@ -70,8 +78,64 @@ def replaced(path: str) -> Iterator[IO[bytes]]:
             raise
 
 
+class Seekable:
+    """A file-like object that does not say whether it can seek: it can.
+
+    Args:
+        file: has `read`, `seek` and `tell`.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+
+def fill(file: Any, view: memoryview) -> int:
+    """Read bytes into memory, without a copy where the file can do that.
+
+    Args:
+        file: open for reading.
+        view: where the bytes go.
+
+    Returns:
+        How many bytes there were too few.
+    """
+    done = 0
+    into = getattr(file, "readinto", None)
+    while done < len(view):
+        piece = view[done : done + _CHUNK]
+        if into is not None:
+            count = into(piece)
+        else:
+            data = file.read(len(piece))
+            count = len(data)
+            piece[:count] = data
+        if not count:
+            break
+        done += count
+    return len(view) - done
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A record as the directory lists it."""
+
+    name: bytes
+    crc: int
+    size: int
+    offset: int
+
+
 class Writer:
-    """Writes the records of an archive.
+    """Writes the records of an archive, only ever forwards: the file needs to have `write` alone.
+
+    The fields of the format are those of PKWARE's APPNOTE.TXT, sections 4.3.7 to 4.3.16 and 4.5.3.
 
     Args:
         file: open for writing.
@@ -79,9 +143,15 @@ class Writer:
     """
 
     def __init__(self, file: Any, name: str) -> None:
-        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+        self._file = file
         self._name = name
         self._sum = 0
+        self._place = 0
+        self._entries: list[_Entry] = []
+
+    def _put(self, data: Any) -> None:
+        self._file.write(data)
+        self._place += len(data)
 
     def write(self, record: str, data: Any) -> None:
         """Add a record.
@@ -91,23 +161,55 @@ class Writer:
             data: bytes, or a flat array of them.
         """
         view = memoryview(data).cast("B")
-        self._sum = zlib.crc32(view, self._sum)
-        info = zipfile.ZipInfo(f"{self._name}/{record}", (1980, 1, 1, 0, 0, 0))
-        info.file_size = len(view)
-        large = len(view) > 1 << 30
-        assert self._zip.fp is not None
-        start = self._zip.fp.tell() + _LOCAL_HEADER + len(info.filename.encode()) + _ZIP64_FIELD * large
-        padding = -(start + 4) % ALIGNMENT
-        info.extra = _PADDING_ID + padding.to_bytes(2, "little") + b"Z" * padding
-        with self._zip.open(info, "w", force_zip64=large) as out:
-            for begin in range(0, len(view), _CHUNK):
-                out.write(view[begin : begin + _CHUNK])
+        crc = 0
+        if save.compute_crc32:
+            crc = zlib.crc32(view)
+            self._sum = zlib.crc32(crc.to_bytes(4, "little"), self._sum)
+        name = f"{self._name}/{record}".encode()
+        size = len(view)
+        long = struct.pack("<HHQQ", _ZIP64, 16, size, size) if size >= _LONG else b""
+        begin = self._place + _LOCAL_HEADER + len(name) + len(long) + 4
+        padding = -begin % save.storage_alignment
+        extra = long + _PADDING_ID + padding.to_bytes(2, "little") + b"Z" * padding
+        entry = _Entry(name, crc, size, self._place)
+        shown = min(size, _LONG)
+        self._put(RECORD + _common(entry, shown, shown, len(extra)) + name + extra)
+        self._entries.append(entry)
+        for start in range(0, size, _CHUNK):
+            self._put(view[start : start + _CHUNK])
 
     def close(self) -> None:
         """Write the closing records and the directory."""
         self.write("version", VERSION)
-        self.write(".data/serialization_id", f"{self._sum:020d}{len(self._zip.filelist):020d}".encode())
-        self._zip.close()
+        self.write(".data/serialization_id", f"{self._sum:020d}{len(self._entries):020d}".encode())
+        begin = self._place
+        for entry in self._entries:
+            wide = [n for n in (entry.size, entry.size, entry.offset) if n >= _LONG]
+            extra = struct.pack(f"<HH{len(wide)}Q", _ZIP64, 8 * len(wide), *wide) if wide else b""
+            shown, offset = min(entry.size, _LONG), min(entry.offset, _LONG)
+            made_by = struct.pack("<4sH", b"PK\1\2", _VERSION_NEEDED)
+            places = struct.pack("<HHHII", 0, 0, 0, 0, offset)
+            self._put(made_by + _common(entry, shown, shown, len(extra)) + places + entry.name + extra)
+        count, length = len(self._entries), self._place - begin
+        if count >= _MANY or length >= _LONG or begin >= _LONG:
+            end = self._place
+            sizes = (_VERSION_NEEDED, _VERSION_NEEDED, 0, 0, count, count, length, begin)
+            self._put(struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, *sizes))
+            self._put(struct.pack("<4sIQI", b"PK\6\7", 0, end, 1))
+        shown = min(count, _MANY)
+        numbers = (0, 0, shown, shown, min(length, _LONG), min(begin, _LONG), 0)
+        self._put(struct.pack("<4sHHHHIIH", b"PK\5\6", *numbers))
+        flush = getattr(self._file, "flush", None)
+        if flush is not None:
+            flush()
+
+
+def _common(entry: _Entry, compressed: int, size: int, extra: int) -> bytes:
+    """What the header of a record and its line in the directory have in common: stored bytes of 1980."""
+    lengths = (len(entry.name), extra)
+    return struct.pack(
+        "<HHHHHIIIHH", _VERSION_NEEDED, _UTF8, 0, 0, _EPOCH, entry.crc, compressed, size, *lengths
+    )
 
 
 class Reader:
@@ -144,6 +246,11 @@ class Reader:
     def __contains__(self, record: str) -> bool:
         return f"{self._name}/{record}" in self._infos
 
+    def names(self) -> list[str]:
+        """The names of all records."""
+        start = len(self._name) + 1
+        return [name[start:] for name in self._infos]
+
     def _info(self, record: str) -> zipfile.ZipInfo:
         info = self._infos.get(f"{self._name}/{record}")
         if info is None:
@@ -159,6 +266,8 @@ class Reader:
     def read(self, record: str) -> bytes:
         """The bytes of a (small) record."""
         info = self._info(record)
+        if info.compress_type == zipfile.ZIP_STORED:
+            return self.array(record).tobytes()
         try:
             with self._lock:
                 return self._zip.read(info)
@@ -175,16 +284,12 @@ class Reader:
         with self._lock:
             self._file.seek(self._offset(record, info))
             made = np.empty(info.file_size, np.uint8)
-            view, done = memoryview(made.data), 0
-            while done < len(view):
-                piece = self._file.read(min(_CHUNK, len(view) - done))
-                if not piece:
-                    raise RuntimeError(
-                        f"PytorchStreamReader failed reading file {record}: it ends too early. {CORRUPT}"
-                    )
-                view[done : done + len(piece)] = piece
-                done += len(piece)
-        if zlib.crc32(view) != info.CRC:
+            if fill(self._file, memoryview(made.data)):
+                raise RuntimeError(
+                    f"PytorchStreamReader failed reading file {record}: it ends too early. {CORRUPT}"
+                )
+        # A sum of 0 was not computed when the file was written (`set_crc32_options`).
+        if info.CRC and zlib.crc32(memoryview(made.data)) != info.CRC:
             raise RuntimeError(
                 f"PytorchStreamReader failed reading file {record}: its bytes do not have the sum written"
                 f" with them. {CORRUPT}"
@@ -208,8 +313,10 @@ class Reader:
 
     def _offset(self, record: str, info: zipfile.ZipInfo) -> int:
         """Where the record's bytes begin, from its own header."""
-        self._file.seek(info.header_offset)
-        header = self._file.read(_LOCAL_HEADER)
+        header = b""
+        if info.header_offset >= 0:
+            self._file.seek(info.header_offset)
+            header = self._file.read(_LOCAL_HEADER)
         if len(header) < _LOCAL_HEADER or header[:4] != b"PK\3\4":
             raise RuntimeError(
                 f"PytorchStreamReader failed reading file {record}: its header is damaged. {CORRUPT}"
@@ -224,5 +331,3 @@ class Reader:
 
 
 NATIVE: Final = sys.byteorder
-MAP_PRIVATE: Final = getattr(mmap, "MAP_PRIVATE", 2)
-MAP_SHARED: Final = getattr(mmap, "MAP_SHARED", 1)

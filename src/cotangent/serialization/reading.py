@@ -8,20 +8,19 @@ import pickle
 import struct
 import sys
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from typing import IO, Any, Final
 
 import numpy as np
 
 from ..dtypes import uint8
-from ..size import device
 from ..storage import CLASSES, TypedStorage, UntypedStorage, class_name
+from . import settings
 from .allowed import allowed
-from .archive import MAP_PRIVATE, MAP_SHARED, NATIVE, Reader
+from .archive import NATIVE, RECORD, Reader, Seekable, fill
 from .names import find, is_torch
+from .places import mapper
 from .restricted import Blocked, Refused, RestrictedUnpickler, names_in
 from .writing import MAGIC_NUMBER, PROTOCOL_VERSION
 
@@ -41,169 +40,10 @@ _OPTIONS: Final = (
     + "\n\t(2) Alternatively, to load with `weights_only=True` please check the recommended steps in the"
     " following error message.\n\tWeightsUnpickler error: "
 )
-_NO_CUDA: Final = (
-    "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are"
-    " running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map"
-    " your storages to the CPU."
-)
 _LEGACY_MMAP: Final = (
     "mmap can only be used with files saved with `torch.save({}, _use_new_zipfile_serialization=True),"
     " please torch.save your checkpoint with this option in order to use mmap."
 )
-
-
-class LoadEndianness(Enum):
-    """The byte order of files that do not tell theirs."""
-
-    NATIVE = 1
-    LITTLE = 2
-    BIG = 3
-
-
-class _Options:
-    """What users have set for all files."""
-
-    endianness: LoadEndianness | None = None
-    mmap_flags: int = MAP_PRIVATE
-
-
-def get_default_load_endianness() -> LoadEndianness | None:
-    """The byte order of files that do not tell theirs; None is this machine's.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.serialization.get_default_load_endianness() is None
-        True
-    """
-    return _Options.endianness
-
-
-def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
-    """Set the byte order of files that do not tell theirs.
-
-    Args:
-        endianness: the order; None is this machine's.
-
-    Raises:
-        TypeError: if it is neither.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.serialization.set_default_load_endianness(torch.serialization.LoadEndianness.NATIVE)
-        >>> torch.serialization.set_default_load_endianness(None)
-    """
-    if endianness is not None and not isinstance(endianness, LoadEndianness):
-        raise TypeError("Invalid argument type in function set_default_load_endianness")
-    _Options.endianness = endianness
-
-
-def get_default_mmap_options() -> int:
-    """How `mmap=True` maps files: privately (writes stay in this process) or shared.
-
-    Example:
-        >>> import cotangent as torch, mmap
-        >>> torch.serialization.get_default_mmap_options() == mmap.MAP_PRIVATE
-        True
-    """
-    return _Options.mmap_flags
-
-
-class set_default_mmap_options:
-    """Set how `mmap=True` maps files; also a context manager.
-
-    Args:
-        flags: `mmap.MAP_PRIVATE` or `mmap.MAP_SHARED`.
-
-    Raises:
-        ValueError: for other flags.
-
-    Example:
-        >>> import cotangent as torch, mmap
-        >>> with torch.serialization.set_default_mmap_options(mmap.MAP_SHARED):
-        ...     print(torch.serialization.get_default_mmap_options() == mmap.MAP_SHARED)
-        True
-    """
-
-    def __init__(self, flags: int) -> None:
-        if flags not in (MAP_PRIVATE, MAP_SHARED):
-            raise ValueError(
-                "Invalid argument in function set_default_mmap_options, expected mmap.MAP_PRIVATE or"
-                f" mmap.MAP_SHARED, but got {flags}"
-            )
-        self._before = _Options.mmap_flags
-        _Options.mmap_flags = flags
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        _Options.mmap_flags = self._before
-
-
-# -- where storages go ------------------------------------------------------------------------------------
-
-
-def _mapper(map_location: Any) -> Callable[[Any, str], Any]:
-    """The function that puts a storage with a location tag where the user wants it."""
-    if map_location is None:
-        return default_restore_location
-    if isinstance(map_location, dict):
-        return lambda storage, tag: default_restore_location(storage, map_location.get(tag, tag))
-    if isinstance(map_location, (str, bytes)):
-        return lambda storage, tag: default_restore_location(storage, str(map_location))
-    if isinstance(map_location, device):
-        return lambda storage, tag: default_restore_location(storage, str(map_location))
-
-    def mapped(storage: Any, tag: str) -> Any:
-        found = map_location(storage, tag)
-        return default_restore_location(storage, tag) if found is None else found
-
-    return mapped
-
-
-def location_tag(storage: Any) -> str:
-    """The tag that files give to where a storage is.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.serialization.location_tag(torch.ones(2).untyped_storage())
-        'cpu'
-    """
-    return "cpu"
-
-
-def default_restore_location(storage: Any, location: str) -> Any:
-    """A storage put where its tag says: the CPU.
-
-    Args:
-        storage: a storage on the CPU.
-        location: the tag.
-
-    Returns:
-        the storage.
-
-    Raises:
-        RuntimeError: for other devices.
-
-    Example:
-        >>> import cotangent as torch
-        >>> len(torch.serialization.default_restore_location(torch.ones(2).untyped_storage(), "cpu"))
-        8
-    """
-    if location == "cpu" or location.startswith("cpu:"):
-        return storage
-    if location.startswith("cuda"):
-        raise RuntimeError(_NO_CUDA)
-    if location == "meta":
-        raise RuntimeError(
-            "cotangent computes on the CPU only: storages cannot be mapped to 'meta', only to 'cpu'"
-        )
-    raise RuntimeError(
-        f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {location})"
-    )
-
-
-# -- loading ----------------------------------------------------------------------------------------------
 
 
 def load(
@@ -254,7 +94,7 @@ def load(
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if restricted and pickle_load_args:
         warnings.warn("pickle_load_args only works if `weights_only=False`.", UserWarning, stacklevel=2)
-        pickle_load_args = {}
+        pickle_load_args = {k: v for k, v in pickle_load_args.items() if k == "encoding"}
     source = _Source(f, mmap, map_location, bool(restricted), pickle_module or pickle, pickle_load_args)
     with source.opened() as file, _explained(f):
         return source.read(file)
@@ -312,8 +152,8 @@ class _Source:
     ) -> None:
         self.f = f
         self.path = os.fspath(f) if isinstance(f, (str, os.PathLike)) else None
-        self.mmap = bool(mmap)
-        self.put = _mapper(map_location)
+        self.mmap = settings.load.mmap if mmap is None else bool(mmap)
+        self.put = mapper(map_location)
         self.restricted = restricted
         self.module = module
         self.options = options
@@ -335,14 +175,14 @@ class _Source:
                 " a file that is seekable. Please pre-load the data into a buffer like io.BytesIO and try"
                 " to load from it instead."
             )
-        yield self.f
+        yield self.f if hasattr(self.f, "seekable") else Seekable(self.f)
 
     def read(self, file: Any) -> Any:
         """The object in the file, whichever format it has."""
         start = file.tell()
-        head = file.read(4)
+        head = file.read(len(RECORD))
         file.seek(start)
-        if head == b"PK\3\4" or zipfile.is_zipfile(file):
+        if head == RECORD:
             return self._read_archive(file)
         file.seek(start)
         if self.mmap:
@@ -362,7 +202,7 @@ class _Source:
 
         def bytes_of(key: str, location: str) -> Any:
             record = f"data/{key}"
-            shared = _Options.mmap_flags == MAP_SHARED
+            shared = settings.load.mmap_flags == settings.MAP_SHARED
             array = archive.mapped(record, shared) if self.mmap else archive.array(record)
             return self.put(UntypedStorage.over(array), location)
 
@@ -388,10 +228,10 @@ class _Source:
             order = archive.read("byteorder").decode("ascii", "replace")
             if order not in ("little", "big"):
                 raise RuntimeError(f"Unknown endianness type: {order}")
-        elif _Options.endianness is None or _Options.endianness is LoadEndianness.NATIVE:
+        elif settings.load.endianness in (None, settings.LoadEndianness.NATIVE):
             return False
         else:
-            order = _Options.endianness.name.lower()
+            order = settings.load.endianness.name.lower()
         return order != NATIVE
 
     # -- before PyTorch 1.6 --
@@ -407,7 +247,9 @@ class _Source:
         if protocol != PROTOCOL_VERSION:
             raise RuntimeError(f"Invalid protocol version: {protocol}")
         system = self._unpickle(file, no_storage)
-        swap = isinstance(system, dict) and system.get("little_endian", True) != (sys.byteorder == "little")
+        swap = isinstance(system, dict) and system.get(
+            "little_endian", system.get(b"little_endian", True)
+        ) != (sys.byteorder == "little")
         here = file.tell()
         length = file.seek(0, os.SEEK_END)
         file.seek(here)
@@ -427,11 +269,15 @@ class _Source:
             if view is not None:
                 _, offset, size = view
                 width = named.dtype.itemsize
-                storage = UntypedStorage.over(storage._array[offset * width : (offset + size) * width])
+                # Through a buffer, at which the search for the whole memory ends.
+                part = memoryview(storage._array)[offset * width : (offset + size) * width]
+                storage = UntypedStorage.over(np.frombuffer(part, np.uint8))
             return _typed(storage, named)
 
         result = self._unpickle(file, persistent_load)
         keys = self._unpickle(file, no_storage)
+        if isinstance(keys, list):
+            keys = [key.decode("ascii", "replace") if isinstance(key, bytes) else key for key in keys]
         if not isinstance(keys, list) or not all(key in storages for key in keys):
             raise RuntimeError("the file's list of storages does not fit its tensors")
         for key in keys:
@@ -444,13 +290,9 @@ class _Source:
         count = int.from_bytes(file.read(8), "little")
         if count * width != storage.nbytes():
             raise RuntimeError(f"a storage has {count} elements, its tensors say {storage.nbytes() // width}")
-        data = file.read(count * width)
-        if len(data) < count * width:
-            raise RuntimeError(
-                f"unexpected EOF, expected {count * width - len(data)} more bytes. The file might be"
-                " corrupted."
-            )
-        storage._array[...] = np.frombuffer(data, np.uint8)
+        missing = fill(file, memoryview(storage._array))
+        if missing:
+            raise RuntimeError(f"unexpected EOF, expected {missing} more bytes. The file might be corrupted.")
         if swap and named is not UntypedStorage:
             storage.byteswap(named.dtype)
 
@@ -458,7 +300,7 @@ class _Source:
 
     def _unpickle(self, file: Any, persistent_load: Callable[[Any], Any]) -> Any:
         if self.restricted:
-            reader: Any = RestrictedUnpickler(file)
+            reader: Any = RestrictedUnpickler(file, **self.options)
             reader.persistent_load = persistent_load
             return reader.load()
 
@@ -474,12 +316,22 @@ class _Source:
         return reader.load()
 
 
+def _is_zipfile(f: Any) -> bool:
+    """Whether an open file is at the beginning of an archive."""
+    start = f.tell()
+    head = f.read(len(RECORD))
+    f.seek(start)
+    return bool(head == RECORD)
+
+
 def _storage_id(saved: Any, length: int) -> tuple[Any, str, str, int]:
     """The class, key, location and number of elements in a storage's name, each checked."""
     if not isinstance(saved, tuple) or len(saved) != length or saved[0] not in ("storage", b"storage"):
         raise RuntimeError(f"Unknown typename for persistent_load, expected 'storage' but got {saved!r:.80}")
     _, named, key, location, count = saved[:5]
-    location = location.decode("ascii", "replace") if isinstance(location, bytes) else location
+    key, location = (
+        part.decode("ascii", "replace") if isinstance(part, bytes) else part for part in (key, location)
+    )
     fits = named is UntypedStorage or (isinstance(named, type) and named in CLASSES.values())
     if (
         not fits
@@ -524,7 +376,7 @@ def get_unsafe_globals_in_checkpoint(f: str | os.PathLike[str] | IO[bytes]) -> l
     """
     source = _Source(f, None, None, True, pickle, {})
     with source.opened() as file:
-        if not zipfile.is_zipfile(file):
+        if not _is_zipfile(file):
             raise ValueError("Expected input to be a checkpoint returned by torch.save")
         archive = Reader(file, source.path)
         safe = allowed()

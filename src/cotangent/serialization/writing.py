@@ -21,8 +21,8 @@ from ..kernels.shape import address, dense_strides, element_strides, memory, own
 from ..size import layout
 from ..storage import CLASSES, TypedStorage, UntypedStorage, class_name
 from ..tensor import Tensor
-from . import rebuild
-from .archive import ALIGNMENT, NATIVE, Writer, replaced
+from . import rebuild, settings
+from .archive import NATIVE, Writer, replaced
 from .names import written_name
 
 MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
@@ -81,6 +81,10 @@ class _Storages:
             # The block is kept: another at the same place must not take its key while this file is written.
             found = self._known[place] = (number, block)
             self.kinds[number] = kind
+        elif len(block) and self.kinds[found[0]] is not kind:
+            raise RuntimeError(
+                "Cannot save multiple tensors or storages that view the same data as different types"
+            )
         return found[0]
 
     def blocks(self) -> dict[str, Any]:
@@ -240,7 +244,7 @@ def _write_archive(obj: Any, file: Any, module: Any, protocol: int, path: str | 
     archive = Writer(file, name)
     archive.write("data.pkl", pickled.getvalue())
     archive.write(".format_version", b"1")
-    archive.write(".storage_alignment", str(ALIGNMENT).encode())
+    archive.write(".storage_alignment", str(settings.save.storage_alignment).encode())
     if not no_order:
         archive.write("byteorder", NATIVE.encode())
     for key, block in storages.blocks().items():
@@ -266,3 +270,6 @@ def _write_legacy(obj: Any, file: Any, module: Any, protocol: int, path: str | N
         block = blocks[key]
         file.write((len(block) // storages.kinds[key].itemsize).to_bytes(8, "little"))
         file.write(memoryview(block))
+    flush = getattr(file, "flush", None)
+    if flush is not None:
+        flush()

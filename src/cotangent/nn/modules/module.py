@@ -180,6 +180,16 @@ class Module(ModuleCalls, ModuleState):
         """
         return self._apply(lambda t: t.cuda(device))
 
+    def share_memory(self) -> Self:
+        """Move all tensors to memory that processes started from now on share; see `Tensor.share_memory_`.
+
+        Example:
+            >>> import cotangent as torch
+            >>> torch.nn.Linear(2, 2).share_memory().weight.is_shared()
+            True
+        """
+        return self._apply(lambda t: t.share_memory_())
+
     def cpu(self) -> Self:
         """Move to the CPU, where everything is."""
         return self._apply(lambda t: t.cpu())

@@ -41,19 +41,17 @@ def _validate_pruning_amount_init(amount: Any) -> None:
     """Raise unless `amount` is a share or a number."""
     if not isinstance(amount, numbers.Real):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-    whole = isinstance(amount, numbers.Integral)
-    if (whole and amount < 0) or (not whole and not 0.0 <= float(amount) <= 1.0):
-        raise ValueError(
-            f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
-        )
+    highest = float("inf") if isinstance(amount, numbers.Integral) else 1.0
+    if not 0 <= amount <= highest:
+        text = f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
+        raise ValueError(text)
 
 
 def _validate_pruning_amount(amount: Any, tensor_size: int) -> None:
     """Raise if a number is larger than what there is to prune."""
     if isinstance(amount, numbers.Integral) and int(amount) > tensor_size:
-        raise ValueError(
-            f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}"
-        )
+        sizes = f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}"
+        raise ValueError(sizes)
 
 
 def _compute_nparams_toprune(amount: Any, tensor_size: int) -> int:
