@@ -41,8 +41,7 @@ def _validate_pruning_amount_init(amount: Any) -> None:
     """Raise unless `amount` is a share or a number."""
     if not isinstance(amount, numbers.Real):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-    highest = float("inf") if isinstance(amount, numbers.Integral) else 1.0
-    if not 0 <= amount <= highest:
+    if not 0 <= float(amount) <= (float("inf") if isinstance(amount, numbers.Integral) else 1.0):
         text = f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
         raise ValueError(text)
 
@@ -50,8 +49,8 @@ def _validate_pruning_amount_init(amount: Any) -> None:
 def _validate_pruning_amount(amount: Any, tensor_size: int) -> None:
     """Raise if a number is larger than what there is to prune."""
     if isinstance(amount, numbers.Integral) and int(amount) > tensor_size:
-        sizes = f"amount={amount} should be smaller than the number of parameters to prune={tensor_size}"
-        raise ValueError(sizes)
+        most = f"the number of parameters to prune={tensor_size}"
+        raise ValueError(f"amount={amount} should be smaller than {most}")
 
 
 def _compute_nparams_toprune(amount: Any, tensor_size: int) -> int:
