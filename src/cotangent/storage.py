@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, lazy
 from .config import warn_once
 from .dtypes import dtype
 from .kernels.shape import address, memory, owner
-from .kernels.shared_blocks import block_of
 from .size import CPU, device
+
+shared_blocks: Any = lazy.module("cotangent.kernels.shared_blocks")
 
 DEPRECATED: Final = (
     "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only"
@@ -124,7 +125,7 @@ class _Storage:
 
     def is_shared(self) -> bool:
         """Whether other processes see the memory."""
-        return block_of(self._array) is not None
+        return bool(shared_blocks.block_of(self._array) is not None)
 
     def is_pinned(self, device: Any = None) -> bool:
         """Whether the memory is pinned for a GPU: never."""
