@@ -60,6 +60,7 @@ FLOORS = {
     "uncommon": 3,
     "sparse_sizes": 3,
     "quantized": 3,
+    "quasirandom": 3,
     # 4: transformations, and what of torch.autograd stands on them
     "func": 4,
     "fft": 4,

@@ -66,7 +66,7 @@ _MODULES = frozenset(
     (
         "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
         "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
-        "profiler",
+        "profiler", "quasirandom",
         "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
         "torch_version", "types", "utils", "viz",
     )

@@ -60,7 +60,11 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
         "",
     ),
     "search": ("searchsorted bucketize", "", ""),
-    "segments": ("index_reduce segment_reduce", "index_reduce", "index_reduce"),
+    "segments": (
+        "index_reduce segment_reduce _segment_reduce:segment_reduce",
+        "index_reduce",
+        "index_reduce",
+    ),
     "spectra": ("stft istft", "stft istft", ""),
     "gamma": ("_standard_gamma_grad _dirichlet_grad", "", ""),
     "aten": ("_chunk_cat _unsafe_masked_index _unsafe_masked_index_put_accumulate", "", ""),

@@ -13,7 +13,7 @@ from .config import settings
 from .creation import born
 from .errors import bad_argument
 from .factories import OPTIONS, taken, written
-from .ops.arguments import NUMBER, REQUIRED, integer, missing, no_match, plain, whole
+from .ops.arguments import NUMBER, REQUIRED, fitted, integer, missing, no_match, plain, whole
 from .tensor import Tensor
 
 _ARANGE: Final = (
@@ -69,7 +69,7 @@ def arange(*args: Any, **options: Any) -> Any:
         count = math.ceil((end - start) / step)
         array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
     if out is not None:
-        return written(out, dtype, array)
+        return written(out, dtype, fitted(born(array), out)._data)
     return born(array, requires_grad)
 
 

@@ -31,7 +31,7 @@ from .emit_node import NodeWriter
 from .extras import after_record
 from .modes import made, modes
 from .node import FREED, PUBLIC_FIELD, Port, next_seq
-from .outs import deliver
+from .outs import deliver, out_apart
 from .recorded import OpNode, Packed, plus, unbroadcast
 from .stale import stale_value
 from .views import edge_of, link_view
@@ -193,7 +193,10 @@ class Writer(NodeWriter):
         rest = "(" + "".join(f"{s}, " for s in op.statics) + ")"
         self.fallback = f"return dispatch(_op, {tensors}, {rest})"
         if out:
-            self.add(1, "if out is not None:", f"    r = dispatch(_op, {tensors}, {rest})")
+            self.add(1, "if out is not None:")
+            if op.kind == "elementwise":
+                self.add(2, f"apart(out, {tensors})")
+            self.add(2, f"r = dispatch(_op, {tensors}, {rest})")
             if op.out_check is not None:
                 self.add(2, f"_op.out_check(r, out, {op.tensors[0]})")
             self.add(2, f"return deliver('{op.public}', r, out)")
@@ -488,7 +491,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "singular": singular,
+    "singular": singular, "apart": out_apart,
 }  # fmt: skip
 
 

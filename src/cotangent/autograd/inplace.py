@@ -92,7 +92,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             if op.public == "copy" and _same_elements(x._data, arrays[1]):
                 pass  # nothing to do, and nothing to say of overlaps
             elif op.public in _APART:
-                _check_inputs_apart(x, tensors, op.public != "copy")
+                check_inputs_apart(x, tensors, op.public != "copy")
                 _put(op, x, arrays, statics)
             else:
                 _put(op, x, arrays, statics)
@@ -202,7 +202,7 @@ def _write_elementwise(
         raise op.cast_error(result_dtype, target)
     if not _repeats(op):
         check_overlap(x)
-    _check_inputs_apart(x, tensors)
+    check_inputs_apart(x, tensors)
     wrapped, arrays = operands(op, tensors, compute)
     data = x._data
     shapes = [a.shape for a in arrays if a is not None]
@@ -303,7 +303,7 @@ _TOGETHER: Final = (
 )
 
 
-def _check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -> None:
+def check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -> None:
     """Refuse operands that lie partly or in another order (`wholly`: at all) in the memory being written."""
     data = x._data
     for t in tensors[1:]:
@@ -466,7 +466,10 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(front)
     def written(*args: Any, **kwargs: Any) -> Any:
         try:
-            return made(*args, **kwargs)
+            found = made(*args, **kwargs)
+            if args and found is not args[0] and isinstance(found, TensorBase):
+                return args[0].copy_(found)  # the function went another way than through its operation
+            return found
         except (RuntimeError, IndexError):  # PyTorch looks first whether the tensor may be written at all
             if any(isinstance(value, TensorBase) and value._req for value in (*args, *kwargs.values())):
                 check_writable(args[0])

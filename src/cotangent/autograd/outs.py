@@ -10,10 +10,16 @@ import numpy as np
 from .. import dtypes
 from .base import InferenceCell, TensorBase, active, cell_of
 from .dispatch import convert, owner_of
-from .inplace import check_overlap
+from .inplace import check_inputs_apart, check_overlap
 from .keeping import before_write
 from .modes import modes
 from .views import inference_write
+
+
+def out_apart(out: Any, tensors: tuple[Any, ...]) -> None:
+    """Refuse an `out=` that lies partly, or in another order, in the memory of an operand."""
+    if isinstance(out, TensorBase) and out._data.__class__ is np.ndarray and not out._level:
+        check_inputs_apart(out, (out, *tensors))
 
 
 def deliver(function: str, value: Any, out: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from .erf import erf
-from .halves import in_float
+from .halves import in_float, is_half
 from .sized import LIGHT, sized
 
 _HALF_ROOT: Final = math.sqrt(0.5)
@@ -352,7 +352,7 @@ def hardsigmoid_backward(g: Any, a: Any, out: Any = ...) -> Any:
 
 def hardshrink(a: Any, lambd: float, out: Any = ...) -> Any:
     """Zero between -lambd and lambd, `a` elsewhere."""
-    return shrink_backward(a, a, lambd, out=out)
+    return shrink_backward(a, a, shrink_bound(lambd, a.dtype), out=out)
 
 
 def softshrink(a: Any, lambd: float, out: Any = ...) -> Any:
@@ -364,6 +364,11 @@ def softshrink(a: Any, lambd: float, out: Any = ...) -> Any:
 def shrink_backward(g: Any, a: Any, lambd: float, out: Any = ...) -> Any:
     """`g` where a lies outside of -lambd to lambd, else zero."""
     return without(g, np.less_equal(np.abs(a), lambd, out=...), out)
+
+
+def shrink_bound(lambd: float, d: Any) -> float:
+    """The end of a gap as PyTorch compares with it: rounded to the dtype of 16-bit numbers."""
+    return float(np.asarray(lambd).astype(d)) if is_half(d) else lambd
 
 
 def prelu(a: Any, weight: Any, out: Any = ...) -> Any:

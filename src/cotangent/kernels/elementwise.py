@@ -213,6 +213,18 @@ def logaddexp(a: Any, b: Any, out: Any = None) -> Any:
     return np.add(high, np.log1p(np.exp(low - high)), out=out)
 
 
+def log1p(a: Any, out: Any = None) -> Any:
+    """log(1 + a); of small complex numbers, the real part from |1 + a|^2 - 1 without cancellation."""
+    if a.dtype.kind != "c":
+        return np.log1p(a, out=out)
+    x, y = a.real.astype(np.float64), a.imag.astype(np.float64)
+    more = x * (2 + x) + y * y
+    real = np.where(np.abs(a) < 0.5, np.where(more == 0, x, 0.5 * np.log1p(more)), np.log(np.hypot(x + 1, y)))
+    found = np.empty(a.shape, a.dtype)
+    found.real, found.imag = real, np.arctan2(y, x + 1)
+    return stored(found, out)
+
+
 def exp2(a: Any, out: Any = None) -> Any:
     """2 ** a."""
     return np.exp2(a, out=out) if a.dtype.kind == "f" else np.exp(a * np.log(2.0).item(), out=out)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import logaddexp
 from .halves import in_float
 from .layout import as_operand
 from .reduce import wide
@@ -107,11 +106,21 @@ def earlier_sums(h: Array, a: Array, dim: int) -> Array:
 def _complex_logcumsumexp(a: Array, dim: int) -> Array:
     out = a.copy()
     rows = np.moveaxis(out, dim, 0)
-    for i in range(1, len(rows)):
-        before = rows[i - 1]
-        # Nothing yet is exp(-inf), of whatever phase, and the sum is the next term as it is.
-        rows[i] = np.where(before.real == -np.inf, rows[i], logaddexp(before, rows[i]))
+    before = np.full(rows.shape[1:], -np.inf, a.dtype)
+    for i in range(len(rows)):
+        before = rows[i] = _complex_step(before, rows[i])
     return out
+
+
+def _complex_step(total: Array, term: Array) -> Array:
+    """log(exp(total) + exp(term)); what is infinite or nan comes out as PyTorch has it."""
+    swap = term.real < total.real
+    low, high = np.where(swap, term, total), np.where(swap, total, term)
+    found = np.log1p(np.exp(low - high)) + high
+    ends = np.isinf(low.real) & (low.real == high.real)
+    if ends.any():  # of exp(-inf) no phase is known, and of two infinities the sum has to say
+        found = np.where(ends, np.where(low.real < 0, total, np.log(np.exp(low) + np.exp(high))), found)
+    return np.where(np.isnan(total) | np.isnan(term), complex(np.nan, np.nan), found)
 
 
 def logcumsumexp(a: Array, dim: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -256,3 +257,21 @@ def same_out(input: Any, out: Any) -> None:
             f"Expected out tensor to have dtype {compiler_name(input.dtype)}, but got "
             f"{compiler_name(out.dtype)} instead"
         )
+
+
+def fitted(found: Any, out: Any) -> Any:
+    """Numbers in a row in the shape of `out=`, if it has as many elements; else `out` gets another size."""
+    if out.numel() == found.numel():
+        return found.reshape(out.shape)
+    if out.numel():
+        count = found.numel()
+        warnings.warn(
+            f"The number of elements in the out tensor of shape {list(out.shape)} is {out.numel()} which "
+            f"does not "
+            f"match the computed number of elements {count}. Note that this may occur as a result of "
+            f"rounding "
+            f"error. The out tensor will be resized to a tensor of shape ({count},).",
+            stacklevel=4,
+        )
+        out.resize_(count)
+    return found

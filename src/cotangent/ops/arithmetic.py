@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..config import warn_once
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL
 from ..kernels import elementwise as k
-from .arguments import NUMBER, REQUIRED, no_match
+from .arguments import NUMBER, REQUIRED, no_match, too_many
 from .copies import zeros_like
 from .describe import of_one, of_two
 from .refusals import (
@@ -470,13 +471,32 @@ def positive(input: Any) -> Any:
     return input
 
 
+def _factor_first(name: str, tensor1: Any, tensor2: Any, more: Any, value: Any) -> tuple[Any, Any, Any]:
+    """(one tensor, the other, the number) of a call whose number is a tensor or stands first."""
+    if len(more) == 1 and not is_tensor(tensor1):
+        warn_once(
+            f"This overload of {name} is deprecated:\n\t{name}(Tensor input, Number value, Tensor tensor1, "
+            "Tensor tensor2, *, Tensor out = None)\nConsider using one of the following signatures "
+            "instead:\n\t"
+            f"{name}(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",
+            4,
+        )
+        return tensor2, more[0], tensor1
+    if more:
+        too_many(name, 3, more)
+    if value.ndim or value.requires_grad:
+        raise TypeError(f"{name}(): argument 'value' must be Number, not Tensor")
+    return tensor1, tensor2, value.item()
+
+
 def addcmul(
-    input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None
+    input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *more: Any, value: Any = 1, out: Any = None
 ) -> Any:
     """input + value * tensor1 * tensor2.
 
     Args:
         input, tensor1, tensor2: tensors that broadcast together.
+        more: in PyTorch's old order the number stands before the last two tensors.
         value: number that scales the product.
         out: tensor to store the result in.
 
@@ -488,16 +508,19 @@ def addcmul(
         >>> torch.addcmul(torch.ones(2), torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), value=0.5)
         tensor([2.5000, 5.0000])
     """
+    if more or is_tensor(value):
+        tensor1, tensor2, value = _factor_first("addcmul", tensor1, tensor2, more, value)
     return deliver("addcmul", addcmul_of(input, tensor1, tensor2, value), out)
 
 
 def addcdiv(
-    input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *, value: Any = 1, out: Any = None
+    input: Any, tensor1: Any = REQUIRED, tensor2: Any = REQUIRED, *more: Any, value: Any = 1, out: Any = None
 ) -> Any:
     """input + value * tensor1 / tensor2.
 
     Args:
         input, tensor1, tensor2: floating-point tensors that broadcast together.
+        more: in PyTorch's old order the number stands before the last two tensors.
         value: number that scales the quotient.
         out: tensor to store the result in.
 
@@ -512,6 +535,8 @@ def addcdiv(
         >>> torch.addcdiv(torch.ones(2), torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]), value=0.5)
         tensor([1.2500, 1.2500])
     """
+    if more or is_tensor(value):
+        tensor1, tensor2, value = _factor_first("addcdiv", tensor1, tensor2, more, value)
     return deliver("addcdiv", addcdiv_of(input, tensor1, tensor2, value), out)
 
 

@@ -190,6 +190,8 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         raise unsupported("bincount_cpu", input.dtype)
     if weights is not None and (weights.ndim != 1 or weights.shape != input.shape):
         raise RuntimeError("weights should be 1-d and have the same length as input")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
     return bincount_of(input, weights, minlength)
 
 

@@ -63,7 +63,8 @@ log10 = elementwise(
 )
 log1p = elementwise(
     "log1p(input)",
-    np.log1p,
+    k.log1p,
+    fast=np.log1p,
     result=FLOAT,
     node="Log1PBackward0",
     input=lambda g, input: g / (input + 1.0),

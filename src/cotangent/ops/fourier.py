@@ -13,9 +13,9 @@ import numpy as np
 
 from .. import dtypes
 from ..config import settings
-from ..errors import bad_argument, check_dims
+from ..errors import bad_argument, check_dim, check_dims
 from ..kernels import fourier as k
-from .arguments import REQUIRED, integer, missing
+from .arguments import REQUIRED, fitted, integer, missing
 from .blas import conj_of
 from .complex import real_part
 from .copies import cast
@@ -86,6 +86,14 @@ def _complex(input: Any) -> Any:
 
 def _real(function: str, input: Any) -> Any:
     if input.dtype.is_complex:
+        if function in ("ihfft2", "ihfftn"):
+            raise RuntimeError(
+                f"Only supports floating-point dtypes, but found: {dtypes.SCALAR_NAME[input.dtype]}"
+            )
+        if function in ("rfft2", "rfftn"):
+            raise RuntimeError(
+                f"rfftn expects a real-valued input tensor, but got {dtypes.SCALAR_NAME[input.dtype]}"
+            )
         raise RuntimeError(
             f"{function} expects a real input tensor, but got {dtypes.SCALAR_NAME[input.dtype]}"
         )
@@ -96,7 +104,7 @@ def _dims(dim: Any, ndim: int) -> tuple[int, ...]:
     for d in (dim,) if isinstance(dim, int) else dim:
         if not ndim:
             raise IndexError(f"Dimension specified as {d} but tensor has no dimensions")
-    return check_dims(dim, ndim)
+    return tuple(check_dim(d, ndim) for d in ((dim,) if isinstance(dim, int) else dim))
 
 
 def _plan(
@@ -296,7 +304,10 @@ def _frequencies(function: str, frequencies: Any, n: int, d: float, dtype: Any, 
     if wanted.category < dtypes.FLOATING:
         raise RuntimeError(f"{function} requires a floating point or complex dtype")
     found = constant(_spaced(frequencies, n, d).astype(wanted.np))
-    found = deliver(f"fft_{function}", found, options.get("out"))
+    out = options.get("out")
+    if out is not None:
+        found = fitted(found, out)
+    found = deliver(f"fft_{function}", found, out)
     return found.requires_grad_() if options.get("requires_grad") else found
 
 

@@ -145,8 +145,25 @@ def histogramdd(
         given if is_tensor(given) else edges_of(points, i, given, _ends(range, i))
         for i, given in enumerate(each)
     ]
+    if weight is not None:
+        _check_weight(weight, input)
     flat = None if weight is None else weight.reshape(-1)
     return histogramdd_result(grid_counts(points, flat, edges, density), tuple(edges))
+
+
+def _check_weight(weight: Any, input: Any) -> None:
+    beginning = "torch.histogramdd: if weight tensor is provided"
+    if weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"{beginning}, input tensor and weight tensor should have the same dtype, but got "
+            f"input({dtypes.CPP_NAME[input.dtype]}), and weight({dtypes.CPP_NAME[weight.dtype]})"
+        )
+    if weight.shape != input.shape[:-1]:
+        raise RuntimeError(
+            f"{beginning} it should have the same shape as the input tensor excluding its innermost "
+            f"dimension, "
+            f"but got input with shape {list(input.shape)} and weight with shape {list(weight.shape)}"
+        )
 
 
 _HIST_DTYPE: Final = (
@@ -181,5 +198,7 @@ def histogram(
     """
     flat = input.reshape(-1, 1)
     given = [bins] if is_tensor(bins) else bins
+    if weight is not None and weight.shape == input.shape:
+        weight = weight.reshape(-1)
     hist, edges = histogramdd(flat, given, range=range, weight=weight, density=density)
     return deliver_exact("histogram", histogram_result(hist, edges[0]), out, _HIST_DTYPE)

@@ -182,7 +182,9 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
         >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
         tensor([ 3.0000, 10.5000])
     """
-    if y.ndim and not y.shape[check_dim(dim, y.ndim)]:
+    if isinstance(dx, complex):
+        raise RuntimeError("cumulative_trapezoid: Currently, we only support dx as a real number.")
+    if x is None and y.ndim and not y.shape[check_dim(dim, y.ndim)]:
         return y * 1.0
     pieces, d = _pieces("cumulative_trapezoid", y, x, dx, dim)
     return pieces.cumsum(d) / 2.0

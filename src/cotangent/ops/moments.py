@@ -223,7 +223,7 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
     if out is None:
         return
     given = [("", v) for v in (dim,) if isinstance(v, bool)]
-    named = [("unbiased=", unbiased)] if unbiased is not None and dim is None else []
+    named = [("unbiased=", unbiased)] if unbiased is not None and dim is _ALL else []
     if given or named:
         listed = ", ".join(
             [
@@ -241,13 +241,17 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
             "Tensor out = None)\n"
             " * (Tensor input, bool unbiased = True)\n"
         )
-    if dim is not None and out.dtype.is_complex:
+    if dim not in (None, _ALL) and out.dtype.is_complex:
         raise unsupported("std_cpu", out.dtype)
+
+
+# Stands for a `dim` that was not given: with `out=` PyTorch tells it from None.
+_ALL: Final[Any] = REQUIRED
 
 
 def std(
     input: Any,
-    dim: Any = None,
+    dim: Any = _ALL,
     unbiased: Any = None,
     keepdim: bool = False,
     *,
@@ -282,14 +286,14 @@ def std(
             "std", numpy, input=input, dim=dim, unbiased=unbiased, keepdim=keepdim, correction=correction,
             out=out,
         ))  # fmt: skip
-    dims, c = _spread_arguments("std", input, dim, unbiased, correction, keepdim)
+    dims, c = _spread_arguments("std", input, None if dim is _ALL else dim, unbiased, correction, keepdim)
     _check_out("std", input, dim, unbiased, out)
     return deliver("std", std_of(input, dims, c, keepdim), out)
 
 
 def var(
     input: Any,
-    dim: Any = None,
+    dim: Any = _ALL,
     unbiased: Any = None,
     keepdim: bool = False,
     *,
@@ -324,7 +328,7 @@ def var(
             "var", numpy, input=input, dim=dim, unbiased=unbiased, keepdim=keepdim, correction=correction,
             out=out,
         ))  # fmt: skip
-    dims, c = _spread_arguments("var", input, dim, unbiased, correction, keepdim)
+    dims, c = _spread_arguments("var", input, None if dim is _ALL else dim, unbiased, correction, keepdim)
     _check_out("var", input, dim, unbiased, out)
     return deliver("var", var_of(input, dims, c, keepdim), out)
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, FLOATING, SCALAR_NAME, complex128, float64
+from ..dtypes import BOOL, FLOATING, SCALAR_NAME, complex128, float64, int32
 from ..kernels import elementwise as k
-from .arguments import NUMBER, REQUIRED, no_match, plain
+from .arguments import NUMBER, REQUIRED, compiler_name, no_match, plain
 from .complex import real_part
 from .copies import cast, zeros_like
 from .describe import of_one, of_two
@@ -289,6 +289,14 @@ def frexp(input: Any, *, out: Any = None) -> Any:
     """
     if input.dtype.category != FLOATING:
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    if out is not None:
+        wanted = zip(("mantissa", "exponent"), out, (input.dtype, int32), strict=True)
+        for name, given, d in wanted:
+            if given.dtype is not d:
+                verb = f"have dtype {compiler_name(d)}" if d is not int32 else "have int dtype"
+                raise RuntimeError(
+                    f"torch.frexp() expects {name} to {verb} but got {compiler_name(given.dtype)}"
+                )
     return deliver("frexp", frexp_result(*frexp_of(input)), out)
 
 

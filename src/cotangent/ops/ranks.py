@@ -77,6 +77,9 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None, *
         raise unsupported("mode_cpu", input.dtype)
     if input.ndim and not input.shape[d]:
         raise IndexError(f"mode(): Expected reduction dim {d} to have non-zero size.")
+    if out is not None and out[0].dtype is input.dtype and out[1].dtype is not dtypes.int64:
+        kind = dtypes.SCALAR_NAME[out[1].dtype]
+        raise RuntimeError(f"expected scalar type 'Long' but got '{kind}' for indices output")
     return deliver_exact("mode", namedtuple_of("mode", *mode_of(input, d, keepdim)), out, _MODE)
 
 

@@ -126,6 +126,10 @@ def _found(
                 f"{name}: sorter must be a tensor of long dtype but got dtype "
                 f"{dtypes.SCALAR_NAME[sorter.dtype]}"
             )
+        if sorter.numel() and is_array(sorter._data):
+            places = sorter._data
+            if places.min() < 0 or places.max() >= edges.shape[-1]:
+                raise RuntimeError(f"{name}: sorter index out of range")
         edges = edges.gather(-1, sorter)
     return search_of(edges, values, right, out_int32)
 

@@ -155,7 +155,8 @@ hypot = elementwise(
 def _sinc_back(g: Any, input: Any) -> Any:
     scaled = input * math.pi
     slope = (scaled * cos(scaled) - sin(scaled)) / (scaled * input)
-    return g * choose(input == 0.0, 0.0, slope)
+    # Of the smallest numbers the square is zero as well.
+    return g * choose(scaled * input == 0.0, 0.0, slope)
 
 
 sinc = elementwise(

@@ -1,0 +1,137 @@
+"""Calls that PyTorch's own tests make and that once went wrong here: the same on both libraries."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+import cotangent
+
+
+def written(make: Callable[[Any], Any], write: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    """A tensor after a write, whatever the write returned."""
+
+    def run(t: Any) -> Any:
+        target = make(t)
+        write(t, target)
+        return target
+
+    return run
+
+
+def zeros(t: Any) -> Any:
+    return t.zeros(4, 4)
+
+
+def below(t: Any) -> Any:
+    return t.tensor([[1], [2]])
+
+
+INF, NAN = float("inf"), float("nan")
+
+
+def complex_sums(*values: Any) -> Callable[[Any], Any]:
+    return lambda t: t.logcumsumexp(t.tensor(values, dtype=t.complex128), 0)
+
+
+def sobol(dimension: int, **options: Any) -> Callable[[Any], Any]:
+    def run(t: Any) -> Any:
+        engine = t.quasirandom.SobolEngine(dimension, **options)
+        drawn = [
+            engine.draw(3),
+            engine.draw(2, dtype=t.float64),
+            engine.fast_forward(4).draw(),
+            engine.num_generated,
+        ]
+        return [
+            *drawn,
+            engine,
+            engine.reset().draw_base2(2),
+            t.quasirandom.SobolEngine(2).fast_forward(5).draw(),
+        ]
+
+    return run
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "scatter_ add": written(zeros, lambda t, x: x.scatter_(0, below(t), t.ones(2, 1), reduce="add")),
+    "scatter_ multiply": written(
+        lambda t: t.full((4, 4), 2.0), lambda t, x: x.scatter_(0, below(t), x[:2, :1] * 3, reduce="multiply")
+    ),
+    "scatter_ number": written(zeros, lambda t, x: x.scatter_(0, below(t), 3.0, reduce="add")),
+    "bincount": lambda t: t.bincount(t.tensor([1, 2]), minlength=-1),
+    "sorter beyond": lambda t: t.searchsorted(
+        t.tensor([1.0, 3, 2]), t.tensor([1.0]), sorter=t.tensor([0, 1, 3])
+    ),
+    "weights of another dtype": lambda t: t.histogram(t.ones(3), 3, weight=t.ones(3, dtype=t.float64)),
+    "weights of another shape": lambda t: t.histogramdd(t.ones(3, 2), [3, 3], weight=t.ones(4)),
+    "weights": lambda t: t.histogram(t.tensor([[0.0, 1.0]]), 2, weight=t.tensor([[1.0, 2.0]])),
+    "mode indices": lambda t: t.mode(t.ones(2), out=(t.empty(0), t.empty(0, dtype=t.int8))),
+    "logcumsumexp inf": complex_sums(complex(INF), 1),
+    "logcumsumexp -inf": complex_sums(complex(-INF, 2), complex(-INF, 1), 1),
+    "logcumsumexp nan": complex_sums(complex(-INF, NAN), 1),
+    "logcumsumexp phases": complex_sums(complex(INF, 1), complex(INF, 3)),
+    "logcumsumexp": complex_sums(1, complex(-INF, 2), 3, 1 - 2j),
+    "std out": lambda t: t.std(t.arange(3.0), None, True, False, out=t.empty(0)),
+    "std out unbiased": lambda t: t.std(t.arange(3.0), unbiased=True, out=t.empty(0)),
+    "var out dims": lambda t: t.var(t.arange(6.0).reshape(2, 3), [], unbiased=False, out=t.empty(0)),
+    "fft2 dims": lambda t: t.fft.fft2(t.ones(3, 3), dim=(0, 0)),
+    "rfftn complex": lambda t: t.fft.rfftn(t.ones(3, 3) + 0j),
+    "ihfft2 complex": lambda t: t.fft.ihfft2(t.ones(3, 3) + 0j),
+    "fftfreq out": lambda t: t.fft.fftfreq(10, out=t.empty(())),
+    "rfftfreq out": lambda t: t.fft.rfftfreq(10, out=t.empty((2, 3))),
+    "arange out": lambda t: t.arange(6, out=t.empty((2, 3))),
+    "arange out of another size": lambda t: t.arange(10, out=t.empty((2, 3))),
+    "log1p of small complex numbers": lambda t: t.log1p(
+        t.tensor([1e-20j, 1e-19 + 1e-18j, 1e-10 + 1e-20j, 1e30 + 1e-30j, 0.3 - 2j], dtype=t.complex128)
+    ),
+    "hardshrink at the edge": lambda t: t.tensor([1, 0.5, 0.3, 0.6], dtype=t.bfloat16).hardshrink(0.3),
+    "addcmul value": lambda t: t.tensor(3.0).addcmul(t.tensor(3.0), t.tensor(3.0), value=t.tensor(2.0)),
+    "addcmul value with a gradient": lambda t: t.addcmul(
+        t.ones(1), t.ones(1), t.ones(1), value=t.tensor(2.0, requires_grad=True)
+    ),
+    "addcdiv in the old order": lambda t: t.addcdiv(t.ones(2), 3.0, t.ones(2), t.full((2,), 2.0)),
+    "cumulative_trapezoid of too few": lambda t: t.cumulative_trapezoid(t.ones(0, 2), t.ones(2), dim=0),
+    "cumulative_trapezoid complex": lambda t: t.cumulative_trapezoid(t.ones(2, 3), dx=1j),
+    "frexp out": lambda t: t.frexp(t.ones(2), out=(t.empty(2, dtype=t.float64), t.empty(2, dtype=t.int32))),
+    "frexp exponents": lambda t: t.frexp(t.ones(2), out=(t.empty(2), t.empty(2, dtype=t.int64))),
+    "out partly the input": lambda t: (lambda x: t.exp(x[:3], out=x[1:4]))(t.ones(6)),
+    "out another operand": lambda t: (lambda x: t.mul(x[:3], x[2:5], out=x[1:4]))(t.ones(6)),
+    "out the input itself": lambda t: (lambda x: t.exp(x[:3], out=x[:3]))(t.zeros(6)),
+    "threads": lambda t: t.set_num_threads(2**65),
+    "interop threads": lambda t: t.set_num_interop_threads(2**40),
+    "segments": lambda t: t._segment_reduce(t.arange(4.0), "sum", lengths=t.tensor([1, 3])),
+    "sobol": sobol(5),
+    "sobol scrambled": sobol(3, scramble=True, seed=7),
+    "sobol too wide": lambda t: t.quasirandom.SobolEngine(30000),
+    "sobol unbalanced": lambda t: t.quasirandom.SobolEngine(2).fast_forward(3).draw_base2(3),
+}  # fmt: skip
+
+
+def outcome(run: Callable[[Any], Any], xp: Any) -> tuple[str, list[str]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = repr(run(xp))
+        except Exception as error:
+            found = f"{type(error).__name__}: {error}"
+    told = [str(w.message).partition(" (Triggered")[0] for w in caught]
+    # PyTorch says this once in a process.
+    return found, [text for text in told if "reduce argument" not in text]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_call(name: str) -> None:
+    assert outcome(CALLS[name], cotangent) == outcome(CALLS[name], torch)
+
+
+def test_sinc_has_a_slope_at_the_smallest_numbers() -> None:
+    x = cotangent.tensor([0.0, 5e-324, 2.3e-308, 1.0], dtype=cotangent.float64, requires_grad=True)
+    cotangent.sinc(x).sum().backward()
+    y = torch.tensor([0.0, 5e-324, 2.3e-308, 1.0], dtype=torch.float64, requires_grad=True)
+    torch.sinc(y).sum().backward()
+    assert x.grad.tolist() == y.grad.tolist()
