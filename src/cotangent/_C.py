@@ -19,6 +19,8 @@ from .autograd.running import (
     keeps_graph,
     will_execute,
 )
+from .errors import check_broadcast
+from .size import Size
 
 __all__ = ["is_grad_enabled"]
 
@@ -80,6 +82,11 @@ def _unsafe_set_version_counter(tensors: Any, versions: Any) -> None:
         tensors, versions = (tensors,), (versions,)
     for t, version in zip(tensors, versions, strict=True):
         cell_of(t)[0] = version
+
+
+def _infer_size(first: Any, second: Any) -> Size:
+    """The shape that two shapes broadcast to."""
+    return Size(check_broadcast([tuple(first), tuple(second)]))
 
 
 _functions: Final = SimpleNamespace(

@@ -132,7 +132,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "norms": ("dist", "dist", ""),
     "pseudoinverse": ("pinverse", "pinverse", ""),
     "qr": ("geqrf orgqr ormqr qr", "geqrf orgqr ormqr qr", ""),
-    "removed": ("eig lstsq solve symeig", "eig lstsq solve symeig", ""),
+    "removed": ("eig lstsq matrix_rank solve symeig", "eig lstsq solve symeig", ""),
     "singular": ("svd", "svd", ""),
     "systems": ("det inverse logdet slogdet", "det inverse logdet slogdet", ""),
     "triangular": ("triangular_solve", "triangular_solve", ""),

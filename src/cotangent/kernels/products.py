@@ -106,8 +106,9 @@ def add_sum_of_products(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> 
         for left, right in zip(a, b, strict=True):  # PyTorch rounds 16-bit floats after every matrix
             c, beta = add_product(c, left, right, beta, alpha), 1
         return c
-    flat = a.transpose(1, 0, 2).reshape(a.shape[1], -1)
-    return add_product(c, flat, b.reshape(-1, b.shape[2]), beta, alpha)
+    many = a.shape[0] * a.shape[2]
+    flat = a.transpose(1, 0, 2).reshape(a.shape[1], many)
+    return add_product(c, flat, b.reshape(many, b.shape[2]), beta, alpha)
 
 
 def add_outer(c: Array, a: Array, b: Array, beta: Any, alpha: Any) -> Array:

@@ -13,6 +13,7 @@ from .blas import adjoint_matrix
 from .copies import zeros_like
 from .matrices import (
     broadcast_lead,
+    castable,
     deliver_each,
     factorisation,
     inexact,
@@ -187,7 +188,9 @@ def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
     tensor("cholesky_inverse", "input", L)
     square("cholesky_inverse", L)
     supported("cholesky_inverse_out_cpu", L)
-    return deliver("cholesky_inverse", cholesky_inverse_of(L, bool(upper)), out)
+    found = cholesky_inverse_of(L, bool(upper))
+    castable("cholesky_inverse", "result", found, out)
+    return deliver("cholesky_inverse", found, out)
 
 
 def _solve(b: Any, a: Any, upper: bool) -> Any:
@@ -245,6 +248,6 @@ def cholesky_solve(B: Any, L: Any = REQUIRED, upper: bool = False, *, out: Any =
     check_system("cholesky_solve", B, L)
     supported("cholesky_solve_cpu", L)
     lead = broadcast_lead(L, B)
-    return deliver(
-        "cholesky_solve", cholesky_solve_of(with_lead(B, lead), with_lead(L, lead), bool(upper)), out
-    )
+    found = cholesky_solve_of(with_lead(B, lead), with_lead(L, lead), bool(upper))
+    castable("cholesky_solve", "result", found, out)
+    return deliver("cholesky_solve", found, out)

@@ -66,6 +66,8 @@ def einsum(*args: Any) -> Any:
             )
         if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
             operands = list(operands[0])
+            if not operands:
+                raise ValueError(_TOO_FEW)
     for i, operand in enumerate(operands):
         if not is_tensor(operand):
             raise TypeError(f"expected Tensor as element {i} in argument 1, but got {type_name(operand)}")

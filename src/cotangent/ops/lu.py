@@ -97,6 +97,11 @@ lu_of: Any = factorisation(
 
 def _exchange(pivots: Any, like: Any, function: str) -> Any:
     m = like.shape[-2]
+    if pivots.size and function.endswith("lu_solve") and pivots.min() < 1:
+        raise RuntimeError(
+            "Pivots given to lu_solve must all be greater or equal to 1. Did you properly pass the result of "
+            "lu_factor?"
+        )
     if pivots.size and (pivots.max() > m or pivots.min() < 1):
         raise RuntimeError(
             "Pivots given to lu_solve must all be smaller or equal to LU.size(-2). Did you properly pass the "

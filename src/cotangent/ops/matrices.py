@@ -245,11 +245,17 @@ def deliver_each(function: str, values: Any, out: Any) -> Any:
 
 
 def deliver_castable(function: str, which: str, value: Any, out: Any) -> Any:
-    """A complex result stored in `out`, which must be complex too."""
+    """A result stored in `out`, whose dtype must be able to hold it."""
+    castable(f"torch.linalg.{function}", which, value, out)
+    return deliver(f"linalg_{function}", value, out)
+
+
+def castable(name: str, which: str, value: Any, out: Any) -> None:
+    """Raise what PyTorch's linear algebra says of an `out=` that cannot hold the result."""
     if out is not None and not dtypes.can_cast(value.dtype, out.dtype):
         raise RuntimeError(
-            f"torch.linalg.{function}: Expected {which} to be safely castable from "
+            f"{name}: Expected {which} to be safely castable from "
             f"{dtypes.SCALAR_NAME[value.dtype]} dtype, but got {which} with dtype "
             f"{dtypes.SCALAR_NAME[out.dtype]}"
         )
-    return deliver(f"linalg_{function}", value, out)
+

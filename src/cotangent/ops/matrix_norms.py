@@ -11,7 +11,7 @@ from ..errors import bad_argument, check_dim
 from .arguments import REQUIRED, deliver_exact, missing, no_match
 from .extremes import amax, amin
 from .join import zeros_of
-from .matrices import at_least_matrix, inexact, square, tensor
+from .matrices import at_least_matrix, castable, inexact, square, tensor
 from .norms import check_norm_dtype, norm_along, vector_norm
 from .reduce import sum_dims
 from .select import nan_to_num
@@ -278,7 +278,9 @@ def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     tensor("linalg_cond", "input", A)
     if A.ndim < 2:
         raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
-    return deliver("linalg_cond", _cond(A, p), out)
+    found = _cond(A, p)
+    castable("linalg.cond", "result", found, out)
+    return deliver("linalg_cond", found, out)
 
 
 def _cond(a: Any, p: Any) -> Any:

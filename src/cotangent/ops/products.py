@@ -428,6 +428,10 @@ def addr(
                 raise RuntimeError(
                     f"For integral input tensors, argument {name} must not be a floating point number."
                 )
+            if isinstance(factor, bool) and common is not dtypes.bool_:
+                raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
+    elif common.category == dtypes.FLOATING and any(isinstance(f, complex) for f in (beta, alpha)):
+        raise RuntimeError("value cannot be converted to type float without overflow")
     given = [t if t.dtype is common else t.to(common) for t in (vec1, vec2)]
     if input.dtype is not common:
         return deliver("addr", addr_of(input.to(common), *given, beta, alpha), out)

@@ -18,6 +18,7 @@ from .matrices import (
     at_least_matrix,
     batch_rule,
     broadcast_lead,
+    castable,
     columns,
     factorisation,
     probe,
@@ -151,6 +152,7 @@ def pinv(
         square("linalg.eigh", A)
     absolute, relative = _tolerances("pinv", A, atol, rcond if rtol is None else rtol)
     found = pinv_of(A, _lifted(absolute, A), _lifted(relative, A), bool(hermitian))
+    castable("linalg.pinv", "result", found, out)
     return deliver("linalg_pinv", found, out)
 
 
@@ -231,6 +233,7 @@ def matrix_rank(
         found = sum_dims(
             cast(gt(sizes, unsqueeze_at(least, least.ndim)), np.dtype(np.int64)), (sizes.ndim - 1,), False
         )
+    castable("torch.linalg.matrix_rank", "result", found, out)
     return deliver("linalg_matrix_rank", found, out)
 
 

@@ -15,6 +15,7 @@ from .lu import pull_lu
 from .matrices import (
     at_least_matrix,
     batch_rule,
+    castable,
     columns,
     deliver_each,
     diagonal,
@@ -308,7 +309,10 @@ def geqrf(input: Any, *, out: Any = None) -> Any:
     tensor("geqrf", "input", input)
     at_least("torch.geqrf", "input", input)
     supported("geqrf_cpu", input)
-    return deliver("geqrf", _packed(*geqrf_of(input)), out)
+    found = _packed(*geqrf_of(input))
+    if out is not None:
+        castable("torch.geqrf", "a", found[0], out[0])
+    return deliver("geqrf", found, out)
 
 
 def at_least(function: str, name: str, t: Any) -> None:
@@ -363,7 +367,9 @@ def householder_product(input: Any, tau: Any = REQUIRED, *, out: Any = None) -> 
         raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     _check_factors(name, input, tau)
     supported("orgqr_cpu", input)
-    return deliver("linalg_householder_product", product_of(input, tau), out)
+    found = product_of(input, tau)
+    castable("torch.linalg.householder_product", "result", found, out)
+    return deliver("linalg_householder_product", found, out)
 
 
 def ormqr(

@@ -78,3 +78,18 @@ def lstsq(input: Any, A: Any, *, out: Any = None) -> NoReturn:
         "should be replaced with:\n"
         "X = torch.linalg.lstsq(A, B).solution"
     )
+
+
+def matrix_rank(
+    input: Any, tol: Any = None, symmetric: bool = False, *, out: Any = None
+) -> NoReturn:
+    """Refuse: `torch.linalg.matrix_rank` has taken its place.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError(
+        f"{_SINCE}\nPlease use the `torch.linalg.matrix_rank` function instead. The parameter "
+        f"'symmetric' was "
+        "renamed in `torch.linalg.matrix_rank()` to 'hermitian'."
+    )

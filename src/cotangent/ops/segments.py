@@ -131,11 +131,6 @@ def segment_reduce(
         tensor([3., 3.])
     """
     axis = check_dim(axis, data.ndim)
-    if not data.numel():
-        raise RuntimeError(
-            "Expected data.numel() > 0 to be true, but got false.  (Could this error message be improved?  "
-            "If so, please report an enhancement request to PyTorch.)"
-        )
     if indices is not None:
         raise RuntimeError("segment_reduce(): indices based reduction is not supported yet.")
     if (lengths is None) == (offsets is None):

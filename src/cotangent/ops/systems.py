@@ -16,6 +16,7 @@ from .blas import adjoint_matrix, conj_of
 from .exponential import log
 from .matrices import (
     broadcast_lead,
+    castable,
     deliver_each,
     everywhere,
     factorisation,
@@ -476,6 +477,7 @@ def tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     found = reshaped(
         _inverse("linalg_tensorinv", "input", reshaped(A, (n, m)), "linalg.inv")[0], (*back, *front)
     )
+    castable("tensorinv", "result", found, out)
     return deliver("linalg_tensorinv", found, out)
 
 
@@ -513,4 +515,5 @@ def tensorsolve(A: Any, B: Any = REQUIRED, dims: Any = None, *, out: Any = None)
         )
     right = reshaped(B, (math.prod(B.shape),))
     found = _solution("linalg_tensorsolve", reshaped(A, (n, m)), right, True, "torch.linalg.solve")[0]
+    castable("tensorsolve", "result", found, out)
     return deliver("linalg_tensorsolve", reshaped(found, shape), out)
