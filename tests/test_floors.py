@@ -80,6 +80,8 @@ FLOORS = {
     "utils": 5,
     "namespaces": 5,
     "_C": 5,
+    "_functorch": 5,
+    "functorch": 5,
     "profiler": 5,
     "serialization": 5,
     "backends": 5,

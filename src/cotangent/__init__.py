@@ -64,9 +64,9 @@ _world.overriding = _lazy_module("cotangent.overriding")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
-        "_C", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed", "distributions",
-        "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
-        "profiler", "quasirandom",
+        "_C", "_functorch", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
+        "distributions", "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim",
+        "overrides", "profiler", "quasirandom",
         "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
         "torch_version", "types", "utils", "viz",
     )
@@ -87,6 +87,7 @@ _ELSEWHERE = {
     "who_holds": "look.holders",
     "source": "standalone",
     "vmap": "func",
+    **dict.fromkeys(("_is_all_true", "_is_any_true"), "ops.unmapped"),
     "sparse_coo_tensor": "sparse",
     "thread_safe_generator": "random",
     "get_device_module": "accelerator",

@@ -506,7 +506,8 @@ def new_empty_strided(self: Any, size: Any, stride: Any, **options: Any) -> Any:
         options["dtype"] = self.dtype
     owner = self._owner
     if owner is not None and owner.is_batch:  # one for each example
-        room = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in size else 0
+        used = [(n - 1) * s for n, s in zip(size, stride, strict=True)]
+        room = 0 if 0 in size else 1 + sum(used)
         whole = self._data.value.new_empty_strided((owner.size, *size), (room, *stride), **options)
         return owner.batch(whole, 0)
     return empty_strided(size, stride, **options)

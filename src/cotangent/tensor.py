@@ -195,12 +195,12 @@ class Tensor(Tracked):
 
     def is_conj(self) -> bool:
         """Whether the tensor is a view that conjugates what it shows."""
-        data = self._data
+        data = _bottom(self)._data
         return data.__class__ is Deferred and data.change is np.conjugate
 
     def is_neg(self) -> bool:
         """Whether the tensor is a view that negates what it shows."""
-        data = self._data
+        data = _bottom(self)._data
         return data.__class__ is Deferred and data.change is np.negative
 
     is_cpu = True
@@ -367,6 +367,13 @@ def _rebuild_tensor(kind: type[Tensor] | None, data: Any, requires_grad: bool, o
     t = new(kind or Tensor)
     t._data, t._req, t._node, t._vc, t._view, t._cut = data, requires_grad, None, None, None, None
     t.__dict__.update(own)
+    return t
+
+
+def _bottom(t: Any) -> Any:
+    """The tensor that lies in memory, of which a tensor of a transform is made."""
+    while (owner := t._owner) is not None:
+        t = t._data.value if owner.is_batch else owner.below(t)
     return t
 
 

@@ -40,6 +40,14 @@ def _torch_name(home_name: str) -> str:
     return _TORCH + home_name[len(_HOME) :]
 
 
+def _home_name(name: str) -> str | None:
+    """The name of the cotangent module for one of `torch`, or of `functorch`, which PyTorch brings along."""
+    first, _, rest = name.partition(".")
+    if first == _TORCH:
+        return f"{_HOME}.{rest}" if rest else _HOME
+    return f"{_HOME}.{name}" if first == "functorch" else None
+
+
 def _nearest(name: str, known: Iterable[str]) -> str | None:
     """The public name in `known` that `name` most likely stands for, letter case aside."""
     folded = {k.lower(): k for k in known if not k.startswith("_")}
@@ -106,11 +114,12 @@ class _Alias(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _TORCH and not fullname.startswith(_TORCH + "."):
+        home_name = _home_name(fullname)
+        if home_name is None:
             if fullname in _PROCESS_STARTERS:  # not at `install()`: multiprocessing takes 10 ms to import
                 _inherit_in_new_processes()
             return None
-        home = importlib.util.find_spec(_HOME + fullname[len(_TORCH) :])
+        home = importlib.util.find_spec(home_name)
         if home is None:
             # A question (`importlib.util.find_spec`) is answered with None; only an import is an error.
             caller = sys._getframe(1).f_back
@@ -123,7 +132,9 @@ class _Alias(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, origin=home.origin, is_package=is_package)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(_HOME + spec.name[len(_TORCH) :])
+        home_name = _home_name(spec.name)
+        assert home_name is not None
+        module = importlib.import_module(home_name)
         spec.loader_state = module.__spec__
         return module
 

@@ -88,6 +88,22 @@ F.grad(lambda a, b: b.copy_(a).sum())(x * 2, x), x
 F.grad(lambda a: t.zeros(4).copy_(a[0]).mul(a[1]).sum())(x)
 F.grad(lambda a: a.clone().view(12).sin_().sum())(x)
 F.grad(lambda a: a.retain_grad())(x)
+F.grad(lambda b: (F.grad(lambda a: ((a @ b) ** 2).sum())(x) ** 2).sum())(x.t() @ x)
+t.autograd.grad(F.vjp(lambda a: a @ w, x)[1](x)[0].sum(), w)
+t.autograd.grad(F.vjp(lambda a: t.nn.functional.linear(a, w).tanh(), x)[1](x)[0].sum(), w)
+t.autograd.grad(F.vmap(F.jacrev(lambda a: t.mv(w, a).tanh()))(x).pow(2).sum(), w)
+t.autograd.grad(F.vmap(F.jacfwd(lambda a: t.mv(w, a).tanh()))(x).pow(2).sum(), w)
+F.grad(lambda a: (lambda c: (c.view(4, 3).mul_(3), c)[1])(a.clone()).sum())(x)
+F.grad(lambda a: (lambda c: (c.view(3, 4).mul_(3), c)[1])(a.clone()).sum())(x)
+F.vmap(lambda a: (lambda c: (c.view(2, 2).mul_(3), c)[1])(a.clone()))(x)
+F.vmap(lambda a: (lambda c: (c.reshape(4).mul_(3), c)[1])(a.clone()))(x)
+F.vmap(F.vmap(t.Tensor.neg_), in_dims=1)(x)._base is x, x
+F.vmap(lambda a: a.as_strided((2, 2), (1, 1), 2), in_dims=1)(x)._base is x
+F.vmap(lambda a: a.as_strided((2, 2), (1, 1), 2), in_dims=1)(x)
+F.vmap(lambda a: a.squeeze(0))(x[0])._base is x, F.vmap(lambda a: a.transpose(0, 0))(x[0])._base is x
+F.vmap(lambda a: a.reshape(2, 2))(x)._base is x, F.vmap(lambda a: a.expand(2, 4))(x)._base is x
+F.vmap(lambda a: a.transpose(0, 1), in_dims=1)(t.ones(2, 3, 4, 5)).shape
+t._is_all_true(x > 1), t._is_any_true(x > 1), F.vmap(lambda a: t._is_any_true(a > 1), out_dims=None)(x)
 F.vjp(lambda a: None, x)
 F.vjp(lambda a: (), x)
 F.vjp(lambda a: (a, 1), x)
@@ -222,8 +238,9 @@ def told(library: Any, call: str) -> Any:
 
     library.manual_seed(0)
     x = library.arange(12.0, dtype=library.float64).view(3, 4) / 7 + 0.1
+    w = (x.t() @ x).requires_grad_()
     space = {
-        "t": library, "F": library.func, "x": x, "functools": functools, "named": named, "seen": seen,
+        "t": library, "F": library.func, "x": x, "functools": functools, "named": named, "seen": seen, "w": w,
         **functions(library),
     }  # fmt: skip
     with warnings.catch_warnings():

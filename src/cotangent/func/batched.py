@@ -7,7 +7,8 @@ dimension. How an operation treats that dimension is its batching rule:
     "axes"        (declared) the batch dimension goes to the front, statics that name dimensions are shifted
                   by one and shapes get the batch size in front
     "aligned"     the same for operations whose tensors all have the same rank; unbatched ones are expanded
-    a function    `rule(op, size, tensors, dims, statics) -> (result, dims)` of the family's own
+    a function    `rule(op, size, tensors, dims, statics) -> (result, dims)` of the family's own, which may
+                  leave a case to the loop by returning NotImplemented
     none          a loop over the batch, stacked: always right, only slower
 """
 
@@ -170,7 +171,8 @@ class VmapLevel(Level):
             ]
             values = tuple([p[0] for p in pair] if isinstance(pair, list) else pair[0] for pair in pairs)
             where = tuple([p[1] for p in pair] if isinstance(pair, list) else pair[1] for pair in pairs)
-            result, dims = rule(op, self.size, values, where, statics)
+            found = rule(op, self.size, values, where, statics)
+            result, dims = (self.loop(op, tensors, statics), 0) if found is NotImplemented else found
         else:
             result, dims = self.loop(op, tensors, statics), 0
         if op.nout == 1:

@@ -170,7 +170,15 @@ class GradLevel(Level):
                 t if t is None or isinstance(t, TensorBase) else wrap(number_array(t, compute))
                 for t in tensors
             )
-        return finish(op, tensors, statics, result, compute, self)
+        # What the rules read of lower levels is recorded there, not by the mode that the walk of this level
+        # goes with: as a tensor of this level it comes to this method, too.
+        return finish(op, tuple(map(self.raised, tensors)), statics, result, compute, self)
+
+    def raised(self, value: Any) -> Any:
+        """Tensors of lower levels as constants of this one."""
+        if isinstance(value, (list, tuple)):
+            return [self.raised(v) for v in value]
+        return self.wrap(value) if isinstance(value, TensorBase) and value._level < self.number else value
 
     def leaf(self, t: Any) -> Any:
         """`t` as a variable of this level."""

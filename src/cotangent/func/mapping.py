@@ -8,11 +8,12 @@ from typing import Any
 
 from .. import tree
 from ..autograd.base import TensorBase
+from ..autograd.inplace import replace
 from ..errors import check_dim
 from ..functions import cat
 from ..kernels.rng import default_stream
 from ..ops.table import TABLE
-from .batched import Batched, VmapLevel
+from .batched import VmapLevel
 
 
 def vmap(
@@ -44,10 +45,7 @@ def vmap(
         >>> torch.func.vmap(torch.dot)(torch.ones(2, 3), torch.ones(2, 3))
         tensor([3., 3.])
     """
-    if randomness not in ("error", "different", "same"):
-        raise RuntimeError(
-            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
-        )
+    check_randomness(randomness)
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
@@ -60,6 +58,14 @@ def vmap(
         return _in_chunks(func, leaves, structure, dims, size, out_dims, randomness, chunk_size, kwargs)
 
     return mapped
+
+
+def check_randomness(randomness: str) -> None:
+    """Refuse what random operations inside vmap cannot do."""
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
+        )
 
 
 def _name(func: Any) -> str:
@@ -173,11 +179,11 @@ def _write_back(level: VmapLevel, leaves: list[Any], inside: list[Any], dims: li
     for leaf, t, dim in zip(leaves, inside, dims, strict=True):
         if dim is None or t._data.value is leaf:
             continue
-        leaf.copy_(_moved(t._data.value, t._data.bdim, dim))
-        t._data = Batched(leaf, dim)
+        leaf.copy_(moved(t._data.value, t._data.bdim, dim))
+        replace(t, level.batch(leaf, dim))
 
 
-def _moved(value: Any, bdim: int, at: int) -> Any:
+def moved(value: Any, bdim: int, at: int) -> Any:
     """`value` with its batch dimension at `at` instead of `bdim`."""
     if bdim == at:
         return value
@@ -206,7 +212,7 @@ def _out(func: Any, level: VmapLevel, t: Any, dim: int | None) -> Any:
         )
     else:
         value, bdim = t._data.value, t._data.bdim
-    return _moved(value, bdim, check_dim(dim, value.ndim))
+    return moved(value, bdim, check_dim(dim, value.ndim))
 
 
 def _in_chunks(

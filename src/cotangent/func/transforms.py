@@ -312,7 +312,7 @@ def _jvp(
     return (*result, lower_aux) if has_aux else result
 
 
-def _basis(leaves: list[Any]) -> list[Any]:
+def basis(leaves: list[Any]) -> list[Any]:
     """Per leaf of total size n: (n, *shape), the standard basis of all leaves together."""
     counts = [t.numel() for t in leaves]
     total = sum(counts)
@@ -362,15 +362,15 @@ def jacrev(
         value, pull = found[0], found[1]
         outputs, shape = tree.flatten(value)
         check_real("jacrev", outputs, "outputs")
-        basis = _basis(outputs)
+        seeds = basis(outputs)
 
         def row(*seeds: Any) -> Any:
             return pull(tree.unflatten(shape, list(seeds)))
 
         if chunk_size == 1:
-            rows = _one_by_one(row, basis)
+            rows = _one_by_one(row, seeds)
         else:
-            rows = vmap(row, chunk_size=chunk_size)(*basis)
+            rows = vmap(row, chunk_size=chunk_size)(*seeds)
         jacobians = []
         start = 0
         for o in outputs:
@@ -437,7 +437,7 @@ def jacfwd(
             check_real("jacfwd", tree.flatten(found[0])[0], "outputs")
             return found[1:]
 
-        columns, *extra = vmap(push, randomness=randomness, chunk_size=chunk_size)(*_basis(leaves))
+        columns, *extra = vmap(push, randomness=randomness, chunk_size=chunk_size)(*basis(leaves))
         outputs, shape = tree.flatten(columns)
         jacobians = []
         for o in outputs:

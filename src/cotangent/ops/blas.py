@@ -16,8 +16,7 @@ from . import views as v
 from .copies import along
 from .reduce import sum_dims
 from .table import bilinear, blank, general, linear as linear_op
-from .viewfronts import reshaped
-from .views import expand_to, reshape_any, t_matrix, unsqueeze_at
+from .views import expand_to, reshape_any, reshaped, t_matrix, unsqueeze_at
 
 adjoint_matrix: Any = linear_op(
     "adjoint_matrix(input)",

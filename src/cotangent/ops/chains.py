@@ -18,8 +18,7 @@ from .matmul import matmul
 from .reduce import sum_dims
 from .systems import linalg_inv
 from .table import constant, deliver
-from .viewfronts import reshaped
-from .views import dense_clone, expand_to, unsqueeze_at
+from .views import dense_clone, expand_to, reshaped, unsqueeze_at
 
 
 def multi_dot(tensors: Any, *, out: Any = None) -> Any:

@@ -12,7 +12,7 @@ from .complex import complex as complex_of
 from .matmul import mm
 from .matrices import concrete, tensor
 from .select import clamp
-from .viewfronts import reshaped
+from .views import reshaped
 
 
 def _weights(t: Any, which: str, wanted: int, kind: str, count: int) -> None:

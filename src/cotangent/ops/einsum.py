@@ -19,8 +19,7 @@ from .arithmetic import mul
 from .blas import bmm_of
 from .reduce import accumulating, sum_dims
 from .table import is_tensor
-from .viewfronts import reshaped
-from .views import diagonal_of, permute_dims, unsqueeze_at
+from .views import diagonal_of, permute_dims, reshaped, unsqueeze_at
 
 # Stands for the ellipsis in a parsed list of subscripts.
 _DOTS: Final = "..."

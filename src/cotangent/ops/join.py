@@ -14,8 +14,7 @@ from .broadcast import expanded
 from .copies import cast
 from .history import history_first
 from .table import deliver, general, is_array, is_tensor, linear
-from .viewfronts import reshaped
-from .views import expand_to, select_at, slice_of, unsqueeze_at, view_as_shape
+from .views import expand_to, reshaped, select_at, slice_of, unsqueeze_at, view_as_shape
 
 # -- primitives ------------------------------------------------------------------------------------------
 

@@ -29,8 +29,7 @@ from .fitting import check_vectors
 from .matmul import VECTORS_DIFFER, check_expands, check_fit
 from .reduce import sum_dims
 from .table import bilinear, deliver, general, is_tensor
-from .viewfronts import reshaped
-from .views import expand_to, permute_dims, reshape_any
+from .views import expand_to, permute_dims, reshape_any, reshaped
 
 addbmm_of = general(
     "addbmm_of(input, batch1, batch2 | beta=1, alpha=1)",

@@ -196,12 +196,20 @@ def as_strided(
     shape, steps = integers("as_strided", "size", (size,)), integers("as_strided", "stride", (stride,), 2)
     data = layout(input._data)
     plain = is_array(data)
-    here = k.storage_offset(data) if plain else 0
+    here = k.storage_offset(data) if plain else _batch_offset(input)
     offset = here if storage_offset is None else storage_offset
     if plain:
         check_strided(data, shape, steps, offset)
     have = k.element_strides(data) if plain else k.dense_strides(tuple(data.shape))
     return as_strided_of(input, shape, steps, offset - here, have)
+
+
+def _batch_offset(t: Any) -> int:
+    """Where the memory of a batch begins; 0 inside other transforms."""
+    while t._owner is not None and t._owner.is_batch:
+        t = t._data.value
+    data = layout(t._data)
+    return k.storage_offset(data) if is_array(data) else 0
 
 
 def check_strided(data: Any, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> None:

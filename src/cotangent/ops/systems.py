@@ -35,8 +35,7 @@ from .results import named_result
 from .select import where
 from .table import deliver
 from .triangular import check_equation
-from .viewfronts import reshaped
-from .views import permute_dims, reshape_any, slice_of, unsqueeze_at
+from .views import permute_dims, reshape_any, reshaped, slice_of, unsqueeze_at
 
 
 def _solved(a: Any, b: Any, left: bool, vector: bool, caller: str) -> Any:

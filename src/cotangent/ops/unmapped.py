@@ -59,3 +59,20 @@ def refuse_ranks(function: str, a: Any, b: Any, wanted: tuple[int, int]) -> None
             f"Shape mismatch: Got incorrect dims for {function}(a, b). a has dim {a.ndim}and b has dim "
             f"{b.ndim}but expected them to have dim {wanted[0]} and dim {wanted[1]}"
         )
+
+
+def _whole(t: Any) -> Any:
+    """All examples of a tensor together."""
+    while (owner := t._owner) is not None:
+        t = t._data.value if owner.is_batch else owner.below(t)
+    return t
+
+
+def _is_all_true(input: Any) -> Any:
+    """Whether all elements of a bool tensor are true, of all examples inside vmap."""
+    return _whole(input).all()
+
+
+def _is_any_true(input: Any) -> Any:
+    """Whether an element of a bool tensor is true, of any example inside vmap."""
+    return _whole(input).any()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-import numpy as np
-
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import shape as k
@@ -17,11 +15,11 @@ from .table import has_layout, is_array, is_tensor
 from .views import (
     dense_clone,
     ordered_clone,
-    reshape_alias,
     reshape_any,
-    unsafe_view,
+    reshaped,
     view_as_shape,
     view_bits,
+    viewable,
 )
 
 # -- one shape for another -------------------------------------------------------------------------------
@@ -97,11 +95,11 @@ def view(input: Any, *args: Any, dtype: Any = None, size: Any = REQUIRED) -> Any
     data = layout(input._data)
     wanted = resolve_sizes(integers("view", "size", args), math.prod(data.shape))
     try:
-        if not has_layout(data):  # inside a transform a tensor has no strides of its own, if it is no batch
-            if hasattr(data, "bdim"):
-                k.view(np.lib.stride_tricks.as_strided(np.empty(0), data.shape, data.strides), wanted)
-            return reshape_any(input, wanted)
-        return view_as_shape(input, wanted)
+        if input._owner is None:
+            return view_as_shape(input, wanted) if has_layout(data) else reshape_any(input, wanted)
+        if viewable(input, wanted):
+            return view_as_shape(input, wanted)
+        raise ValueError
     except ValueError:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans "
@@ -181,18 +179,6 @@ def reshape(input: Any, *args: Any, shape: Any = REQUIRED) -> Any:
     rank("reshape", input)
     wanted = resolve_sizes(integers("reshape", "shape", args or (shape,)), math.prod(input._data.shape))
     return reshaped(input, wanted)
-
-
-def reshaped(input: Any, shape: tuple[int, ...]) -> Any:
-    """`input` in a shape that fits: a view if its layout allows one."""
-    data = layout(input._data)
-    if has_layout(data):
-        if data.flags.c_contiguous:
-            return view_as_shape(input, shape)
-        if k.can_view(data if is_array(data) else data.probe(), shape):
-            return reshape_alias(input, shape)
-        return unsafe_view(dense_clone(input), shape)
-    return reshape_any(input, shape)
 
 
 def reshape_as(input: Any, other: Any = REQUIRED) -> Any:

@@ -7,9 +7,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..kernels import shape as k
+from ..kernels.deferred import layout
 from .reduce import sum_all
-from .table import blank, linear
+from .table import blank, has_layout, is_array, linear
+
+# -- which layouts allow which views ------------------------------------------------------------------------
+
+
+def viewable(t: Any, shape: tuple[int, ...]) -> bool:
+    """Whether `t` can be seen in another shape without a copy, inside transforms what it holds."""
+    while (owner := getattr(t, "_owner", None)) is not None:
+        if owner.is_batch:
+            data = t._data
+            seen = np.lib.stride_tricks.as_strided(np.empty(0, f"V{data.itemsize}"), data.shape, data.strides)
+            return k.can_view(seen, shape)
+        t = owner.below(t)
+    data = layout(getattr(t, "_data", t))
+    return has_layout(data) and k.can_view(data if is_array(data) else data.probe(), shape)
+
+
+def reshaped(input: Any, shape: tuple[int, ...]) -> Any:
+    """`input` in a shape that fits: a view if its layout allows one."""
+    if input._owner is not None:
+        return view_as_shape(input, shape) if viewable(input, shape) else reshape_any(input, shape)
+    data = layout(input._data)
+    if has_layout(data):
+        if data.flags.c_contiguous:
+            return view_as_shape(input, shape)
+        if k.can_view(data if is_array(data) else data.probe(), shape):
+            return reshape_alias(input, shape)
+        return unsafe_view(dense_clone(input), shape)
+    return reshape_any(input, shape)
+
 
 # -- batching ---------------------------------------------------------------------------------------------
 
@@ -21,14 +53,14 @@ def _front(t: Any, bdim: int) -> Any:
 
 def _batch_view(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     """A view under vmap: moving the batch dimension may leave a layout that has no such view."""
-    return reshape_any(_front(tensors[0], dims[0]), (size, *statics[0])), 0
+    return reshaped(_front(tensors[0], dims[0]), (size, *statics[0])), 0
 
 
 def _batch_expand(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     """Ranks are aligned behind the batch dimension, then expanded."""
     t, shape = _front(tensors[0], dims[0]), statics[0]
     seen = tuple(t.shape)[1:]
-    ready = reshape_any(t, (size,) + (1,) * (len(shape) - len(seen)) + seen)
+    ready = reshaped(t, (size,) + (1,) * (len(shape) - len(seen)) + seen)
     return expand_to(ready, (size, *shape)), 0
 
 
@@ -49,6 +81,31 @@ def _batch_t(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     """The matrix behind the batch dimension."""
     t = _front(tensors[0], dims[0])
     return (transpose_dims(t, 1, 2) if t.ndim == 3 else t), 0
+
+
+def _batch_transpose(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """The same dimensions, counted past the batch, which stays where it is."""
+    t, bdim = tensors[0], dims[0]
+    return (op.entry(t, *(d + (d >= bdim) for d in statics)) if t.ndim > 1 else t), bdim
+
+
+def _batch_squeeze_dim(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """The same dimensions counted past the batch; 0-d examples stay what they are."""
+    t, bdim = tensors[0], dims[0]
+    if t.ndim == 1:
+        return alias(t), bdim
+    over = statics[0]
+    moved = over + 1 if isinstance(over, int) else tuple(d + 1 for d in over)
+    return op.entry(_front(t, bdim), moved), 0
+
+
+def _batch_strided(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """All examples at once, one more step apart, if they lie in memory."""
+    t, bdim, (shape, steps, offset, _) = tensors[0], dims[0], statics
+    if not t._owner.is_batch if t._owner is not None else not is_array(t._data):
+        return NotImplemented
+    have = t.stride()
+    return op.entry(t, (size, *shape), (have[bdim], *steps), offset, have), 0
 
 
 # -- reshaping --------------------------------------------------------------------------------------------
@@ -122,7 +179,7 @@ transpose_dims: Any = linear(
     node="TransposeBackward0",
     public="transpose",
     view=True,
-    batch="axes",
+    batch=_batch_transpose,
     input=lambda g, dim0, dim1: transpose_dims(g, dim0, dim1),
 )
 t_matrix: Any = linear(
@@ -197,7 +254,7 @@ squeeze_dim: Any = linear(
     node="SqueezeBackward1",
     public="squeeze",
     view=True,
-    batch="axes",
+    batch=_batch_squeeze_dim,
     input=lambda g, input_shape: restored(g, input_shape),
 )
 squeeze_dims: Any = linear(
@@ -206,7 +263,7 @@ squeeze_dims: Any = linear(
     node="SqueezeBackward2",
     public="squeeze",
     view=True,
-    batch="axes",
+    batch=_batch_squeeze_dim,
     input=lambda g, input_shape: restored(g, input_shape),
 )
 # The result of a vector times a matrix loses its row by `squeeze_`, whose node has a name of its own.
@@ -302,6 +359,7 @@ as_strided_of: Any = linear(
     node="AsStridedBackward0",
     public="as_strided",
     view=True,
+    batch=_batch_strided,
     input=lambda g, input_shape, in_stride, size, stride, start: as_strided_backward(
         g, input_shape, in_stride, size, stride, start
     ),

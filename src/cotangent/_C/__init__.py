@@ -6,13 +6,13 @@ import weakref
 from types import SimpleNamespace
 from typing import Any, Final
 
-from . import lazy
-from .autograd.base import TensorBase, cell_of, not_taken_over
-from .autograd.modes import grad_enabled, modes, set_recording
-from .autograd.node import AccumulateGrad, Node
-from .autograd.recorded import SavedTensor, alias
-from .autograd.refusing import UndefinedGradBackward, refusing
-from .autograd.running import (
+from .. import lazy
+from ..autograd.base import TensorBase, cell_of, not_taken_over
+from ..autograd.modes import grad_enabled, modes, set_recording
+from ..autograd.node import AccumulateGrad, Node
+from ..autograd.recorded import SavedTensor, alias
+from ..autograd.refusing import UndefinedGradBackward, refusing
+from ..autograd.running import (
     current_graph_task_id,
     current_node,
     execution_order,

@@ -1,0 +1,1 @@
+"""Where PyTorch keeps torch.func: its modules under their names there."""
