@@ -14,6 +14,7 @@ from .arguments import REQUIRED, integer, integers, missing, no_match, rank
 from .table import has_layout, is_array, is_tensor
 from .views import (
     dense_clone,
+    lying,
     ordered_clone,
     reshape_any,
     reshaped,
@@ -326,6 +327,8 @@ def is_contiguous(input: Any, *, memory_format: Any = None) -> bool:
                 "torch.contiguous_format"
             )
         return _steps_are_dense(data)
+    if input._owner is not None:
+        data = lying(input)
     if not has_layout(data):
         return not isinstance(data, Coo)
     name = repr(memory_format)
@@ -355,9 +358,7 @@ def contiguous(input: Any, *, memory_format: Any = None) -> Any:
     if memory_format is not None:
         channels_order(memory_format, data.ndim)
         return input if is_contiguous(input, memory_format=memory_format) else laid_out(input, memory_format)
-    if not has_layout(data) or data.flags.c_contiguous:
-        return input
-    return dense_clone(input)
+    return input if is_contiguous(input) else dense_clone(input)
 
 
 def laid_out(input: Any, memory_format: Any) -> Any:

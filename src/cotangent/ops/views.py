@@ -17,16 +17,28 @@ from .table import blank, has_layout, is_array, linear
 # -- which layouts allow which views ------------------------------------------------------------------------
 
 
-def viewable(t: Any, shape: tuple[int, ...]) -> bool:
-    """Whether `t` can be seen in another shape without a copy, inside transforms what it holds."""
-    while (owner := getattr(t, "_owner", None)) is not None:
+def lying(t: Any) -> Any:
+    """An array that lies in memory as the elements of `t` do (as those of what it holds); or None.
+
+    Only its layout means anything.
+    """
+    while (owner := t._owner) is not None:
         if owner.is_batch:
             data = t._data
-            seen = np.lib.stride_tricks.as_strided(np.empty(0, f"V{data.itemsize}"), data.shape, data.strides)
-            return k.can_view(seen, shape)
+            return np.lib.stride_tricks.as_strided(
+                np.empty(0, f"V{data.itemsize}"), data.shape, data.strides
+            )
         t = owner.below(t)
-    data = layout(getattr(t, "_data", t))
-    return has_layout(data) and k.can_view(data if is_array(data) else data.probe(), shape)
+    data = layout(t._data)
+    if is_array(data):
+        return data
+    return data.probe() if has_layout(data) else None
+
+
+def viewable(t: Any, shape: tuple[int, ...]) -> bool:
+    """Whether `t` can be seen in another shape without a copy."""
+    seen = lying(t)
+    return seen is not None and k.can_view(seen, shape)
 
 
 def reshaped(input: Any, shape: tuple[int, ...]) -> Any:
