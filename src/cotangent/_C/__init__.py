@@ -19,8 +19,8 @@ from ..autograd.running import (
     keeps_graph,
     will_execute,
 )
-from .errors import check_broadcast
-from .size import Size
+from ..errors import check_broadcast
+from ..size import Size
 
 __all__ = ["is_grad_enabled"]
 
