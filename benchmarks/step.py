@@ -2,6 +2,8 @@
 
     python benchmarks/step.py [CASE ...] [--rounds N] [--peers NAME,...] [--json|--table|--plot FILE]
     python benchmarks/step.py [CASE ...] --check STEPS     compares the losses of eager and compiled steps
+                                        [--double]         in float64: what rounding grows to is seen apart
+    python benchmarks/step.py [CASE ...] --growth STEPS    the memory of a process before and after many steps
 
 Each round runs every peer once, in a process of its own; figures are medians over the rounds of the medians
 within them, ratios are against the fastest peer that is not cotangent. All peers start from the same
@@ -16,6 +18,7 @@ import itertools
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import workloads
 from workloads import WORKLOADS
 
 THREADS = 2
@@ -47,10 +51,10 @@ def parameters(kind: str, sizes: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
 
     def matrix(name: str, *shape: int) -> None:
-        made[name] = (rng.standard_normal(shape) / math.sqrt(math.prod(shape[1:]))).astype(np.float32)
+        made[name] = (rng.standard_normal(shape) / math.sqrt(math.prod(shape[1:]))).astype(workloads.REAL)
 
     def vector(name: str, n: int, value: float = 0.0) -> None:
-        made[name] = np.full(n, value, np.float32)
+        made[name] = np.full(n, value, workloads.REAL)
 
     if kind == "mlp":
         for k, (i, o) in enumerate(itertools.pairwise(sizes)):
@@ -85,9 +89,9 @@ def batch(kind: str, sizes: Any, n: int) -> tuple[Any, Any]:
     """Inputs and targets."""
     rng = np.random.default_rng(1)
     if kind == "mlp":
-        return rng.standard_normal((n, sizes[0])).astype(np.float32), rng.integers(sizes[-1], size=n)
+        return rng.standard_normal((n, sizes[0])).astype(workloads.REAL), rng.integers(sizes[-1], size=n)
     if kind == "cnn":
-        return rng.standard_normal((n, 1, 28, 28)).astype(np.float32), rng.integers(10, size=n)
+        return rng.standard_normal((n, 1, 28, 28)).astype(workloads.REAL), rng.integers(10, size=n)
     return rng.integers(sizes[0], size=(n, sizes[1])), rng.integers(sizes[0], size=n * sizes[1])
 
 
@@ -263,6 +267,9 @@ def measure(peer: str, case: str) -> dict[str, Any]:
         times.append(time.perf_counter() - begun)
     found = {"losses": losses, "first": first, "median": statistics.median(times), "best": min(times)}
     found["setup"] = begun - start
+    found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
     if peer == "compiled":
         flops, moved = step.compiled.work()  # type: ignore[attr-defined]
         peak, bandwidth = machine()
@@ -285,8 +292,13 @@ def _timed(f: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def check(case: str, steps: int) -> None:
+def check(case: str, steps: int, double: bool) -> None:
     """Print how far the losses of compiled steps come to lie from those of eager ones."""
+    if double:
+        import cotangent
+
+        workloads.REAL = np.float64
+        cotangent.set_default_dtype(cotangent.float64)
     eager, compiled = ([step() for _ in range(steps)] for step in (prepared(p, case)[0] for p in PEERS[:2]))
     off = [abs(a - b) / max(abs(a), 1e-3) for a, b in zip(eager, compiled, strict=True)]
     apart = next((f"step {i + 1}" for i, d in enumerate(off) if d > 1e-4), "none")
@@ -294,6 +306,17 @@ def check(case: str, steps: int) -> None:
         f"{case:16} {steps} steps, {eager[0]:.4f} to {eager[-1]:.4f}: largest relative difference "
         f"{max(off):.1e}, first above 1e-4: {apart}"
     )
+
+
+def growth(peer: str, case: str, steps: int) -> None:
+    """Print the resident memory after few and after many steps."""
+    step, _ = prepared(peer, case)
+    found = []
+    for number in range(steps):
+        step()
+        if number in (9, steps - 1):
+            found.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+    print(f"{case:16} {peer:14} {found[0] / 1e6:.1f} MB after 10 steps, {found[-1] / 1e6:.1f} after {steps}")
 
 
 # -- rounds ----------------------------------------------------------------------------------------------
@@ -324,6 +347,8 @@ def main() -> None:
     parser.add_argument(
         "--check", type=int, metavar="STEPS", help="compare eager and compiled losses instead"
     )
+    parser.add_argument("--double", action="store_true", help="check in float64")
+    parser.add_argument("--growth", type=int, metavar="STEPS", help="measure memory over many steps instead")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if unknown := set(given.cases) - {*CASES, *WORKLOADS}:
@@ -333,7 +358,12 @@ def main() -> None:
         return
     if given.check:
         for case in given.cases:
-            check(case, given.check)
+            check(case, given.check, given.double)
+        return
+    if given.growth:
+        for case in given.cases:
+            for peer in given.peers.split(","):
+                growth(peer, case, given.growth)
         return
     table: dict[str, Any] = {}
     for case in given.cases:
@@ -423,7 +453,8 @@ def report(case: str, rounds: dict[str, list[dict[str, Any]]], failed: dict[str,
         same = "same losses" if off < 1e-4 else f"LOSSES DIFFER by {off:.1e}"
         print(
             f"  {peer:14} {medians[peer] * 1e3:9.3f} ms   best {best[peer] * 1e3:9.3f}   first call "
-            f"{found[0]['first']:6.2f} s   {fastest / medians[peer]:5.2f} x the fastest other   {same}"
+            f"{found[0]['first']:6.2f} s   peak {max(r['peak'] for r in found) / 1e6:5.0f} MB   "
+            f"{fastest / medians[peer]:5.2f} x the fastest other   {same}"
         )
     for peer, why in failed.items():
         print(f"  {peer:14} failed: {why}")

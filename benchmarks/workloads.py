@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+# The type of all numbers; `step.py --double` makes it float64.
+REAL: Any = np.float32
 Step = Callable[[], float]
 Wrap = Callable[..., Any]
 
 
 def _normal(seed: int, *shape: int, scale: float = 1.0) -> Any:
-    return (np.random.default_rng(seed).standard_normal(shape) * scale).astype(np.float32)
+    return (np.random.default_rng(seed).standard_normal(shape) * scale).astype(REAL)
 
 
 def adamw(jax: Any, loss: Callable[..., Any], p: dict[str, Any]) -> Callable[..., float]:
@@ -103,7 +105,7 @@ class ResidualBlock(Training):
     def parameters(self) -> dict[str, Any]:
         made = {f"w{k}": _normal(k, 64, 64, 3, 3, scale=1 / 24) for k in (0, 1)}
         for k in (0, 1):
-            made[f"g{k}"], made[f"b{k}"] = np.ones(64, np.float32), np.zeros(64, np.float32)
+            made[f"g{k}"], made[f"b{k}"] = np.ones(64, REAL), np.zeros(64, REAL)
         return made
 
     def data(self) -> tuple[Any, ...]:
@@ -139,8 +141,8 @@ class Lstm(Training):
         return {
             "weight_ih_l0": _normal(0, 1024, 64, scale=1 / 16),
             "weight_hh_l0": _normal(1, 1024, 256, scale=1 / 16),
-            "bias_ih_l0": np.zeros(1024, np.float32),
-            "bias_hh_l0": np.zeros(1024, np.float32),
+            "bias_ih_l0": np.zeros(1024, REAL),
+            "bias_hh_l0": np.zeros(1024, REAL),
             "out": _normal(2, 64, 256, scale=1 / 16),
         }
 
@@ -194,7 +196,7 @@ class GraphConvolution(Training):
         rng = np.random.default_rng(5)
         ends = rng.integers(self.nodes, size=(2, self.edges))
         degree = np.bincount(ends[1], minlength=self.nodes) + 1
-        weight = (1 / np.sqrt(degree[ends[0]] * degree[ends[1]])).astype(np.float32)
+        weight = (1 / np.sqrt(degree[ends[0]] * degree[ends[1]])).astype(REAL)
         labels = rng.integers(16, size=self.nodes)
         return _normal(7, self.nodes, 64), ends[0], ends[1], weight[:, None], labels
 
@@ -229,7 +231,7 @@ class BlackScholes:
         """Spot, strike, volatility, time, rate."""
         rng = np.random.default_rng(3)
         spans = ((80, 120), (80, 120), (0.1, 0.5), (0.2, 2.0), (0.01, 0.05))
-        return tuple(rng.uniform(low, high, 1_000_000).astype(np.float32) for low, high in spans)
+        return tuple(rng.uniform(low, high, 1_000_000).astype(REAL) for low, high in spans)
 
     def torch(self, torch: Any, wrap: Wrap) -> Step:
         """A step of cotangent or PyTorch."""
