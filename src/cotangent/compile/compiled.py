@@ -350,17 +350,21 @@ class Entry:
             finder.check(f"{given[-1]}.__class__ is float", f"{spot.name()} is no float")
         self.find = finder.finish(f"[{', '.join(names)}], [{', '.join(arrays)}], [{', '.join(given)}]")
 
-    def first(self) -> Any:
+    def first_run(self) -> tuple[list[Any], tuple[float, ...]]:
         """Run for the call that was traced."""
         found = self.program.arrays([s.array for s in self.inputs], [value for _, value in self.traced.given])
         assert found is not None, "a guard failed on the numbers it was made from"
+        return found
+
+    def settle_first(self, found: tuple[list[Any], tuple[float, ...]]) -> Any:
+        """Set what the traced call sets, from what `first_run` gave."""
         arrays = [s.array for s in self.inputs]
         result = self.settle(self.tensors, arrays, [value for _, value in self.traced.given], *found)
-        self.settle_escaped(found[0])
+        self._settle_escaped(found[0])
         self.traced.forget()
         return result
 
-    def settle_escaped(self, out: list[Any]) -> None:
+    def _settle_escaped(self, out: list[Any]) -> None:
         """Give tensors that the traced call left somewhere their arrays."""
         arrays = {s.number: s.array for s in self.traced.recorder.sources}
         for t, made in self.traced.outcome.escaped:

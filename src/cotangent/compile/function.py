@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import warnings
 import weakref
@@ -13,7 +14,7 @@ from .. import lazy
 from ..autograd.modes import modes
 from ..config import settings
 from .compiled import Entry
-from .recorder import Untraceable
+from .recorder import Untraceable, after_fork
 from .tracing import trace_call
 
 # As PyTorch's torch._dynamo.config.recompile_limit.
@@ -44,6 +45,9 @@ class Compiled:
         self.given_up: str | None = None
         self.lock = threading.RLock()
         functools.update_wrapper(self, function, updated=())
+        if not watched and hasattr(os, "register_at_fork"):
+            watched.append(True)
+            os.register_at_fork(after_in_child=_after_fork)
         every.add(self)
 
     def forget(self) -> None:
@@ -79,7 +83,7 @@ class Compiled:
                 if out is None:
                     why = "a number in a tensor that Python code looked at has another value"
                     continue
-                return entry.settle(tensors, arrays, given, *out)
+                return finished(entry.settle, tensors, arrays, given, *out)
             return self._trace(key, why, args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -98,20 +102,27 @@ class Compiled:
                 args,
                 kwargs,
             )
-        self.traces += 1
         try:
             traced = trace_call(self.function, args, kwargs)
         except Untraceable as error:
             if self.fullgraph:
                 raise RuntimeError(f"{_name(self.function)} cannot be compiled: {error}") from None
             return self._give_up(f"{_name(self.function)} cannot be compiled: {error}", args, kwargs)
-        entry = Entry(traced)
+        ran = False
+        try:
+            entry = Entry(traced)
+            found = entry.first_run()
+            ran = True
+        finally:
+            if not ran:  # it raised, or was interrupted: nothing has been changed yet but Python's objects
+                traced.undo()
+        self.traces += 1
         if entry.once is None:
             self.entries.setdefault(key, []).insert(0, entry)
         elif self.traces >= LIMIT:
             self.given_up = entry.once
             self._warn(f"{_name(self.function)} is not compiled any more, because {entry.once}")
-        return entry.first()
+        return finished(entry.settle_first, found)
 
     def _give_up(self, reason: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.given_up = reason
@@ -156,10 +167,29 @@ class Compiled:
         return "\n\n".join(parts)
 
 
+def finished(settle: Callable[..., Any], *args: Any) -> Any:
+    """What `settle` gives; an interrupt in the middle of it is raised when it is done."""
+    try:
+        return settle(*args)
+    except KeyboardInterrupt:
+        settle(*args)
+        raise
+
+
 # Set where compiled functions are to run as they are (torch.compiler.set_stance).
 switched_off: Final = [0]
 # All compiled functions, for torch.compiler.reset.
 every: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+
+# Whether forks are known of.
+watched: Final[list[bool]] = []
+
+
+def _after_fork() -> None:
+    """In a child: no other thread is left that could let go of a lock."""
+    after_fork()
+    for compiled in list(every):
+        compiled.lock = threading.RLock()
 
 
 def _name(function: Any) -> str:

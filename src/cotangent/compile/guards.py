@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import os
 from collections.abc import Callable
+from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, Final
 
@@ -19,14 +21,19 @@ from .walk import Spot, Walk
 _numbers: Final = itertools.count()
 
 
+# Code of the engine, which looks at tensors only: how it calls its attributes says nothing about objects.
+_FLOORS: Final = ("autograd", "compile", "kernels", "ops")
+_ENGINE: Final = ("<cotangent ", *(f"{Path(__file__).parent.parent / floor}{os.sep}" for floor in _FLOORS))
+
+
 def names_in(codes: set[CodeType]) -> set[str]:
-    """All attribute and variable names and strings that code mentions."""
+    """All attribute and variable names and strings that code mentions, but for the engine's."""
     names: set[str] = set()
     done: set[CodeType] = set()
     todo = list(codes)
     while todo:
         code = todo.pop()
-        if code in done:
+        if code in done or code.co_filename.startswith(_ENGINE):
             continue
         done.add(code)
         names.update(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)

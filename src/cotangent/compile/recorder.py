@@ -334,9 +334,29 @@ class _Grad:
         t.__dict__["_grad"] = value
 
 
-_lock: Final = threading.RLock()
-_tracing = [0]
+_lock = threading.RLock()
+_active: Final[set[Recorder]] = set()
 _collecting = [False]
+
+
+def after_fork() -> None:
+    """In a forked child: the other threads are gone, with what they were recording and the lock they held."""
+    global _lock
+    _lock = threading.RLock()
+    others = _active - {modes.tracer}
+    if others:
+        _active.difference_update(others)
+        _restore_class()
+
+
+def _restore_class() -> None:
+    """Read tensors directly again, if nothing is recorded any more."""
+    if not _active:
+        cls: Any = TensorBase
+        cls._data = _slot
+        cls._grad = None
+        if _collecting[0]:
+            gc.enable()
 
 
 class recording:
@@ -348,22 +368,39 @@ class recording:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self.profile: Any = None
+        self.left = True
 
     def __enter__(self) -> Recorder:
-        with _lock:
-            _tracing[0] += 1
-            if _tracing[0] == 1:
-                cls: Any = TensorBase
-                cls._data = _Payload()
-                cls._grad = _Grad()
-                _collecting[0] = gc.isenabled()
-                gc.disable()
-        modes.tracer = self.recorder
         self.profile = sys.getprofile()
-        sys.setprofile(self.recorder.seen)
+        self.left = False
+        try:
+            with _lock:
+                _active.add(self.recorder)
+                if len(_active) == 1:
+                    cls: Any = TensorBase
+                    cls._data = _Payload()
+                    cls._grad = _Grad()
+                    _collecting[0] = gc.isenabled()
+                    gc.disable()
+            modes.tracer = self.recorder
+            sys.setprofile(self.recorder.seen)
+        except BaseException:
+            self.leave()
+            raise
         return self.recorder
 
     def __exit__(self, *error: object) -> None:
+        try:
+            self.leave()
+        except KeyboardInterrupt:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Put everything back. May be called again after an interrupt came in between."""
+        if self.left:
+            return
         if callable(self.profile) or self.profile is None:
             sys.setprofile(self.profile)
         else:  # one written in C, such as cProfile's, goes on by itself
@@ -371,13 +408,9 @@ class recording:
             self.profile.enable()
         modes.tracer = None
         with _lock:
-            _tracing[0] -= 1
-            if not _tracing[0]:
-                cls: Any = TensorBase
-                cls._data = _slot
-                cls._grad = None
-                if _collecting[0]:
-                    gc.enable()
+            _active.discard(self.recorder)
+            _restore_class()
+        self.left = True
 
 
 def raw(t: Any) -> Any:

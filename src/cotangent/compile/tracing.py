@@ -95,6 +95,10 @@ class Traced:
         self.outcome = outcome
         self.given = given
 
+    def undo(self) -> None:
+        """Put everything in Python back as it was before the trace, where its program could not be run."""
+        _undo(self.recorder, self.walk)
+
     def forget(self) -> None:
         """Let go of what only the first run needed."""
         self.recorder.forget()
@@ -112,12 +116,13 @@ def trace_call(
     walk = Walk([("function", function), ("args", args), ("kwargs", kwargs)])
     recorder = Recorder()
     recorder.fixed_numbers = fixed_numbers
-    given = [] if fixed_numbers else _follow_numbers(walk, recorder)
     before_random = _python_random()
     start = next_seq()
     outcome = Outcome()
+    record = recording(recorder)
     try:
-        with recording(recorder):
+        given = [] if fixed_numbers else _follow_numbers(walk, recorder)
+        with record:
             try:
                 outcome.result = function(*args, **kwargs)
             finally:
@@ -136,6 +141,7 @@ def trace_call(
         _undo(recorder, walk)
         raise
     finally:
+        record.leave()  # an interrupt may have come before `with` could do it
         for stream, state in recorder.streams.values():
             stream.set_state(state)
     return Traced(recorder, walk, outcome, [(spot, spot.value) for _, _, _, spot in given])
@@ -349,6 +355,14 @@ def _rebound_names(walk: Walk) -> list[tuple[Spot, str, Any, Any]]:
 
 def _undo(recorder: Recorder, walk: Walk) -> None:
     """Put everything in Python back as it was before a trace that failed."""
+    try:
+        _put_back(recorder, walk)
+    except KeyboardInterrupt:
+        _put_back(recorder, walk)
+        raise
+
+
+def _put_back(recorder: Recorder, walk: Walk) -> None:
     for t, before in recorder.grads.values():
         if before is None:
             t.__dict__.pop("_grad", None)
