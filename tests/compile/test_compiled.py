@@ -11,6 +11,7 @@ import pytest
 
 import cotangent as torch
 from cotangent import nn
+from cotangent.compile import compiled as running
 
 
 def test_ways_to_call_it() -> None:
@@ -316,3 +317,75 @@ def test_integers_while_there_has_been_inference_mode() -> None:
     x = torch.ones(3, requires_grad=True)
     torch.compile(masked, fullgraph=True)(x).sum().backward()
     assert x.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+class Counting:
+    """A trainer whose own attributes are called as the library calls some of its own."""
+
+    def __init__(self) -> None:
+        self.model = nn.Linear(3, 2)
+        self.optimizer = torch.optim.Adam(self.model.parameters())
+        self.number = self.step_count = self.group = 0
+        self.scale = 2.0
+
+    def step(self, x: Any) -> Any:
+        self.optimizer.zero_grad()
+        loss = (self.model(x) * self.scale).sum()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+
+def test_attributes_only_others_use_are_no_guards() -> None:
+    trainer = Counting()
+    step = torch.compile(trainer.step)
+    x = torch.randn(4, 3)
+    for _ in range(12):
+        step(x)
+        trainer.number += 1
+        trainer.group += 1
+    assert step.traces == 2  # without the optimizer's state, and with it
+    trainer.scale = 3.0
+    before = trainer.model.weight.detach().clone()
+    with torch.no_grad():
+        wanted = (trainer.model(x) * 3).sum()
+    torch.testing.assert_close(step(x), wanted)
+    assert not torch.equal(before, trainer.model.weight)
+    assert step.traces == 3
+
+
+@pytest.mark.parametrize("when", ["while tracing", "while compiling", "while settling"])
+def test_interrupts_leave_nothing_half_done(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted before the program has run, a call has done nothing; after it, everything."""
+    target, name = {
+        "while tracing": (torch.optim.Adam, "_options"),
+        "while compiling": (running.NativeProgram, "build"),
+        "while settling": (running, "tensor_like"),
+    }[when]
+    plain, trainer = Counting(), Counting()
+    trainer.model.load_state_dict(plain.model.state_dict())
+    step, x = torch.compile(trainer.step), torch.randn(4, 3)
+    given = getattr(target, name)
+    armed = [True]
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if armed.pop() if armed else False:
+            raise KeyboardInterrupt
+        return given(*args, **kwargs)
+
+    monkeypatch.setattr(target, name, interrupted)
+    before = plain.model.weight.detach().clone()
+    with pytest.raises(KeyboardInterrupt):
+        step(x)
+    assert not armed
+    if when == "while settling":
+        plain.step(x)
+        assert torch.equal(trainer.model.weight.grad, plain.model.weight.grad)
+    else:
+        assert torch.equal(trainer.model.weight, before)
+        assert trainer.model.weight.grad is None
+        assert not trainer.optimizer.state
+        assert all(type(g["lr"]) is float for g in trainer.optimizer.param_groups)
+    for _ in range(3):
+        torch.testing.assert_close(step(x), plain.step(x))
+    torch.testing.assert_close(trainer.model.weight, plain.model.weight)

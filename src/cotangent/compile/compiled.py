@@ -21,7 +21,7 @@ from ..autograd.where import here
 from ..kernels import runtime
 from .execute import Writer
 from .graph import Graph
-from .guards import Finder, names_in
+from .guards import Finder
 from .passes import prune, simplify, turn_products
 from .program import Program as NativeProgram
 from .recorder import put
@@ -296,7 +296,7 @@ class Entry:
 
     def _write_guards(self) -> None:
         walk, outcome, recorder = self.traced.walk, self.traced.outcome, self.traced.recorder
-        finder = Finder(walk, names_in(recorder.codes))
+        finder = Finder(walk, recorder.codes)
         followed = {(id(spot.above), spot.kind, spot.key) for spot, _ in self.traced.given}
         for spot in walk.scalars:
             if (id(spot.above), spot.kind, spot.key) not in followed and finder.relevant(spot):

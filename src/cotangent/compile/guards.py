@@ -21,19 +21,25 @@ from .walk import Spot, Walk
 _numbers: Final = itertools.count()
 
 
-# Code of the engine, which looks at tensors only: how it calls its attributes says nothing about objects.
-_FLOORS: Final = ("autograd", "compile", "kernels", "ops")
-_ENGINE: Final = ("<cotangent ", *(f"{Path(__file__).parent.parent / floor}{os.sep}" for floor in _FLOORS))
+# Code of the engine, which looks at tensors only: how it calls its attributes says nothing about objects. And
+# all of this library's code, which knows nothing of the attributes of objects that are not its own.
+_PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
+_GENERATED: Final = "<cotangent "
+ENGINE: Final = (
+    _GENERATED,
+    *(f"{_PACKAGE}{floor}{os.sep}" for floor in ("autograd", "compile", "kernels", "ops")),
+)
+LIBRARY: Final = (_GENERATED, _PACKAGE)
 
 
-def names_in(codes: set[CodeType]) -> set[str]:
-    """All attribute and variable names and strings that code mentions, but for the engine's."""
+def names_in(codes: set[CodeType], but: tuple[str, ...]) -> set[str]:
+    """All attribute and variable names and strings that code mentions, but for code in some places."""
     names: set[str] = set()
     done: set[CodeType] = set()
     todo = list(codes)
     while todo:
         code = todo.pop()
-        if code in done or code.co_filename.startswith(_ENGINE):
+        if code in done or code.co_filename.startswith(but):
             continue
         done.add(code)
         names.update(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
@@ -47,17 +53,24 @@ def names_in(codes: set[CodeType]) -> set[str]:
     return names
 
 
+def _foreign(value: Any) -> bool:
+    """Whether an object's class has nothing of this library's."""
+    library = __package__.partition(".")[0]
+    return all(cls.__module__.partition(".")[0] != library for cls in type(value).__mro__)
+
+
 class Finder:
     """Writes `find`.
 
     Args:
         walk: what was reachable.
-        names: the names that matter.
+        codes: what was executed.
     """
 
-    def __init__(self, walk: Walk, names: set[str]) -> None:
+    def __init__(self, walk: Walk, codes: set[CodeType]) -> None:
         self.walk = walk
-        self.names = names
+        self.names = names_in(codes, ENGINE)
+        self.own = names_in(codes, LIBRARY)
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {}
         self.done: dict[int, str] = {}
@@ -132,7 +145,11 @@ class Finder:
         """Whether executed code can have looked at what is at a spot."""
         at: Spot | None = spot
         while at is not None:
-            if at.kind in ("attr", "global") or (at.kind == "item" and isinstance(at.key, str)):
+            if at.kind == "global" or (
+                at.kind == "attr" and at.above is not None and _foreign(at.above.value)
+            ):
+                return at.key in self.own
+            if at.kind == "attr" or (at.kind == "item" and isinstance(at.key, str)):
                 return at.key in self.names
             if at.kind == "cell":
                 return at.key[1] is None or at.key[1] in self.names

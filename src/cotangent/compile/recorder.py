@@ -256,7 +256,10 @@ class Recorder(Tape):
     def seen(self, frame: Any, event: str, arg: Any) -> None:
         """Profile function: which code runs, and calls of builtins that a replay would leave out."""
         if event == "call":
-            self.codes.add(frame.f_code)
+            code = frame.f_code
+            # Constructors of named tuples and dataclasses are written by the standard library.
+            if code not in self.codes and (code.co_filename != "<string>" or _of_user(frame)):
+                self.codes.add(code)
         elif event == "c_call" and self.impure is None:
             module = getattr(arg, "__module__", None)
             name = getattr(arg, "__name__", "")
@@ -272,7 +275,7 @@ class Recorder(Tape):
 def _of_user(frame: Any) -> bool:
     """Whether a frame's code is the user's, not a library's."""
     name = frame.f_globals.get("__name__") or "cotangent"
-    return name.partition(".")[0] not in SKIPPED
+    return name.partition(".")[0] not in SKIPPED and not name.startswith("namedtuple_")
 
 
 def _may_hold_numbers(frame: Any) -> bool:
