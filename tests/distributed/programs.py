@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+import warnings
 from datetime import timedelta
 from typing import Any
 
@@ -392,6 +394,58 @@ def compiled(rank: int, size: int) -> Any:
         found.append(
             max((a.grad - b.grad).abs().max().item() for a, b in zip(net.parameters(), alone.parameters()))
         )
+    return found
+
+
+def steps(rank: int, size: int) -> Any:
+    """Whole compiled steps: forward, backward with the exchange, clipping, optimizer."""
+    from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+
+    x, y = data()
+    share = slice(rank * 12 // size, (rank + 1) * 12 // size)
+    found: dict[str, Any] = {}
+
+    def train(net: Any, part: slice, how: str, wrap: Any) -> Any:
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
+
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad(set_to_none=how != "kept")
+            if how == "twice":
+                with net.no_sync() if isinstance(net, DDP) else contextlib.nullcontext():
+                    ((net(x) - y) ** 2).mean().backward()
+            loss = ((net(x) - y) ** 2).mean()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+            optimizer.step()
+            return loss.detach()
+
+        run = wrap(step)
+        return [run(x[part], y[part]) for _ in range(8)], net.state_dict(), run
+
+    for how in ("plain", "kept", "twice", "hook"):
+        ddp = DDP(model(), bucket_cap_mb=0.001)
+        if how == "hook":
+            ddp.register_comm_hook(None, default_hooks.bf16_compress_hook)
+        _, weights, run = train(ddp, share, how, lambda f: torch.compile(f, fullgraph=True))
+        _, expected, _ = train(model(), slice(None), how, lambda f: f)
+        pairs = zip(weights.values(), expected.values())
+        found[how] = [max((a - b).abs().max().item() for a, b in pairs), run.traces]
+    # Buffers are rank 0's, whatever the others have.
+    nets = [torch.nn.Sequential(torch.nn.Linear(6, 3), torch.nn.BatchNorm1d(3)) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    nets = [DDP(net) for net in nets]
+    for net in nets:
+        net.module[1].running_mean.fill_(rank + 0.5)
+    a, b = (train(net, share, "plain", wrap)[1] for net, wrap in zip(nets, (torch.compile, lambda f: f)))
+    found["buffers"] = max((a[k] - b[k]).abs().max().item() for k in a)
+    # What is not compiled runs as it is, and says so.
+    loose = DDP(model(), find_unused_parameters=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _, weights, _ = train(loose, share, "plain", torch.compile)
+    _, expected, _ = train(model(), slice(None), "plain", lambda f: f)
+    distance = max((weights[f"module.{k}"] - v).abs().max().item() for k, v in expected.items())
+    found["refused"] = [distance, [str(w.message) for w in caught]]
     return found
 
 

@@ -13,7 +13,7 @@ from cotangent.distributed import HashStore, PrefixStore, TCPStore
 from cotangent.distributed.store import DistNetworkError, DistStoreError, FileStore
 
 # Programs for two ranks that start once for all of these tests.
-PAIR = "training,accumulation,unused,reasons,joined,hooks,static,compiled,different,sharded"
+PAIR = "training,accumulation,unused,reasons,joined,hooks,static,compiled,steps,different,sharded"
 
 
 @pytest.fixture
@@ -105,6 +105,17 @@ def test_ddp_with_a_static_graph(pair: Any) -> None:
 
 def test_ddp_and_compiled_modules(pair: Any) -> None:
     assert max(map(max, pair("compiled"))) < 1e-6
+
+
+def test_ddp_inside_compiled_steps(pair: Any) -> None:
+    """They train as one process that is not compiled; traced again once the optimizer has its state."""
+    for found in pair("steps"):
+        for how in ("plain", "kept", "twice"):
+            assert found[how][0] < 1e-6 and found[how][1] == 2, (how, found[how])
+        assert 1e-6 < found["hook"][0] < 0.05 and found["hook"][1] == 2
+        assert found["buffers"] < 1e-6
+        distance, texts = found["refused"]
+        assert distance < 1e-6 and len(texts) == 1 and "parameters that are not used" in texts[0]
 
 
 def test_collectives_in_different_orders_are_named(ranks: Any, monkeypatch: pytest.MonkeyPatch) -> None:

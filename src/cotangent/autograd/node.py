@@ -272,7 +272,8 @@ class AccumulateGrad(Node):
 
     def __init__(self, variable: TensorBase) -> None:
         self.variable = variable
-        self.dtype = variable._data.dtype
+        data = variable._data
+        self.dtype = getattr(data, "np_dtype", None) or data.dtype  # the first of what is traced
         self.edges = ()
         self.seq = next_seq()
         self.code = None

@@ -102,12 +102,15 @@ class Compiled:
                 args,
                 kwargs,
             )
+        reason = ""
         try:
             traced = trace_call(self.function, args, kwargs)
         except Untraceable as error:
+            reason = f"{_name(self.function)} cannot be compiled: {error}"
             if self.fullgraph:
-                raise RuntimeError(f"{_name(self.function)} cannot be compiled: {error}") from None
-            return self._give_up(f"{_name(self.function)} cannot be compiled: {error}", args, kwargs)
+                raise RuntimeError(reason) from None
+        if reason:  # here, where the error no longer holds the graph that was traced
+            return self._give_up(reason, args, kwargs)
         ran = False
         try:
             entry = Entry(traced)

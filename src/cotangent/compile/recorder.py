@@ -22,7 +22,7 @@ from ..autograd.where import here, place
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from .number import Number, make, plain
 from .tape import Instruction, Tape, execute
-from .value import Value, draw
+from .value import Value, draw, outside
 from .walk import SKIPPED
 
 _slot: Final[Any] = TensorBase.__dict__["_data"]
@@ -169,6 +169,10 @@ class Recorder(Tape):
         self.known[value.index] = drawn
         return value
 
+    def outside(self, run: Any, arrays: list[Any], like: list[Any]) -> list[Any]:
+        """Record that `run(*arrays)` is done when the program runs; see `value.outside`."""
+        return outside(self, run, [a.fresh() for a in arrays], like)
+
     # -- numbers -------------------------------------------------------------------------------------
 
     def numbers_of(self, index: int) -> Any:
@@ -188,6 +192,8 @@ class Recorder(Tape):
             if missing:
                 todo.extend(missing)
                 continue
+            if step.op.name == "outside":
+                self.refuse("Python code reads a number that comes from other processes")
             token = set_errors(QUIET)
             try:
                 execute(step, self.known)

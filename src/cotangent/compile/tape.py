@@ -31,7 +31,7 @@ class Instruction(NamedTuple):
     dtypes: tuple[Any, ...]
     code: CodeType
     lasti: int
-    effect: bool = False  # draws random numbers: must run once, in its place
+    effect: bool = False  # draws random numbers, or reaches outside: must run once, in its place
 
     def reads(self) -> list[int]:
         """The values it reads."""

@@ -230,6 +230,30 @@ def draw(
     return value
 
 
+def outside(tape: Tape, run: Callable[..., Any], arrays: list[Any], like: list[Any]) -> list[Any]:
+    """Record that something is done outside of the tape: `run(*arrays)`, in its place whenever the tape runs.
+
+    Args:
+        tape: where.
+        run: gives a list of arrays.
+        arrays: values.
+        like: values or arrays with the shapes and dtypes of the results.
+
+    Returns:
+        the results' values.
+    """
+    op = Primitive("outside(arrays[])", lambda given: run(*given), "general", {})
+    op.nout = 0
+    code, lasti = here()
+    kinds = [v.np_dtype if isinstance(v, Value) else v.dtype for v in like]
+    made = [Value(tape, tape.fresh(), v.shape, d) for v, d in zip(like, kinds, strict=True)]
+    tape.add(
+        Instruction(op, (tuple(operand(tape, a) for a in arrays),), (), tuple(v.index for v in made), True,
+                    tuple(v.shape for v in made), tuple(kinds), code, lasti, True)
+    )  # fmt: skip
+    return made
+
+
 def operand(tape: Tape, payload: Any) -> int | None:
     """The tape's number for a payload; an array the trace meets is bound by reference."""
     if payload is None:

@@ -148,6 +148,12 @@ class ProcessGroup:
         timeout: of each message.
     """
 
+    # Compiled functions do not watch what is in slots: the exchange changes it.
+    __slots__ = (
+        "__weakref__", "_lane", "_link", "_number", "_rank", "backend", "detail", "group_name", "ranks",
+        "store", "timeout",
+    )  # fmt: skip
+
     def __init__(
         self, ranks: list[int], rank: int, name: str, backend: str, store: Store, timeout: timedelta
     ) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from ...autograd.modes import enable_grad, grad_enabled, no_grad
+from ...autograd.base import wrap
+from ...autograd.modes import enable_grad, grad_enabled, modes, no_grad
 from ...distributed import collectives, objects, rings
 from ...distributed.algorithms.join import Join, Joinable, JoinHook
 from ...distributed.group import resolve
@@ -153,6 +155,8 @@ class DistributedDataParallel(Module, Joinable):
         if syncing and self.reducer.missing():
             self._complain(args, kwargs)
         if self._join_config.enable:
+            if modes.tracer is not None:
+                modes.tracer.refuse("ranks may have different numbers of batches here")
             self._tell_of_iteration(syncing)
         if self.broadcast_buffers and self.reducer.syncing:
             self._share_buffers(True)
@@ -163,8 +167,24 @@ class DistributedDataParallel(Module, Joinable):
 
     def _share_buffers(self, taking_part: bool) -> None:
         buffers = list(self.module.buffers())
-        if buffers:
+        if buffers and modes.tracer is not None:
+            self._share_traced(buffers, modes.tracer)
+        elif buffers:
             self._take_from(buffers, self._common_rank(taking_part))
+
+    @no_grad()  # type: ignore[untyped-decorator]
+    def _share_traced(self, buffers: list[Any], tape: Any) -> None:
+        group = self.process_group
+
+        def run(*arrays: Any) -> list[Any]:
+            found = [np.array(a) for a in arrays]
+            for array in found:
+                group.submit(partial(rings.broadcast, group.link, array, 0), False, "BROADCAST")
+            return found
+
+        values = [b._data for b in buffers]
+        for buffer, value in zip(buffers, tape.outside(run, values, values), strict=True):
+            buffer.copy_(wrap(value))
 
     def _common_rank(self, taking_part: bool) -> int:
         """The rank whose buffers count: 0, or inside `join` the last of those that have inputs."""

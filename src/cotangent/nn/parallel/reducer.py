@@ -15,12 +15,14 @@ import numpy as np
 
 from ... import tree
 from ...autograd.base import wrap
+from ...autograd.modes import modes
 from ...autograd.node import AccumulateGrad
 from ...autograd.running import ExecutionEngine
 from ...autograd.views import edge_of
 from ...distributed import rings
 from ...distributed.gradients import gradient_of, put_gradient
 from ...tensor import Tensor
+from .traced import Latest, TracedRun
 
 __all__ = ["Bucket", "GradBucket", "Reducer", "reached"]
 
@@ -51,6 +53,9 @@ class Bucket:
         parameters: the parameters.
     """
 
+    # In slots, which compiled functions do not watch: each run changes them.
+    __slots__ = ("flat", "numbers", "parameters", "parts", "waiting", "work")
+
     def __init__(self, numbers: list[int], parameters: list[Any]) -> None:
         self.numbers = numbers
         self.parameters = parameters
@@ -66,13 +71,14 @@ class GradBucket:
 
     Args:
         bucket: the bucket.
+        flat: its gradients.
         index: its number.
         last: whether it is the last of this backward.
     """
 
-    def __init__(self, bucket: Bucket, index: int, last: bool) -> None:
+    def __init__(self, bucket: Bucket, flat: Any, index: int, last: bool) -> None:
         self._bucket, self._index, self._last = bucket, index, last
-        self._buffer = wrap(bucket.flat)
+        self._buffer = wrap(flat)
 
     def index(self) -> int:
         """Its number."""
@@ -142,6 +148,7 @@ class Reducer:
         self._came = [0] * len(parameters)  # how often each hook has run in this backward
         self._usual: list[int] | None = None  # of a static graph: how often in the first one
         self._queued = False
+        self._traced = Latest()
         for number, parameter in enumerate(parameters):
             parameter.register_post_accumulate_grad_hook(self._hook(number))
 
@@ -157,6 +164,10 @@ class Reducer:
         Args:
             output: what the module gave.
         """
+        tape = modes.tracer
+        if tape is not None:
+            self._traced.run = TracedRun(self, tape)
+            return
         self.expecting = True
         self.ready = set()
         self._next = 0
@@ -187,7 +198,12 @@ class Reducer:
 
     def _hook(self, number: int) -> Any:
         def hook(parameter: Any) -> None:
-            if not (self.syncing and self.expecting):
+            if not self.syncing:
+                return
+            if modes.tracer is not None and self._traced.run is not None:
+                self._traced.run.arrived(number, parameter)
+                return
+            if not self.expecting:
                 return
             self._came[number] += 1
             if not self.static:
@@ -221,29 +237,45 @@ class Reducer:
         if gradient is None:
             part[...] = 0
         else:
-            divisor = self.divisor if self.comm_hook is None else 1.0
-            np.divide(gradient._data.reshape(-1), divisor, out=part, casting="unsafe")
+            self.put(part, gradient._data)
         bucket.waiting -= 1
         # In the order of the buckets, whichever is full first: all ranks must agree on it.
         while self._next < len(self.buckets) and self.buckets[self._next].waiting == 0:
-            self._start(self._next)
+            self.buckets[self._next].work = self.start(self._next, self.buckets[self._next].flat)
             self._next += 1
         if len(self.ready) == len(self.parameters):
             self._finish()
 
-    def _start(self, index: int) -> None:
-        bucket = self.buckets[index]
+    def put(self, part: Any, gradient: Any) -> None:
+        """Write a gradient's share of the average.
+
+        Args:
+            part: where to, flat.
+            gradient: an array.
+        """
+        divisor = self.divisor if self.comm_hook is None else 1.0
+        np.divide(gradient.reshape(-1), divisor, out=part, casting="unsafe")
+
+    def start(self, index: int, flat: Any) -> Any:
+        """Start the exchange of a bucket.
+
+        Args:
+            index: its number.
+            flat: its gradients.
+
+        Returns:
+            what can be waited for: a Future of a tensor, or the averages will be in `flat`.
+        """
         if self.comm_hook is None:
-            link, flat = self.group.link, bucket.flat
-            bucket.work = self.group.submit(
+            link = self.group.link
+            return self.group.submit(
                 lambda: rings.all_reduce(link, flat, "SUM"), True, "DDP_BUCKET", [wrap(flat)]
             )
-            return
         state, hook = self.comm_hook
-        seen = GradBucket(bucket, index, index == len(self.buckets) - 1)
-        bucket.work = hook(state, seen)
-        if not hasattr(bucket.work, "wait"):
-            raise RuntimeError(f"a communication hook must return a Future of a tensor, got {bucket.work!r}")
+        work = hook(state, GradBucket(self.buckets[index], flat, index, index == len(self.buckets) - 1))
+        if not hasattr(work, "wait"):
+            raise RuntimeError(f"a communication hook must return a Future of a tensor, got {work!r}")
+        return work
 
     def start_empty(self) -> None:
         """Take part in the others' reductions without gradients of one's own; `finish` follows."""
