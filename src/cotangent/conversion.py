@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, lazy
 from .autograd.base import cell_of
 from .autograd.modes import modes
 from .autograd.notes import annotate, recorded_at
@@ -20,6 +20,8 @@ from .ops.table import TABLE
 from .ops.viewfronts import contiguous
 from .size import check_device, device, memory_format, preserve_format, strided
 from .tensor import Tensor
+
+exchange = lazy.module("cotangent.exchange")  # DLPack is not in everybody's way
 
 _DISCARDS: Final = "Casting complex values to real discards the imaginary part"
 
@@ -311,55 +313,14 @@ def _without_recording(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs:
     return born(np.asarray(result))
 
 
-def __dlpack__(self: Any, **kwargs: Any) -> Any:
-    if self._req:
-        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-    return self._data.__dlpack__(**{k: v for k, v in kwargs.items() if v is not None})
+def __dlpack__(
+    self: Any, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+) -> Any:
+    return exchange.capsule_of(self, stream, max_version, dl_device, copy)
 
 
 def __dlpack_device__(self: Any) -> tuple[int, int]:
     return (1, 0)
-
-
-class _Capsule:
-    """A capsule as an object that speaks DLPack."""
-
-    def __init__(self, capsule: Any) -> None:
-        self.capsule = capsule
-
-    def __dlpack__(self, **_options: Any) -> Any:
-        return self.capsule
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
-
-
-def from_dlpack(ext_tensor: Any) -> Any:
-    """A tensor on the memory of an object that speaks DLPack.
-
-    Args:
-        ext_tensor: an object with `__dlpack__`, or a capsule.
-
-    Returns:
-        a tensor on the same memory.
-
-    Raises:
-        RuntimeError: for an object that does not speak DLPack.
-
-    Example:
-        >>> import cotangent as torch
-        >>> import numpy as np
-        >>> torch.from_dlpack(np.arange(2))
-        tensor([0, 1])
-    """
-    if type_name(ext_tensor) == "PyCapsule":
-        ext_tensor = _Capsule(ext_tensor)
-    if not hasattr(ext_tensor, "__dlpack__"):
-        raise RuntimeError(
-            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, "
-            "so you might have already constructed a tensor from it once."
-        )
-    return born(np.from_dlpack(ext_tensor))
 
 
 class _LegacyMeta(builtins.type):
@@ -391,4 +352,4 @@ for _method in (
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 Tensor.__array_priority__ = 1000  # type: ignore[attr-defined]
-__all__ = ["from_dlpack"]
+__all__: list[str] = []

@@ -482,6 +482,13 @@ def triu_indices(row: int, col: int, offset: int = 0, **options: Any) -> Any:
 def _new(function: str, self: Any, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     if options.get("dtype") is None:
         options["dtype"] = self.dtype
+    owner = self._owner
+    if owner is not None and owner.is_batch:  # one for each example
+        given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+        below = self._data.value
+        whole = _new(function, below, ((owner.size, *given),), fill, {**options, "requires_grad": False})
+        made = owner.batch(whole, 0)
+        return made.requires_grad_() if options.get("requires_grad") else made
     return _make(function, size, fill, options)
 
 
@@ -517,6 +524,9 @@ def new_full(self: Any, size: Any, fill_value: Any, **options: Any) -> Any:
     """A filled tensor of the tensor's dtype."""
     if options.get("dtype") is None:
         options["dtype"] = self.dtype
+    owner = self._owner
+    if owner is not None and owner.is_batch:  # one for each example
+        return owner.batch(new_full(self._data.value, (owner.size, *size), fill_value, **options), 0)
     return full(size, fill_value, **options)
 
 

@@ -98,6 +98,7 @@ def fill_autograd() -> None:
         "anomaly_mode": anomaly,
         "SavedTensor": SavedTensor,
         "kineto_available": lambda: False,
+        "_profiler_enabled": lambda: bool(_profiler._running),
         "torch": sys.modules[__name__.rpartition(".")[0]],
     }
     for name, value in names.items():

@@ -8,6 +8,7 @@ function objects stay the same, so names bound earlier follow suit.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any, Final, NoReturn
 from . import fft, functions, late, lazy, linalg, sparse, special
 from .autograd.api import grad
 from .autograd.base import TensorBase, not_taken_over
+from .autograd.where import is_internal
 from .methods import OPERATORS
 from .nn import functional, init
 from .nn.functional import _namesakes
@@ -454,6 +456,50 @@ def activate() -> None:
             _of_tensor(owner)
         assert isinstance(grad, FunctionType)
         _exchange(grad, grad, "torch.autograd.grad", _call_of_grad)
+
+
+# -- names that programs and this package both use -------------------------------------------------------
+
+
+class _Shared:
+    """A field of tensors whose name a program's subclass uses for an attribute of its own.
+
+    Code of this package sees the field, other code the attribute.
+    """
+
+    __slots__ = ("field", "name")
+
+    def __init__(self, field: Any, name: str) -> None:
+        self.field = field
+        self.name = name
+
+    def __get__(self, obj: Any, owner: type) -> Any:
+        if obj is None or is_internal(sys._getframe(1).f_code.co_filename):
+            return self.field.__get__(obj, owner)
+        try:
+            return obj.__dict__[self.name + " of the program"]
+        except KeyError:
+            return self.field.__get__(obj, owner)
+
+    def __set__(self, obj: Any, value: Any) -> None:
+        if is_internal(sys._getframe(1).f_code.co_filename):
+            self.field.__set__(obj, value)
+        else:
+            obj.__dict__[self.name + " of the program"] = value
+
+
+_FIELDS: Final = frozenset(TensorBase.__slots__) - {"__dict__", "__weakref__"}
+
+
+def subclassed(cls: type) -> None:
+    """Let a program's subclass of Tensor take over calls, and name its attributes as it likes."""
+    activate()
+    used: set[str] = set()
+    for member in vars(cls).values():
+        code = getattr(getattr(member, "__func__", member), "__code__", None)
+        used.update(() if code is None else code.co_names)
+    for name in _FIELDS & used:
+        setattr(cls, name, _Shared(inspect.getattr_static(cls, name), name))
 
 
 def exchanged(f: Any) -> bool:

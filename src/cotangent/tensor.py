@@ -70,7 +70,7 @@ class Tensor(Tracked):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__torch_function__ is not not_taken_over:  # from now on somebody takes over calls
-            world.overriding.activate()
+            world.overriding.subclassed(cls)
 
     @classmethod
     def __torch_function__(

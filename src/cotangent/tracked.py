@@ -318,6 +318,7 @@ class Tracked(TensorBase):
             return self
         if self._owner is not None and self._owner.writes:
             self._data.tangent = None
+            self._data.primal.detach_()
         if self._view is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 from told import Say, collector
@@ -259,3 +260,34 @@ def a_strict_hessian_names_the_output(torch: Any, say: Say) -> None:
     say.failure(lambda: hessian(lambda t: t.detach().sum(), x, strict=True))
     say.failure(lambda: hessian(lambda t: (3 * t).sum(), x, strict=True))
     say(hessian(lambda t: t.detach().sum(), x))
+
+
+@program
+def gradcheck_of_sparse_inputs(torch: Any, say: Say) -> None:
+    """Sparse inputs: elements that are not stored are constants, or not (`masked`)."""
+    gradcheck = torch.autograd.gradcheck
+    options = {"check_batched_grad": False, "raise_exception": False}
+
+    def hooked(x: Any) -> Any:
+        z = x.clone()
+        z.register_hook(lambda g: g.to_dense().to_sparse(1))
+        return z.to_dense()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for fast in (True, False):
+            x = torch.tensor([[0.0, 2.0], [3.0, 0.0]], dtype=torch.float64, requires_grad=True).to_sparse()
+            for masked in (True, False):
+                say(fast, masked, gradcheck(torch.sum, (x,), masked=masked, fast_mode=fast, **options))
+                dense = lambda x: x.to_dense()  # noqa: E731
+                say(gradcheck(dense, (x,), masked=masked, fast_mode=fast, **options))
+                whole = lambda x: x.to_dense(masked_grad=False)  # noqa: E731
+                say(gradcheck(whole, (x,), masked=masked, fast_mode=fast, **options))
+            y = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64, requires_grad=True)
+            product = lambda y, x: y * x.coalesce().to_dense()  # noqa: E731
+            say(gradcheck(product, (y, x), masked=True, fast_mode=fast, **options))
+            say.failure(partial(gradcheck, lambda x: x * 2, (x,), fast_mode=fast, check_batched_grad=False))
+            say.failure(partial(gradcheck, hooked, (x,), atol=0.1, masked=True, fast_mode=fast))
+            for layout in ("sparse_csr", "sparse_csc"):
+                z = y.detach().to_sparse(layout=getattr(torch, layout)).requires_grad_()
+                say(layout, gradcheck(torch.sum, (z,), masked=True, fast_mode=fast, **options))

@@ -614,3 +614,22 @@ def gradients_lie_like_their_leaves(torch: Any, say: Say) -> None:
     single = torch.ones(3, 1, 2).transpose(0, 1).requires_grad_()
     (single * 2).sum().backward()
     say(single.grad.stride(), single.stride())
+
+
+@program
+def sparse_gradients_add_up(torch: Any, say: Say) -> None:
+    """A dense gradient takes a sparse one in place; a sparse one with a dense one becomes dense."""
+
+    def sparse() -> Any:
+        places = torch.tensor([[1, 1]])
+        return torch.sparse_coo_tensor(places, torch.tensor([1.0, 1.0]), check_invariants=True)
+
+    for create_graph in (False, True):
+        for held in (sparse, lambda: torch.tensor([1.5, 1.5]), lambda: None):
+            for given in (sparse, lambda: torch.tensor([1.5, 1.5])):
+                p = torch.tensor([1.5, 1.5]).requires_grad_()
+                p.grad = before = held()
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    p.backward(given(), create_graph=create_graph)
+                say(p.grad is before, p.grad.layout, p.grad.to_dense() if p.grad.is_sparse else p.grad)

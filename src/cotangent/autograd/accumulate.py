@@ -92,10 +92,17 @@ def accumulate_tensor(leaf: Any, g: Any) -> None:
         data = held._data
         if data.__class__ is np.ndarray and data.strides != leaf._data.strides:
             held._data = _laid(data, leaf._data)
-    elif modes.tracer is not None and modes.grad is None and not leaf._grad._level:
-        write(TABLE["add"], (leaf._grad, g), (1,))
+        return
+    held = leaf._grad
+    sparse = isinstance(held._data, Coo)
+    if sparse and not isinstance(g._data, Coo):  # the sum is no longer sparse
+        leaf._grad = TABLE["add"].entry(g, held)
+    elif modes.grad is None and not held._level and sparse:
+        held._data = held._data + g._data
+    elif modes.grad is None and not held._level and (modes.tracer is not None or isinstance(g._data, Coo)):
+        write(TABLE["add"], (held, g), (1,))
     else:
-        leaf._grad = TABLE["add"].entry(leaf._grad, g)
+        leaf._grad = TABLE["add"].entry(held, g)
 
 
 ACCUMULATE.append(accumulate_tensor)

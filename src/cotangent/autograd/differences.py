@@ -9,8 +9,9 @@ the conjugate Wirtinger derivative).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -18,6 +19,8 @@ import numpy as np
 
 from .. import dtypes
 from ..factories import zeros_like
+from ..kernels.sparse import Coo
+from ..ops.table import TABLE
 from ..random import Generator, rand
 from .api import grad
 from .base import TensorBase, wrap
@@ -48,11 +51,17 @@ class Check:
     forward: bool = False
     complex_at: tuple[int, ...] = ()  # the outputs (forward mode: inputs) of which this is one part
     part: str = "real"
+    masked: bool = False  # whether elements that sparse inputs do not store count as constants
 
     def run(self) -> None:
         """Raise GradcheckError if an analytical derivative is not the numerical one."""
         given = as_tuple(self.function(*self.inputs))
         places = [i for i, o in enumerate(given) if o.requires_grad]
+        if any(_is_sparse(o) for o in given):
+            raise ValueError(
+                "Sparse output is not supported at gradcheck yet. Please call to_dense(masked_grad=...) on "
+                "the output of fn for gradcheck."
+            )
         if not places:
             self.no_outputs(given)
             return
@@ -97,27 +106,52 @@ class Check:
 
     def numerical(self, index: int, places: Sequence[int]) -> list[Array]:
         """Per output a matrix (elements of the input, elements of the output) of difference quotients."""
+        whole = self.whole()
+        if whole is not self:
+            return whole.numerical(index, places)
         x = self.inputs[index]
-        data = x._data
+        kind = x.dtype.np
         base = [as_tuple(self.function(*self.inputs))[p] for p in places]
-        kinds = [data.dtype if data.dtype.kind == "c" else o.dtype.np for o in base]
-        made = [np.zeros((data.size, o.numel()), kind) for o, kind in zip(base, kinds, strict=True)]
-        for row, at in enumerate(product(*map(range, data.shape))):
-            for step in (1.0, 1j) if data.dtype.kind == "c" else (1.0,):
-                for matrix, slope in zip(made, self.slopes(data, at, step * self.eps, places), strict=True):
+        kinds = [kind if kind.kind == "c" else o.dtype.np for o in base]
+        made = [np.zeros((x.numel(), o.numel()), k) for o, k in zip(base, kinds, strict=True)]
+        at: Any
+        for row, at in zip(stored(x), _each(x), strict=True):
+            for step in (1.0, 1j) if kind.kind == "c" else (1.0,):
+                for matrix, slope in zip(made, self.slopes(x, at, step * self.eps, places), strict=True):
                     matrix[row] += (step * slope).astype(matrix.dtype)
         return made
 
-    def slopes(self, data: Array, at: Any, step: Any, places: Sequence[int]) -> list[Array]:
+    def whole(self) -> Check:
+        """The same with sparse inputs that store all their elements, unless those missing are constants."""
+        if self.masked or not any(_is_sparse(x) for x in self.inputs):
+            return self
+        full = tuple(_filled(x) if _is_sparse(x) else x for x in self.inputs)
+        return replace(self, inputs=full, masked=True)
+
+    def slopes(self, x: Any, at: Any, step: Any, places: Sequence[int]) -> list[Array]:
         """Per output (f(x + step) - f(x - step)) / 2 eps, with the step taken at the elements `at`."""
-        kept = data[at].copy()
+        kept = x._data
+        sparse = isinstance(kept, Coo)
+        start = kept.values.copy() if sparse else kept[at].copy()
+
+        def move(by: Any) -> None:
+            if sparse:
+                values = start.copy()
+                values.reshape(-1)[at] += by
+                x._data = kept.with_values(values)
+            else:
+                kept[at] = start + by
+
         try:
-            data[at] = kept - step
+            move(-step)
             below = self.values(places)
-            data[at] = kept + step
+            move(step)
             above = self.values(places)
         finally:
-            data[at] = kept
+            if sparse:
+                x._data = kept
+            else:
+                kept[at] = start
         for a, b in zip(above, below, strict=True):
             for what, one, other in (("shape", a.shape, b.shape), ("dtype", a.dtype, b.dtype)):
                 if one != other:
@@ -150,7 +184,7 @@ class Check:
             seed._data[at] = 0
             for matrix, g in zip(made, grads, strict=True):
                 if g is not None:
-                    matrix[:, column] = g._data.reshape(-1)
+                    matrix[:, column] = _dense(g)
         return made
 
     def repeats(self, first: Array, again: Array) -> None:
@@ -196,15 +230,15 @@ class Check:
     # -- one number per pair --------------------------------------------------------------------------
 
     def directions(self, given: tuple[Any, ...], places: list[int]) -> None:
-        """Compare derivatives along one random direction of each input."""
+        """Compare derivatives along a random direction of each input; of sparse ones, of what they store."""
         source = Generator()
         chosen = differentiable(self.inputs)
         ahead = [self.direction(self.inputs[i], source) for i in chosen]
         back = [_unit(given[p].numel(), source).astype(given[p].dtype.np) for p in places]
         for k, (index, u) in enumerate(zip(chosen, ahead, strict=True)):
             x = self.inputs[index]
-            step = (u * self.eps).astype(x.dtype.np).reshape(tuple(x.shape))
-            slopes = self.slopes(x._data, ..., step, places)
+            step = (u * self.eps).astype(x.dtype.np)
+            slopes = self.slopes(x, ..., step if _is_sparse(x) else step.reshape(tuple(x.shape)), places)
             if self.forward:
                 ahead_of = wrap(u.astype(x.dtype.np).reshape(tuple(x.shape)))
                 found = self.tangents(self.beside_zeros(index, ahead_of), places)
@@ -218,24 +252,26 @@ class Check:
                 else:
                     allowed *= float(v.sum())
                     numerical = np.asarray(np.dot(v, slopes[output]))
-                    analytical = self.pulled(given[place], v, index, u)
+                    analytical = self.pulled(given[place], v, index, u, stored(x))
                 if not close(analytical, numerical, self.rtol, allowed):
                     text = self.mismatch(output, k, wrap(numerical), wrap(analytical))
                     raise GradcheckError(text + self.in_full(index, output, given, places))
 
     def direction(self, x: Any, source: Any) -> Array:
         """A random direction of an input."""
-        u = _unit(x.numel(), source)
-        return u + 1j * _unit(x.numel(), source) if x.is_complex() else u
+        n = len(stored(x))
+        u = _unit(n, source)
+        return u + 1j * _unit(n, source) if x.is_complex() else u
 
-    def pulled(self, output: Any, v: Array, index: int, u: Array) -> Array:
-        """The derivative of `v . output` along `u`, by backward."""
+    def pulled(self, output: Any, v: Array, index: int, u: Array, rows: Array) -> Array:
+        """The derivative of `v . output` along `u`, which moves the elements `rows`, by backward."""
         x = self.inputs[index]
         found = []
         for _ in range(2):
             seed = wrap(v.reshape(tuple(output.shape)))
             (g,) = grad(output, [x], seed, retain_graph=True, allow_unused=True)
-            flat = np.zeros(x.numel(), x.dtype.np) if g is None else g._data.reshape(-1)
+            flat = np.zeros(x.numel(), x.dtype.np) if g is None else _dense(g)
+            flat = flat[rows] if _is_sparse(x) else flat
             found.append(np.asarray(np.dot(flat.real, u.real) + np.dot(flat.imag, u.imag)).astype(v.dtype))
         self.repeats(*found)
         return found[0]
@@ -260,6 +296,41 @@ class Check:
         if close(analytical, numerical, self.rtol, self.atol):
             text += "The differences of the elements are small: fast_mode=False would pass."
         return text
+
+
+def _is_sparse(x: Any) -> bool:
+    return isinstance(x, TensorBase) and isinstance(x._data, Coo)
+
+
+def _dense(x: Any) -> Array:
+    """All elements of a tensor in a row."""
+    found: Array = (x.to_dense() if _is_sparse(x) else x)._data.reshape(-1)
+    return found
+
+
+def stored(x: Any) -> Any:
+    """The places of the elements that are stored, among all of them in a row."""
+    if not _is_sparse(x):
+        return range(x.numel())
+    data = x._data
+    inner = math.prod(data.values.shape[1:])
+    return (data.keys()[:, None] * inner + np.arange(inner)).reshape(-1)
+
+
+def _each(x: Any) -> Any:
+    """Where the stored elements are in the array that holds them."""
+    return range(x._data.values.size) if _is_sparse(x) else product(*map(range, x.shape))
+
+
+def _filled(x: Any) -> Any:
+    """A sparse tensor with all of its elements stored, in the same layout."""
+    dense = x.detach().to_dense()
+    data = x._data
+    options = {"blocksize": data.blocksize or None} if hasattr(data, "blocksize") else {}
+    pattern = TABLE["ones_like"].entry(dense).to_sparse(layout=x.layout, **options)
+    made = wrap(pattern._data.with_values(dense._data[tuple(pattern._data.indices)]))
+    made._req = x._req
+    return made
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:

@@ -354,7 +354,8 @@ class Careful:
     def capture(self, node: Any, g: Any) -> None:
         """Keep the cotangent of a wanted input."""
         if self.wanted is not None and node in self.wanted and g is not None and not self.accumulate:
-            if not self.tensors and g.base is not None and g.ndim and g.size and not any(g.strides):
+            whole = self.tensors or g.__class__ is not np.ndarray or g.base is None
+            if not whole and g.ndim and g.size and not any(g.strides):
                 self.expanded(g)
             self.captured[node] = self.shown(g)
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from ..ops.table import TABLE
-from .base import TensorBase, cell_of, is_tensor, version_of, wrap
+from .base import TensorBase, cell_of, is_tensor, not_taken_over, version_of, world, wrap
 from .dispatch import owner_of
 from .extras import after_record
 from .modes import modes, no_grad
@@ -27,7 +27,7 @@ from .refusals import blame
 from .refusing import refusing
 from .returned import refuse_saved
 from .stale import stale_value
-from .views import CUSTOM, View, edge_of, rebase
+from .views import CUSTOM, edge_of, rebase
 from .where import here, warn
 
 
@@ -546,14 +546,13 @@ def _index(t: Any, tensors: Any) -> int | None:
 
 
 def _alias_view(t: Any, cls: Any, node: Any) -> Any:
-    """An input returned as it is: a view of it with the Function's own history."""
-    out = TABLE["alias"].entry(t)
+    """An input returned as it is: a view of it (in its class) with the Function's own history."""
+    own = type(t) is world.Tensor or type(t).__torch_function__ is not_taken_over
+    out: Any = TABLE["alias"].entry(t) if own else t.view_as(t)
     if node is not None:
         out._req = True
         out._node = node
-        view: View = out._view
-        view.origin = CUSTOM
-        view.producer = cls.__name__
+        out._view.origin, out._view.producer = CUSTOM, cls.__name__
     return out
 
 

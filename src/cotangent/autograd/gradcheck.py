@@ -17,6 +17,7 @@ from ..func.mapping import vmap
 from ..ops.complex import complex as complex_of, imag, real
 from ..ops.join import stack
 from ..random import rand, randn_like
+from ..size import strided
 from .api import grad
 from .base import TensorBase, wrap
 from .differences import Check, GradcheckError, as_tuple, close, differentiable, differentiable_outputs
@@ -67,9 +68,25 @@ def _scales(check: Check) -> None:
     wanted = [check.inputs[i] for i in differentiable(check.inputs)]
     outputs = differentiable_outputs(check.function(*check.inputs))
     zeros = [zeros_like(o.detach()) for o in outputs]
-    for g in grad(outputs, wanted, zeros, allow_unused=True) if outputs else ():
-        if g is not None and g._data.any():
+    for g, x in zip(grad(outputs, wanted, zeros, allow_unused=True) if outputs else (), wanted, strict=False):
+        if g is None:
+            continue
+        if g.layout is not strided:
+            _same_layout(g, x)
+            g = g.to_dense()
+        if g._data.any():
             raise GradcheckError("backward not multiplied by grad_output")
+
+
+def _same_layout(g: Any, x: Any) -> None:
+    """A sparse gradient must be laid out as its input is."""
+    if g.layout is not x.layout:
+        raise GradcheckError(f"grad is incorrect layout ({g.layout} is not {x.layout})")
+    kind = str(g.layout).replace("torch.", "").replace("_coo", "")
+    for name in ("sparse_dim", "dense_dim"):
+        have, wanted = getattr(g, name)(), getattr(x, name)()
+        if have != wanted:
+            raise GradcheckError(f"grad is {kind} tensor, but has incorrect {name} {have}, expected {wanted}")
 
 
 def _missing_cotangents(check: Check) -> None:
@@ -88,7 +105,7 @@ def _missing_cotangents(check: Check) -> None:
             raise GradcheckError(
                 "Expected backward function to handle undefined output grads. " + _NOTES
             ) from error
-        if any(g is not None and g._data.any() for g in grads):
+        if any(g is not None and (g if g.layout is strided else g.to_dense())._data.any() for g in grads):
             _warn_undefined()
             raise GradcheckError(
                 "Expected all input grads to be undefined or zero when all output grads are undefined or "
@@ -131,11 +148,12 @@ def _batched_cotangents(check: Check) -> None:
         loop = [grad(output, wanted, seed, **options) for seed in seeds]
         try:
             batched = grad(output, wanted, stack(seeds), is_grads_batched=True, **options)
+            columns = [None if c[0] is None else stack(list(c)) for c in zip(*loop, strict=True)]
         except RuntimeError as error:
             raise _batched_failure(error) from error
-        for k, (found, column) in enumerate(zip(batched, zip(*loop, strict=True), strict=True)):
+        for k, (found, column) in enumerate(zip(batched, columns, strict=True)):
             if found is not None:
-                _same_batch(number, k, found, stack(list(column)))
+                _same_batch(number, k, found, column)
 
 
 def _batched_tangents(check: Check) -> None:
@@ -169,7 +187,7 @@ def _check_inputs(inputs: tuple[Any, ...]) -> None:
                 "check will likely fail if all the inputs are not of double precision floating point or "
                 "complex. "
             )
-        steps = () if x.is_sparse else zip(x.stride(), x.shape, strict=True)
+        steps = zip(x.stride(), x.shape, strict=True) if x.layout is strided else ()
         if any(step == 0 and size > 1 for step, size in steps):
             raise RuntimeError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
@@ -268,7 +286,7 @@ def gradcheck(
         check_forward_ad: check forward mode.
         check_backward_ad: check backward.
         fast_mode: compare along random directions only.
-        masked: for sparse tensors; without effect on dense ones.
+        masked: whether elements that sparse inputs do not store are constants; without effect on dense ones.
 
     Returns:
         True if every derivative agrees.
@@ -292,7 +310,9 @@ def gradcheck(
     given = as_tuple(inputs)
     try:
         _check_inputs(given)
-        check = Check(func, given, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode)
+        check = Check(
+            func, given, eps, atol, rtol, nondet_tol, check_grad_dtypes, fast_mode, masked=bool(masked)
+        )
         _check_all(check, check_backward_ad, check_forward_ad, check_undefined_grad)
         if check_batched_forward_grad:
             _batched_tangents(check)
@@ -346,7 +366,7 @@ def gradgradcheck(
         check_fwd_over_rev: check forward mode over backward.
         check_rev_over_rev: check backward over backward.
         fast_mode: compare along random directions only.
-        masked: for sparse tensors; without effect on dense ones.
+        masked: whether elements that sparse inputs do not store are constants; without effect on dense ones.
 
     Returns:
         True if every derivative agrees.

@@ -281,6 +281,20 @@ class EventList(list[Any]):
         """Microseconds spent in all the events."""
         return float(sum(event.self_cpu_time_total for event in self))
 
+    def _populate_cpu_children(self) -> None:
+        """Find out from their times which events ran inside which others of the same thread."""
+        running: dict[int, list[FunctionEvent]] = {}
+        order = sorted(self, key=lambda event: (event.time_range.start, -event.time_range.end))
+        for event in (event for event in order if not event.is_async):
+            outer = running.setdefault(event.thread, [])
+            span = event.time_range
+            while outer and (span.start >= outer[-1].time_range.end or span.end > outer[-1].time_range.end):
+                outer.pop()
+            if outer:
+                outer[-1].append_cpu_child(event)
+                event.set_cpu_parent(outer[-1])
+            outer.append(event)
+
     def key_averages(
         self,
         group_by_input_shapes: bool = False,

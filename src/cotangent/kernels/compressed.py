@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from .sparse import Array, Coo
+from .sparse_parts import to_sparse
 
 __all__ = [
     "LAYOUTS",
@@ -247,3 +248,10 @@ def raw_at(a: Any, pattern: Compressed) -> Array:
 def to_coordinates(a: Any) -> Coo:
     """In coordinates."""
     return a.coordinates() if isinstance(a, Compressed) else a
+
+
+def stored_as(a: Array, pattern: Coo) -> Coo:
+    """What is not zero in an array, stored in the layout of `pattern`."""
+    if isinstance(pattern, Compressed):
+        return compress(a, pattern.layout, pattern.blocksize, pattern.batch)
+    return to_sparse(a, pattern.sparse_dim)

@@ -16,7 +16,7 @@ from .blas import mm_of as matmul_of
 from .matmul import matmul
 from .reduce import sum_all
 from .table import TABLE, bilinear, constant, is_tensor, linear
-from .views import t_matrix
+from .views import expand_to, t_matrix
 
 Coo: Final = sparse.Coo
 _UNCHECKED: Final = (
@@ -74,6 +74,20 @@ to_dense_of: Any = linear(
     k.to_dense,
     public="to_dense",
     input=lambda g, input: masked_of(g, input, True),
+)
+# As `to_dense_of`, with a gradient wherever it is not zero.
+to_dense_all_of: Any = linear(
+    "to_dense_all_of(input)",
+    k.to_dense,
+    node="ToDenseBackward0",
+    public="to_dense",
+    input=lambda g, input: stored_as_of(g, input),
+)
+stored_as_of: Any = linear(
+    "stored_as_of(input, pattern)",
+    compressed.stored_as,
+    public="to_sparse",
+    input=lambda g, pattern: to_dense_of(g),
 )
 masked_of: Any = linear(
     "masked_of(input, pattern | dense)",
@@ -168,6 +182,14 @@ summed_of: Any = linear(
     node="SparseSumBackward0",
     input=lambda g, input, dims: spread_sum_of(g, input, dims),
 )
+# The sum of all: its gradient is dense, as in PyTorch.
+sum_of: Any = linear(
+    "sum_of(input)",
+    lambda a: sum_all.op.kernel(a.values),
+    node="SumBackward0",
+    public="sum",
+    input=lambda g, input_shape: expand_to(g, input_shape),
+)
 spread_sum_of: Any = linear(
     "spread_sum_of(g, pattern | dims)", k.spread_sum, g=lambda g_, dims: summed_of(g_, dims)
 )
@@ -226,7 +248,7 @@ def _permuted(input: Any, dims: tuple[int, ...]) -> Any:
 for _name, _form in (
     ("mm", product), ("addmm_of", _added_product), ("mv", _vector_product), ("transpose_dims", _swapped),
     ("t_matrix", lambda input: _swapped(input, 0, 1)), ("permute_dims", _permuted),
-    ("sum_all", lambda input: sum_all(values_of(input))),
+    ("sum_all", sum_of),
 ):  # fmt: skip
     TABLE[_name].sparse_form = _form
 
@@ -357,7 +379,8 @@ def to_dense(input: Any, dtype: Any = None, *, masked_grad: Any = None) -> Any:
     Args:
         input: any tensor.
         dtype: dtype of the result.
-        masked_grad: accepted as in PyTorch; the gradient has values where `input` has some.
+        masked_grad: whether the gradient has values where `input` has some (the default), or wherever it is
+            not zero (False).
 
     Returns:
         dense tensor; a dense `input` itself.
@@ -367,7 +390,9 @@ def to_dense(input: Any, dtype: Any = None, *, masked_grad: Any = None) -> Any:
         >>> torch.sparse_coo_tensor([[1]], [2.0], (3,), check_invariants=True).to_dense()
         tensor([0., 2., 0.])
     """
-    dense = to_dense_of(input) if is_sparse(input) else input
+    dense = input
+    if is_sparse(input):
+        dense = to_dense_all_of(input) if masked_grad is False else to_dense_of(input)
     return dense if dtype is None else dense.to(dtype)
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..conversion import from_dlpack
+from ..exchange import from_dlpack
 
 
 def to_dlpack(tensor: Any) -> Any:
     """The tensor's memory as a DLPack capsule, which can be consumed once.
 
     Args:
-        tensor: a tensor that requires no gradient.
+        tensor: the tensor; its history stays behind.
 
     Returns:
         a capsule.
-
-    Raises:
-        BufferError: if the tensor requires a gradient.
 
     Example:
         >>> import cotangent as torch
@@ -25,7 +22,7 @@ def to_dlpack(tensor: Any) -> Any:
         >>> from_dlpack(to_dlpack(torch.ones(2)))
         tensor([1., 1.])
     """
-    return tensor.__dlpack__(max_version=(1, 0))  # older capsules are read-only to NumPy
+    return tensor.detach().__dlpack__(max_version=(1, 0))  # older capsules are read-only to NumPy
 
 
 __all__ = ["from_dlpack", "to_dlpack"]

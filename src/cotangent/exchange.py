@@ -1,0 +1,143 @@
+"""Tensors handed to and taken from other libraries without a copy: DLPack.
+
+NumPy writes and reads the capsules. What it does not know is changed in the capsule: it hands out numbers of
+bfloat16 as integers of 16 bits, and takes capsules of the older form as not to be written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Final
+
+import numpy as np
+
+from . import dtypes
+from .creation import born
+from .errors import type_name
+from .kernels.deferred import Deferred
+from .kernels.sparse import Coo
+from .size import device as _device
+
+_CPU: Final = (1, 0)
+_UNSIGNED, _BFLOAT = 1, 4  # codes of DLPack
+# Name of a capsule -> where in its struct the code of the type is.
+_CODES: Final = {b"dltensor": 20, b"dltensor_versioned": 52}
+_BF16: Final = dtypes.bfloat16.np
+
+_pointer_in: Final = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer_in.argtypes, _pointer_in.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
+_is_named: Final = ctypes.pythonapi.PyCapsule_IsValid
+_is_named.argtypes, _is_named.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_int
+
+
+def _code(capsule: Any) -> Any:
+    """The byte of a capsule that says which kind of numbers it holds; None for a capsule that is used up."""
+    for name, offset in _CODES.items():
+        if _is_named(capsule, name):
+            return ctypes.c_uint8.from_address(_pointer_in(capsule, name) + offset)
+    return None
+
+
+def capsule_of(t: Any, stream: Any, max_version: Any, dl_device: Any, copy: Any) -> Any:
+    """The capsule of a tensor, as `Tensor.__dlpack__` returns it."""
+    if stream is not None and not isinstance(stream, int):
+        raise TypeError("stream must be ``int`` or ``none``")
+    if t._req:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    data = t._data
+    if isinstance(data, Coo):
+        raise BufferError("Can't export tensors with layout other than torch.strided")
+    if data.__class__ is Deferred:
+        bit = "conjugate" if t.is_conj() else "negative"
+        raise BufferError(f"Can't export tensors with the {bit} bit set")
+    if stream is not None and stream != -1:
+        raise AssertionError("stream should be None on cpu.")
+    if dl_device is not None and tuple(dl_device) != _CPU:
+        raise BufferError(f"Can't export tensors to the device {dl_device}: there is only the CPU")
+    if copy:
+        data = data.copy()
+    as_bits = data.dtype == _BF16
+    options = {} if max_version is None else {"max_version": max_version}
+    capsule = (data.view(np.uint16) if as_bits else data).__dlpack__(**options)
+    if as_bits:
+        _code(capsule).value = _BFLOAT
+    return capsule
+
+
+class _Capsule:
+    """A capsule as an object that speaks DLPack."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_options: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return _CPU
+
+
+def _writable(array: Any) -> Any:
+    """The same memory, to be written."""
+    low = array.__array_interface__["data"][0]
+    steps = list(zip(array.shape, array.strides, strict=True))
+    below = sum((n - 1) * s for n, s in steps if s < 0)
+    size = sum((n - 1) * abs(s) for n, s in steps) + array.itemsize
+    memory = (ctypes.c_char * size).from_address(low + below)
+    memory.owner = array  # the capsule's memory lives as long as this does
+    bytes_of = np.frombuffer(memory, np.uint8)
+    return np.ndarray(array.shape, array.dtype, bytes_of, -below, array.strides)
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Any:
+    """A tensor on the memory of an object that speaks DLPack.
+
+    Args:
+        ext_tensor: an object with `__dlpack__`, or a capsule.
+        device: the CPU.
+        copy: whether to copy the memory.
+
+    Returns:
+        a tensor on the same memory.
+
+    Raises:
+        RuntimeError: for an object that does not speak DLPack.
+
+    Example:
+        >>> import cotangent as torch
+        >>> import numpy as np
+        >>> torch.from_dlpack(np.arange(2))
+        tensor([0, 1])
+        >>> torch.from_dlpack(torch.ones(2, dtype=torch.bfloat16))
+        tensor([1., 1.], dtype=torch.bfloat16)
+    """
+    if device is not None and _device(device).type != "cpu":
+        raise BufferError(f"Can't import tensors to the device {device}: there is only the CPU")
+    if type_name(ext_tensor) == "PyCapsule":
+        capsule = ext_tensor
+    elif not hasattr(ext_tensor, "__dlpack__"):
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, "
+            "so you might have already constructed a tensor from it once."
+        )
+    else:
+        try:
+            capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+        except TypeError:  # an exporter of the older protocol
+            capsule = ext_tensor.__dlpack__()
+    code = _code(capsule)
+    if code is None:
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, "
+            "so you might have already constructed a tensor from it once."
+        )
+    as_bits = code.value == _BFLOAT
+    if as_bits:
+        code.value = _UNSIGNED
+    old = _is_named(capsule, b"dltensor")
+    array = np.from_dlpack(_Capsule(capsule))
+    if old and array.size and not array.flags.writeable:
+        array = _writable(array)
+    if as_bits:
+        array = array.view(_BF16)
+    return born(array.copy() if copy else array)
