@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from ... import lazy
-from ...dtypes import int64
-from ...functions import empty
+from ...functions import Generator
 from .collate import default_collate, default_convert
+from .datapipes.datapipe import IterDataPipe
 from .dataset import IterableDataset
 from .fetch import Fetcher
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from .seeds import drawn_seed
 
 __all__ = ["DataLoader", "default_collate", "default_convert"]
 
 _T_co = TypeVar("_T_co", covariant=True)
-# Only loaders with workers need these.
+# Only loaders with workers or pipes need these.
 multiprocessing: Any = lazy.module("multiprocessing")
+graph_settings: Any = lazy.module("cotangent.utils.data.graph_settings")
 multiprocess: Any = lazy.module("cotangent.utils.data.multiprocess")
 
 
@@ -94,6 +96,9 @@ class DataLoader(Generic[_T_co]):
         if num_workers > 0 and prefetch_factor is None:
             prefetch_factor = 2
         is_stream = isinstance(dataset, IterableDataset)
+        if isinstance(dataset, IterDataPipe):
+            dataset = graph_settings.apply_shuffle_settings(dataset, shuffle)
+            shuffle = False
         if is_stream:
             _check_stream(shuffle, sampler, batch_sampler)
         shuffle = bool(shuffle)
@@ -196,9 +201,12 @@ class _Pass:
         self._loader = loader
         self._index_sampler = loader._index_sampler
         self._indices = iter(loader._index_sampler)
+        if isinstance(loader.dataset, IterDataPipe):
+            shared = Generator().manual_seed(drawn_seed(loader.generator))
+            graph_settings.apply_random_seed(loader.dataset, shared)
         # The seed that workers would get. It is drawn before the sampler is asked for the first index, and
         # has to be drawn for the sampler to see the same numbers as in PyTorch.
-        self._base_seed = empty((), dtype=int64).random_(generator=loader.generator).item()
+        self._base_seed = drawn_seed(loader.generator)
         self._workers: Any = None
         if loader.num_workers:
             context = loader.multiprocessing_context or multiprocessing.get_context()

@@ -15,7 +15,10 @@ import numpy as np
 
 from ...functions import manual_seed
 from ...toplevel import set_num_threads
+from .datapipes.datapipe import IterDataPipe, MapDataPipe
+from .datapipes.iter.sharding import SHARDING_PRIORITIES
 from .fetch import Fetcher
+from .graph_settings import apply_sharding
 from .shared import dumps
 
 __all__ = ["Failure", "Order", "WorkerInfo", "get_worker_info", "run"]
@@ -169,6 +172,10 @@ def run(order: Order, indices: Any, results: Any, parent: int, others: list[Any]
         try:
             if order.init is not None:
                 order.init(order.worker)
+            if isinstance(order.dataset, (IterDataPipe, MapDataPipe)):
+                apply_sharding(
+                    order.dataset, order.workers, order.worker, SHARDING_PRIORITIES.MULTIPROCESSING
+                )
             fetcher = _fetcher(order)
         except Exception:
             failure = Failure(where)

@@ -1,0 +1,1 @@
+"""What pipes share: checks of functions, files and streams."""
