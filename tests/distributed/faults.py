@@ -1,12 +1,14 @@
 """Programs whose ranks are killed: they train, write checkpoints and go on from the last whole one.
 
 `faults.py KIND FOLDER STEPS` prints "ready", then "STEP LOSS" for each step of rank 0. With FAULT_TIMEOUT in
-the environment, collectives and calls wait so many seconds.
+the environment, collectives and calls wait so many seconds; FAULT_AT is the step before which rank 1 of a
+launcher's first start kills itself.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel as DDP
 
 KIND, FOLDER, STEPS = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 RANK, SIZE = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+FAULT_AT = int(os.environ.get("FAULT_AT", "-1"))
 TIMEOUT = float(os.environ.get("FAULT_TIMEOUT", "30"))
 
 
@@ -55,6 +58,8 @@ def collective() -> None:
     dist.barrier()
     print("ready", flush=True)
     for step in range(state["step"], STEPS):
+        if RANK == 1 and os.environ.get("TORCHELASTIC_RESTART_COUNT") == "0" and step == FAULT_AT:
+            os.kill(os.getpid(), signal.SIGKILL)
         x, y = batch(step)
         optimizer.zero_grad()
         loss = ((model(x) - y) ** 2).mean()

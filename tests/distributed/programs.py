@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -535,14 +536,11 @@ def raises(rank: int, size: int) -> Any:
 
 
 def late(rank: int, size: int) -> Any:
-    if rank == 1:
-        time.sleep(2)
+    if rank:
+        time.sleep(3)
         return None
-    try:
-        dist.monitored_barrier(timeout=timedelta(seconds=0.5))
-    except RuntimeError as error:
-        return str(error)
-    return "nothing was noticed"
+    barrier = functools.partial(dist.monitored_barrier, timeout=timedelta(seconds=0.5))
+    return said(barrier), said(functools.partial(barrier, wait_all_ranks=True))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import RunPython
+from running import PROJECT, RunPython
 
 import cotangent as torch
 from cotangent.distributed import HashStore, PrefixStore, TCPStore
@@ -156,7 +160,9 @@ def test_a_rank_that_ends_is_an_error_on_the_others(
 
 
 def test_a_rank_that_is_late_is_named(ranks: Any) -> None:
-    assert "send/recv from rank 1" in ranks("late", 2)[0]
+    first, both = ranks("late", 3)[0]
+    assert "send/recv from rank 1. Please check rank 1 logs" in first
+    assert "send/recv from rank 1, 2. Please check rank 1, 2 logs" in both
 
 
 def test_the_launcher_starts_again(run_python: RunPython, tmp_path: Path) -> None:
@@ -171,6 +177,82 @@ def test_the_launcher_starts_again(run_python: RunPython, tmp_path: Path) -> Non
     assert result.returncode == 0 and "rank 1 (local 1" in result.stderr and "exit code 3" in result.stderr
     assert {line for line in result.stdout.split("\n") if line} >= {"0 2 1", "1 2 1"}
     assert run_python(*arguments, str(script)).returncode == 1
+
+
+@pytest.mark.parametrize("kind", ["ddp", "fully_shard"])
+def test_training_goes_on_from_the_last_checkpoint_after_a_restart(
+    run_python: RunPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def run(name: str, *options: str) -> Any:
+        result = run_python(
+            "-m", "cotangent.distributed.run", "--standalone", "--nproc-per-node=2", *options,
+            str(PROJECT / "tests/distributed/faults.py"), kind, str(tmp_path / name), "8",
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        return result.stderr, [line.split() for line in result.stdout.splitlines() if " " in line]
+
+    monkeypatch.setenv("FAULT_TIMEOUT", "20")
+    _, whole = run("undisturbed")
+    assert [step for step, _ in whole] == [str(k) for k in range(8)]
+    monkeypatch.setenv("FAULT_AT", "5")
+    stderr, losses = run("disturbed", "--max-restarts=1")
+    assert "rank 1 (local 1" in stderr and "signal SIGKILL" in stderr
+    assert "starting all ranks again, 1 times left" in stderr
+    # Steps 0 to 4, of which the checkpoint holds three; from there on the same again.
+    assert losses == whole[:5] + whole[3:]
+
+
+@pytest.mark.parametrize("backend", ["static", "c10d"])
+def test_two_nodes(tmp_path: Path, backend: str) -> None:
+    """Two launchers, as on two nodes; with c10d they find their numbers themselves."""
+    script = tmp_path / "says.py"
+    script.write_text(
+        "import os, torch, torch.distributed as dist\n"
+        "dist.init_process_group('gloo')\n"
+        "t = torch.tensor([1.0 + dist.get_rank()])\n"
+        "dist.all_reduce(t)\n"
+        "names = 'RANK', 'LOCAL_RANK', 'GROUP_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE', 'GROUP_WORLD_SIZE'\n"
+        "os.write(1, (' '.join([*(os.environ[n] for n in names), str(t.item())]) + '\\n').encode())\n"
+        "dist.destroy_process_group()\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "cotangent.distributed.run", "--nnodes=2", "--nproc-per-node=2",
+        f"--rdzv-backend={backend}", f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=job",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    nodes = [
+        subprocess.Popen(
+            [*command, *([f"--node-rank={k}"] if backend == "static" else []), str(script)],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for k in range(2)
+    ]  # fmt: skip
+    told = [node.communicate(timeout=120) for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], told
+    lines = sorted(line for out, _ in told for line in out.splitlines())
+    assert lines == [f"{r} {r % 2} {r // 2} 4 2 2 10.0" for r in range(4)]
+
+
+def test_processes_meet_in_a_file_or_at_an_address(run_python: RunPython, tmp_path: Path) -> None:
+    (tmp_path / "meets.py").write_text(
+        "import socket, torch, torch.distributed as dist, torch.multiprocessing as mp\n"
+        "def work(rank, places):\n"
+        "    for place in places:\n"
+        "        dist.init_process_group('gloo', init_method=place, rank=rank, world_size=2)\n"
+        "        t = torch.tensor([rank + 1.0])\n"
+        "        dist.all_reduce(t)\n"
+        "        assert t.item() == 3.0 and dist.get_rank() == rank\n"
+        "        dist.destroy_process_group()\n"
+        "if __name__ == '__main__':\n"
+        "    with socket.create_server(('127.0.0.1', 0)) as probe:\n"
+        "        port = probe.getsockname()[1]\n"
+        f"    mp.spawn(work, ((f'tcp://127.0.0.1:{{port}}', 'file://{tmp_path}/place'),), nprocs=2)\n"
+        "    print('met')\n"
+    )
+    result = run_python("-m", "cotangent", "meets.py")
+    assert result.stdout == "met\n", result.stderr
 
 
 def test_spawn_reports_what_a_process_raised(run_python: RunPython, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import sys
 import time
 from typing import Any, Final
 
+from .store import DistNetworkError, TCPStore
+
 __all__ = ["main"]
 
 _PATIENCE: Final = 10.0  # seconds that ranks get to end by themselves
@@ -33,11 +35,11 @@ def _parser() -> argparse.ArgumentParser:
 
     add("--nnodes", default="1", help="number of nodes, or MIN:MAX, of which MIN is taken")
     add("--nproc-per-node", default="1", help="ranks on this node: a number, 'cpu' or 'auto' (one a core)")
-    add("--node-rank", type=int, default=0, help="number of this node")
+    add("--node-rank", type=int, help="number of this node; 0, or with --rdzv-backend=c10d as they come")
     add("--master-addr", default="127.0.0.1", help="address of node 0")
     add("--master-port", type=int, default=29500, help="port of the store on node 0")
     add("--rdzv-endpoint", default="", help="HOST:PORT, instead of --master-addr and --master-port")
-    add("--rdzv-backend", default="static", help="accepted: where to meet is --rdzv-endpoint")
+    add("--rdzv-backend", default="static", help="c10d: nodes meet in a store at --rdzv-endpoint")
     add("--rdzv-id", default="none", help="name of the job")
     add("--rdzv-conf", default="", help="accepted")
     add("--standalone", action="store_true", help="one node, at a free port")
@@ -73,6 +75,22 @@ def _command(options: argparse.Namespace) -> list[str]:
         )
         return [sys.executable, "-u", "-c", code, options.script, *options.arguments]
     return [sys.executable, "-u", "-m", "cotangent", options.script, *options.arguments]
+
+
+def _met(options: argparse.Namespace, restarts: int) -> None:
+    """Find this node's number, and the address of node 0, through the store at the endpoint."""
+    if options.store is None:
+        host, port = options.endpoint
+        try:
+            options.store = TCPStore(host, port, None, True)
+        except DistNetworkError:  # another node serves it, or another launcher on this one
+            options.store = TCPStore(host, port, None, False)
+    place = f"{options.rdzv_id}/{restarts}"
+    options.node_rank = options.store.add(f"{place}/nodes", 1) - 1
+    if options.node_rank == 0:
+        options.store.set(place, f"{options.store.own_address} {_free_port()}")
+    options.master_addr, port = options.store.get(place).decode().split()
+    options.master_port = int(port)
 
 
 def _start(
@@ -143,13 +161,19 @@ def main(arguments: list[str] | None = None) -> int:
     nodes, count = int(options.nnodes.partition(":")[0]), _ranks(options.nproc_per_node)
     if options.rdzv_endpoint:
         host, _, port = options.rdzv_endpoint.partition(":")
-        options.master_addr, options.master_port = host, int(port or 29400)
+        options.master_addr, options.master_port = options.endpoint = host, int(port or 29400)
+    meeting = options.rdzv_backend == "c10d" and options.node_rank is None and nodes > 1
+    if meeting and not options.rdzv_endpoint:
+        raise SystemExit("--rdzv-backend=c10d: several nodes need --rdzv-endpoint=HOST:PORT")
+    options.store, options.node_rank = None, options.node_rank or 0
     if options.standalone:
         nodes, options.node_rank, options.master_addr = 1, 0, "127.0.0.1"
         options.rdzv_id = secrets.token_hex(4)
     for restarts in range(options.max_restarts + 1):
         if options.standalone:
             options.master_port = _free_port()
+        elif meeting:
+            _met(options, restarts)
         processes = _start(options, count, nodes, restarts)
         try:
             failed = _watched(processes, options.monitor_interval)
