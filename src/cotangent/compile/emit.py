@@ -15,9 +15,9 @@ from ..kernels.contract_fusion import Fusion, Source
 from ..kernels.contract_gemm import Gemm, Layout, plan_gemm
 from ..kernels.contract_plan import machine, steps as contract_steps
 from ..kernels.scalar import Body
-from ..kernels.vectors import ITEMSIZE
+from ..kernels.vectors import ITEMSIZE, compute_type
 from .fuse import LoopUnit, ProductUnit, SpecialUnit, restrided
-from .ir import Base, Const, Reduce, Special, Val, dense
+from .ir import HALVES, Base, Const, Reduce, Special, Val, dense
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +61,9 @@ class Expression:
         if node.name == "copy":
             ref = refs[0]
         elif node.name == "cast":
-            ref = self.body.cast(refs[0], node.out.kind)
+            ref = self.body.cast(refs[0], compute_type(node.out.kind))
+            if node.out.kind in HALVES:
+                ref = self.body.op(f"round_{node.out.kind}", ref)
         else:
             ref = self.body.op(node.name, *refs)
         self.refs[id(node.out)] = ref
@@ -108,7 +110,7 @@ def emit_loop(unit: LoopUnit, stored: list[Base]) -> Emitted:
     def value(node: Any, over: tuple[int, ...], row: bool) -> Any:
         def read(arg: Any) -> int:
             if isinstance(arg, Const):
-                return body.const(arg.value, arg.kind)
+                return body.const(arg.value, compute_type(arg.kind))
             ref = expression.refs.get(id(arg.base))
             if ref is not None:
                 return ref
@@ -117,7 +119,7 @@ def emit_loop(unit: LoopUnit, stored: list[Base]) -> Emitted:
             assert strides is not None
             if row:
                 strides = tuple(0 if n == 1 else s for n, s in zip(onto, strides))
-            return body.input(operand(arg.base, strides, arg.offset), arg.kind)
+            return body.input(operand(arg.base, strides, arg.offset), compute_type(arg.kind))
 
         return read
 
@@ -231,13 +233,13 @@ def _epilogue(unit: ProductUnit, out: Base, over: tuple[int, ...]) -> tuple[Fusi
             outer, inner = ((0, 0), (0, *lead), lead)[len(lead)]
             sources.append(Source(arg.kind, strides[-2], strides[-1], outer, inner))
             spots.append(Spot(arg.base, arg.offset * ITEMSIZE[arg.kind]))
-        return body.input(1 + known[key], arg.kind)
+        return body.input(1 + known[key], compute_type(arg.kind))
 
     for node in loop.nodes:
 
         def read(arg: Any, node: Any = node) -> int:
             if isinstance(arg, Const):
-                return body.const(arg.value, arg.kind)
+                return body.const(arg.value, compute_type(arg.kind))
             if arg.base is product:
                 return passing
             ref = expression.refs.get(id(arg.base))

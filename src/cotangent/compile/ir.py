@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import ml_dtypes
 import numpy as np
 
 from ..kernels import loops, scalar
@@ -25,7 +26,10 @@ from .tape import Instruction
 NUMPY: Final[dict[str, Any]] = {
     "f32": np.dtype(np.float32), "f64": np.dtype(np.float64), "i64": np.dtype(np.int64),
     "i32": np.dtype(np.int32), "b1": np.dtype(np.bool_), "u8": np.dtype(np.uint8),
+    "f16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16),
 }  # fmt: skip
+# What is computed in f32 and rounded.
+HALVES: Final = ("f16", "bf16")
 
 
 def kind_of(d: Any) -> str | None:
@@ -213,8 +217,9 @@ class Builder:
         if x.kind == kind:
             return x
         if isinstance(x, Const):
-            return Const(x.value, kind)
-        return self.point("cast", x, kind=kind)
+            return Const(float(NUMPY[kind].type(x.value)) if kind in HALVES else x.value, kind, x.shape)
+        wide = _widened(x)
+        return wide if wide is not None and wide.kind == kind else self.point("cast", x, kind=kind)
 
     def reduce(self, how: str, x: Val, axes: Sequence[int]) -> Val:
         """A reduction; the dimensions stay as 1."""
@@ -232,7 +237,11 @@ class Builder:
         a, b = (self.copy(x) if isinstance(x, Const) else x for x in (a, b))
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         shape = (*batch, a.shape[-2], b.shape[-1])
-        return self.made(Product((a, b), Base(shape, a.kind, dense(shape), "node")))
+        out = Base(shape, a.kind, dense(shape), "node")
+        narrow, other = _widened(a), _widened(b)  # products of 16-bit floats have sums of f32
+        if narrow is not None and other is not None and narrow.kind == other.kind:
+            a, b = narrow, other
+        return self.made(Product((a, b), out))
 
     def number(self, held: Any, kind: str) -> Val:
         """A followed number as a 0-d value."""
@@ -285,6 +294,16 @@ class Builder:
         """The value in memory of its own, contiguous."""
         base = Base(x.shape, x.kind, dense(x.shape), "node")
         return self.made(Point("copy", (x,), base))
+
+
+def _widened(x: Val) -> Val | None:
+    """The 16-bit floats that an f32 value was made of."""
+    node = x.base.node
+    if not x.whole or not isinstance(node, Point) or node.name != "cast":
+        return None
+    source = node.args[0]
+    fits = isinstance(source, Val) and source.kind in HALVES and source.shape == x.shape
+    return source if fits and x.kind == "f32" else None
 
 
 def whole(base: Base) -> Val:

@@ -12,8 +12,8 @@ import cotangent.compile.rules_rows  # noqa: F401  (these two fill LOWER; no nam
 from ..ops.table import TABLE
 from .graph import Graph
 from .handle import Followed, H
-from .ir import NUMPY, Base, Builder, Call, Const, Val, dense, kind_of, whole
-from .rules import LOWER
+from .ir import HALVES, NUMPY, Base, Builder, Call, Const, Val, dense, kind_of, whole
+from .rules import LOWER, MOVES
 from .tape import Instruction
 
 
@@ -47,7 +47,8 @@ class Lowered:
         """A constant: a number if it is the same throughout."""
         kind = kind_of(c.dtype)
         if kind and c.size and not any(s for s, m in zip(c.strides, c.shape) if m > 1):
-            return Const(c[(0,) * c.ndim].item(), kind, c.shape)
+            value = c[(0,) * c.ndim].item()
+            return Const(float(value) if kind in HALVES else value, kind, c.shape)
         held = np.ascontiguousarray(c).reshape(c.shape)
         return whole(Base(c.shape, kind or c.dtype.name, dense(c.shape), "const", held))
 
@@ -76,6 +77,9 @@ class Lowered:
         ]
         statics = [Followed(s) if hasattr(s, "how") else s for s in step.statics]
         count = len(self.b.nodes)
+        # 16-bit floats are computed in f32, as the kernels do it, and the result is rounded once.
+        if step.op.name not in MOVES:
+            operands = [[*map(_wide, o)] if isinstance(o, list) else o and _wide(o) for o in operands]
         result = rule(self.b, *operands, *statics)
         if result is None:
             del self.b.nodes[count:]
@@ -84,6 +88,8 @@ class Lowered:
         for n, x, shape, d in zip(
             step.results, result if step.many else (result,), step.shapes, step.dtypes, strict=True
         ):
+            if kind_of(d) in HALVES:
+                x = x.cast(kind_of(d))
             assert (tuple(x.shape), NUMPY[x.kind]) == (tuple(shape), d), (step.op.name, x.shape, shape, d)
             self.values[n] = x.v
 
@@ -140,6 +146,10 @@ class Lowered:
         node.outs.append(base)
         self.b.nodes.append(node)
         return whole(base)
+
+
+def _wide(x: H) -> H:
+    return x.cast("f32") if x.kind in HALVES else x
 
 
 _COPY = Instruction(TABLE["clone_of"], (), (), (), False, (), (None,), dense.__code__, 0)

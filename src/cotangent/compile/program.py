@@ -420,7 +420,7 @@ def _settled(value: Any, d: Any, given: list[Any]) -> Any:
 
 def _window(array: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
     """A view of an array: shape and strides from `offset` elements after its first one."""
-    if array.flags.c_contiguous and array.size:
+    if array.flags.c_contiguous and array.size and array.dtype.kind != "V":  # bfloat16 makes no buffer
         return np.ndarray(shape, array.dtype, array, offset * array.itemsize, strides)
     if not offset:
         return as_strided(array, shape, strides)

@@ -14,12 +14,20 @@ from typing import Any, Final
 import numpy as np
 
 from .handle import H
-from .ir import NUMPY, Const
+from .ir import HALVES, NUMPY, Const
 
 Rule = Callable[..., Any]
 
 
 LOWER: Final[dict[str, Rule]] = {}
+# Operations that only move elements: those of 16 bits stay as they are. Others compute in f32.
+MOVES: Final = frozenset(
+    (
+        "adjoint_matrix", "cast", "cast_back", "clone_for_grad", "clone_of", "conj_of", "copy_to",
+        "dense_clone", "full_like", "ones_like", "positive", "reshape_any", "spread", "unsafe_view",
+        "zeros_like",
+    )
+)  # fmt: skip
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -212,14 +220,14 @@ def _cast(b: Any, x: Any, dtype: Any) -> Any:
         return None
     if to == "b1":
         return x.op("ne", 0)
-    if from_kind in ("f32", "f64") and to not in ("f32", "f64"):
+    if from_kind in ("f32", "f64", *HALVES) and to not in ("f32", "f64", *HALVES):
         return None  # what does not fit is the business of the kernel
     return x.cast(to)
 
 
 @rule("copy_to")
 def _copy_to(b: Any, x: Any, src: Any) -> Any:
-    if src.kind != x.kind and not (floats(src) and floats(x)):
+    if src.kind != x.kind and not all(k in ("f32", "f64", *HALVES) for k in (src.kind, x.kind)):
         return None
     return src.cast(x.kind).viewed(lambda a: np.broadcast_to(a, x.shape))
 

@@ -194,8 +194,7 @@ def _restore_numbers(changed: list[tuple[Any, Any, Any, Spot]]) -> None:
     for group, key, value, _ in changed:
         now = group.get(key)
         if now is not value and (
-            now.__class__ is Number
-            or (isinstance(now, tuple) and any(v.__class__ is Number for v in now))
+            now.__class__ is Number or (isinstance(now, tuple) and any(v.__class__ is Number for v in now))
         ):
             group[key] = value
 

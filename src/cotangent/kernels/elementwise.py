@@ -198,6 +198,8 @@ def pow_base(a: Any, base: Any, out: Any = None) -> Any:
 
 def ldexp(a: Any, b: Any, out: Any = None) -> Any:
     """a * 2 ** b."""
+    if is_half(a.dtype):
+        return stored(ldexp(a.astype(np.float32), b).astype(a.dtype), out)
     return np.multiply(a, np.power(2.0, b) if b.dtype.kind == "c" else np.exp2(b, dtype=a.dtype), out=out)
 
 

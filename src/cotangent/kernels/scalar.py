@@ -8,8 +8,8 @@ by content: equal operations are one. `loops` makes kernels of it; `structure()`
     z = body.op("mul", body.op("exp", x), y)
 
 Types are those of `vectors`. Operands of an operation have one type (`cast` changes it), conditions "b1".
-What 16-bit floats hold is computed in f32. The vocabulary is UNARY, BINARY, COMPARISONS and `where`, `fma`,
-`cast`, `pow`.
+What 16-bit floats hold is computed in f32, and rounded to them where asked. The vocabulary is UNARY, BINARY,
+COMPARISONS and `where`, `fma`, `cast`, `pow`.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ UNARY: Final[dict[str, Unary]] = {
     "cos": vmath.cos,
     "tan": vmath.tan,
     "not": _not,
+    "round_f16": lambda t, x: t.rounded(x, "f16"),
+    "round_bf16": lambda t, x: t.rounded(x, "bf16"),
 }
 BINARY: Final[dict[str, Binary]] = {
     "add": lambda t, a, b: a + b,
@@ -106,6 +108,8 @@ def supports(name: str, kind: str) -> bool:
     Returns:
         True if it does.
     """
+    if name.startswith("round_"):
+        return kind == "f32"
     if name in _FLOAT_ONLY:
         return kind in ("f32", "f64")
     if kind == "b1":

@@ -380,6 +380,10 @@ class Text:
             return name
         return value.name
 
+    def rounded(self, value: Vec, kind: str) -> Vec:
+        """An f32 value as a 16-bit float would hold it."""
+        return self._unpacked(self._packed(value, kind), kind, value.lanes)
+
     def store(self, value: Vec, pointer: str, kind: str, mask: Vec | None = None) -> None:
         """Neighbouring elements to `pointer`."""
         memory = _memory_type(kind, value.lanes)
