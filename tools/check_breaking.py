@@ -110,7 +110,7 @@ def main() -> None:
             counts[kind] += getattr(found, kind)
         if found.first and not excused:
             print(f"{name:36}{found.first}", flush=True)
-        elif excused and not found.first:
+        elif excused and found.calls and not found.first:
             print(f"{name:36}{change}: agrees, need not be excused", flush=True)
         if options.strides and found.strides:
             print(f"{name:36}{found.strides}", flush=True)

@@ -17,6 +17,7 @@ from .dtypes import dtype as _dtype
 from .errors import noted, type_name
 from .kernels.elementwise import cast as cast_array
 from .kernels.float8 import narrowed
+from .kernels.fperr import QUIET, reset_errors, set_errors
 from .ops.arguments import REQUIRED, missing, too_many
 from .ops.views import alias
 from .size import check_device
@@ -225,7 +226,11 @@ def _plain(data: Any, shape: list[int]) -> np.ndarray[Any, Any] | None:
     if list(array.shape) != shape or array.dtype.kind not in "fi":
         return None
     if array.dtype.kind == "f":
-        return array.astype(settings.default_dtype.np)
+        token = set_errors(QUIET)  # what is too large becomes infinite, as in PyTorch without a word
+        try:
+            return array.astype(settings.default_dtype.np)
+        finally:
+            reset_errors(token)
     return array
 
 

@@ -13,9 +13,7 @@ from opdb.excused import EXCUSED as OTHERWISE_EXCUSED
 def test_an_operator_takes_what_breaks_others(name: str) -> None:
     change = drawn(name)
     found = Breaker(OPERATORS[name], 2).run(change)
-    if change in EXCUSED.get(name, {}):
-        assert found.first, "agrees: take it off tests/opdb/breaking_excused.py"
-    else:
+    if change not in EXCUSED.get(name, {}):  # others may agree in so few samples; the tool tells
         assert not found.first, found.first
 
 

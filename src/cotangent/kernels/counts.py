@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from ..dtypes import FLOATING, SCALAR_NAME, from_numpy
 from .rng import Stream
-from .sampling import exponential, is_barebones, narrowed, not_implemented, uniforms_64
+from .sampling import (
+    exponential,
+    is_barebones,
+    iteration_order,
+    narrowed,
+    not_implemented,
+    uniforms_64,
+)
 
 __all__ = ["binomial", "geometric", "multinomial", "poisson"]
 
@@ -260,7 +267,9 @@ def multinomial(
     if (wide.sum(-1) == 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     # The greatest of w / q with q exponential is index i with probability w[i] / sum(w).
-    q = exponential(stream, weights.shape, weights.dtype)
+    q = np.empty_like(weights)  # in the order of its memory, which is that of the weights'
+    memory = iteration_order(q)
+    q.transpose(memory)[...] = exponential(stream, tuple(q.shape[d] for d in memory), q.dtype)
     race = narrowed(wide / q.astype(wide.dtype, copy=False), weights.dtype).astype(wide.dtype, copy=False)
     if samples == 1:
         return np.asarray(race.argmax(-1, keepdims=True), np.int64)

@@ -170,7 +170,7 @@ def pow_tensor(a: Any, b: Any, out: Any = None) -> Any:
     """a ** b element by element; integers to negative powers give 0, 1 or -1, as in C."""
     if a.dtype.kind == "i" and b.size and (b < 0).any():
         ones = np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b & 1), 0))
-        return stored(np.where(b < 0, ones, np.power(a, np.abs(b))).astype(a.dtype), out)
+        return stored(np.where(b < 0, ones, np.power(a, np.maximum(np.abs(b), 0))).astype(a.dtype), out)
     if np.result_type(a, b).kind == "c":
         return stored(_complex_power(a, b), out)
     return np.power(a, b, out=out)

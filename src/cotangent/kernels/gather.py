@@ -103,7 +103,8 @@ def index_fill(a: Array, index: Array, dim: int, value: Any) -> Array:
     """A copy of `a` with its slices at `index` set to one value."""
     out = np.array(a)
     if not out.ndim:
-        out[...] = value
+        if index.size:
+            out[...] = value
         return out
     np.moveaxis(out, dim, 0)[index.reshape(-1)] = value
     return out

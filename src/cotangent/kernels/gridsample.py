@@ -111,7 +111,7 @@ def _taps(c: Array, n: int, mode: str, padding: str, align: bool, order: int) ->
 def _places(grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, orders: Sizes) -> Taps:
     """(flat positions (N, P), weights (N, P)) of all combinations of taps."""
     d = len(sizes)
-    flat = grid.reshape(grid.shape[0], -1, d)
+    flat = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), d)
     along = [
         _taps(flat[..., d - 1 - a], sizes[a], mode, padding, align, orders[a]) for a in range(d)
     ]  # the first coordinate of a place is that of the last dimension
@@ -198,7 +198,7 @@ class _Rounded:
         self.kind = x.dtype.type
         self.flat = x.reshape(*x.shape[:2], math.prod(self.sizes))
         self.padding, self.align = padding, align
-        places = grid.reshape(grid.shape[0], -1, self.d)
+        places = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), self.d)
         # Coordinates in elements; the first is that of the last dimension.
         self.at = [self._unnormalized(places[..., i], self.sizes[self.d - 1 - i]) for i in range(self.d)]
 

@@ -38,6 +38,9 @@ def std(a: Array, dims: Dims, correction: Any, keepdim: bool) -> Array:
     """Square root of `var`."""
     if a.dtype.itemsize == 2:
         return np.asarray(np.sqrt(var(a.astype(np.float32), dims, correction, keepdim)), a.dtype)
+    if a.dtype == np.float32:  # a variance may be too large where its root is not
+        wide_root = np.sqrt(var(a.astype(np.float64), dims, correction, keepdim))
+        return np.asarray(wide_root, np.float32)
     return np.asarray(np.sqrt(var(a, dims, correction, keepdim)))
 
 
@@ -64,6 +67,8 @@ def vector_norm(a: Array, ord: float, dims: Dims, keepdim: bool) -> Array:
         out = _max(np.asarray(size), axis=dims, keepdims=keepdim, initial=0 if 0 in a.shape else None)
     elif ord == -np.inf:
         out = _min(np.asarray(size), axis=dims, keepdims=keepdim)
+    elif count(a.shape, dims) == 1:  # no power that may overflow
+        out = _sum(np.asarray(size), axis=dims, keepdims=keepdim)
     else:
         powers = np.power(size, real.type(ord))
         out = np.power(_sum(np.asarray(powers), axis=dims, keepdims=keepdim), real.type(1 / ord))

@@ -130,7 +130,11 @@ def scatter_windows(g: Array, index: Array, sizes: Sizes, adds: bool) -> Array:
     out = np.zeros((*g.shape[: g.ndim - len(sizes)], *sizes), g.dtype)
     places = (flat + np.arange(rows)[:, None] * volume).reshape(-1)
     if adds:
-        np.add.at(out.reshape(-1), places, g.reshape(-1))
+        outside = flat.reshape(-1) >= volume  # of windows that lie in the padding entirely
+        if outside.any():
+            np.add.at(out.reshape(-1), places[~outside], g.reshape(-1)[~outside])
+        else:
+            np.add.at(out.reshape(-1), places, g.reshape(-1))
     else:
         out.reshape(-1)[places] = g.reshape(-1)
     return out
@@ -140,8 +144,10 @@ def gather_windows(a: Array, index: Array, spatial: int) -> Array:
     """The elements at flat positions of the spatial dimensions: the transpose of `scatter_windows`."""
     rows, flat = _rows(index, spatial)
     volume = math.prod(a.shape[a.ndim - spatial :])
-    places = (flat + np.arange(rows)[:, None] * volume).reshape(-1)
-    return a.reshape(-1)[places].reshape(index.shape)
+    outside = flat >= volume
+    places = (np.where(outside, 0, flat) + np.arange(rows)[:, None] * volume).reshape(-1)
+    found = a.reshape(-1)[places].reshape(index.shape)
+    return np.where(outside.reshape(index.shape), found.dtype.type(0), found) if outside.any() else found
 
 
 # -- averages --------------------------------------------------------------------------------------------
@@ -254,7 +260,7 @@ def adaptive_max_pool(a: Array, out: Sizes) -> Pair:
     bounds = [adaptive_bounds(n, o) for n, o in zip(sizes, out, strict=True)]
     for place in product(*map(range, out)):
         window = tuple(slice(b[0][i], b[1][i]) for b, i in zip(bounds, place, strict=True))
-        values = a[(..., *window)].reshape(*lead, -1)
+        values = a[(..., *window)].reshape(*lead, flat[window].size)
         at = values.argmax(-1)
         index[(..., *place)] = flat[window].reshape(-1)[at]
         best[(..., *place)] = np.take_along_axis(values, at[..., None], -1)[..., 0]

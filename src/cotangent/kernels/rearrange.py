@@ -177,7 +177,10 @@ def pad_border_backward(g: Array, widths: Widths, mode: str) -> Array:
         summed = np.zeros((*out.shape[:d], n, *out.shape[d + 1 :]), wide)
         lead = (_ALL,) * d
         first, last = max(low, 0), out.shape[d] - max(high, 0)
-        summed[(*lead, slice(max(-low, 0), n - max(-high, 0)))] = out[(*lead, slice(first, last))]
+        if last < first:  # nothing of the inside is left
+            first = last = 0
+        else:
+            summed[(*lead, slice(max(-low, 0), n - max(-high, 0)))] = out[(*lead, slice(first, last))]
         for place in (*range(first), *range(last, out.shape[d])):
             summed[(*lead, index[place])] += out[(*lead, place)]
         out = summed

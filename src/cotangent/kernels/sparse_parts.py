@@ -30,9 +30,12 @@ def to_sparse(a: Array, sparse_dim: int) -> Coo:
     """Only what is not zero."""
     flat = a != 0
     if sparse_dim < a.ndim:
-        flat = flat.reshape(*a.shape[:sparse_dim], -1).any(axis=-1)
-    indices = np.array(np.nonzero(flat), np.int64).reshape(sparse_dim, -1)
-    return Coo(indices, a[tuple(indices)] if sparse_dim else a[None], a.shape, True)
+        flat = flat.any(axis=tuple(range(sparse_dim, a.ndim)))
+    if not sparse_dim:
+        return Coo(np.zeros((0, 1), np.int64), a[None], a.shape, True)
+    places = np.nonzero(flat)
+    indices = np.array(places, np.int64).reshape(sparse_dim, len(places[0]))
+    return Coo(indices, a[tuple(indices)], a.shape, True)
 
 
 def masked(a: Any, pattern: Coo, dense: bool) -> Coo:

@@ -31,6 +31,19 @@ _unique_consecutive: Any = _distinct(
 )
 
 
+def _slices(input: Any, dim: int) -> int:
+    """The dimension whose slices are compared."""
+    n = input.ndim
+    if not n:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    d = check_dim(dim, n)
+    if 0 in input.shape[:d] or 0 in input.shape[d + 1 :] or input.shape.count(0) > 1:
+        raise RuntimeError(
+            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+        )
+    return d
+
+
 def unique(
     input: Any,
     sorted: bool = True,
@@ -57,6 +70,8 @@ def unique(
     """
     if input._owner is not None:
         refuse_shape("_unique2" if dim is None else "unique_dim", input)
+    if dim is not None:
+        dim = _slices(input, dim)
     values, inverse, counts = np.unique(
         np.asarray(input._data), return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
@@ -89,6 +104,8 @@ def unique_consecutive(
     """
     if input._owner is not None:
         refuse_shape("unique_consecutive", input)
+    if dim is not None:
+        dim = _slices(input, dim)
     data = np.asarray(input._data)
     rows = data.reshape(-1) if dim is None else np.moveaxis(data, dim, 0)
     n = len(rows)

@@ -18,6 +18,7 @@ from .fitting import gather_fits
 from .history import history_first
 from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
+from .row_checks import check_added, check_copied, check_put
 from .table import constant, deliver, general, is_array, is_tensor, linear
 from .views import reshape_any
 
@@ -422,29 +423,7 @@ def index_add(
     """
     _tensors("index_add", input=input, dim=dim, index=index, source=source)
     d = check_dim(dim, input.ndim)
-    if index.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError(
-            f"index_add_(): Expected dtype int32/int64 for index but got: {dtypes.SCALAR_NAME[index.dtype]}"
-        )
-    if source.dtype is not input.dtype:
-        raise RuntimeError(
-            f"index_add_(): self ({dtypes.SCALAR_NAME[input.dtype]}) and source "
-            f"({dtypes.SCALAR_NAME[source.dtype]}) must "
-            "have the same scalar type"
-        )
-    if source.ndim and index.numel() != source.shape[d]:
-        raise RuntimeError(
-            f"index_add_(): Number of indices ({index.numel()}) should be equal to source.size(dim): "
-            f"({source.shape[d]}), for dim: {d}"
-        )
-    if input.ndim and (
-        source.ndim != input.ndim
-        or any(i != d and n != m for i, (n, m) in enumerate(zip(input.shape, source.shape, strict=True)))
-    ):
-        raise RuntimeError(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
-            f"self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
-        )
+    check_added(input, d, index, source)
     _check_rows(input, d, index)
     return deliver_exact("index_add", add_rows(input, source, index, d, alpha), out)
 
@@ -471,6 +450,7 @@ def index_copy(
     """
     _tensors("index_copy", input=input, dim=dim, index=index, source=source)
     d = check_dim(dim, input.ndim)
+    check_copied(input, d, index, source)
     _check_rows(input, d, index)
     return deliver_exact("index_copy", copy_rows(input, source, index, d), out)
 
@@ -578,6 +558,8 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
         if t is None:
             at += 1
         elif t.dtype in (dtypes.bool_, dtypes.uint8):
+            if not input.ndim:
+                raise IndexError(f"too many indices for tensor of dimension 0 (got {len(indices)})")
             mask_positions(input, t, at, found, dims)
             at += t.ndim
         else:
@@ -586,6 +568,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
             at += 1
     if not found:
         raise RuntimeError("index_put(): at least one index tensor is needed")
+    check_put(input, found, dims, values)
     check_indices(input, found, dims)
     return index_put_at(input, values, found, tuple(dims), accumulate)
 

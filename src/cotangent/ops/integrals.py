@@ -184,7 +184,7 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
     """
     if isinstance(dx, complex):
         raise RuntimeError("cumulative_trapezoid: Currently, we only support dx as a real number.")
-    if x is None and y.ndim and not y.shape[check_dim(dim, y.ndim)]:
-        return y * 1.0
+    if y.ndim and not y.shape[check_dim(dim, y.ndim)]:
+        return y * (x if x is not None and x.shape == y.shape else 1.0)
     pieces, d = _pieces("cumulative_trapezoid", y, x, dx, dim)
     return pieces.cumsum(d) / 2.0

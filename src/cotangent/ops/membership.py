@@ -134,4 +134,7 @@ def hash_tensor(input: Any, dim: Any = (), *, keepdim: bool = False, mode: int =
         raise unsupported("hash", input.dtype)
     given = (dim,) if isinstance(dim, int) else tuple(dim or ())
     dims = tuple(check_dim(d, input.ndim) for d in given) or tuple(range(input.ndim))
+    for d in given:
+        if input.ndim and not input.shape[d]:
+            raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
     return deliver("hash_tensor", hash_of(input, dims if input.ndim else (), keepdim), out)

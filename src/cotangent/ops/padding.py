@@ -172,6 +172,15 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     return _bordered(input, amounts, mode, n)
 
 
+def _check_filled(shape: tuple[int, ...], count: int, n: int) -> None:
+    """Refuse tensors without elements, unless it is the batch that is empty."""
+    if 0 in (shape if n == count + 1 else shape[1:]):
+        raise RuntimeError(
+            f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size and other "
+            f"non-zero dimensions for input, but got: {list(shape)}"
+        )
+
+
 def _bordered(input: Any, amounts: tuple[int, ...], mode: str, n: int) -> Any:
     shape = tuple(input._data.shape)
     widths = _widths(shape, amounts)
@@ -186,6 +195,7 @@ def _bordered(input: Any, amounts: tuple[int, ...], mode: str, n: int) -> Any:
     count = len(amounts) // 2
     if input.dtype is dtypes.bool_:
         raise NotImplementedError(f"\"{name}{count}d\" not implemented for 'Bool'")
+    _check_filled(shape, count, n)
     if mode == "reflect":
         for i in range(count):
             low, high = amounts[2 * i : 2 * i + 2]

@@ -148,7 +148,7 @@ def pinv(
             f"linalg.pinv({dtypes.SCALAR_NAME[A.dtype]}{{{list(A.shape)}}}): expected a tensor with 2 or "
             "more dimensions of float, double, cfloat or cdouble types"
         )
-    if hermitian:
+    if hermitian and A.numel():
         square("linalg.eigh", A)
     absolute, relative = _tolerances("pinv", A, atol, rcond if rtol is None else rtol)
     found = pinv_of(A, _lifted(absolute, A), _lifted(relative, A), bool(hermitian))
@@ -220,7 +220,7 @@ def matrix_rank(
     at_least_matrix("torch.linalg.matrix_rank", A, "input")
     if A.dtype.category < dtypes.FLOATING or A.dtype.itemsize == 2:
         raise RuntimeError("This function doesn't handle types other than float and double")
-    if hermitian:
+    if hermitian and A.numel():
         square("linalg.eigh", A)
     if tol is not None:
         atol, rtol = tol, 0.0 if rtol is None else rtol

@@ -10,7 +10,7 @@ from .. import dtypes
 from ..errors import check_dim
 from ..kernels import ranks as k
 from .arguments import deliver_exact, renamed
-from .extremes import of_all, pick_at, place_at
+from .extremes import median, of_all, pick_at, place_at
 from .refusals import unsupported
 from .results import namedtuple_of
 from .select import lerp
@@ -108,6 +108,8 @@ def nanmedian(
     if dim is None:
         flat = input.reshape(-1)
         if not flat.numel():
+            if input.dtype.category < dtypes.FLOATING:  # nothing is nan
+                return deliver("nanmedian", median(input), out)
             return deliver("nanmedian", input.sum() * float("nan"), out)
         return deliver("nanmedian", nanmedian_all(input), out)
     d = check_dim(dim, input.ndim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,13 @@ def renorm(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
             f"{dtypes.SCALAR_NAME[input.dtype]}"
         )
+    if p == math.inf and not input.numel():
+        at_fault = next((d for d, n in enumerate(input.shape) if d != at and not n), None)
+        if at_fault is not None:
+            raise RuntimeError(
+                f"linalg.vector_norm cannot compute the inf norm on the dimension {at_fault}because this "
+                "dimension is empty and the operation does not have an identity"
+            )
     return deliver_exact("renorm", renorm_of(input, float(p), at, float(maxnorm)), out)
 
 

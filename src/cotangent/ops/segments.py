@@ -89,10 +89,19 @@ def _check_index(input: Any, dim: int, index: Any, source: Any) -> None:
             f"{name}: Indexing dim {dim} is out of bounds of the source tensor with dim {source.ndim}"
         )
     slices = source.shape[dim] if source.ndim else 1
+    if index.numel() != slices and not source.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     if index.numel() != slices:
-        raise IndexError(
-            f"{name}: Number of indices should be equal to the size of the indexed dimension of source, got "
-            f"{index.numel()} and {slices}"
+        raise RuntimeError(
+            f"{name}: Number of indices ({index.numel()}) should be equal to source.size(dim): ({slices}), "
+            f"for dim: {dim}"
+        )
+    if input.ndim and [n for d, n in enumerate(input.shape) if d != dim] != [
+        n for d, n in enumerate(source.shape) if d != dim
+    ]:
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+            f"self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
         )
 
 

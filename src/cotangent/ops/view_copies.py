@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Final
 
+import numpy as np
+
 from ..errors import check_dim
 from . import broadcast, order, sections, split, triangles, viewfronts, views
 from .arguments import rank
@@ -19,8 +21,10 @@ from .table import Primitive, declare, deliver
 def _copying(op: Primitive, node: str | None = None) -> Any:
     """The twin of a view primitive."""
     kernel = op.kernel
-    if op.nout == 1:
-        copied: Callable[..., Any] = lambda *args: kernel(*args).copy()  # noqa: E731 - two of one kind
+    if op.name == "view_as_shape":  # of a copy there is always such a view
+        copied: Callable[..., Any] = lambda a, shape: np.array(a.reshape(shape))  # noqa: E731
+    elif op.nout == 1:
+        copied = lambda *args: kernel(*args).copy()  # noqa: E731 - three of one kind
     else:
         copied = lambda *args: tuple(part.copy() for part in kernel(*args))  # noqa: E731
     statics = ", ".join(op.statics)

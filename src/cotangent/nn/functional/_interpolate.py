@@ -150,7 +150,7 @@ def interpolate(
         align_corners = False
     rank = input.ndim
     spatial = rank - 2
-    if spatial < 1:
+    if spatial < 1 and not isinstance(size or scale_factor, (tuple, list)):
         _refuse_mode(input, mode)
     wanted, factors = _goal(input, size, scale_factor, recompute_scale_factor)
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and rank == 4):

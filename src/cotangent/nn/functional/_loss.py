@@ -8,7 +8,7 @@ from typing import Any
 
 from ...autograd.modes import no_grad
 from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, promote_types
-from ...errors import noted
+from ...errors import check_broadcast, noted
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
 from ...ops.join import broadcast_tensors
@@ -372,6 +372,9 @@ def binary_cross_entropy_with_logits(
             f"result type {SCALAR_NAME[input.dtype]} can't be cast to the desired output type "
             f"{SCALAR_NAME[target.dtype]}"
         )
+    for t in (pos_weight, weight):
+        if t is not None:
+            check_broadcast([tuple(t.shape), tuple(target.shape)])
     return primitives.binary_cross_entropy_with_logits_of(input, target, weight, pos_weight, number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -215,6 +216,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
             )
     outputs, n, m = weight.shape
     lead = tuple(input1.shape[:-1])
-    halfway = (input2.reshape(-1, m) @ weight.reshape(outputs * n, m).t()).view(-1, outputs, n)
-    found = (halfway * input1.reshape(-1, 1, n)).sum(2, dtype=input1.dtype).view(*lead, outputs)
+    rows = math.prod(lead)
+    halfway = (input2.reshape(rows, m) @ weight.reshape(outputs * n, m).t()).view(rows, outputs, n)
+    found = (halfway * input1.reshape(rows, 1, n)).sum(2, dtype=input1.dtype).view(*lead, outputs)
     return found if bias is None else found + bias
