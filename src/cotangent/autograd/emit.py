@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import weakref
 from functools import partial
 from typing import Any, Final
 
@@ -233,6 +234,8 @@ class Writer(NodeWriter):
             self.general_payloads()
         if op.nout == 1:
             self.wrap_one(tensors, rest)
+        elif self.first_alone():
+            self.wrap_several(tensors, rest)
         else:
             self.add(1, f"return finish(_op, {tensors}, {rest}, r, None)")
 
@@ -357,15 +360,21 @@ class Writer(NodeWriter):
             self.add(1, *unshielded)
         self.add(1, "t = new(Tensor)", "t._data = r", "t._view = None")
         recorded = bool(op.rules) and not (self.elementwise and op.result == BOOL_RESULT)
-        needs = "wanted" if op.lists else " or ".join(
-            f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req"
-            for p in (op.rules if recorded else op.tensors)
+        needs = (
+            "wanted"
+            if op.lists
+            else " or ".join(
+                f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req"
+                for p in (op.rules if recorded else op.tensors)
+            )
         )
         if recorded:
             self.add(1, f"if ({needs}) and (mode := modes.grad) is not None:")
             if op.name not in KERNELS:
                 self.add(2, *unshielded)
             self.record()
+            self.add(2, "t._cut = None", "t._req = True", "t._node = n")
+            self.remember("(t,)")
             self.add(1, "else:")
         depth = 2 if recorded else 1
         self.add(
@@ -380,6 +389,41 @@ class Writer(NodeWriter):
             self.add(1, f"link_view(t, {op.tensors[0]}, _op, {statics})")
         self.add(1, "return t")
 
+    def first_alone(self) -> bool:
+        """Whether of several results the first carries a gradient, and it alone."""
+        op = self.op
+        others = op.nout > 1 and op.nondiff_outputs == frozenset(range(1, op.nout))
+        return bool(others and op.rules and not op.lists and not op.is_view and op.name not in KERNELS)
+
+    def wrap_several(self, tensors: str, rest: str) -> None:
+        """Wrap and record results of which the first carries a gradient; `finish` does the rest."""
+        op = self.op
+        numbers = range(op.nout)
+        made = "(" + "".join(f"t{k}, " for k in numbers) + ")"
+        self.add(1, f"{', '.join(f'r{k}' for k in numbers)} = r")
+        needs = " or ".join(
+            f"({p} is not None and {p}._req)" if p in op.optional else f"{p}._req" for p in op.rules
+        )
+        arrays = " and ".join(f"r{k}.__class__ is ndarray" for k in numbers)
+        self.add(1, f"if ({needs}) and (mode := modes.grad) is not None and {arrays}:")
+        self.add(2, f"if active.ever and singular({tensors}):")
+        self.add(3, f"return finish(_op, {tensors}, {rest}, r, None)")
+        for k in numbers:
+            self.add(2, f"t{k} = new(Tensor)", f"t{k}._data = r{k}", f"t{k}._vc = t{k}._view = None")
+        self.record()
+        for k in numbers[1:]:
+            self.add(2, f"t{k}._req = False", f"t{k}._node = None", f"t{k}._cut = (_op, c, f.f_lasti, None)")
+        self.add(2, "t0._cut = None", "t0._req = True", "p = t0._node = Port(n, 0)")
+        self.add(2, f"n.outputs = (ref(p), {', '.join('None' for _ in numbers[1:])},)")
+        self.remember(made)
+        self.add(2, f"return {made}")
+        self.add(1, f"return finish(_op, {tensors}, {rest}, r, None)")
+
+    def remember(self, made: str) -> None:
+        """What modes want to know of a node that has been made, with its results."""
+        operands = "(" + "".join(f"{t}, " for t in self.op.tensors) + ")"
+        self.add(2, "if mode is not True:", f"    after_record(mode, n, {operands}, {made})")
+
     def cut(self, depth: int, needs: str, off: str) -> None:
         """Why the result is not recorded, if there is a reason (see cuts.py)."""
         op = self.op
@@ -390,8 +434,12 @@ class Writer(NodeWriter):
         self.user_line(depth + 1)
         self.add(depth + 1, f"t._cut = (_op, c, f.f_lasti, {off})")
         order = [*op.rules, *(p for p in op.tensors if p not in op.rules)]
-        held = "cut" if op.lists else " or ".join(
-            f"(None if {p} is None else {p}._cut)" if p in op.optional else f"{p}._cut" for p in order
+        held = (
+            "cut"
+            if op.lists
+            else " or ".join(
+                f"(None if {p} is None else {p}._cut)" if p in op.optional else f"{p}._cut" for p in order
+            )
         )
         self.add(depth, "else:", f"    t._cut = {held}")
 
@@ -440,7 +488,9 @@ class Writer(NodeWriter):
                     self.add(2, "else:", f"    n.{field} = None", f"    n.{field}_v = 0")
             elif self.is_output(field):
                 output = True
-                self.add(2, f"t._vc = n.{field}_vc = [0, None]", f"n.{field} = r", f"n.{field}_v = 0")
+                number = field[3:]  # of "out" nothing: there is one
+                self.add(2, f"t{number}._vc = n.{field}_vc = [0, None]", f"n.{field} = r{number}")
+                self.add(2, f"n.{field}_v = 0")
             elif field in op.statics:
                 self.add(2, f"n.{field} = {field}")
             elif field.endswith("_shape"):
@@ -455,7 +505,7 @@ class Writer(NodeWriter):
                 raise TypeError(
                     f"{op.name}: a rule reads {field!r}, which is neither a parameter nor an output"
                 )
-        if not output:
+        if not output and op.nout == 1:
             self.add(2, "t._vc = None")
         fit = "None"
         if self.elementwise and len(op.tensors) > 1:
@@ -474,11 +524,6 @@ class Writer(NodeWriter):
             2,
             "n.code = c",
             "n.lasti = f.f_lasti",
-            "t._cut = None",
-            "t._req = True",
-            "t._node = n",
-            "if mode is not True:",
-            "    after_record(mode, n, (" + "".join(f"{t}, " for t in op.tensors) + "), (t,))",
         )
 
 
@@ -491,7 +536,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "singular": singular, "apart": out_apart,
+    "singular": singular, "apart": out_apart, "ref": weakref.ref,
 }  # fmt: skip
 
 
