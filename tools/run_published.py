@@ -61,7 +61,7 @@ def record(path: str, options: list[str], *, double: bool, other_order: bool) ->
 
     def noted(self: Any, *args: Any, **kwargs: Any) -> None:
         losses.append(self.item())
-        moments.append(time.perf_counter())
+        moments.append(time.process_time())
         backward(self, *args, **kwargs)
         if len(losses) == UPDATES:
             raise Enough
@@ -79,7 +79,7 @@ def record(path: str, options: list[str], *, double: bool, other_order: bool) ->
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left: its losses, and the time from the first to the last of them."""
+    """What a run left: its losses, and the time of the processor from the first to the last of them."""
 
     losses: list[float]
     seconds: float

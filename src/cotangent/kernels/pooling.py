@@ -256,6 +256,8 @@ def adaptive_max_pool(a: Array, out: Sizes) -> Pair:
     lead = a.shape[: a.ndim - d]
     best: Array = np.empty((*lead, *out), a.dtype)
     index: Array = np.empty(best.shape, np.int64)
+    if not best.size:
+        return best, index
     flat = np.arange(math.prod(sizes)).reshape(sizes)
     bounds = [adaptive_bounds(n, o) for n, o in zip(sizes, out, strict=True)]
     for place in product(*map(range, out)):
@@ -273,6 +275,8 @@ def fractional_starts(samples: Array, n: int, out: int, k: int) -> Array:
     Source: https://arxiv.org/abs/1412.6071
     """
     starts = np.empty((*samples.shape, out), np.int64)
+    if not out:
+        return starts
     starts[..., out - 1] = n - k
     if out > 1:
         kind = samples.dtype.type

@@ -87,7 +87,7 @@ def _check(
             )
     if is_array(picked):
         wrong = ((picked < 0) | (picked >= rows)).nonzero()[0]
-        if wrong.size and mode == 2:
+        if wrong.size and (mode == 2 or padding is not None):
             raise RuntimeError(
                 "embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be "
                 f"{picked[wrong[0]]}"
@@ -137,6 +137,9 @@ def embedding_bag(
     """
     _check(weight, indices, offsets, per_sample_weights, mode, include_last_offset, padding_idx)
     padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
+    if include_last_offset and (mode == 2 or padding_idx is not None):
+        # PyTorch lets the last bag reach to the end then, whatever the last offset says.
+        offsets, include_last_offset = offsets[:-1], False
     count = offsets.shape[0] - bool(include_last_offset)
     bags = bag_ids(indices, offsets, padding, bool(include_last_offset))
     shown = bag_ids(indices, offsets, -1, bool(include_last_offset))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..kernels import resample as k
+from ..kernels.layout import like_image, rows
 from .batching import leading
 from .table import linear
 
@@ -30,10 +31,10 @@ resize_back: Any = linear(
 resize_bytes: Any = linear("resize_bytes(input | spec)", k.resize_bytes, public="upsample", batch=leading)
 
 
-def _resizing(public: str, node: str) -> Any:
+def _resizing(public: str, node: str, laid: Any = like_image) -> Any:
     return linear(
         f"{public}_of(input | spec)",
-        k.resize,
+        laid(k.resize),
         node=node,
         public=public,
         batch=leading,
@@ -44,7 +45,7 @@ def _resizing(public: str, node: str) -> Any:
 # By mode and number of dimensions.
 RESIZE: Final[dict[tuple[str, int], Any]] = {
     ("area", 2): _resizing("adaptive_avg_pool2d", "AdaptiveAvgPool2DBackward0"),
-    ("area", 3): _resizing("adaptive_avg_pool3d", "AdaptiveAvgPool3DBackward0"),
+    ("area", 3): _resizing("adaptive_avg_pool3d", "AdaptiveAvgPool3DBackward0", rows),
     ("linear", 1): _resizing("upsample_linear1d", "UpsampleLinear1DBackward0"),
     ("bilinear", 2): _resizing("upsample_bilinear2d", "UpsampleBilinear2DBackward0"),
     ("bicubic", 2): _resizing("upsample_bicubic2d", "UpsampleBicubic2DBackward0"),

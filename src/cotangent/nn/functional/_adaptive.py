@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, Final
 
 from ...dtypes import FLOATING
 from ...errors import bad_argument
@@ -21,6 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 Sizes = tuple[int, ...]
+_LARGEST: Final = 2**63 - 1  # bytes
 
 
 def _wanted(output_size: Any, input: Any, spatial: int) -> Sizes:
@@ -33,13 +35,14 @@ def _wanted(output_size: Any, input: Any, spatial: int) -> Sizes:
     return (int(output_size),) * spatial
 
 
-def _check_adaptive(function: str, input: Any, spatial: int, colon: str) -> None:
+def _check_adaptive(function: str, input: Any, spatial: int, colon: str, first: int) -> None:
+    """Raise for another rank, or an empty dimension from `first` on."""
     shape = tuple(input.shape)
     if len(shape) not in (spatial + 1, spatial + 2):
         raise RuntimeError(
             f"{function}(): Expected {spatial + 1}D or {spatial + 2}D tensor, but got{colon} {list(shape)}"
         )
-    for d in range(len(shape) - spatial, len(shape)):
+    for d in range(first, len(shape)):
         if not shape[d]:
             raise RuntimeError(
                 f"{function}(): Expected input to have non-zero size for non-batch dimensions, but input has "
@@ -63,7 +66,7 @@ def _adaptive_avg(spatial: int, input: Any, output_size: Any) -> Any:
     n = input.ndim
     if all(o == 1 for o in out) and n in (spatial + 1, spatial + 2):
         return input.mean(tuple(range(-spatial, 0)), keepdim=True)
-    _check_adaptive(function, input, spatial, "")
+    _check_adaptive(function, input, spatial, "", n - spatial)
     if input.dtype.category != FLOATING:
         raise unsupported(function if spatial == 2 else f"{function}_cpu", input.dtype)
     spec = tuple(
@@ -144,10 +147,13 @@ def _adaptive_max(spatial: int, input: Any, output_size: Any) -> Any:
     out = _wanted(output_size, input, spatial)
     if len(out) != spatial:
         raise RuntimeError(f"{function}(): internal error: output_size.size() must be {spatial}")
-    _check_adaptive(function, input, spatial, ":")
+    _check_adaptive(function, input, spatial, ":", 1)
     if min(out) < 0:
         shape = [*tuple(input.shape)[: input.ndim - spatial], *out]
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")
+    lead = tuple(input.shape)[: input.ndim - spatial]
+    if math.prod((*lead, *out)) * input.dtype.itemsize > _LARGEST:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={[*lead, *out]}")
     if input.dtype.category != FLOATING:
         raise unsupported(function if spatial == 2 else f"{function}_cpu", input.dtype)
     return ADAPTIVE_MAX_POOL[spatial](input, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...autograd.forward_ad import unpack_dual
 from ...autograd.modes import no_grad
 from ...ops.embedding import rows
 
@@ -79,6 +80,7 @@ def embedding_renorm_(weight: Any, indices: Any, max_norm: float, norm_type: flo
 
 def _bound_rows(weight: Any, indices: Any, max_norm: float, norm_type: float) -> None:
     """Shorten the rows in use, in place and unseen by autograd."""
+    weight = unpack_dual(weight).primal  # the tangent stays as it is, as in PyTorch
     with no_grad():
         used = indices.flatten().unique().long()
         found = weight[used]

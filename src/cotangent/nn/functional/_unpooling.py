@@ -31,6 +31,8 @@ def _fractional(
     if output_size is None and output_ratio is None:
         raise ValueError(f"{function} requires specifying either an output_size or an output_ratio")
     kernel = tuple(_each(kernel_size, spatial))
+    if len(kernel) != spatial:
+        raise RuntimeError(f"{function}: kernel_size must either be a single Int or tuple of Ints")
     shape = tuple(input.shape)
     sizes = shape[len(shape) - spatial :]
     if output_size is None:
@@ -39,6 +41,15 @@ def _fractional(
         out = tuple(int(n * r) for n, r in zip(sizes, output_ratio, strict=True))
     else:
         out = tuple(_each(output_size, spatial))
+    if len(out) != spatial:
+        raise RuntimeError(f"{function}: output_size must either be a single Int or tuple of Ints")
+    where = function if spatial == 2 else f"{function}_out"
+    for d in range(len(shape) - spatial - 1, len(shape)):
+        if not shape[d] and len(shape) > spatial:
+            raise RuntimeError(
+                f"{where}(): Expected input to have non-zero size for non-batch dimensions, but "
+                f"got{list(shape)} with dimension {d} being empty."
+            )
     if samples is None:
         if len(shape) < spatial + 1:
             raise IndexError(
@@ -50,13 +61,29 @@ def _fractional(
         batch = 1 if len(shape) == spatial + 1 else shape[0]
         samples = rand(batch, shape[-spatial - 1], spatial, dtype=input.dtype)
     names = {2: ("height", "width"), 3: ("time", "height", "width")}[spatial]
-    where = function if spatial == 2 else f"{function}_out"
+    _check_samples(samples, input, spatial)
     for name, n, o, k in zip(names, sizes, out, kernel, strict=True):
         if o + k - 1 + (spatial == 3) > n:
             raise RuntimeError(f"{where}(): pool {name} {k} too large relative to input {name} {n}")
     if len(shape) == spatial + 1 and samples.ndim == 3:
         samples = select_at(samples, 0, 0)
     return FRACTIONAL_MAX_POOL[spatial](input, samples, kernel, out)
+
+
+def _check_samples(samples: Any, input: Any, spatial: int) -> None:
+    """Raise unless there is a number for each channel of each example and each dimension."""
+    if samples.dtype is not input.dtype:
+        raise RuntimeError("Expect _random_samples to have the same dtype as input")
+    if samples.ndim != 3:
+        raise RuntimeError(f"Expect _random_samples to have 3 dimensions got {samples.ndim}")
+    single = input.ndim == spatial + 1
+    batch, channels = (1, input.shape[0]) if single else input.shape[:2]
+    if samples.shape[0] < batch:
+        raise RuntimeError("Expect _random_samples.size(0) no less then input batch size.")
+    if samples.shape[1] != channels:
+        raise RuntimeError("Expect _random_samples.size(1) equals to input channel size.")
+    if samples.shape[2] != spatial:
+        raise RuntimeError(f"Expect _random_samples.size(2) equals to {spatial}; got {samples.shape[2]}.")
 
 
 def fractional_max_pool2d_with_indices(
@@ -227,6 +254,15 @@ def _unpool(
     spatial: int, input: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any
 ) -> Any:
     kernel = _each(kernel_size, spatial)
+    if len(kernel) != spatial:
+        wanted = (
+            "one elements (length)",
+            "two elements (height, width)",
+            "three elements (depth, height, width)",
+        )
+        raise RuntimeError(
+            f"There should be exactly {wanted[spatial - 1]} in output_size, but got {len(kernel)} elements."
+        )
     steps = kernel if stride is None else _each(stride, spatial)
     out = _unpooled_size(input, kernel, steps, _each(padding, spatial), output_size)
     at = None
