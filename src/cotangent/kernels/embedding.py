@@ -24,15 +24,10 @@ def embedding(weight: Any, index: Any) -> Any:
         raise IndexError("index out of range in self") from None
 
 
-def _factors(index: Any, padding: int, by_frequency: bool, dtype: Any) -> Any:
-    """What each index's row counts for: nothing at the padding, one over its frequency if wanted."""
-    if by_frequency:
-        _, inverse, counts = np.unique(index, return_inverse=True, return_counts=True)
-        found = (1.0 / counts[inverse]).astype(dtype).reshape(index.shape)
-    else:
-        found = np.ones(index.shape, dtype)
-    found[index == padding] = 0
-    return found[..., None]
+def _factors(index: Any, dtype: Any) -> Any:
+    """What each index's row counts for: one over its frequency."""
+    _, inverse, counts = np.unique(index, return_inverse=True, return_counts=True)
+    return (1.0 / counts[inverse]).astype(dtype).reshape(*index.shape, 1)
 
 
 @in_float
@@ -40,10 +35,12 @@ def embedding_backward(
     g: Any, index: Any, shape: tuple[int, ...], padding: int, by_frequency: bool
 ) -> Any:
     """Zeros of `shape` with the rows of g added at their indices, those of the padding left out."""
-    if by_frequency or padding >= 0:
-        g = g * _factors(index, padding, by_frequency, g.dtype)
+    if by_frequency:
+        g = g * _factors(index, g.dtype)
     found = np.zeros(shape, g.dtype)
     add_rows(found, index.reshape(-1), g.reshape(index.size, shape[1]))
+    if padding >= 0:
+        found[padding] = 0  # whatever g has there, not numbers included
     return found
 
 
@@ -51,8 +48,10 @@ def embedding_backward(
 def embedding_picked(c: Any, index: Any, padding: int, by_frequency: bool) -> Any:
     """The transpose of `embedding_backward`."""
     found = c.take(index, axis=0)
-    if by_frequency or padding >= 0:
-        found = found * _factors(index, padding, by_frequency, c.dtype)
+    if by_frequency:
+        found = found * _factors(index, c.dtype)
+    if padding >= 0:
+        found[index == padding] = 0
     return found
 
 
