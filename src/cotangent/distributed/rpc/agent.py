@@ -212,7 +212,7 @@ class Agent:
             if found is not None:
                 found.pending.pop(number, None)
             self._lost(to, str(error))
-            future.try_finish(None, self._dead(to))
+            future.try_finish(None, self.dead(to))
 
     def _expire(self, to: int, number: int, limit: float, future: Future[Any]) -> None:
         line = self._lines.get(to)
@@ -224,7 +224,8 @@ class Agent:
         )
         self._finish(future, None, error)
 
-    def _dead(self, to: int) -> RuntimeError:
+    def dead(self, to: int) -> RuntimeError:
+        """The error that says that a worker has ended, and which ended first."""
         reason = self.gone.get(to, "no connection")
         first = self._first_failure(to)
         if first != to:  # its end may be why this one has ended
@@ -250,7 +251,7 @@ class Agent:
             line.broken = line.broken or reason
             pending, line.pending = line.pending, {}
         for future in pending.values():
-            self._finish(future, None, self._dead(rank))
+            self._finish(future, None, self.dead(rank))
 
     def _finish(self, future: Future[Any], value: Any, error: BaseException | None) -> None:
         """Set a result; where functions follow it, in a thread of the pool."""
@@ -436,7 +437,7 @@ class Agent:
         pause = 0.0005
         while not self.store.check([key]):
             if self.gone:
-                raise self._dead(next(iter(self.gone)))
+                raise self.dead(next(iter(self.gone)))
             if time.monotonic() > end:
                 raise RuntimeError(
                     f"shutdown: {self.workers[rank].name} (rank {rank}) has not called shutdown within the"

@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -283,12 +284,26 @@ def shutdown(graceful: bool = True, timeout: float = DEFAULT_SHUTDOWN_TIMEOUT) -
             _report_leaks(agent)
             agent.store.set(f"bye/{agent.me.id}", "")
             if agent.me.id == 0:  # it may serve the store
-                agent.store.wait([f"bye/{rank}" for rank in range(agent.size)], timedelta(seconds=10))
+                _wait_for_farewells(agent)
     finally:
         agent.close()
         agents.set_agent(None)
         recording.container.close()
         references.table.clear()
+
+
+def _wait_for_farewells(agent: agents.Agent) -> None:
+    """Serve the store until all workers have said that they need it no more; one that cannot is named."""
+    waiting = list(range(agent.size))
+    end = time.monotonic() + 10.0
+    while waiting:
+        # Who has ended may have said so just before: the connections are looked at first.
+        gone, late = set(agent.gone), time.monotonic() > end
+        waiting = [rank for rank in waiting if not agent.store.check([f"bye/{rank}"])]
+        for rank in waiting:
+            if late or rank in gone:
+                raise agent.dead(rank)
+        time.sleep(0.005)
 
 
 def _drop_all(agent: agents.Agent) -> None:
