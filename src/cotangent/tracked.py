@@ -160,10 +160,11 @@ class Tracked(TensorBase):
                 )
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
-            if value.dtype is not self.dtype:
+            wanted = self.__dict__.get("_grad_dtype", self.dtype)
+            if wanted is not None and value.dtype is not wanted:
                 raise RuntimeError(
                     f"attempting to assign a gradient with dtype '{_cpp_dtype(value)}' to a tensor with "
-                    f"grad_dtype '{dtypes.SCALAR_NAME[self.dtype]}'. The gradient must match the tensor's "
+                    f"grad_dtype '{dtypes.SCALAR_NAME[wanted]}'. The gradient must match the tensor's "
                     "grad_dtype (defaults to the tensor's dtype). You can set the tensor's grad_dtype "
                     "attribute with a specific dtype, or None to allow any dtype. Set grad_dtype with "
                     "caution. Diverging the dtypes of a tensor and its gradient may break downstream systems "
@@ -179,6 +180,30 @@ class Tracked(TensorBase):
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
+
+    @property
+    def grad_dtype(self) -> Any:
+        """The dtype that gradients of this leaf are accumulated in; None lets them keep their own."""
+        if self._node is not None:
+            raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+        return self.__dict__.get("_grad_dtype", self.dtype)
+
+    @grad_dtype.setter
+    def grad_dtype(self, value: Any) -> None:
+        if self._node is not None:
+            raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+        if value is not None and not isinstance(value, dtypes.dtype):
+            raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(value).__name__}")
+        held = self._grad
+        if held is not None and value is not None and held.dtype is not value:  # type: ignore[attr-defined]
+            raise RuntimeError(
+                f"Cannot set grad_dtype to '{dtypes.SCALAR_NAME[value]}' because there is already a gradient "
+                f"with dtype '{_cpp_dtype(held)}'. Please clear the gradient (.grad = None) before changing "
+                "grad_dtype, or ensure the new grad_dtype matches the existing gradient's dtype."
+            )
+        self.__dict__["_grad_dtype"] = value
+        if value is not None and self._req and not self.__dict__.get("_grad_cast"):
+            self.__dict__["_grad_cast"] = self.register_post_accumulate_grad_hook(_cast_gradient)
 
     @property
     def data(self) -> Self:
@@ -343,3 +368,10 @@ def _cpp_dtype(t: Any) -> str:
 for _name, _value in vars(Tracked).items():
     if isinstance(_value, FunctionType):
         _value.__qualname__ = f"Tensor.{_name}"
+
+
+def _cast_gradient(leaf: Any) -> None:
+    """Bring an accumulated gradient into the dtype that was asked for."""
+    wanted = leaf.grad_dtype
+    if wanted is not None and leaf._grad is not None and leaf._grad.dtype is not wanted:
+        leaf._grad = leaf._grad.to(wanted)

@@ -65,3 +65,38 @@ def told(library: Any, call: Callable[[Any], Any]) -> Any:
 @pytest.mark.parametrize("name", CALLS)
 def test_small_name(name: str) -> None:
     assert told(xp, CALLS[name]) == told(torch, CALLS[name])
+
+
+def grad_dtype_calls(t: Any) -> list[str]:
+    """What a program sees of `grad_dtype`."""
+    told: list[str] = []
+
+    def tell(call: Any) -> None:
+        try:
+            told.append(repr(call()))
+        except Exception as error:
+            told.append(f"{type(error).__name__}: {error}")
+
+    x = t.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x * 2
+    tell(lambda: x.grad_dtype)
+    x.grad_dtype = t.bfloat16
+    y.sum().backward()
+    tell(lambda: x.grad)
+    tell(lambda: setattr(x, "grad_dtype", t.float64))
+    tell(lambda: setattr(x, "grad_dtype", "float64"))
+    tell(lambda: setattr(y, "grad_dtype", t.float64))
+    tell(lambda: y.grad_dtype)
+    x.grad, x.grad_dtype = None, None
+    x.grad = t.ones(3, dtype=t.float64)
+    tell(lambda: x.grad)
+    z = t.ones(3, requires_grad=True)
+    z.grad_dtype = t.float64
+    for _ in range(2):
+        (z * 1).sum().backward()
+    tell(lambda: z.grad)
+    return told
+
+
+def test_grad_dtype() -> None:
+    assert grad_dtype_calls(xp) == grad_dtype_calls(torch)
