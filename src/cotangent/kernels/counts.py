@@ -267,7 +267,8 @@ def multinomial(
     if (wide.sum(-1) == 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     # The greatest of w / q with q exponential is index i with probability w[i] / sum(w).
-    q = np.empty_like(weights)  # in the order of its memory, which is that of the weights'
+    # In the order of its memory, which is that of the weights', but for expanded ones.
+    q = np.empty(weights.shape, weights.dtype) if 0 in weights.strides else np.empty_like(weights)
     memory = iteration_order(q)
     q.transpose(memory)[...] = exponential(stream, tuple(q.shape[d] for d in memory), q.dtype)
     race = narrowed(wide / q.astype(wide.dtype, copy=False), weights.dtype).astype(wide.dtype, copy=False)
