@@ -86,11 +86,13 @@ def test_a_training_continues_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     assert train(second, 4) == whole[4:]
 
 
-class Attributed(torch.Tensor):
-    """A subclass, for the test below."""
-
-
 def test_what_a_tensor_carries_comes_back() -> None:
+    global Attributed  # pickle finds it by its name; made here, as a subclass of Tensor is seen by every test
+
+    class Attributed(torch.Tensor):
+        """A subclass."""
+
+    Attributed.__qualname__ = "Attributed"
     plain, kind = torch.ones(2), Attributed([1.0, 2.0])
     plain.note = "kept"
     kind.note = 3
