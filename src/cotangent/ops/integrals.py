@@ -184,7 +184,8 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
     """
     if isinstance(dx, complex):
         raise RuntimeError("cumulative_trapezoid: Currently, we only support dx as a real number.")
-    if y.ndim and not y.shape[check_dim(dim, y.ndim)]:
+    points = x is not None and x.ndim == 1 and x.shape[0]  # as many as there are samples, or refused below
+    if y.ndim and not y.shape[check_dim(dim, y.ndim)] and not points:
         return y * (x if x is not None and x.shape == y.shape else 1.0)
     pieces, d = _pieces("cumulative_trapezoid", y, x, dx, dim)
     return pieces.cumsum(d) / 2.0
