@@ -381,7 +381,9 @@ def _own(owner: type, name: str, f: FunctionType) -> FunctionType:
         f.__name__ = f.__qualname__ = name
         setattr(owner, name, f)
     elif f.__name__ in (f"written_{name}", name.strip("_")):
-        f.__name__ = f.__qualname__ = name
+        f.__name__ = name
+        if not f.__qualname__.endswith(f".{name}"):  # methods keep their class: errors name it
+            f.__qualname__ = name
     return f
 
 
