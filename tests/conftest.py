@@ -43,12 +43,3 @@ def run_python(tmp_path: Path) -> RunPython:
         return subprocess.run([sys.executable, *arguments], check=False, **settings)  # type: ignore[call-overload]
 
     return run
-
-
-# With a subclass of Tensor calls go by wrappers from then on, which some results still notice.
-_WITH_SUBCLASSES = ("test_overrides_oracle.py", "test_what_a_tensor_carries_comes_back")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that make subclasses of Tensor come last."""
-    items.sort(key=lambda item: any(name in item.nodeid for name in _WITH_SUBCLASSES))

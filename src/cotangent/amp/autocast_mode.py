@@ -47,6 +47,7 @@ _WIDEST: Final = "stack cat index_copy"
 _16_BITS: Final = (bfloat16, float16)
 
 cotangent: Any = lazy.module("cotangent")
+overriding: Any = lazy.module("cotangent.overriding")
 
 
 class _State(threading.local):
@@ -65,13 +66,18 @@ state: Final = _State()
 
 
 def _functions(names: str) -> list[Any]:
-    """The functions of these names that there are, wherever PyTorch has them."""
+    """The functions of these names that there are, wherever PyTorch has them.
+
+    A method is the function itself until classes may take calls over; they are asked before the cast.
+    """
     found = []
-    spaces = (cotangent, cotangent.nn.functional)
+    spaces = (cotangent, cotangent.nn.functional, Tensor)
     for name in names.split():
         home, _, last = name.rpartition(".")
         for space in (getattr(cotangent, home),) if home else spaces:
-            value = getattr(space, last, None)
+            value: Any = getattr(space, last, None)
+            if overriding.exchanged(value):
+                value = value.__wrapped__
             if isinstance(value, FunctionType) and value not in found:
                 found.append(value)
     return found

@@ -29,6 +29,7 @@ from ..creation import as_tensor, tensor
 from ..nn import functional as F
 from ..nn.modules import Module
 from ..optim.optimizer import Optimizer
+from ..overriding import call
 from ..tensor import Tensor
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
 # A line of the user's program: code object and instruction.
 Spot = tuple[CodeType, int]
 
+_ASKS_FIRST: Final = call.__code__.co_filename
 _GENERATED: Final = "<cotangent "
 _LOSSES: Final = (
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
@@ -294,8 +296,7 @@ class Watch:
     # -- leaving the graph -------------------------------------------------------------------------
 
     def _begin_cut(self, frame: FrameType, code: CodeType) -> Any:
-        back = frame.f_back
-        if self.in_backward or back is None or is_internal(back.f_code.co_filename):
+        if self.in_backward or not _is_users(frame):
             return None
         t = next((v for v in self._arguments(frame, code).values() if isinstance(v, Tensor)), None)
         if t is not None and t._req:
@@ -303,8 +304,7 @@ class Watch:
         return None
 
     def _begin_data(self, frame: FrameType, code: CodeType) -> Any:
-        back = frame.f_back
-        if self.in_backward or back is None or is_internal(back.f_code.co_filename):
+        if self.in_backward or not _is_users(frame):
             return None
         return frame.f_locals["self"]
 
@@ -383,6 +383,14 @@ def user_scope() -> dict[str, Any]:
     """The variables of the user's line that led here: its own, then its module's."""
     frame = user_frame(sys._getframe(1))
     return {**frame.f_globals, **frame.f_locals}
+
+
+def _is_users(frame: FrameType) -> bool:
+    """Whether the user's own line made this call; what asks classes and modes first is looked through."""
+    back = frame.f_back
+    while back is not None and back.f_code.co_filename == _ASKS_FIRST:
+        back = back.f_back
+    return back is not None and not is_internal(back.f_code.co_filename)
 
 
 def _spot(frame: FrameType) -> Spot:

@@ -1,0 +1,53 @@
+"""What stays the same in a process in which classes may take over calls."""
+
+from __future__ import annotations
+
+from running import RunPython
+
+PROGRAM = """
+import cotangent as torch
+
+class Early(torch.Tensor):
+    "From here on every public call asks first."
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+
+    def forward(self, x):
+        return self.second(self.first(x).detach())
+
+net = Net()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+def step():
+    optimizer.zero_grad()
+    net(torch.ones(3, 2)).sum().backward()
+    optimizer.step()
+
+print(torch.doctor(step, runs=1).kinds)
+a = torch.eye(2, requires_grad=True)
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    product = a @ a
+    print(product.dtype, product.prod().dtype, torch.prod(product).dtype, product.inverse().dtype)
+
+class Told(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        with torch._C.DisableTorchFunctionSubclass():
+            print(func.__name__, args[0].dtype)
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    torch.mm(a.detach().as_subclass(Told), a)
+"""
+
+
+def test_the_doctor_and_autocast_see_through_it(run_python: RunPython) -> None:
+    result = run_python("-c", PROGRAM)
+    assert result.stdout.splitlines() == [
+        "['detached']",
+        "torch.bfloat16 torch.float32 torch.float32 torch.float32",
+        "mm torch.float32",
+    ], result.stderr
