@@ -63,6 +63,13 @@ class Ranks:
         file.flush()
         return os.pread(file.fileno(), 1 << 20, 0).decode()
 
+    def errors(self) -> str:
+        """What all ranks have written about errors, and which still run."""
+        return "\n".join(
+            f"rank {rank} ({'running' if p.poll() is None else p.returncode}): {self.text(rank, True)}"
+            for rank, p in enumerate(self.processes)
+        )
+
     def losses(self) -> dict[int, str]:
         """The losses that rank 0 has printed, by step."""
         return {int(a): b for a, b in re.findall(r"^(\d+) (\S+)$", self.text(0, False), re.MULTILINE)}
@@ -116,7 +123,7 @@ def one_run(
     try:
         while any("ready" not in ranks.text(r, False) for r in range(size)):
             if any(p.poll() for p in ranks.processes):
-                return f"a rank failed before it was ready:\n{ranks.text(0, True)}", 0.0, 0
+                return f"a rank failed before it was ready:\n{ranks.errors()}", 0.0, 0
             time.sleep(0.005)
         time.sleep(moment)
         if any(p.poll() is not None for p in ranks.processes):
@@ -126,7 +133,7 @@ def one_run(
         ended = ranks.wait(timeout + 10.0)
         took = time.monotonic() - start
         if not ended:
-            return f"the others hang after rank {victim} was killed", took, 0
+            return f"the others hang after rank {victim} was killed:\n{ranks.errors()}", took, 0
         for rank, process in enumerate(ranks.processes):
             text = ranks.text(rank, True)
             if rank != victim and process.returncode and not re.search(rf"\brank {victim}\b", text):
@@ -172,9 +179,12 @@ def main() -> int:
         slowest = max(slowest, took)
         resumed += 0 < first < options.steps
         seen += took > 0
-        if problem:
-            bad += 1
-            print(f"run {number}, {kind}, rank {victim} after {moment:.2f} s: {problem}", flush=True)
+        bad += bool(problem)
+        print(
+            f"run {number}, {kind}, rank {victim} after {moment:.2f} s: "
+            + (problem or f"the others ended in {took:.2f} s; went on from step {first}"),
+            flush=True,
+        )
     print(
         f"{options.runs} runs: {seen} with a rank killed while it trained, {bad} bad; the others ended within"
         f" {slowest:.1f} s; {resumed} went on from a checkpoint"
