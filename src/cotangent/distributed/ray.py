@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from .. import lazy, torch_alias
+from .. import lazy
 from ..multiprocessing import ProcessExitedException, ProcessRaisedException
 
 __all__ = ["is_available", "spawn"]
@@ -47,11 +47,11 @@ class _Rank:
         with socket.create_server(("", 0)) as probe:
             return _ray.util.get_node_ip_address(), probe.getsockname()[1], os.getpid()
 
-    def run(self, environment: dict[str, str], aliased: bool, fn: Callable[..., Any], args: Any) -> Any:
-        """Call the function."""
+    def run(self, environment: dict[str, str], install: Any, fn: Callable[..., Any], args: Any) -> Any:
+        """Call the function; `install`, if given, makes `import torch` mean this package before that."""
         os.environ.update(environment)
-        if aliased:
-            torch_alias.install()
+        if install is not None:
+            install()
         return fn(int(environment["RANK"]), *args)
 
 
@@ -106,6 +106,8 @@ def spawn(
             ranks.append(actor.options(**options).remote())
         places = _results([rank.place.remote() for rank in ranks], [0] * nprocs)
         host, port, _ = places[0]
+        alias = sys.modules.get("cotangent.torch_alias") if "torch" in sys.modules else None
+        install = getattr(alias, "install", None)
         started = []
         for number, (rank, (node, _, _)) in enumerate(zip(ranks, places, strict=True)):
             beside = [each for each, _, _ in places]
@@ -113,7 +115,7 @@ def spawn(
                 "RANK": str(number), "WORLD_SIZE": str(nprocs), "MASTER_ADDR": host, "MASTER_PORT": str(port),
                 "LOCAL_RANK": str(beside[:number].count(node)), "LOCAL_WORLD_SIZE": str(beside.count(node)),
             }  # fmt: skip
-            started.append(rank.run.remote(environment, "torch" in sys.modules, fn, args))
+            started.append(rank.run.remote(environment, install, fn, args))
         return _results(started, [process for _, _, process in places])
     finally:
         for rank in ranks:
