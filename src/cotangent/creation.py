@@ -70,8 +70,18 @@ def _shape_of(data: Any) -> list[int]:
         shape.append(len(data))
         if not len(data):
             break
-        data = data[0]
+        try:
+            inner = data[0]
+        except TypeError:
+            name = type(data).__name__
+            raise ValueError(f"could not determine the shape of object type '{name}'") from None
+        if inner is data:
+            raise TypeError(_SELF)
+        data = inner
     return shape
+
+
+_SELF: Final = "new(): self-referential lists are incompatible"
 
 
 def _is_sequence(data: Any) -> bool:
@@ -94,6 +104,8 @@ def _scalars(data: Any, shape: list[int], depth: int, out: list[Any]) -> None:
     if len(data) != shape[depth]:
         raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
     for item in data:
+        if item is data:
+            raise TypeError(_SELF)
         _scalars(item, shape, depth + 1, out)
 
 
@@ -345,50 +357,6 @@ def as_tensor(data: Any = REQUIRED, dtype: _dtype | None = None, device: Any = N
     return born(as_array(data, dtype, copy=False))
 
 
-def asarray(
-    obj: Any,
-    *,
-    dtype: _dtype | None = None,
-    device: Any = None,
-    copy: bool | None = None,
-    requires_grad: bool = False,
-) -> Any:
-    """`obj` as a tensor, sharing memory unless a copy is asked for or needed.
-
-    Args:
-        obj: tensor, NumPy array, buffer, number or nested sequence.
-        dtype: element type; that of `obj` if None.
-        device: "cpu" or None.
-        copy: True to always copy, False to raise where a copy is needed, None to copy if needed.
-        requires_grad: whether gradients flow to it.
-
-    Returns:
-        a tensor.
-
-    Raises:
-        ValueError: if `copy` is False and a copy is needed.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.asarray([1, 2])
-        tensor([1, 2])
-    """
-    dtype = check_dtype("asarray", dtype)
-    if isinstance(obj, Tensor):
-        made = obj if dtype is None or dtype is obj.dtype else obj.to(dtype)
-        if copy is False and made is not obj:
-            raise ValueError("can't alias tensor with dtype different than the one specified.")
-        if copy:
-            made = made.clone()
-        return made.detach().requires_grad_() if requires_grad and not made.requires_grad else made
-    t = as_tensor(obj, dtype, device)
-    if copy and isinstance(obj, np.ndarray):
-        t = t.clone()
-    if copy is False and not isinstance(obj, np.ndarray):
-        raise ValueError("can't alias arbitrary sequence into a tensor.")
-    return t.requires_grad_() if requires_grad else t
-
-
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
     """A tensor on the memory of a NumPy array.
 
@@ -426,32 +394,6 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
             stacklevel=2,
         )
     return born(ndarray.view(np.ndarray))
-
-
-def frombuffer(
-    buffer: Any, *, dtype: _dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Any:
-    """A 1-d tensor on the memory of an object with a buffer (bytes, bytearray, memoryview, ...).
-
-    Args:
-        buffer: the object.
-        dtype: element type to read.
-        count: number of elements; all if negative.
-        offset: bytes to skip.
-        requires_grad: whether gradients flow to it.
-
-    Returns:
-        a tensor that shares the buffer's memory.
-
-    Raises:
-        ValueError: if the buffer is too short.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
-        tensor([1, 2], dtype=torch.int16)
-    """
-    return born(np.frombuffer(buffer, dtype.np, count, offset), requires_grad)
 
 
 def scalar_tensor(
@@ -528,4 +470,4 @@ def _options(d: _dtype) -> str:
 
 
 LEGACY_NEW.append(legacy_tensor)
-__all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "scalar_tensor", "tensor"]
+__all__ = ["as_tensor", "from_numpy", "scalar_tensor", "tensor"]

@@ -1,4 +1,4 @@
-"""Tensors handed to and taken from other libraries without a copy: DLPack.
+"""Memory handed to and taken from other libraries without a copy: DLPack and Python's buffers.
 
 NumPy writes and reads the capsules. What it does not know is changed in the capsule: it hands out numbers of
 bfloat16 as integers of 16 bits, and takes capsules of the older form as not to be written.
@@ -12,11 +12,15 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .creation import born
+from .config import settings, warn_once
+from .creation import as_array, born, check_dtype, from_numpy
+from .dtypes import dtype as _dtype
 from .errors import type_name
 from .kernels.deferred import Deferred
 from .kernels.sparse import Coo
-from .size import device as _device
+from .ops.arguments import missing
+from .size import check_device, device as _device
+from .tensor import Tensor
 
 _CPU: Final = (1, 0)
 _UNSIGNED, _BFLOAT = 1, 4  # codes of DLPack
@@ -141,3 +145,140 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if as_bits:
         array = array.view(_BF16)
     return born(array.copy() if copy else array)
+
+
+def frombuffer(
+    buffer: Any, *, dtype: Any = None, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Any:
+    """A 1-d tensor on the memory of an object with a buffer (bytes, bytearray, memoryview, ...).
+
+    Args:
+        buffer: the object.
+        dtype: element type to read.
+        count: number of elements; all if negative.
+        offset: bytes to skip.
+        requires_grad: whether gradients flow to it.
+
+    Returns:
+        a tensor that shares the buffer's memory.
+
+    Raises:
+        ValueError: if the buffer is too short, or if there is none.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
+        tensor([1, 2], dtype=torch.int16)
+    """
+    if dtype is None:
+        missing("frombuffer", "dtype")
+    try:
+        view = memoryview(buffer)
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    if not view.contiguous:
+        raise ValueError("ndarray is not C-contiguous")
+    size, each = view.nbytes, dtype.itemsize
+    if not size or not count:
+        raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
+    if not 0 <= offset < size:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) "
+            "minus 1"
+        )
+    if count < 0 and (size - offset) % each:
+        raise ValueError(
+            f"buffer length ({size} bytes) after offset ({offset} bytes) must be a multiple of element size "
+            f"({each})"
+        )
+    if count > 0 and offset + count * each > size:
+        raise ValueError(
+            f"requested buffer length ({count} * {each} bytes) after offset ({offset} bytes) must not be "
+            f"greater than actual buffer length ({size} bytes)"
+        )
+    if view.readonly:
+        warn_once(_READ_ONLY, 2)
+    found = np.frombuffer(view, np.uint8, count * each if count > 0 else -1, offset)
+    if not found.flags.writeable:
+        found = _writable(found)
+    return born(found.view(dtype.np), requires_grad)
+
+
+_READ_ONLY: Final = (
+    "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can "
+    "write to the underlying (supposedly non-writable) buffer using the tensor. You may want to copy the "
+    "buffer to protect its data or make it writable before converting it to a tensor. This type of warning "
+    "will be suppressed for the rest of this program."
+)
+
+
+def asarray(
+    obj: Any,
+    *,
+    dtype: _dtype | None = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Any:
+    """`obj` as a tensor, sharing memory unless a copy is asked for or needed.
+
+    Args:
+        obj: tensor, NumPy array, buffer, number or nested sequence.
+        dtype: element type; that of `obj` if None.
+        device: "cpu" or None.
+        copy: True to always copy, False to raise where a copy is needed, None to copy if needed.
+        requires_grad: whether gradients flow to it.
+
+    Returns:
+        a tensor.
+
+    Raises:
+        ValueError: if `copy` is False and a copy is needed.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.asarray([1, 2])
+        tensor([1, 2])
+    """
+    dtype = check_dtype("asarray", dtype)
+    if device is not None:
+        check_device(device, "asarray")
+    made: Any = None
+    if isinstance(obj, Tensor):
+        made = obj
+    elif isinstance(obj, np.ndarray):
+        made = from_numpy(obj)
+    elif isinstance(obj, np.generic):
+        if copy is False:
+            raise RuntimeError(
+                "can't alias NumPy scalars. Either remove copy=False or transform it in a ndarray. "
+            )
+    elif type_name(obj) == "PyCapsule":
+        made = from_dlpack(obj)
+    elif not isinstance(obj, (list, tuple)) and _has_buffer(obj):
+        made = frombuffer(obj, dtype=dtype or settings.default_dtype)
+    if made is None:
+        if copy is False:
+            raise ValueError("can't alias arbitrary sequence into a tensor.")
+        return born(as_array(obj, dtype), requires_grad)
+    other = dtype is not None and dtype is not made.dtype
+    if other and copy is False:
+        raise ValueError(
+            f"can't alias tensor with dtype '{dtypes.SCALAR_NAME[made.dtype]}' into dtype "
+            f"'{dtypes.SCALAR_NAME[dtype]}'."
+        )
+    if other:
+        made = made.to(dtype)
+    elif copy:
+        made = made.clone()
+    if not requires_grad:
+        return made.detach() if made.requires_grad else made
+    return made if made.requires_grad else made.detach().requires_grad_()
+
+
+def _has_buffer(obj: Any) -> bool:
+    try:
+        memoryview(obj)
+    except TypeError:
+        return False
+    return True

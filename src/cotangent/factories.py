@@ -10,15 +10,17 @@ import numpy as np
 
 from . import dtypes
 from .autograd.base import cell_of
+from .autograd.inplace import check_overlap, dense
 from .config import settings
 from .creation import as_array, born, check_dtype
 from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
+from .kernels.layout import in_order, order_of
 from .kernels.sparse import Coo
 from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
 from .ops.copies import full_like as filled_like
 from .ops.viewfronts import channels_order
-from .size import COMPRESSED, check_device, contiguous_format, sparse_coo
+from .size import COMPRESSED, check_device, contiguous_format, sparse_coo, strided
 from .tensor import Tensor
 
 # The options of every factory, as PyTorch's errors list them.
@@ -45,6 +47,8 @@ def _filled(shape: tuple[int, ...], d: Any, fill: Any) -> Any:
 def _no_memory(shape: tuple[int, ...], itemsize: int) -> str:
     """What PyTorch says of a shape that no memory holds."""
     size = math.prod(shape) * itemsize
+    if math.prod(max(n, 1) for n in shape[1:]) >= 1 << 63:
+        return "Stride calculation overflowed"
     if size >= 1 << 63:
         return f"Storage size calculation overflowed with sizes={list(shape)}"
     return (
@@ -66,6 +70,8 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     if options.get("layout") in COMPRESSED.values():
         empty = born(np.zeros(shape, d.np)).to_sparse(layout=options["layout"])
         return empty.requires_grad_() if requires_grad else empty
+    if out is not None and options.get("layout") is sparse_coo:
+        return written(out, dtype, np.empty(shape, d.np), sparse_coo)
     if options.get("layout") is sparse_coo:
         if fill:
             raise RuntimeError("full(...) is not implemented for sparse layout")
@@ -88,19 +94,28 @@ def in_format(array: Any, memory_format: Any) -> Any:
     return np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order))
 
 
-def written(out: Any, dtype: Any, array: Any) -> Any:
+def written(out: Any, dtype: Any, array: Any, layout: Any = None) -> Any:
     """Store `array` in the tensor given as `out=`, which gets its shape."""
     if dtype is not None and dtype is not out.dtype:
         raise RuntimeError(
             f"dtype {dtypes.SCALAR_NAME[dtype]} does not match dtype of out parameter "
             f"({dtypes.SCALAR_NAME[out.dtype]})"
         )
+    if layout is not None and layout is not out.layout:
+        raise RuntimeError(
+            f"layout {_LAYOUT[layout]} does not match layout of out parameter ({_LAYOUT[out.layout]})"
+        )
     if out._data.shape == array.shape:
+        if out._data.__class__ is np.ndarray:
+            check_overlap(out)
         out._data[...] = array
     else:
         out._data = array.astype(out._data.dtype, copy=False)
     cell_of(out)[0] += 1
     return out
+
+
+_LAYOUT: Final = {strided: "Strided", sparse_coo: "Sparse"}
 
 
 def taken(function: str, options: dict[str, Any]) -> tuple[Any, bool, Any]:
@@ -200,7 +215,15 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
         (1, 2)
     """
     d = (options.get("dtype") or settings.default_dtype).np
+    if len(size) != len(stride):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
+        )
     extent = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+    if extent * d.itemsize >= 1 << 63:
+        raise RuntimeError(
+            f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
+        )
     array = np.ndarray(tuple(size), d, np.empty(extent, d), 0, tuple(s * d.itemsize for s in stride))
     return born(array, options.get("requires_grad", False))
 
@@ -314,6 +337,8 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     if data.__class__ is not np.ndarray:
         source: Any = input if dtype is None else input.to(dtype)
         return filled_like(source.detach(), 0 if fill is None else fill)
+    if not data.flags.forc and not dense(data):  # in the order of memory of a result of `data` alone
+        data = in_order(np.empty(data.shape, np.bool_), order_of(data.shape, [data.strides]))
     if fill is None:
         made = np.empty_like(data, d)
     elif not fill:

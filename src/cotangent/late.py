@@ -141,7 +141,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
 _BESIDE: Final = {
     "random_gamma": ("_standard_gamma _sample_dirichlet", ""),
     "windows": ("hann_window hamming_window blackman_window bartlett_window kaiser_window", ""),
-    "exchange": ("from_dlpack", ""),
+    "exchange": ("asarray from_dlpack frombuffer", ""),
     "lowrank": ("lobpcg pca_lowrank svd_lowrank", ""),
     "scalars": ("sym_float sym_int sym_max sym_min sym_not sym_ite sym_sum sym_sqrt", ""),
     "precision": (

@@ -9,11 +9,13 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes, lazy
+from .autograd.inplace import dense
 from .autograd.modes import modes
 from .config import settings
 from .creation import born, check_dtype
 from .drawing import NO_OUT, drawn
 from .errors import bad_argument, type_name
+from .factories import written
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
 from .ops.noise import (
@@ -210,8 +212,11 @@ class _Request:
         self.dtype = check_dtype(function, options.pop("dtype", None))
         self.requires_grad = options.pop("requires_grad", False)
         self.out = options.pop("out", None)
-        if self.out is not None and modes.vmaps:
-            raise RuntimeError(NO_OUT)
+        self.asked = self.dtype
+        if self.out is not None:
+            if modes.vmaps:
+                raise RuntimeError(NO_OUT)
+            self.dtype = self.dtype or self.out.dtype
         generator = options.pop("generator", None)
         if generator is not None and not isinstance(generator, Generator):
             got = ", ".join([type_name(a) for a in args] + [f"generator={type_name(generator)}"])
@@ -232,8 +237,11 @@ class _Request:
         """The tensor that `make(shape, *arrays)` draws the numbers of; see `drawn`."""
         made = drawn(self.stream, make, self.shape, *arrays, apart=apart)
         if self.out is not None:
-            self.out._data = made._data
-            return self.out
+            lies, data = self.out._data, made._data
+            if lies.shape == data.shape and not lies.flags.c_contiguous and dense(lies):  # as memory goes
+                order = sorted(range(data.ndim), key=lies.strides.__getitem__, reverse=True)
+                data = data.reshape([data.shape[d] for d in order]).transpose(np.argsort(order))
+            return written(self.out, self.asked, data)
         return made.requires_grad_() if self.requires_grad else made
 
 

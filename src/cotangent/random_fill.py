@@ -15,6 +15,7 @@ from .autograd.views import check_writable
 from .creation import born
 from .drawing import NO_RANDOMNESS, SAME_OF_BATCHED, drawn
 from .kernels.rng import default_stream
+from .ops.arguments import REQUIRED
 from .ops.table import TABLE, is_tensor
 
 counts: Any = lazy.module("cotangent.kernels.counts")
@@ -122,11 +123,14 @@ def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Any = None
     )
 
 
-def random_(self: Any, from_: int = 0, to: int | None = None, *, generator: Any = None) -> Any:
-    """Fill with integers in [from, to); without bounds, in what the dtype counts exactly."""
-    if to is None and from_ == 0:
+def random_(self: Any, from_: int = 0, to: Any = REQUIRED, *, generator: Any = None) -> Any:
+    """Fill with integers in [from, to), where `to` is None up to what the dtype counts exactly.
+
+    A single number is `to`; without bounds all are drawn that the dtype counts exactly and are not negative.
+    """
+    if to is REQUIRED and from_ == 0:
         return _refill(self, generator, discrete.random_full)
-    low, high = (0, from_) if to is None else (from_, to)
+    low, high = (0, from_) if to is REQUIRED else (from_, to)
     return _refill(self, generator, lambda stream, shape, d: discrete.randint(stream, shape, d, low, high))
 
 

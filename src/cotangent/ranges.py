@@ -154,6 +154,12 @@ def _spaced(
         raise RuntimeError("number of steps must be non-negative")
     is_complex = isinstance(start, complex) or isinstance(end, complex)
     d = dtype or (settings.default_dtype.to_complex() if is_complex else settings.default_dtype)
+    if is_complex and dtype is not None and not dtype.is_complex:
+        inferred = dtypes.CPP_NAME[settings.default_dtype]
+        raise RuntimeError(
+            f"torch.{function}(): inferred dtype c10::complex<{inferred}> can't be safely cast to passed "
+            f"dtype {dtypes.SCALAR_NAME[dtype]}"
+        )
     if out is not None and dtype is None:
         d = out.dtype
     # Steps of 16-bit floats are rounded one by one in linspace.
@@ -178,7 +184,7 @@ def _spaced(
         array = np.power(work.type(base), array)
     array = array.astype(d.np)
     if out is not None:
-        return written(out, dtype, array)
+        return written(out, dtype, array.reshape(out.shape) if out.numel() == steps else array)
     return born(array, requires_grad)
 
 

@@ -230,13 +230,15 @@ def randperm(stream: Stream, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
-    if dtype.kind in "iu" and n > np.iinfo(dtype).max:
+    if dtype.kind in "iu" and n - 1 > np.iinfo(dtype).max:
         raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow")
     if dtype.name in ("float16", "float32", "float64"):
-        most = (1 << _DIGITS[dtype.name]) + 1
+        digits = _DIGITS[dtype.name]
+        most = (1 << digits) + 1
         if n > most:
             raise RuntimeError(
-                f"n cannot be greater than {most} for {SCALAR_NAME[from_numpy(dtype)]} type."
+                f"n cannot be greater than {2049 if digits == 11 else f'2^{digits}+1'} for "
+                f"{SCALAR_NAME[from_numpy(dtype)]} type."
             )
     if dtype.kind in "bc" or is_barebones(dtype):
         raise not_implemented("randperm", dtype)

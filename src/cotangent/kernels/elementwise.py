@@ -13,6 +13,7 @@ from numpy._core import umath
 from .. import lazy
 from . import float8
 from .halves import is_half
+from .layout import as_chosen
 from .sized import sized
 
 special = lazy.module("scipy.special")
@@ -327,7 +328,11 @@ def heaviside(a: Any, values: Any, out: Any = None) -> Any:
 def where(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
     """`a` where the condition holds, `b` elsewhere."""
     chosen = np.where(condition, a, b)
-    return chosen if out is None or out is ... else stored(chosen, out)
+    if out is None or out is ...:
+        if chosen.ndim < 2 or (chosen.flags.c_contiguous and condition.flags.c_contiguous):
+            return chosen
+        return as_chosen(chosen, [x for x in (condition, a, b) if isinstance(x, np.ndarray)])
+    return stored(chosen, out)
 
 
 def clamp(a: Any, low: Any, high: Any, out: Any = None) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import lazy
 from .halves import is_half
+from .layout import as_indexed
 from .sized import LIGHT, generated
 
 accumulate: Any = lazy.module("cotangent.kernels.accumulate")
@@ -27,8 +28,13 @@ def key_of(indices: list[Array], dims: tuple[int, ...]) -> tuple[Any, ...]:
 def index(a: Array, indices: list[Array], dims: tuple[int, ...]) -> Array:
     """`a[..., i, ..., j, ...]` with broadcast index arrays at `dims`."""
     if len(dims) == 1 and indices[0].ndim:
-        return a.take(indices[0], axis=dims[0], mode="wrap" if not a.shape[dims[0]] else "raise")
-    return np.asarray(a[key_of(indices, dims)])
+        made = a.take(indices[0], axis=dims[0], mode="wrap" if not a.shape[dims[0]] else "raise")
+    else:
+        made = np.asarray(a[key_of(indices, dims)])
+    if a.flags.c_contiguous and made.flags.c_contiguous and all(i.flags.c_contiguous for i in indices):
+        return made
+    found: Array = as_indexed(made, a, indices, dims)
+    return found
 
 
 def open_grid(shape: tuple[int, ...]) -> tuple[Array, ...]:
@@ -47,7 +53,11 @@ _kept_grid = lru_cache(maxsize=64)(_grid)
 
 def index_one(a: Array, index: Array, dim: int) -> Array:
     """`a[..., i, ...]` with one index array."""
-    return a.take(index, dim) if a.shape[dim] else a.take(index, dim, mode="wrap")
+    made = a.take(index, dim) if a.shape[dim] else a.take(index, dim, mode="wrap")
+    if a.flags.c_contiguous and index.flags.c_contiguous:
+        return made
+    found: Array = as_indexed(made, a, [index], (dim,))
+    return found
 
 
 def index_back(g: Array, indices: list[Array], shape: tuple[int, ...], dims: tuple[int, ...]) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,3 +90,76 @@ def like_image(kernel: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(map(by_channels, made)) if isinstance(made, tuple) else by_channels(made)
 
     return laid
+
+
+def order_of(shape: tuple[int, ...], steps: Sequence[tuple[int, ...]]) -> list[int]:
+    """The dimensions from the innermost outwards, as PyTorch's iterators over several operands sort them.
+
+    Args:
+        shape: of the result.
+        steps: the strides of each operand, 0 where it is stretched; the first one that can tell decides.
+    """
+
+    def outside(a: int, b: int) -> int:
+        for s in steps:
+            if s[a] and s[b]:
+                if s[a] != s[b]:
+                    return 1 if s[a] > s[b] else -1
+                if shape[a] > shape[b]:
+                    return 1
+        return 0
+
+    order = list(range(len(shape)))[::-1]
+    for k in range(1, len(order)):
+        at = k
+        for other in range(k - 1, -1, -1):
+            found = outside(order[other], order[at])
+            if found < 0:
+                break
+            if found > 0:
+                order[other], order[at] = order[at], order[other]
+                at = other
+    return order
+
+
+def in_order(made: Any, order: list[int]) -> Any:
+    """The array with its dimensions in this order of memory, from the innermost outwards."""
+    step = made.itemsize
+    for d in order:
+        if made.shape[d] != 1 and made.strides[d] != step:
+            break
+        step *= made.shape[d]
+    else:
+        return made
+    outwards = order[::-1]
+    laid = np.empty([made.shape[d] for d in outwards], made.dtype).transpose(np.argsort(outwards))
+    laid[...] = made
+    return laid
+
+
+def as_indexed(made: Any, a: Any, indices: list[Any], dims: tuple[int, ...]) -> Any:
+    """`a` at index arrays in the order of memory that PyTorch gives it."""
+    rest = [d for d in range(a.ndim) if d not in dims]
+    together = all(d == dims[0] + k for k, d in enumerate(dims))
+    before = dims[0] if together else 0
+    shape = np.broadcast_shapes(*(i.shape for i in indices))
+    inner = (0,) * len(shape)
+    steps = tuple(a.strides[d] for d in rest)
+    over = (0,) * (len(rest) - before)
+    known = [steps[:before] + inner + steps[before:]]
+    for i in indices:
+        stretched = (0,) * (len(shape) - i.ndim) + tuple(
+            0 if n == 1 else s for n, s in zip(i.shape, i.strides, strict=True)
+        )
+        known.append((0,) * before + stretched + over)
+    return in_order(made, order_of(made.shape, known))
+
+
+def as_chosen(made: Any, operands: Sequence[Any]) -> Any:
+    """A result of several operands in the order of memory that PyTorch gives it."""
+    known = [
+        (0,) * (made.ndim - x.ndim)
+        + tuple(0 if n == 1 else s for n, s in zip(x.shape, x.strides, strict=True))
+        for x in operands
+    ]
+    return in_order(made, order_of(made.shape, known))

@@ -184,7 +184,7 @@ def roll(input: Any, shifts: Any = REQUIRED, dims: Any = ()) -> Any:
     """
     n = rank("roll", input)
     by = integers("roll", "shifts", (shifts,), 2)
-    over = integers("roll", "dims", (dims,), 3)
+    over = () if dims is None else integers("roll", "dims", (dims,), 3)
     if not by:
         raise RuntimeError("`shifts` required")
     if len(by) != len(over) and (over or len(by) != 1):
