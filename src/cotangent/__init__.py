@@ -77,7 +77,8 @@ _ELSEWHERE = {
     "GradScaler": "amp",
     **dict.fromkeys(
         (
-            "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_type",
+            "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all",
+            "_check_type",
             "_check_value", "_check_with",
         ),
         "checks",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_type", "_check_value",
-    "_check_with",
+    "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all", "_check_type",
+    "_check_value", "_check_with",
 ]  # fmt: skip
 
 _UNTOLD = (
@@ -64,3 +64,12 @@ def _check_type(cond: Any, message: Callable[[], Any] | None = None) -> None:
 def _check_not_implemented(cond: Any, message: Callable[[], Any] | None = None) -> None:
     """Raise a NotImplementedError unless `cond` holds."""
     _check_with(NotImplementedError, cond, message)
+
+
+def _check_tensor_all(cond: Any, message: Callable[[], Any] | None = None) -> None:
+    """Raise a RuntimeError unless all elements of a tensor of bools are true."""
+    if not hasattr(cond, "dtype") or not hasattr(cond, "all"):
+        raise TypeError(f"cond must be a tensor, but got {type(cond)}")
+    if repr(cond.dtype) != "torch.bool":
+        raise TypeError(f"cond tensor must have dtype torch.bool, but got {cond.dtype}")
+    _check_with(RuntimeError, bool(cond.all()), message)

@@ -192,6 +192,8 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
     else:
         if hasattr(data, "__array__") and not isinstance(data, (list, tuple, Tensor)):
             return as_array(np.asarray(data), d, copy)
+        if hasattr(data, "untyped"):
+            return _of_storage(data, d)
         shape = _shape_of(data)
         values = []
         plain = _plain(data, shape)
@@ -220,6 +222,21 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
         .astype(chosen.np)
         .reshape(shape)
     )
+
+
+def _of_storage(data: Any, d: _dtype | None) -> np.ndarray[Any, Any]:
+    """The numbers of a storage; of bytes, as the dtype has it."""
+    typed: _dtype | None = getattr(data, "dtype", None)
+    if typed is None:
+        chosen = d or settings.default_dtype
+        whole = len(data._array) // chosen.itemsize * chosen.itemsize
+        return data._array[:whole].view(chosen.np).copy()  # type: ignore[no-any-return]
+    if d is not None and d is not typed:
+        names = dtypes.SCALAR_NAME
+        raise RuntimeError(
+            f"Expected a Storage of type {names[d]} or an UntypedStorage, but got {names[typed]}"
+        )
+    return data._array.copy()  # type: ignore[no-any-return]
 
 
 def _plain(data: Any, shape: list[int]) -> np.ndarray[Any, Any] | None:

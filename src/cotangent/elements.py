@@ -25,6 +25,9 @@ def _refuse_grad(name: str, *tensors: Any) -> None:
 
 
 def _written(self: Any, values: list[Any]) -> Any:
+    for value in values:
+        if isinstance(value, str):
+            raise TypeError("must be real number, not str")
     return self.copy_(constant(np.array(values, self.dtype.np).reshape(tuple(self.shape))))
 
 

@@ -160,11 +160,11 @@ _BESIDE: Final = {
             "sym_fresh_size cond import_ir_module import_ir_module_from_buffer parse_ir parse_schema "
             "from_file "
             "slice_inverse "
-            "choose_qparams_optimized"
+            "choose_qparams_optimized _neg_view _assert_async _debug_has_internal_overlap"
         ),
         (
             "slice_inverse record_stream "
-            "chalf module_load reinforce index to_padded_tensor"
+            "chalf module_load reinforce index to_padded_tensor _neg_view storage_type"
         ),
     ),
     "sparse_sizes": (

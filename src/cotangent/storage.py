@@ -6,6 +6,7 @@ own: it is a flat array of bytes over the same memory, so writing through it cha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from . import dtypes, lazy
 from .config import warn_once
 from .dtypes import dtype
 from .kernels.shape import address, memory, owner
-from .size import CPU, device
+from .size import CPU, check_device, device
 
 shared_blocks: Any = lazy.module("cotangent.kernels.shared_blocks")
 
@@ -29,15 +30,17 @@ DEPRECATED: Final = (
 class _Storage:
     """What both kinds of storage have in common: a flat array over the memory."""
 
-    __slots__ = ("_array",)
     _array: np.ndarray[Any, Any]
+    # Whether nothing else looks into the memory, so that it may be exchanged; whether there is none at all.
+    _own = False
+    _meta = False
 
     is_cuda = is_sparse = is_hpu = is_sparse_csr = False
 
     @property
     def device(self) -> device:
-        """Where the memory is."""
-        return CPU
+        """Where the memory is; "meta" where there is none."""
+        return device("meta") if self._meta else CPU
 
     def __len__(self) -> int:
         return len(self._array)
@@ -56,9 +59,25 @@ class _Storage:
 
     def data_ptr(self) -> int:
         """Address of the first byte."""
-        return address(self._array) if len(self._array) else 0
+        return address(self._array) if len(self._array) and not self._meta else 0
+
+    def _allot(self, content: Any, d: Any, where: Any) -> None:
+        """Memory of its own for so many elements, or for these; none on the device "meta"."""
+        if where is not None and device(where).type == "meta":
+            count = content if isinstance(content, int) else len(content)
+            self._array, self._meta = np.broadcast_to(np.zeros((), d), (count,)), True
+            return
+        if isinstance(content, int):
+            self._array, self._own = np.zeros(content, d), True
+        else:
+            self._array, self._own = np.array(content, d), True
+
+    def _readable(self) -> None:
+        if self._meta:
+            raise NotImplementedError("Not available for 'meta' device type")
 
     def _position(self, index: Any) -> Any:
+        self._readable()
         if not isinstance(index, slice) and not (hasattr(index, "__index__") and not isinstance(index, bool)):
             raise TypeError(
                 f"can't index a {type(self).__module__}.{type(self).__name__} with {type(index).__name__}"
@@ -68,19 +87,23 @@ class _Storage:
         return index
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if self._meta:
+            return
         self._array[self._position(index)] = value
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._array.tolist())
+        return iter(self.tolist())
 
     def tolist(self) -> list[Any]:
         """The elements as Python numbers."""
+        self._readable()
         found: list[Any] = self._array.tolist()
         return found
 
     def fill_(self, value: Any) -> Any:
         """Set every element to `value`."""
-        self._array[...] = value
+        if not self._meta:
+            self._array[...] = value
         return self
 
     def copy_(self, source: Any, non_blocking: bool = False) -> Any:
@@ -94,16 +117,23 @@ class _Storage:
                 f"size mismatch, expected {self.nbytes()} bytes, got {source.nbytes()} bytes: a storage is "
                 "copied from one of the same size"
             )
-        self._array[...] = source._array
+        if not self._meta:
+            source._readable()
+            self._array[...] = source._array
         return self
 
     def resize_(self, size: int) -> Any:
-        """Change the size. NumPy's memory cannot grow or shrink in place: only the present size is accepted.
+        """Change the size. Of memory that tensors look into only the present size is accepted.
 
         Raises:
             RuntimeError: if `size` is another one.
         """
-        if size != len(self):
+        if self._meta or self._own:
+            before, count = self._array, min(size, len(self))
+            self._allot(size, before.dtype, self.device)
+            if not self._meta:
+                self._array[:count] = before[:count]
+        elif size != len(self):
             raise RuntimeError(
                 f"Trying to resize storage that is not resizable: it has {len(self)} elements, {size} are"
                 " wanted; make a new one, or use Tensor.resize_"
@@ -112,7 +142,44 @@ class _Storage:
 
     def clone(self) -> Any:
         """A copy in memory of its own."""
-        return self._like(self._array.copy())
+        return self if self._meta else self._like(self._array.copy())
+
+    def resizable(self) -> bool:
+        """Whether the memory is not somebody else's, such as NumPy's."""
+        return self._own or self._meta or bool(owner(self._array).flags.owndata)
+
+    def to(self, *, device: Any, non_blocking: bool = False) -> Any:
+        """The storage on a device, of which there is one: itself."""
+        check_device(device)
+        return self
+
+    def pin_memory(self, device: Any = None) -> Any:
+        """Refuse: there is no GPU to pin memory for.
+
+        Raises:
+            RuntimeError, TypeError: always, with PyTorch's text.
+        """
+        if self._meta:
+            raise TypeError("cannot pin 'torch.storage.UntypedStorage' only CPU memory can be pinned")
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+    def _share_fd_cpu_(self, *_: Any, **__: Any) -> Any:
+        return self._share("_share_fd_")
+
+    def _share_filename_cpu_(self, *_: Any, **__: Any) -> Any:
+        return self._share("_share_filename_")
+
+    def _share(self, name: str) -> Any:
+        if self._meta:
+            raise RuntimeError(f"{name}: only available on CPU")
+        raise NotImplementedError(f"{name}: tensors travel by Tensor.share_memory_")
+
+    def _text(self, kind: str) -> str:
+        rows = "...\n" if self._meta else "".join(f" {value}\n" for value in self.tolist())
+        return f"{rows}[torch.storage.{kind}device={self.device}) of size {len(self)}]"
+
+    def __sizeof__(self) -> int:
+        return 64 + self.nbytes()
 
     @property
     def _cdata(self) -> int:
@@ -120,7 +187,13 @@ class _Storage:
         return address(owner(self._array)) if len(self) else id(self._array)
 
     def cpu(self) -> Any:
-        """The storage itself: it is on the CPU."""
+        """The storage itself: it is on the CPU.
+
+        Raises:
+            NotImplementedError: if it is on the device "meta".
+        """
+        if self._meta:
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         return self
 
     def is_shared(self) -> bool:
@@ -159,16 +232,12 @@ class UntypedStorage(_Storage):
         [1, 0, 2, 0]
     """
 
-    __slots__ = ()
     __module__ = "torch.storage"
 
     def __init__(self, content: Any = 0, *, device: Any = None) -> None:
-        if isinstance(content, int):
-            if content < 0:
-                raise RuntimeError(f"UntypedStorage: size must not be negative, got {content}")
-            self._array = np.zeros(content, np.uint8)
-        else:
-            self._array = np.array(content, np.uint8)
+        if isinstance(content, int) and content < 0:
+            raise RuntimeError(f"UntypedStorage: size must not be negative, got {content}")
+        self._allot(content, np.dtype(np.uint8), device)
 
     @classmethod
     def over(cls, array: Any) -> UntypedStorage:
@@ -233,8 +302,7 @@ class UntypedStorage(_Storage):
             self._array.view(f"u{width}").byteswap(inplace=True)
 
     def __repr__(self) -> str:
-        rows = "".join(f" {value}\n" for value in self.tolist())
-        return f"{rows}[torch.storage.UntypedStorage(device=cpu) of size {len(self)}]"
+        return self._text("UntypedStorage(")
 
 
 class TypedStorage(_Storage):
@@ -252,7 +320,6 @@ class TypedStorage(_Storage):
         [1.0, 1.0]
     """
 
-    __slots__ = ("dtype",)
     __module__ = "torch.storage"
 
     def __init__(
@@ -261,21 +328,24 @@ class TypedStorage(_Storage):
     ) -> None:  # fmt: skip
         if not _internal:
             warn_once(DEPRECATED, 2)
-        self.dtype = dtype or dtypes.float32
+        self.dtype: dtypes.dtype = dtype or dtypes.float32
         if wrap_storage is not None:
-            data = wrap_storage._array
+            data, self._meta = wrap_storage._array, wrap_storage._meta
+            if self._meta:
+                self._allot(len(data) // self.dtype.itemsize, self.dtype.np, "meta")
+                return
             whole = len(data) // self.dtype.itemsize * self.dtype.itemsize
             self._array = np.ndarray((whole // self.dtype.itemsize,), self.dtype.np, data)
-        elif isinstance(content, int):
-            self._array = np.zeros(content, self.dtype.np)
         else:
-            self._array = np.array(content, self.dtype.np)
+            self._allot(content, self.dtype.np, device)
 
     def _like(self, array: Any) -> TypedStorage:
         return TypedStorage(wrap_storage=UntypedStorage.over(array), dtype=self.dtype, _internal=True)
 
     def untyped(self) -> UntypedStorage:
         """The same memory as bytes."""
+        if self._meta:
+            return UntypedStorage(self.nbytes(), device="meta")
         return UntypedStorage.over(self._array)
 
     @property
@@ -303,8 +373,7 @@ class TypedStorage(_Storage):
         return self if to is self.dtype else TypedStorage(self._array.astype(to.np), dtype=to, _internal=True)
 
     def __repr__(self) -> str:
-        rows = "".join(f" {value}\n" for value in self.tolist())
-        return f"{rows}[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {len(self)}]"
+        return self._text(f"TypedStorage(dtype={self.dtype}, ")
 
 
 def class_name(d: dtype) -> str:
@@ -338,12 +407,24 @@ class _NamedStorage(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, TypedStorage) and instance.dtype is cls.dtype
 
-    def __call__(cls, content: Any = 0, *, wrap_storage: Any = None, device: Any = None) -> TypedStorage:
-        return TypedStorage(content, wrap_storage=wrap_storage, dtype=cls.dtype)
+    def __call__(
+        cls, content: Any = 0, *, wrap_storage: Any = None, device: Any = None, _internal: bool = False
+    ) -> TypedStorage:
+        return TypedStorage(
+            content, wrap_storage=wrap_storage, dtype=cls.dtype, device=device, _internal=_internal
+        )
 
-    def from_buffer(cls, buffer: Any, byte_order: str | None = None) -> TypedStorage:
-        """A copy of the numbers in a buffer."""
-        return TypedStorage(wrap_storage=UntypedStorage.from_buffer(buffer), dtype=cls.dtype)
+    def from_buffer(
+        cls, buffer: Any, byte_order: str | None = None, offset: int = 0, count: int = -1
+    ) -> TypedStorage:
+        """A copy of the numbers in a buffer, whose bytes are in that order ("native", "big" or "little")."""
+        size = cls.dtype.itemsize
+        if count < 0 and (len(buffer) - offset) % size:
+            raise ValueError(f"buffer size ({len(buffer)}) must be a multiple of element size ({size})")
+        numbers = np.frombuffer(buffer, cls.dtype.np, count, offset).copy()
+        if byte_order not in (None, "native", sys.byteorder):
+            numbers.byteswap(inplace=True)
+        return TypedStorage(wrap_storage=UntypedStorage.over(numbers), dtype=cls.dtype)
 
 
 # The dtypes that PyTorch has a storage class for.
@@ -359,3 +440,13 @@ for _method, _dtype in {
     "complex_float": dtypes.complex64, "complex_double": dtypes.complex128,
 }.items():  # fmt: skip
     setattr(TypedStorage, _method, _converter(_dtype))
+
+
+def _dtype_to_storage_type_map() -> dict[dtype, str]:
+    """The names of PyTorch's storage classes, by dtype."""
+    return {kind.dtype: name for name, kind in CLASSES.items()}
+
+
+def _storage_type_to_dtype_map() -> dict[str, dtype]:
+    """The dtypes of PyTorch's storage classes, by name."""
+    return {name: kind.dtype for name, kind in CLASSES.items()}

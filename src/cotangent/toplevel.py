@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from .dtypes import dtype
 from .errors import bad_argument, narrow_int
 from .ops.arguments import REQUIRED, integers, missing
 from .ops.table import TABLE
-from .size import check_device, device
+from .size import check_device, device, memory_format
 from .tensor import Tensor
 
 _TENSOR_TYPE: Final = (
@@ -304,10 +305,33 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
     return settings.deterministic_warn_only
 
 
-def dim_order(self: Tensor) -> tuple[int, ...]:
-    """The dimensions, from the widest step in memory to the narrowest."""
+def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+    """The dimensions, from the widest step in memory to the narrowest.
+
+    Args:
+        ambiguity_check: refuse tensors of which other orders would tell the same; or memory formats, of which
+            just one may be the tensor's.
+
+    Raises:
+        RuntimeError: if the order is not the only one.
+        TypeError: for another kind of check.
+    """
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+    named = all(isinstance(f, memory_format) for f in formats)
+    if not isinstance(ambiguity_check, (bool, list)) or not named:
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
     steps = self.stride()
-    return tuple(sorted(range(self.ndim), key=lambda d: -steps[d]))
+    found = tuple(sorted(range(self.ndim), key=lambda d: -steps[d]))
+    sizes = self.shape
+    pairs = list(itertools.pairwise(found))
+    open_ = any(steps[a] == steps[b] or 1 in (sizes[a], sizes[b]) for a, b in pairs)
+    fitting = sum(bool(self.is_contiguous(memory_format=f)) for f in formats)
+    if (ambiguity_check is True and open_) or (formats and fitting != 1):
+        raise RuntimeError(
+            "The tensor does not have unique dim order, or cannot map to exact one of the given memory "
+            "formats."
+        )
+    return found
 
 
 def is_pinned(self: Tensor, device: Any = None) -> bool:

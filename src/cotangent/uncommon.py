@@ -10,14 +10,17 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from . import dtypes, lazy, tree
+from .autograd.inplace import dense
 from .config import settings
 from .creation import born
 from .errors import check_dim, narrow_int, noted
 from .kernels import denormals
+from .ops.complex import neg_view
 from .ops.sections import as_strided
 from .ops.table import is_tensor
 
 named_dtypes: Final[Any] = lazy.module("cotangent.named_dtypes")
+storage: Final[Any] = lazy.module("cotangent.storage")
 _BACKEND: Final = (
     "Could not run 'aten::{name}' with arguments from the '{backend}' backend. This could be because the "
     "operator "
@@ -349,3 +352,42 @@ def choose_qparams_optimized(input: Any, numel: int, n_bins: int, ratio: float, 
             found, best = now, (a, b)
     ends = [born(np.asarray([end], dtypes.float32.np)) for end in best[::-1]]
     return tuple(ends)
+
+
+def _neg_view(self: Any) -> Any:
+    """A view that negates what it shows; the negation is put off.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.ones(2)._neg_view().is_neg()
+        True
+    """
+    return neg_view(self)
+
+
+def storage_type(self: Any) -> Any:
+    """PyTorch's storage class of the dtype; None where it has none."""
+    return storage.CLASSES.get(storage.class_name(self.dtype))
+
+
+def _assert_async(input: Any, assert_msg: str | None = None) -> None:
+    """Raise a RuntimeError unless the one element is true.
+
+    Args:
+        input: tensor of one element.
+        assert_msg: the error's text.
+    """
+    if not bool(input):
+        raise RuntimeError(assert_msg or "Expected Tensor with single nonzero value, but got zero")
+
+
+def _debug_has_internal_overlap(input: Any) -> int:
+    """Whether elements share memory: 0 no, 1 yes, 2 not known.
+
+    Args:
+        input: tensor.
+    """
+    if input.is_contiguous() or dense(input._data):
+        return 0
+    pairs = zip(input.stride(), input.shape, strict=True)
+    return 1 if any(step == 0 and size > 1 for step, size in pairs) else 2

@@ -105,6 +105,44 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "threads": lambda t: t.set_num_threads(2**65),
     "interop threads": lambda t: t.set_num_interop_threads(2**40),
     "segments": lambda t: t._segment_reduce(t.arange(4.0), "sum", lengths=t.tensor([1, 3])),
+    "storage of nothing": lambda t: (
+        lambda s: (s, s.nbytes(), s.data_ptr(), s.untyped(), s.clone().device, s.resize_(10), len(s))
+    )(t.storage.TypedStorage([1, 2, 3], device="meta", dtype=t.int16)),
+    "an element of nothing": lambda t: t.UntypedStorage(3, device="meta")[0],
+    "nothing on the CPU": lambda t: t.UntypedStorage(3, device="meta").cpu(),
+    "tensor of a storage": lambda t: (
+        t.tensor(t.ones(3).storage()), t.tensor(t.ones(3).untyped_storage(), dtype=t.int32)
+    ),
+    "tensor of another storage": lambda t: t.tensor(t.ones(3).storage(), dtype=t.int32),
+    "set_ to another storage": lambda t: t.tensor([], dtype=t.int32).set_(t.ones(3).storage()),
+    "storages' names": lambda t: t.storage._dtype_to_storage_type_map(),
+    "storage_type": lambda t: (t.ones(1).storage_type(), t.ones(1, dtype=t.uint16).storage_type()),
+    "a longer storage": lambda t: t.UntypedStorage([1, 2]).resize_(1).tolist(),
+    "numbers in a buffer": lambda t: t.ShortStorage.from_buffer(bytearray([1, 2, 3, 4]), "big").tolist(),
+    "dim_order": lambda t: (t.ones(2, 3).dim_order(ambiguity_check=True), t.ones(3, 2).t().dim_order()),
+    "dim_order of ones": lambda t: t.ones(2, 1, 3).dim_order(ambiguity_check=True),
+    "dim_order of formats": lambda t: t.ones(2, 3, 4, 5).dim_order(
+        ambiguity_check=[t.contiguous_format, t.channels_last]
+    ),
+    "dim_order of a number": lambda t: t.ones(2, 3).dim_order(ambiguity_check=1),
+    "cummax of a scalar": lambda t: t.tensor(1.0).cummax(1),
+    "std of a word": lambda t: t.ones(2).std("hi"),
+    "apply_ a word": lambda t: t.ones(2).apply_(lambda v: "str"),
+    "_neg_view": lambda t: (t.ones(2)._neg_view(), t.ones(2)._neg_view().is_neg()),
+    "_assert_async": lambda t: t._assert_async(t.tensor(0)),
+    "_check_tensor_all": lambda t: t._check_tensor_all(t.tensor([True, False]), lambda: "not all"),
+    "_check_tensor_all of numbers": lambda t: t._check_tensor_all(t.tensor([1, 0])),
+    "overlaps": lambda t: [
+        t._debug_has_internal_overlap(x) for x in (t.ones(2, 2), t.ones(1).expand(3), t.ones(4, 4)[::2])
+    ],
+    "grad_dtype": lambda t: (
+        lambda x: (setattr(x, "grad_dtype", t.float64), (x * 2).sum().backward(), x.grad, x.grad_dtype)
+    )(t.ones(2, requires_grad=True)),
+    "grad_dtype of a result": lambda t: setattr(t.ones(2, requires_grad=True) * 2, "grad_dtype", None),
+    "grad_dtype that is none": lambda t: setattr(t.ones(2), "grad_dtype", 3),
+    "any grad_dtype": lambda t: (
+        lambda x: (setattr(x, "grad_dtype", None), setattr(x, "grad", t.ones(2, dtype=t.float64)), x.grad)
+    )(t.ones(2, requires_grad=True)),
     "sobol": sobol(5),
     "sobol scrambled": sobol(3, scramble=True, seed=7),
     "sobol too wide": lambda t: t.quasirandom.SobolEngine(30000),

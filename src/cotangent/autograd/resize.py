@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..config import warn_once
+from ..dtypes import CPP_NAME, SCALAR_NAME
 from ..errors import bad_argument
 from ..kernels.deferred import layout as lying
 from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
@@ -145,6 +146,11 @@ def set_(
     """
     if input._req:
         check_writable(input)
+    if isinstance(source, TypedStorage) and source.dtype is not input.dtype:
+        raise RuntimeError(
+            f"Expected a Storage of type {CPP_NAME[input.dtype]} or an UntypedStorage, but got type "
+            f"{SCALAR_NAME[source.dtype]} for argument 1 'storage'"
+        )
     if isinstance(source, (UntypedStorage, TypedStorage)):
         typed = TypedStorage(wrap_storage=source.untyped(), dtype=input.dtype, _internal=True)
         source = wrap(typed._array)

@@ -542,7 +542,7 @@ def addcdiv(
 
 def over(input: Any, other: Any) -> Any:
     """`other / input` for Python's operator: PyTorch multiplies the reciprocal."""
-    return reciprocal(input) * other
+    return input.reciprocal() * other
 
 
 def floor_over(input: Any, other: Any) -> Any:

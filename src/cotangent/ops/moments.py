@@ -192,6 +192,12 @@ def _spread_arguments(
         bad_argument(name, "input", 1, "Tensor", input)
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    if isinstance(dim, str):
+        no_match(
+            name, (dim,), "tuple of ints dim, bool unbiased = True, bool keepdim = False",
+            "tuple of ints dim = None, *, Number correction = None, bool keepdim = False",
+            "bool unbiased = True",
+        )  # fmt: skip
     if input.dtype.category < dtypes.FLOATING:
         raise RuntimeError("std and var only support floating point and complex dtypes")
     if unbiased is not None:

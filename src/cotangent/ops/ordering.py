@@ -290,6 +290,8 @@ def _dim(function: str, input: Any, dim: Any) -> int:
         missing(function, "dim")
     if dim.__class__ is not int:
         dim = integer(function, "dim", 1, dim)
+    if not input.ndim and function in ("cummax", "cummin") and dim not in (0, -1):
+        raise IndexError(f"{function}(): Expected reduction dim -1 or 0 for scalar but got {dim}")
     return check_dim(dim, input.ndim)
 
 
