@@ -342,6 +342,14 @@ class TypedStorage(_Storage):
     def _like(self, array: Any) -> TypedStorage:
         return TypedStorage(wrap_storage=UntypedStorage.over(array), dtype=self.dtype, _internal=True)
 
+    def resize_(self, size: int) -> None:
+        """Change the size; unlike that of bytes it returns nothing.
+
+        Raises:
+            RuntimeError: as for bytes.
+        """
+        super().resize_(size)
+
     def untyped(self) -> UntypedStorage:
         """The same memory as bytes."""
         if self._meta:

@@ -70,15 +70,7 @@ _RARE: Final = frozenset(
 )  # fmt: skip
 
 
-_overrides: Final[Any] = _lazy.module("cotangent.overrides")
-_OVERRIDES: Final = frozenset(
-    ("handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
-)
-
-
 def __getattr__(name: str) -> Any:
     if name in _RARE:
         return getattr(_rare, name)
-    if name in _OVERRIDES:
-        return getattr(_overrides, name)
     raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
