@@ -27,7 +27,6 @@ EXCUSED: Final[dict[str, str]] = {
 
 # Those whose wrong calls do not all raise PyTorch's exception with PyTorch's text.
 EXCUSED_ERRORS: Final[dict[str, str]] = {
-    "__rdiv__": "another text or type",
     "narrow_copy": "another text or type",
     "__radd__": "another text or type",
     "__rmul__": "another text or type",
