@@ -18,7 +18,7 @@ from .ir import Base, Call, Const, Point, Product, Reduce, Special, Val, array_l
 
 # How far back a node looks for a unit to join, and how much a unit may hold (registers, compile time).
 _BACK: Final = 96
-_MOST: Final = 72
+_MOST: Final = 128
 _OPERANDS: Final = 24
 # A loop over this many elements that reads this many arrays has no room for what shares none of them: the
 # processor fetches ahead for some twenty streams, and the update of a parameter has seven.
@@ -134,6 +134,7 @@ class Fuser:
         self.units: list[Any] = []
         self.home: dict[int, Any] = {}  # base -> unit
         self.first: dict[int, Any] = {}  # base -> the node that reads it first
+        self.stage: dict[int, int] = {}  # base -> how many reductions, products and calls come before it
 
     def run(self, nodes: list[Any]) -> list[Any]:
         """The units of some nodes."""
@@ -147,6 +148,9 @@ class Fuser:
                 if made & needed:
                     needed.add(id(base))
         for node in nodes:
+            stage = max((self.stage.get(id(b), 0) for b in bases(node)), default=0)
+            for out in node.outs if isinstance(node, Call) else [node.out]:
+                self.stage[id(out)] = stage + (not isinstance(node, Point))
             if any(id(b) in self.numbers or id(b) in self.after for b in bases(node)):
                 self.after |= {id(b) for b in (node.outs if isinstance(node, Call) else [node.out])}
         for node in nodes:
@@ -190,11 +194,12 @@ class Fuser:
             return False
         if isinstance(user, (Call, Product, Special)):
             return False
+        stage = self.stage[id(node.out)]
         for arg in user.args:
             if isinstance(arg, Const) or arg.base is node.out or arg.base.role != "node":
                 continue
             maker = self.home.get(id(arg.base))
-            if maker is None or maker.order > unit.order:
+            if self.stage[id(arg.base)] > stage if maker is None else maker.order > unit.order:
                 return True
         return False
 
@@ -230,7 +235,8 @@ class Fuser:
         """Whether a node has nothing to do with a loop that keeps the memory busy as it is."""
         if len(unit.large) < _STREAMS or math.prod(unit.shape) < _LARGE:
             return False
-        return not any(id(a.base) in unit.large or id(a.base) in unit.level for a in _large(node))
+        wanted = _large(node)
+        return bool(wanted) and not any(id(a.base) in unit.large or id(a.base) in unit.level for a in wanted)
 
     def _enter(self, unit: LoopUnit, node: Any, level: str, turn: int) -> bool:
         reads = {id(a.base) for a in node.args if not isinstance(a, Const)} - unit.level.keys()

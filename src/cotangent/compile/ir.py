@@ -201,6 +201,11 @@ class Builder:
     def point(self, name: str, *args: Any, kind: str | None = None) -> Val:
         """A scalar operation on values and constants, broadcast."""
         shape = np.broadcast_shapes(*[a.shape for a in args])
+        order = _turned(shape, args)
+        if order is not None:
+            lead = [(1,) * (len(shape) - len(a.shape)) for a in args]
+            lain = [_transposed(a, one, order) for a, one in zip(args, lead)]
+            return _back(self.point(name, *lain, kind=kind), order)
         if kind is None:
             first = args[1] if name == "where" else args[0]
             kind = "b1" if name in scalar.COMPARISONS else first.kind
@@ -229,6 +234,10 @@ class Builder:
         axes = tuple(a for a in axes if x.shape[a] != 1)
         if not axes:
             return x
+        order = _turned(x.shape, (x,))
+        if order is not None:
+            lain = _transposed(x, (), order)
+            return _back(self.reduce(how, lain, [order.index(a) for a in axes]), order)
         shape = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
         return self.made(Reduce(how, (x,), axes, Base(shape, x.kind, dense(shape), "node")))
 
@@ -304,6 +313,42 @@ def _widened(x: Val) -> Val | None:
     source = node.args[0]
     fits = isinstance(source, Val) and source.kind in HALVES and source.shape == x.shape
     return source if fits and x.kind == "f32" else None
+
+
+def _turned(shape: tuple[int, ...], args: Sequence[Any]) -> tuple[int, ...] | None:
+    """The dimensions as they lie in memory, if scalar operations have made an operand that is transposed.
+
+    In that order the next operation can be part of the same loop. None if there is none, or if the operands
+    do not agree.
+    """
+    order = None
+    for a in args:
+        if isinstance(a, Const) or a.shape != shape or len(shape) < 2:
+            continue
+        if a.strides == a.base.strides:  # it lies as it is
+            return None
+        if order is None and a.base.role == "node" and isinstance(a.base.node, Point):
+            lying = iter(sorted((d for d, n in enumerate(shape) if n != 1), key=lambda d: -a.strides[d]))
+            order = tuple(d if n == 1 else next(lying) for d, n in enumerate(shape))
+    if order is None or order == tuple(range(len(shape))):
+        return None
+    lain = tuple(shape[d] for d in order)
+    for a in args:
+        if isinstance(a, Val) and a.shape == shape:
+            steps = tuple(a.strides[d] for d in order)
+            if a.offset or any(s != t and n != 1 for s, t, n in zip(steps, dense(lain), lain)):
+                return None
+    return order
+
+
+def _transposed(a: Any, lead: tuple[int, ...], order: tuple[int, ...]) -> Any:
+    return a.viewed(lambda x: x.reshape(lead + x.shape).transpose(order))
+
+
+def _back(a: Any, order: tuple[int, ...]) -> Any:
+    found = a.viewed(lambda x: x.transpose(np.argsort(order)))
+    assert found is not None, "a transposition is a view"
+    return found
 
 
 def whole(base: Base) -> Val:

@@ -158,16 +158,21 @@ def _fold(state: _State, step: Instruction) -> bool:
         return False
     if any(hasattr(s, "how") for s in step.statics):
         return False
-    if sum(int(np.prod(state.types[r][0])) for r in step.results) > _KEPT and not step.op.is_view:
-        return False
     values: dict[int, Any] = {n: state.constants[n] for n in reads}
+    # What is one number throughout stays so.
+    even = step.op.kind == "elementwise" and not step.many and all(state.uniform(n) is not None for n in reads)
+    if even:
+        values = {n: c[(slice(0, 1),) * c.ndim] for n, c in values.items()}
+    elif sum(int(np.prod(state.types[r][0])) for r in step.results) > _KEPT and not step.op.is_view:
+        return False
     token = set_errors(QUIET)
     try:
         execute(step, values)
     finally:
         reset_errors(token)
     for r in step.results:
-        state.constants[r] = values[r]
+        made = values[r]
+        state.constants[r] = np.broadcast_to(made, state.types[r][0]) if even else made
     return True
 
 

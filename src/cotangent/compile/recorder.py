@@ -67,7 +67,9 @@ class Recorder(Tape):
         self.impure: str | None = None
         self.cotangents: dict[int, Any] = {}
         self.fixed_numbers = False
+        # Memory by its id: the array, then (array of a tensor, value) for each that looks into it.
         self.owners: dict[int, list[Any]] = {}
+        self.beside: dict[int, list[Any]] = {}  # the same by the id of each value
 
     # -- payloads ------------------------------------------------------------------------------------
 
@@ -75,17 +77,17 @@ class Recorder(Tape):
         """What reading `t._data` gives."""
         raw = _slot.__get__(t)
         if raw.__class__ is not np.ndarray:
-            if raw.__class__ is Value:
-                shown = raw.fresh()
-                if shown is not raw:
-                    _slot.__set__(t, shown)
-                return shown
-            return raw
+            if raw.__class__ is not Value or (raw.root or raw).writes == raw.stamp:
+                return raw
+            shown = raw.fresh()
+            _slot.__set__(t, shown)
+            return shown
         held = self.payloads.get(id(t))
         value = self.meet(t, raw) if held is None else held[1]
+        if (value.root or value).writes == value.stamp:
+            return value
         shown = value.fresh()
-        if shown is not value:
-            self.payloads[id(t)] = (t, shown)
+        self.payloads[id(t)] = (t, shown)
         return shown
 
     def meet(self, t: Any, raw: Any) -> Value:
@@ -100,7 +102,8 @@ class Recorder(Tape):
             owner = raw
             while isinstance(owner.base, np.ndarray):
                 owner = owner.base
-            self.owners.setdefault(id(owner), [owner]).append((raw, value))
+            beside = self.beside[id(value)] = self.owners.setdefault(id(owner), [owner])
+            beside.append((raw, value))
         else:
             value = known[1]
             self.alike.append((t, next(s.tensor for s in self.sources if s.number == value.index)))
@@ -145,12 +148,12 @@ class Recorder(Tape):
         """Note that the memory `t` looks into now holds `value`."""
         shown = t._data
         root = shown.root or shown
-        for entry in self.owners.values():
-            if len(entry) > 2 and any(v is root for _, v in entry[1:]):
-                array = next(a for a, v in entry[1:] if v is root)
-                for other, v in entry[1:]:
-                    if v is not root and np.may_share_memory(array, other):
-                        self.refuse("an in-place write to memory that another tensor sees in part")
+        beside = self.beside.get(id(root), ())
+        if len(beside) > 2:
+            array = next(a for a, v in beside[1:] if v is root)
+            for other, v in beside[1:]:
+                if v is not root and np.may_share_memory(array, other):
+                    self.refuse("an in-place write to memory that another tensor sees in part")
         shown.write(value)
 
     def add(self, step: Instruction) -> None:

@@ -327,30 +327,43 @@ def _stack(b: Any, xs: Any, dim: int) -> Any:
 def _hits(b: Any, target: Any, classes: int, ignore: int) -> Any:
     """Where the class of each row is its target's; targets out of range are refused before the run."""
     b.check_range(target.v, classes, but=ignore)
+    if 0 <= ignore < classes:
+        target = target.op("ne", ignore).where(target, -1)
     return target.reshape((*target.shape, 1)).op("eq", H(b, b.positions(classes)))
+
+
+def _counted(b: Any, hits: Any, target: Any, weight: Any, ignore: int, kind: str) -> Any:
+    """The sum of the weights of the rows that are not ignored."""
+    one, none = (H(b, Const(value, kind)) for value in (1.0, 0.0))
+    each = target.op("ne", ignore).where(one, none) if weight is None else hits.where(weight, 0.0)
+    return each.sum(range(len(each.shape))).reshape(())
 
 
 @rule("nll_of")
 def _nll(b: Any, x: Any, target: Any, weight: Any, reduction: int, ignore: int) -> Any:
-    if weight is not None or len(x.shape) != 2 or not floats(x) or target.kind != "i64" or not reduction:
+    if len(x.shape) != 2 or not math.prod(x.shape) or not floats(x) or target.kind != "i64":
         return None
-    classes = x.shape[1]
-    picked = _hits(b, target, classes, ignore).where(x, 0.0).sum((1,)).reshape(target.shape)
+    if weight is not None and weight.kind != x.kind:
+        return None
+    hits = _hits(b, target, x.shape[1], ignore)
+    picked = hits.where(x if weight is None else x * weight, 0.0).sum((1,)).reshape(target.shape)
+    if not reduction:
+        return target.op("ne", ignore).where(-picked, 0.0)
     total = -picked.sum((0,)).reshape(())
-    if reduction == 2:
-        return total
-    counted = target.op("ne", ignore).where(H(b, Const(1.0, x.kind)), H(b, Const(0.0, x.kind)))
-    return total / counted.sum((0,)).reshape(())
+    return total if reduction == 2 else total / _counted(b, hits, target, weight, ignore, x.kind)
 
 
 @rule("nll_backward")
 def _nll_backward(b: Any, g: Any, target: Any, weight: Any, shape: Any, reduction: int, ignore: int) -> Any:
-    if weight is not None or len(shape) != 2 or not floats(g) or target.kind != "i64" or not reduction:
+    if len(shape) != 2 or not math.prod(shape) or not floats(g) or target.kind != "i64":
         return None
+    if weight is not None and weight.kind != g.kind:
+        return None
+    hits = _hits(b, target, shape[1], ignore)
     if reduction == 1:
-        counted = target.op("ne", ignore).where(H(b, Const(1.0, g.kind)), H(b, Const(0.0, g.kind)))
-        g = g / counted.sum((0,)).reshape(())
-    return _hits(b, target, shape[1], ignore).where(-g, 0.0)
+        g = g / _counted(b, hits, target, weight, ignore, g.kind)
+    g = -g if reduction else (-g).reshape((*target.shape, 1))
+    return hits.where(g if weight is None else g * weight, 0.0)
 
 
 @rule("mse_of")
@@ -371,6 +384,8 @@ def _mse(b: Any, x: Any, y: Any, reduction: int) -> Any:
 def _product(b: Any, x: Any, y: Any) -> Any:
     if not floats(x, y) or x.kind != y.kind or not math.prod((*x.shape, *y.shape)):
         return None
+    if x.shape[-1] == 1 and len(x.shape) == len(y.shape):  # outer products
+        return x * y
     return H(b, b.product(x.v, y.v))
 
 

@@ -258,6 +258,9 @@ def _conclude(recorder: Recorder, walk: Walk, outcome: Outcome, start: int) -> N
         if not strays:
             return
         if not attempt:
+            kept = _added(walk)
+            if all(id(s) in kept for s in strays):
+                break
             strays = []
             gc.collect()
     for stray in strays:
@@ -265,6 +268,25 @@ def _conclude(recorder: Recorder, walk: Walk, outcome: Outcome, start: int) -> N
             raise Untraceable("a tensor with a history is kept somewhere the compiler does not see")
         outcome.escaped.append((stray, spec.made(stray)))
     outcome.once = outcome.once or "it keeps tensors that it made"
+
+
+def _added(walk: Walk) -> set[int]:
+    """Ids of the tensors that were put into containers the function can reach, such as an optimizer's state."""
+    todo = [
+        value
+        for _, held, before in walk.contents.values()
+        if isinstance(held, dict)
+        for key, value in held.items()
+        if key not in before
+    ]
+    found = set()
+    while todo:
+        value = todo.pop()
+        if isinstance(value, TensorBase):
+            found.add(id(value))
+        elif isinstance(value, (dict, list, tuple)):
+            todo.extend(value.values() if isinstance(value, dict) else value)
+    return found
 
 
 class _Specs:
