@@ -235,8 +235,7 @@ class Fuser:
         """Whether a node has nothing to do with a loop that keeps the memory busy as it is."""
         if len(unit.large) < _STREAMS or math.prod(unit.shape) < _LARGE:
             return False
-        wanted = _large(node)
-        return bool(wanted) and not any(id(a.base) in unit.large or id(a.base) in unit.level for a in wanted)
+        return not any(id(a.base) in unit.large or id(a.base) in unit.level for a in _large(node))
 
     def _enter(self, unit: LoopUnit, node: Any, level: str, turn: int) -> bool:
         reads = {id(a.base) for a in node.args if not isinstance(a, Const)} - unit.level.keys()

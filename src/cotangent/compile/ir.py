@@ -345,7 +345,7 @@ def _transposed(a: Any, lead: tuple[int, ...], order: tuple[int, ...]) -> Any:
     return a.viewed(lambda x: x.reshape(lead + x.shape).transpose(order))
 
 
-def _back(a: Any, order: tuple[int, ...]) -> Any:
+def _back(a: Val, order: tuple[int, ...]) -> Val:
     found = a.viewed(lambda x: x.transpose(np.argsort(order)))
     assert found is not None, "a transposition is a view"
     return found

@@ -160,7 +160,7 @@ def _fold(state: _State, step: Instruction) -> bool:
         return False
     values: dict[int, Any] = {n: state.constants[n] for n in reads}
     # What is one number throughout stays so.
-    even = step.op.kind == "elementwise" and not step.many and all(state.uniform(n) is not None for n in reads)
+    even = step.op.kind == "elementwise" and all(state.uniform(n) is not None for n in reads)
     if even:
         values = {n: c[(slice(0, 1),) * c.ndim] for n, c in values.items()}
     elif sum(int(np.prod(state.types[r][0])) for r in step.results) > _KEPT and not step.op.is_view:

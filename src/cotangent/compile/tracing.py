@@ -271,7 +271,7 @@ def _conclude(recorder: Recorder, walk: Walk, outcome: Outcome, start: int) -> N
 
 
 def _added(walk: Walk) -> set[int]:
-    """Ids of the tensors that were put into containers the function can reach, such as an optimizer's state."""
+    """Ids of the tensors that were put into containers in reach, such as an optimizer's state."""
     todo = [
         value
         for _, held, before in walk.contents.values()
