@@ -64,9 +64,9 @@ _world.overriding = _lazy_module("cotangent.overriding")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
-        "_C", "_functorch", "_vmap_internals", "accelerator", "amp", "backends", "compiler", "cpu", "cuda",
-        "distributed",
-        "distributions", "fft", "func", "futures", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim",
+        "_C", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp", "backends",
+        "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional", "futures",
+        "hub", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim",
         "overrides", "profiler", "quasirandom",
         "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
         "torch_version", "types", "utils", "viz",

@@ -124,13 +124,13 @@ def test_streams(workers: int, batch: int | None) -> None:
 def test_workers_that_are_kept() -> None:
     loader = DataLoader(Squares(6), batch_size=2, num_workers=2, persistent_workers=True)
     first = [index.tolist() for index, _, _ in loader]
-    kept = loader._kept
+    kept = loader._iterator
     assert kept is not None
-    processes = [process.pid for process in kept._workers.processes]
+    processes = [process.pid for process in kept._workers]
     iterator = iter(loader)
     next(iterator)  # a pass that is not finished leaves nothing behind
     assert [index.tolist() for index, _, _ in loader] == first
-    assert [process.pid for process in kept._workers.processes] == processes
+    assert [process.pid for process in kept._workers] == processes
     streamed = DataLoader(Stream(5), batch_size=2, num_workers=2, persistent_workers=True)
     assert sorted(v for x in streamed for v in x.tolist()) == sorted(v for x in streamed for v in x.tolist())
 
@@ -235,7 +235,7 @@ def test_a_pass_that_is_dropped_ends_its_workers() -> None:
     loader = DataLoader(Squares(size=50_000), num_workers=2)
     iterator = iter(loader)
     next(iterator)
-    processes = iterator._workers.processes
+    processes = iterator._workers
     del iterator
     gc.collect()
     assert not any(process.is_alive() for process in processes)

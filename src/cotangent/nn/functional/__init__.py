@@ -62,7 +62,8 @@ _gather()
 _rare: Final[Any] = _lazy.module("cotangent.nn.functional._grouped")
 _RARE: Final = frozenset(
     (
-        "BroadcastingList1", "BroadcastingList2", "BroadcastingList3", "Callable", "DType", "Optional",
+        "_pair", "_single", "_triple", "BroadcastingList1", "BroadcastingList2", "BroadcastingList3",
+        "Callable", "DType", "Optional",
         "ScalingType", "SwizzleType", "TYPE_CHECKING", "Tensor", "assert_int_or_pair", "boolean_dispatch",
         "grouped_mm", "reproducibility_notes", "scaled_grouped_mm", "scaled_mm", "sparse_support_notes",
         "tf32_notes",

@@ -17,6 +17,7 @@ from ...ops.softmax import log_softmax_of, prepared, softmax_of
 from ...ops.table import constant, is_tensor
 
 __all__ = [
+    "_get_softmax_dim",
     "celu", "celu_", "elu", "elu_", "gumbel_softmax", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
     "leaky_relu", "leaky_relu_", "log_softmax", "mish", "relu", "relu6", "relu_", "rrelu", "rrelu_",
     "selu", "selu_", "silu", "softmax", "softmin", "threshold", "threshold_",
@@ -299,7 +300,7 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
     return (_hardsigmoid_ if inplace else straight.hardsigmoid_of)(input)
 
 
-def _softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
+def _get_softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
         "argument.",
@@ -322,7 +323,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
         tensor([0.5000, 0.5000])
     """
     if dim is None:
-        dim = _softmax_dim("softmax", input.dim(), _stacklevel)
+        dim = _get_softmax_dim("softmax", input.dim(), _stacklevel)
     x, at = prepared("softmax", input, dim, dtype, 1)
     return softmax_of(x, at)
 
@@ -341,7 +342,7 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
         tensor([0.5000, 0.5000])
     """
     if dim is None:
-        dim = _softmax_dim("softmin", input.dim(), _stacklevel)
+        dim = _get_softmax_dim("softmin", input.dim(), _stacklevel)
     x, at = prepared("softmax", -input, dim, dtype, 1)
     return softmax_of(x, at)
 
@@ -360,7 +361,7 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
         tensor([-0.6931, -0.6931])
     """
     if dim is None:
-        dim = _softmax_dim("log_softmax", input.dim(), _stacklevel)
+        dim = _get_softmax_dim("log_softmax", input.dim(), _stacklevel)
     x, at = prepared("log_softmax", input, dim, dtype, 1)
     return log_softmax_of(x, at)
 

@@ -18,6 +18,8 @@ from ._dropout import dropout
 
 __all__ = [
     "_canonical_mask",
+    "_in_projection_packed",
+    "_mha_shape_check",
     "_none_or_dtype",
     "multi_head_attention_forward",
     "scaled_dot_product_attention",
@@ -189,7 +191,9 @@ def _canonical_mask(
     return zeros_like(mask, dtype=target_type).masked_fill_(mask, -math.inf)
 
 
-def _has_batch(query: Any, key: Any, value: Any, padding: Any, attn_mask: Any, num_heads: int) -> bool:
+def _mha_shape_check(
+    query: Any, key: Any, value: Any, key_padding_mask: Any, attn_mask: Any, num_heads: int
+) -> bool:
     """Whether the operands of multi-head attention have a batch; raises if they do not fit each other."""
     n = query.dim()
     if n not in (2, 3):
@@ -202,9 +206,10 @@ def _has_batch(query: Any, key: Any, value: Any, padding: Any, attn_mask: Any, n
             f"{kind}`key` and `value` to be {n}-D but found {key.dim()}-D and {value.dim()}-D tensors "
             "respectively"
         )
-    if padding is not None and padding.dim() != n - 1:
+    if key_padding_mask is not None and key_padding_mask.dim() != n - 1:
         raise AssertionError(
-            f"{kind}`key_padding_mask` to be `None` or {n - 1}-D but found {padding.dim()}-D tensor instead"
+            f"{kind}`key_padding_mask` to be `None` or {n - 1}-D but found {key_padding_mask.dim()}-D tensor "
+            "instead"
         )
     if attn_mask is not None:
         if attn_mask.dim() not in (2, 3):
@@ -217,17 +222,17 @@ def _has_batch(query: Any, key: Any, value: Any, padding: Any, attn_mask: Any, n
     return bool(n == 3)
 
 
-def _projected(q: Any, k: Any, v: Any, weight: Any, bias: Any) -> tuple[Any, ...]:
+def _in_projection_packed(q: Any, k: Any, v: Any, w: Any, b: Any = None) -> tuple[Any, ...]:
     """Query, key and value through their parts of one weight, in as few products as they allow."""
     size = q.size(-1)
     if q is k and k is v:
-        return tuple(linear(q, weight, bias).chunk(3, -1))
+        return tuple(linear(q, w, b).chunk(3, -1))
     if k is v:
-        wq, wkv = weight.split([size, 2 * size])
-        bq, bkv = (None, None) if bias is None else bias.split([size, 2 * size])
+        wq, wkv = w.split([size, 2 * size])
+        bq, bkv = (None, None) if b is None else b.split([size, 2 * size])
         return linear(q, wq, bq), *linear(k, wkv, bkv).chunk(2, -1)
-    biases = (None, None, None) if bias is None else bias.chunk(3)
-    return tuple(linear(*part) for part in zip((q, k, v), weight.chunk(3), biases, strict=True))
+    biases = (None, None, None) if b is None else b.chunk(3)
+    return tuple(linear(*part) for part in zip((q, k, v), w.chunk(3), biases, strict=True))
 
 
 def _checked_mask(mask: Any, batch: int, heads: int, rows: int, columns: int) -> Any:
@@ -317,7 +322,7 @@ def multi_head_attention_forward(
     Raises:
         AssertionError, RuntimeError: for shapes that do not fit.
     """
-    batched = _has_batch(query, key, value, key_padding_mask, attn_mask, num_heads)
+    batched = _mha_shape_check(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
         same = query is key and key is value
         both = key is value
@@ -362,7 +367,7 @@ def multi_head_attention_forward(
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
         if in_proj_weight is None:
             raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
-        q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias)
+        q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
     attn_mask = _checked_mask(attn_mask, batch, num_heads, rows, columns)
     if bias_k is not None and bias_v is not None:
         for name, static in (("key", static_k), ("value", static_v)):

@@ -10,6 +10,7 @@ from ...dtypes import FLOATING, bfloat16, dtype as _dtype, float32, int32
 from ...ops.join import cat, stack
 from ...ops.matmul import matmul
 from ...tensor import Tensor as Tensor
+from ..modules._tuples import each
 
 __all__ = ["ScalingType", "SwizzleType", "grouped_mm", "scaled_grouped_mm", "scaled_mm"]
 
@@ -36,6 +37,21 @@ class SwizzleType(Enum):
 
     NO_SWIZZLE = 0
     SWIZZLE_32_4_4 = 1
+
+
+def _single(x: Any) -> tuple[Any, ...]:
+    """One number in a tuple."""
+    return each(x, 1)
+
+
+def _pair(x: Any) -> tuple[Any, ...]:
+    """A number twice; two as they are."""
+    return each(x, 2)
+
+
+def _triple(x: Any) -> tuple[Any, ...]:
+    """A number three times; three as they are."""
+    return each(x, 3)
 
 
 def assert_int_or_pair(arg: Any, arg_name: str, message: str) -> None:

@@ -17,7 +17,7 @@ from ...ops.refusals import refuse
 from ...ops.table import is_tensor
 from ._averages import avg_pool2d
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "local_response_norm"]
+__all__ = ["_verify_batch_size", "batch_norm", "group_norm", "instance_norm", "local_response_norm"]
 
 
 _NOT_BATCHED: Final = (
@@ -78,9 +78,7 @@ def normalized(
     refuse("batch_norm", BOOL, INTEGRAL, COMPLEX)(None, input.dtype)
     if not one_dtype(input, weight, bias, running_mean, running_var):
         wide = input.to(float32)
-        out, mean, scale = normalized(
-            wide, weight, bias, running_mean, running_var, training, momentum, eps
-        )
+        out, mean, scale = normalized(wide, weight, bias, running_mean, running_var, training, momentum, eps)
         return out.to(input.dtype), mean, scale
     if not input.numel():
         return _of_nothing(input, weight, bias, channels)
@@ -149,18 +147,18 @@ def batch_norm(
     if not is_tensor(input):
         bad_argument("batch_norm", "input", 1, "Tensor", input)
     if training:
-        check_batch(tuple(input.shape), input.shape)
+        _verify_batch_size(input.shape)
     return normalized(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
-def check_batch(sizes: Sequence[int], shown: Any) -> None:
+def _verify_batch_size(size: Sequence[int]) -> None:
     """Refuse batches with one value per channel.
 
     Raises:
         ValueError: for these.
     """
-    if _values_per_channel(sizes) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {shown}")
+    if _values_per_channel(tuple(size)) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
 
 
 def instance_norm(
@@ -201,9 +199,7 @@ def instance_norm(
     """
     shape = tuple(input.shape)
     if use_input_stats and _places(shape) == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size {input.shape}"
-        )
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     if not use_input_stats and (running_mean is None or running_var is None):
         raise RuntimeError(
             "Expected running_mean and running_var to be defined when use_input_stats is false"
@@ -226,9 +222,7 @@ def _places(shape: Sequence[int]) -> int:
     return count
 
 
-def _grouped(
-    input: Any, groups: int, weight: Any, bias: Any, eps: float
-) -> tuple[Any, Any, Any]:
+def _grouped(input: Any, groups: int, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
     shape = tuple(input.shape)
     if shape[1] % groups:
         raise RuntimeError(
@@ -250,9 +244,7 @@ def _grouped(
     return found
 
 
-def group_norm(
-    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Any:
+def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """Mean 0 and variance 1 for groups of channels of every example; then scaled and shifted by channel.
 
     Args:
@@ -280,7 +272,7 @@ def group_norm(
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     shape = list(input.shape)
     per_group = [shape[0] * shape[1] // num_groups, num_groups, *shape[2:]]
-    check_batch(per_group, shape)
+    _verify_batch_size(per_group)
     return _grouped(input, num_groups, weight, bias, eps)[0]
 
 

@@ -13,6 +13,7 @@ from ..parameter import Parameter, UninitializedParameter
 from ._tuples import each, sides
 from .lazy import LazyModuleMixin
 from .module import Module
+from .utils import _pair as _pair, _single as _single, _triple as _triple
 
 __all__ = [
     "Conv1d",
@@ -64,9 +65,7 @@ class _ConvNd(Module):
             raise ValueError("out_channels must be divisible by groups")
         if isinstance(padding, str):
             if padding not in _NAMED_PADDINGS:
-                raise ValueError(
-                    f"Invalid padding string {padding!r}, should be one of {_NAMED_PADDINGS}"
-                )
+                raise ValueError(f"Invalid padding string {padding!r}, should be one of {_NAMED_PADDINGS}")
             if padding == "same" and any(s != 1 for s in stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in _MODES:

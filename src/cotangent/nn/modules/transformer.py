@@ -31,27 +31,27 @@ __all__ = [
 Activation = str | Callable[[Any], Any]
 
 
-def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Any:
-    return triu(full((size, size), -math.inf, dtype=dtype, device=device), 1)
+def _generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Any:
+    return triu(full((sz, sz), -math.inf, dtype=dtype, device=device), 1)
 
 
-def _length(x: Any, batch_first: bool) -> int:
-    return int(x.size(1 if batch_first and x.dim() == 3 else 0))
+def _get_seq_len(src: Any, batch_first: bool) -> int:
+    return int(src.size(1 if batch_first and src.dim() == 3 else 0))
 
 
-def _is_causal(mask: Any, told: bool | None, size: int) -> bool:
+def _detect_is_causal_mask(mask: Any, told: bool | None, size: int) -> bool:
     """Whether a mask is the causal one: as told, or found by comparison if nobody said."""
     if told is None and mask is not None:
-        causal = _causal_mask(size, dtype=mask.dtype)
+        causal = _generate_square_subsequent_mask(size, dtype=mask.dtype)
         return mask.size() == causal.size() and bool((mask == causal).all())
     return told is True
 
 
-def _copies(module: Module, count: int) -> ModuleList:
-    return ModuleList([copy.deepcopy(module) for _ in range(count)])
+def _get_clones(module: Module, N: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(module) for _ in range(N)])
 
 
-def _activation_of(activation: Activation) -> Callable[[Any], Any]:
+def _get_activation_fn(activation: Activation) -> Callable[[Any], Any]:
     if not isinstance(activation, str):
         return activation
     if activation not in ("relu", "gelu"):
@@ -118,7 +118,7 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, **kept)
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
-        activation = _activation_of(activation)
+        activation = _get_activation_fn(activation)
         self.activation_relu_or_gelu = 0
         for number, (function, kind) in enumerate(((F.relu, ReLU), (F.gelu, GELU)), 1):
             if activation is function or isinstance(activation, kind):
@@ -195,7 +195,7 @@ class TransformerDecoderLayer(Module):
             setattr(self, f"norm{number}", LayerNorm(d_model, eps=layer_norm_eps, **kept))
         for number in (1, 2, 3):
             setattr(self, f"dropout{number}", Dropout(dropout))
-        self.activation: Any = _activation_of(activation)
+        self.activation: Any = _get_activation_fn(activation)
 
     def forward(
         self,
@@ -291,7 +291,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _copies(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
@@ -310,7 +310,7 @@ class TransformerEncoder(Module):
     ) -> Any:
         padding, mask = _masks(src_key_padding_mask, mask, "", src.dtype)
         first: Any = self.layers[0]
-        is_causal = _is_causal(mask, is_causal, _length(src, first.self_attn.batch_first))
+        is_causal = _detect_is_causal_mask(mask, is_causal, _get_seq_len(src, first.self_attn.batch_first))
         output = src
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=is_causal, src_key_padding_mask=padding)
@@ -345,7 +345,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Any, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
-        self.layers = _copies(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -361,7 +361,9 @@ class TransformerDecoder(Module):
         memory_is_causal: bool = False,
     ) -> Any:
         first: Any = self.layers[0]
-        causal = _is_causal(tgt_mask, tgt_is_causal, _length(tgt, first.self_attn.batch_first))
+        causal = _detect_is_causal_mask(
+            tgt_mask, tgt_is_causal, _get_seq_len(tgt, first.self_attn.batch_first)
+        )
         output = tgt
         for layer in self.layers:
             output = layer(
@@ -494,7 +496,7 @@ class Transformer(Module):
         Returns:
             (sz, sz).
         """
-        return _causal_mask(sz, device, dtype)
+        return _generate_square_subsequent_mask(sz, device, dtype)
 
     def _reset_parameters(self) -> None:
         for parameter in self.parameters():

@@ -1,6 +1,7 @@
 """Datasets, samplers and the loader: `torch.utils.data`."""
 
-from .collate import default_collate, default_convert
+from ._utils.collate import default_collate, default_convert
+from ._utils.worker import get_worker_info
 from .dataloader import DataLoader
 from .datapipes import DataChunk, DFIterDataPipe, IterDataPipe, MapDataPipe
 from .datapipes._decorator import (
@@ -30,7 +31,6 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .worker import get_worker_info
 
 __all__ = [
     "BatchSampler",

@@ -9,10 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from ... import lazy
 from ...functions import Generator
-from .collate import default_collate, default_convert
+from ._utils.collate import default_collate, default_convert
+from ._utils.fetch import DatasetKind as _DatasetKind
+from ._utils.worker import get_worker_info as get_worker_info
 from .datapipes.datapipe import IterDataPipe
 from .dataset import IterableDataset
-from .fetch import Fetcher
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from .seeds import drawn_seed
 
@@ -25,7 +26,7 @@ graph_settings: Any = lazy.module("cotangent.utils.data.graph_settings")
 multiprocess: Any = lazy.module("cotangent.utils.data.multiprocess")
 
 
-class _NoIndices(Sampler[None]):
+class _InfiniteConstantSampler(Sampler[None]):
     """Stands where a sampler is expected and the dataset is a stream."""
 
     def __iter__(self) -> Iterator[None]:
@@ -67,8 +68,9 @@ class DataLoader(Generic[_T_co]):
         [[0, 1], [2, 3], [4]]
     """
 
-    # Set last in __init__; from then on these attributes are fixed.
-    _complete = False
+    # Set last in __init__; from then on these attributes are fixed. Programs unset it, under the name that
+    # Python gives it outside of the class, to exchange the sampler of a loader.
+    __initialized = False
     _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
     def __init__(
@@ -118,7 +120,7 @@ class DataLoader(Generic[_T_co]):
         chosen: Any = sampler
         if sampler is None:
             if is_stream:
-                chosen = _NoIndices()
+                chosen = _InfiniteConstantSampler()
             elif shuffle:
                 chosen = RandomSampler(dataset, generator=generator)
             else:
@@ -132,7 +134,7 @@ class DataLoader(Generic[_T_co]):
         self.pin_memory_device = pin_memory_device
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
-        self.multiprocessing_context = _context(num_workers, multiprocessing_context)
+        self.multiprocessing_context = multiprocessing_context
         self.in_order = in_order
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -143,16 +145,15 @@ class DataLoader(Generic[_T_co]):
             collate_fn = default_convert if batch_sampler is None else default_collate
         self.collate_fn = collate_fn
         self.persistent_workers = persistent_workers
-        self._is_stream = is_stream
+        self._dataset_kind = _DatasetKind.Iterable if is_stream else _DatasetKind.Map
         # The length a stream was asked for, against which its samples are counted.
-        self._promised: int | None = None
-        self._kept: _Pass | None = None
-        self._complete = True
-        if num_workers > 0:
-            _warn_of_many(num_workers)
+        self._IterableDataset_len_called: int | None = None
+        self._iterator: _MultiProcessingDataLoaderIter | None = None
+        self.__initialized = True
+        self.check_worker_number_rationality()
 
     def __setattr__(self, attr: str, val: Any) -> None:
-        if self._complete and attr in self._FIXED:
+        if self.__initialized and attr in self._FIXED:
             raise ValueError(f"{attr} attribute should not be set after {type(self).__name__} is initialized")
         super().__setattr__(attr, val)
 
@@ -164,111 +165,188 @@ class DataLoader(Generic[_T_co]):
     def _index_sampler(self) -> Any:
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
-    def __iter__(self) -> _Pass:
+    @property
+    def multiprocessing_context(self) -> Any:
+        """The context of multiprocessing that starts workers; None for the usual one."""
+        return self.__multiprocessing_context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, multiprocessing_context: Any) -> None:
+        self.__multiprocessing_context = _context(self.num_workers, multiprocessing_context)
+
+    def _get_iterator(self) -> _BaseDataLoaderIter:
+        return (
+            _MultiProcessingDataLoaderIter(self) if self.num_workers else _SingleProcessDataLoaderIter(self)
+        )
+
+    def __iter__(self) -> _BaseDataLoaderIter:
         if not (self.persistent_workers and self.num_workers):
-            return _Pass(self)
-        if self._kept is None or not self._kept.alive():
-            self._kept = _Pass(self)
+            return self._get_iterator()
+        if self._iterator is None or not self._iterator._alive():
+            self._iterator = _MultiProcessingDataLoaderIter(self)
         else:
-            self._kept.again()
-        return self._kept
+            self._iterator._reset(self)
+        return self._iterator
 
     def __len__(self) -> int:
-        if not self._is_stream:
+        if self._dataset_kind != _DatasetKind.Iterable:
             return len(self._index_sampler)
-        length = self._promised = len(self.dataset)
+        length = self._IterableDataset_len_called = len(self.dataset)
         if self.batch_size is None:
             return length
         return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
 
+    def check_worker_number_rationality(self) -> None:
+        """Warn of more workers than processors."""
+        if self.num_workers > 0:
+            _warn_of_many(self.num_workers)
 
-class _Pass:
-    """One pass of a loader over its dataset."""
+
+class _BaseDataLoaderIter:
+    """One pass of a loader over its dataset.
+
+    Args:
+        loader: the loader.
+    """
 
     def __init__(self, loader: DataLoader[Any]) -> None:
-        if loader.pin_memory:
-            if loader.pin_memory_device:
-                warnings.warn(
-                    "pin_memory_device is deprecated, the current accelerator will be used as the device,"
-                    f"ignore pin_memory_device='{loader.pin_memory_device}'.",
-                    stacklevel=3,
-                )
-            warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device pinned"
-                " memory won't be used.",
-                stacklevel=3,
-            )
+        _warn_of_pinning(loader)
         self._loader = loader
+        self._dataset = loader.dataset
+        self._dataset_kind = loader._dataset_kind
+        self._auto_collation = loader._auto_collation
+        self._drop_last = loader.drop_last
         self._index_sampler = loader._index_sampler
-        self._indices = iter(loader._index_sampler)
-        if isinstance(loader.dataset, IterDataPipe):
-            shared = Generator().manual_seed(drawn_seed(loader.generator))
-            graph_settings.apply_random_seed(loader.dataset, shared)
+        self._num_workers = loader.num_workers
+        self._pin_memory = False
+        self._timeout = loader.timeout
+        self._collate_fn = loader.collate_fn
+        self._persistent_workers = loader.persistent_workers
+        self._sampler_iter = iter(self._index_sampler)
+        self._shared_seed = self._seed_pipes()
         # The seed that workers would get. It is drawn before the sampler is asked for the first index, and
         # has to be drawn for the sampler to see the same numbers as in PyTorch.
         self._base_seed = drawn_seed(loader.generator)
-        self._workers: Any = None
-        if loader.num_workers:
-            context = loader.multiprocessing_context or multiprocessing.get_context()
-            self._workers = multiprocess.Workers(loader, context, self._base_seed)
-            self._workers.begin(self._indices)
-        else:
-            self._fetcher = Fetcher(
-                loader.dataset,
-                loader._auto_collation,
-                loader.collate_fn,
-                loader.drop_last,
-                loader._is_stream,
-            )
-        self._promised = loader._promised
-        self._yielded = 0
+        self._num_yielded = 0
+        self._IterableDataset_len_called = loader._IterableDataset_len_called
 
-    def alive(self) -> bool:
-        """Whether its workers are still there."""
-        return bool(self._workers.close.alive)
+    def _seed_pipes(self) -> int | None:
+        """Give pipes that draw numbers their seeds for a pass, made of this one number."""
+        if not isinstance(self._dataset, IterDataPipe):
+            return None
+        seed = drawn_seed(self._loader.generator)
+        graph_settings.apply_random_seed(self._dataset, Generator().manual_seed(seed))
+        return seed
 
-    def again(self) -> None:
-        """Begin another pass with the same workers."""
-        self._indices = iter(self._index_sampler)
-        self._promised = self._loader._promised
-        self._yielded = 0
-        self._workers.resume()
-        self._workers.begin(self._indices)
+    def _reset(self, loader: DataLoader[Any], first_iter: bool = False) -> None:
+        """Begin another pass."""
+        self._sampler_iter = iter(self._index_sampler)
+        self._num_yielded = 0
+        self._IterableDataset_len_called = loader._IterableDataset_len_called
+        if not first_iter:
+            self._shared_seed = self._seed_pipes()
 
-    def __iter__(self) -> _Pass:
+    def _next_index(self) -> Any:
+        return next(self._sampler_iter)
+
+    def _next_data(self) -> Any:
+        raise NotImplementedError
+
+    def __iter__(self) -> _BaseDataLoaderIter:
         return self
 
     def __len__(self) -> int:
         return len(self._index_sampler)
 
     def __next__(self) -> Any:
-        loader = self._loader
-        if self._workers is None:
-            batch = self._fetcher.fetch(next(self._indices))
-        else:
-            try:
-                batch = self._workers.next()
-            except StopIteration:
-                if not loader.persistent_workers:
-                    self._workers.close()
-                raise
-        self._yielded += 1
-        if loader._is_stream and self._promised is not None and self._yielded > self._promised:
-            several = (
-                "For multiprocessing data-loading, this could be caused by not properly configuring the "
-                "IterableDataset replica at each worker. Please see "
-                "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for examples."
-            )
-            warnings.warn(
-                f"Length of IterableDataset {loader.dataset} was reported to be {self._promised}(when "
-                f"accessing len(dataloader)), but {self._yielded} samples have been fetched. "
-                + (several if loader.num_workers else ""),
-                stacklevel=2,
-            )
+        batch = self._next_data()
+        self._num_yielded += 1
+        promised = self._IterableDataset_len_called
+        is_stream = self._dataset_kind == _DatasetKind.Iterable
+        if is_stream and promised is not None and self._num_yielded > promised:
+            self._warn_of_length(promised)
         return batch
+
+    def _warn_of_length(self, promised: int) -> None:
+        several = (
+            "For multiprocessing data-loading, this could be caused by not properly configuring the "
+            "IterableDataset replica at each worker. Please see "
+            "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for examples."
+        )
+        warnings.warn(
+            f"Length of IterableDataset {self._dataset} was reported to be {promised}(when "
+            f"accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
+            + (several if self._num_workers else ""),
+            stacklevel=3,
+        )
 
     def __getstate__(self) -> Any:
         raise NotImplementedError("{} cannot be pickled", type(self).__name__)
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    """A pass whose batches are made in this process."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        super().__init__(loader)
+        self._dataset_fetcher = _DatasetKind.create_fetcher(
+            self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
+        )
+
+    def _next_data(self) -> Any:
+        return self._dataset_fetcher.fetch(self._next_index())
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """A pass whose batches are made by workers."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        super().__init__(loader)
+        context = loader.multiprocessing_context or multiprocessing.get_context()
+        self._pool = multiprocess.Workers(loader, context, self._base_seed)
+        self._pool.begin(self._sampler_iter)
+
+    @property
+    def _workers(self) -> list[Any]:
+        """The processes."""
+        found: list[Any] = self._pool.processes
+        return found
+
+    def _reset(self, loader: DataLoader[Any], first_iter: bool = False) -> None:
+        super()._reset(loader, first_iter)
+        self._pool.resume(self._shared_seed)
+        self._pool.begin(self._sampler_iter)
+
+    def _alive(self) -> bool:
+        return bool(self._pool.close.alive)
+
+    def _shutdown_workers(self) -> None:
+        """End the workers."""
+        self._pool.close()
+
+    def _next_data(self) -> Any:
+        try:
+            return self._pool.next()
+        except StopIteration:
+            if not self._persistent_workers:
+                self._shutdown_workers()
+            raise
+
+
+def _warn_of_pinning(loader: DataLoader[Any]) -> None:
+    if not loader.pin_memory:
+        return
+    if loader.pin_memory_device:
+        warnings.warn(
+            "pin_memory_device is deprecated, the current accelerator will be used as the device,"
+            f"ignore pin_memory_device='{loader.pin_memory_device}'.",
+            stacklevel=6,
+        )
+    warnings.warn(
+        "'pin_memory' argument is set as true but no accelerator is found, then device pinned"
+        " memory won't be used.",
+        stacklevel=6,
+    )
 
 
 def _check_workers(

@@ -16,8 +16,9 @@ import weakref
 from multiprocessing.connection import wait
 from typing import Any, Final
 
+from ..._utils import ExceptionWrapper
+from ._utils.worker import Ended, Order, Resume, run
 from .shared import forget, loads, prefix_of
-from .worker import Ended, Failure, Order, Resume, run
 
 __all__ = ["Workers"]
 
@@ -38,7 +39,6 @@ class Workers:
         self.ahead: int = loader.prefetch_factor
         self.timeout: float = loader.timeout
         self.in_order: bool = loader.in_order
-        self.is_stream: bool = loader._is_stream
         prefix = prefix_of(f"{os.getpid()}-{secrets.token_hex(6)}")
         self.processes: list[Any] = []
         self.queues: list[Any] = []
@@ -56,7 +56,7 @@ class Workers:
                 batched=loader._auto_collation,
                 collate_fn=loader.collate_fn,
                 drop_last=loader.drop_last,
-                is_stream=self.is_stream,
+                kind=loader._dataset_kind,
                 seed=seed,
                 init=loader.worker_init_fn,
                 worker=number,
@@ -94,10 +94,14 @@ class Workers:
         for _ in range(self.ahead * self.count):
             self._ask()
 
-    def resume(self) -> None:
-        """Make kept workers ready for another pass; what they still owe of the last one is dropped."""
+    def resume(self, seed: int | None) -> None:
+        """Make kept workers ready for another pass; what they still owe of the last one is dropped.
+
+        Args:
+            seed: of pipes that draw numbers.
+        """
         for queue in self.queues:
-            queue.put(Resume())
+            queue.put(Resume(seed))
         waiting = self.count
         while waiting:
             _, value = self._receive()
@@ -120,7 +124,7 @@ class Workers:
                 self._ask()
                 continue
             self._ask()
-            if isinstance(value, Failure):
+            if isinstance(value, ExceptionWrapper):
                 value.reraise()
             return value
 

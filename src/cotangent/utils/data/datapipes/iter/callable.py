@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...collate import default_collate
+from ..._utils.collate import default_collate
 from .._decorator import functional_datapipe
 from ..datapipe import IterDataPipe, length_of
 from ..utils.common import check_unpickable_fn, validate_input_col

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...dtypes import float64
-from ...functions import as_tensor, stack, tensor
-from ...tensor import Tensor
+from ....dtypes import float64
+from ....functions import as_tensor, stack, tensor
+from ....tensor import Tensor
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
+
+# PyTorch's name of the kinds below, as a pattern for the names of NumPy's dtypes.
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 
 # Kinds of NumPy arrays that cannot become tensors: bytes, text, objects.
 _NOT_NUMBERS = "SaUO"
 
-_REFUSED = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+default_collate_err_msg_format = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
 
 
-def _rebuilt_mapping(like: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
+def rebuilt_mapping(like: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
     """Values in a mapping of a given one's type, or in a plain one if that type cannot be made so."""
     try:
         if isinstance(like, MutableMapping):
@@ -32,7 +38,7 @@ def _rebuilt_mapping(like: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
         return values
 
 
-def _rebuilt_sequence(like: Sequence[Any], values: list[Any]) -> Any:
+def rebuilt_sequence(like: Sequence[Any], values: list[Any]) -> Any:
     """Values in a sequence of a given one's type, or in a plain list if that type cannot be made so."""
     try:
         if isinstance(like, MutableSequence):
@@ -67,12 +73,12 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, np.generic) and not isinstance(data, (np.str_, np.bytes_)):
         return as_tensor(data)
     if isinstance(data, Mapping):
-        return _rebuilt_mapping(data, {key: default_convert(data[key]) for key in data})
+        return rebuilt_mapping(data, {key: default_convert(data[key]) for key in data})
     if isinstance(data, tuple):
         values = [default_convert(value) for value in data]
         return type(data)(*values) if hasattr(data, "_fields") else values
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
-        return _rebuilt_sequence(data, [default_convert(value) for value in data])
+        return rebuilt_sequence(data, [default_convert(value) for value in data])
     return data
 
 
@@ -92,7 +98,7 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable[..., Any]] | None 
         TypeError: for a type that nothing is known about.
 
     Example:
-        >>> from cotangent.utils.data.collate import collate
+        >>> from cotangent.utils.data._utils.collate import collate
         >>> collate([{"a": 1}, {"a": 2}], collate_fn_map={int: lambda batch, **rest: sum(batch)})
         {'a': 3}
     """
@@ -106,51 +112,57 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable[..., Any]] | None 
         return collate(samples, collate_fn_map=collate_fn_map)
 
     if isinstance(element, Mapping):
-        return _rebuilt_mapping(element, {key: again([sample[key] for sample in batch]) for key in element})
+        return rebuilt_mapping(element, {key: again([sample[key] for sample in batch]) for key in element})
     if isinstance(element, tuple) and hasattr(element, "_fields"):
         return type(element)(*(again(samples) for samples in zip(*batch)))
     if isinstance(element, Sequence):
         if any(len(sample) != len(element) for sample in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
         columns = [again(samples) for samples in zip(*batch)]
-        return columns if isinstance(element, tuple) else _rebuilt_sequence(element, columns)
-    raise TypeError(_REFUSED.format(type(element)))
+        return columns if isinstance(element, tuple) else rebuilt_sequence(element, columns)
+    raise TypeError(default_collate_err_msg_format.format(type(element)))
 
 
-def _collate_tensors(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    """Tensors of one shape, stacked."""
     return stack(batch, 0)
 
 
-def _collate_arrays(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    """Arrays of numbers as one tensor."""
     if batch[0].dtype.kind in _NOT_NUMBERS:
-        raise TypeError(_REFUSED.format(batch[0].dtype))
+        raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
     return collate([as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 
-def _collate_array_scalars(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    """NumPy's numbers as a tensor."""
     return as_tensor(batch)
 
 
-def _collate_floats(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_float_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    """Floats as a tensor of float64."""
     return tensor(batch, dtype=float64)
 
 
-def _collate_ints(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_int_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    """Integers as a tensor."""
     return tensor(batch)
 
 
-def _collate_texts(batch: Any, *, collate_fn_map: Any = None) -> Any:
+def collate_str_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
+    """Texts as they are."""
     return batch
 
 
 default_collate_fn_map: dict[Any, Callable[..., Any]] = {
-    Tensor: _collate_tensors,
-    np.ndarray: _collate_arrays,
-    (np.bool_, np.number, np.object_): _collate_array_scalars,
-    float: _collate_floats,
-    int: _collate_ints,
-    str: _collate_texts,
-    bytes: _collate_texts,
+    Tensor: collate_tensor_fn,
+    np.ndarray: collate_numpy_array_fn,
+    (np.bool_, np.number, np.object_): collate_numpy_scalar_fn,
+    float: collate_float_fn,
+    int: collate_int_fn,
+    str: collate_str_fn,
+    bytes: collate_str_fn,
 }
 
 

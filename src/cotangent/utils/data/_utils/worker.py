@@ -5,25 +5,24 @@ from __future__ import annotations
 import os
 import queue
 import random
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from ...functions import manual_seed
-from ...toplevel import set_num_threads
-from .datapipes.datapipe import IterDataPipe, MapDataPipe
-from .datapipes.iter.sharding import SHARDING_PRIORITIES
-from .fetch import Fetcher
-from .graph_settings import apply_sharding
-from .shared import dumps
+from ...._utils import ExceptionWrapper
+from ....functions import Generator, manual_seed
+from ....toplevel import set_num_threads
+from ..datapipes.datapipe import IterDataPipe, MapDataPipe
+from ..datapipes.iter.sharding import SHARDING_PRIORITIES
+from ..graph_settings import apply_random_seed, apply_sharding
+from ..shared import dumps
+from .fetch import DatasetKind, _BaseDatasetFetcher
 
-__all__ = ["Failure", "Order", "WorkerInfo", "get_worker_info", "run"]
+__all__ = ["Order", "WorkerInfo", "get_worker_info", "run"]
 
-_LOOK_FOR_PARENT: Final = 5.0  # seconds
+MP_STATUS_CHECK_INTERVAL: Final = 5.0  # seconds after which a worker looks for its parent
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,19 @@ class WorkerInfo:
         num_workers: how many there are.
         seed: what its random numbers were seeded with.
         dataset: its copy of the dataset.
+        rng: generators of its own, where threads share one process; None here.
+        worker_method: how it was started.
     """
 
     id: int
     num_workers: int
     seed: int
     dataset: Any
+    rng: Any = None
+    worker_method: str | None = "multiprocessing"
 
 
-class _Here:
-    info: WorkerInfo | None = None
+_worker_info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
@@ -58,42 +60,7 @@ def get_worker_info() -> WorkerInfo | None:
         >>> torch.utils.data.get_worker_info() is None
         True
     """
-    return _Here.info
-
-
-class Failure:
-    """An exception of a worker on its way to the main process, with its traceback.
-
-    Args:
-        where: where it was raised, as the message says it.
-    """
-
-    def __init__(self, where: str) -> None:
-        kind, value, trace = sys.exc_info()
-        assert kind is not None
-        self.kind: Any = kind
-        self.text = "".join(traceback.format_exception(kind, value, trace))
-        self.where = where
-
-    def reraise(self) -> None:
-        """Raise an exception of the same type, whose message holds the original traceback."""
-        text = f"Caught {self.kind.__name__} {self.where}.\nOriginal {self.text}"
-        if self.kind is KeyError:
-            raise KeyError(_Literal(text))
-        try:
-            error = self.kind(message=text) if getattr(self.kind, "message", None) else self.kind(text)
-        except Exception:  # an exception that is not made of a text
-            raise RuntimeError(text) from None
-        raise error
-
-
-class _Literal(str):
-    """A text that a KeyError shows with its line breaks."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+    return _worker_info
 
 
 @dataclass(frozen=True)
@@ -105,7 +72,13 @@ class Ended:
 
 @dataclass(frozen=True)
 class Resume:
-    """A new pass begins in a worker that is kept."""
+    """A new pass begins in a worker that is kept.
+
+    Args:
+        seed: of pipes that draw numbers, the same in all workers; None if there are none.
+    """
+
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +86,8 @@ class Order:
     """What a worker is started with.
 
     Args:
-        dataset, batched, collate_fn, drop_last, is_stream: as for `Fetcher`.
+        dataset, batched, collate_fn, drop_last: as for a fetcher.
+        kind: of the dataset.
         seed: of the pass; each worker adds its number.
         init: called in the worker before anything else.
         worker: its number.
@@ -125,7 +99,7 @@ class Order:
     batched: bool
     collate_fn: Callable[[Any], Any]
     drop_last: bool
-    is_stream: bool
+    kind: int
     seed: int
     init: Callable[[int], None] | None
     worker: int
@@ -137,10 +111,17 @@ def _seed(order: Order) -> int:
     seed = order.seed + order.worker
     random.seed(seed)
     manual_seed(seed)
-    # NumPy's seeds are 32 bits wide: PyTorch mixes the number and the seed as NumPy's SeedSequence does.
-    words = [order.worker, order.seed & 0xFFFFFFFF, order.seed >> 32, 0]
-    np.random.seed(np.random.SeedSequence(words).generate_state(4))
+    np.random.seed(_generate_state(order.seed, order.worker))
     return seed
+
+
+def _generate_state(base_seed: int, worker_id: int) -> list[int]:
+    """Four words to seed a worker's NumPy with, whose seeds are 32 bits wide.
+
+    PyTorch mixes the number and the seed as NumPy's SeedSequence does.
+    """
+    words = [worker_id, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+    return [int(word) for word in np.random.SeedSequence(words).generate_state(4)]
 
 
 def run(order: Order, indices: Any, results: Any, parent: int, others: list[Any]) -> None:
@@ -149,10 +130,11 @@ def run(order: Order, indices: Any, results: Any, parent: int, others: list[Any]
     Args:
         order: what to do.
         indices: queue of (number of the task, indices), `Resume`, or None.
-        results: connection to send (number of the task, batch, `Failure` or `Ended`) to.
+        results: connection to send (number of the task, batch, `ExceptionWrapper` or `Ended`) to.
         parent: process number of the loader.
         others: connections of the loader that a forked process has, too, and must not keep open.
     """
+    global _worker_info
     for other in others:
         other.close()
     where = f"in DataLoader worker process {order.worker}"
@@ -161,14 +143,14 @@ def run(order: Order, indices: Any, results: Any, parent: int, others: list[Any]
         try:
             message = dumps((task, value), order.prefix)
         except Exception:
-            message = dumps((task, Failure(where)), order.prefix)
+            message = dumps((task, ExceptionWrapper(where=where)), order.prefix)
         results.send_bytes(message)
 
     try:
         set_num_threads(1)
-        _Here.info = WorkerInfo(order.worker, order.workers, _seed(order), order.dataset)
-        failure: Failure | None = None
-        fetcher: Fetcher | None = None
+        _worker_info = WorkerInfo(order.worker, order.workers, _seed(order), order.dataset)
+        failure: ExceptionWrapper | None = None
+        fetcher: _BaseDatasetFetcher | None = None
         try:
             if order.init is not None:
                 order.init(order.worker)
@@ -178,10 +160,10 @@ def run(order: Order, indices: Any, results: Any, parent: int, others: list[Any]
                 )
             fetcher = _fetcher(order)
         except Exception:
-            failure = Failure(where)
+            failure = ExceptionWrapper(where=where)
         while True:
             try:
-                asked = indices.get(timeout=_LOOK_FOR_PARENT)
+                asked = indices.get(timeout=MP_STATUS_CHECK_INTERVAL)
             except queue.Empty:
                 if os.getppid() != parent:
                     return
@@ -191,9 +173,11 @@ def run(order: Order, indices: Any, results: Any, parent: int, others: list[Any]
             if isinstance(asked, Resume):
                 send(-1, asked)
                 try:
+                    if asked.seed is not None:
+                        apply_random_seed(order.dataset, Generator().manual_seed(asked.seed))
                     fetcher = _fetcher(order)
                 except Exception:
-                    failure = Failure(where)
+                    failure = ExceptionWrapper(where=where)
                 continue
             task, wanted = asked
             if failure is not None:
@@ -206,15 +190,17 @@ def run(order: Order, indices: Any, results: Any, parent: int, others: list[Any]
         return  # the main process gets its own, or is gone
 
 
-def _fetcher(order: Order) -> Fetcher:
-    return Fetcher(order.dataset, order.batched, order.collate_fn, order.drop_last, order.is_stream)
+def _fetcher(order: Order) -> _BaseDatasetFetcher:
+    return DatasetKind.create_fetcher(
+        order.kind, order.dataset, order.batched, order.collate_fn, order.drop_last
+    )
 
 
-def _fetched(fetcher: Fetcher | None, wanted: Any, order: Order, where: str) -> Any:
+def _fetched(fetcher: _BaseDatasetFetcher | None, wanted: Any, order: Order, where: str) -> Any:
     try:
         assert fetcher is not None
         return fetcher.fetch(wanted)
     except StopIteration:
-        return Ended(order.worker) if order.is_stream else Failure(where)
+        return Ended(order.worker) if order.kind == DatasetKind.Iterable else ExceptionWrapper(where=where)
     except Exception:
-        return Failure(where)
+        return ExceptionWrapper(where=where)
