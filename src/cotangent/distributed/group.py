@@ -391,7 +391,7 @@ def met(method: str, rank: int, world_size: int, timeout: timedelta) -> tuple[St
         raise RuntimeError(f"No rendezvous handler for {url.scheme}://")
     # The launcher serves a store of its own, which all ranks join.
     served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    return TCPStore(host, port, size, me == 0 and not served, timeout), me, size
+    return TCPStore(host, port, size, me == 0 and not served, timeout, multi_tenant=True), me, size
 
 
 def destroy_process_group(group: ProcessGroup | None = None) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -278,8 +279,33 @@ except ImportError:  # Windows
     _fcntl = None  # type: ignore[assignment]
 
 
-def _served(host: str, port: int) -> tuple[Any, int]:
-    """A running server and its port."""
+class _Server:
+    """A running server, which ends when no store of this process uses it any more.
+
+    Args:
+        process: where it runs.
+        port: its port.
+    """
+
+    def __init__(self, process: Any, port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def __del__(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()  # it goes when its input is closed
+        try:
+            self.process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            self.process.returncode = 0  # others still use it, and it ends with them: no warning that it runs
+
+
+# Those that further stores of this process may share, by host and port.
+_shared: Final[weakref.WeakValueDictionary[tuple[str, int], _Server]] = weakref.WeakValueDictionary()
+
+
+def _served(host: str, port: int) -> _Server:
+    """A running server."""
     server = subprocess.Popen(
         [sys.executable, "-S", "-E", store_server.__file__, host, str(port)],
         stdin=subprocess.PIPE,
@@ -289,21 +315,11 @@ def _served(host: str, port: int) -> tuple[Any, int]:
     )
     assert server.stdout is not None and server.stderr is not None
     line = server.stdout.readline()
+    reason = "" if line else server.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
+    running = _Server(server, int(line or 0))
     if not line:
-        reason = server.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
-        _ended(server)
         raise DistNetworkError(f"The server socket has failed to listen on {host}:{port}: {reason}")
-    return server, int(line)
-
-
-def _ended(server: Any) -> None:
-    """End a server: it goes when its input is closed."""
-    for stream in (server.stdin, server.stdout, server.stderr):
-        stream.close()
-    try:
-        server.wait(0.1)
-    except subprocess.TimeoutExpired:
-        server.returncode = 0  # others still use it, and it ends with them: no warning that it runs
+    return running
 
 
 class TCPStore(Store):
@@ -316,7 +332,7 @@ class TCPStore(Store):
         is_master: whether this process is the server.
         timeout: how long to wait for it, and for keys.
         wait_for_workers: whether the server waits until all are there.
-        multi_tenant: accepted as in PyTorch.
+        multi_tenant: whether stores of this process with the same host and port share one server.
 
     Raises:
         DistNetworkError: if the server cannot be reached, or the port is taken.
@@ -344,9 +360,14 @@ class TCPStore(Store):
         self._timeout = timeout
         self.host = host_name
         self._lock = threading.Lock()
-        self._server: Any = None
+        self._server: _Server | None = None
         if is_master:
-            self._server, port = _served(host_name, port)
+            self._server = _shared.get((host_name, port)) if multi_tenant else None
+            if self._server is None:
+                self._server = _served(host_name, port)
+                port = self._server.port
+                if multi_tenant:
+                    _shared[host_name, port] = self._server
         self.port: int = port
         self._stream = self._connected()
         if wait_for_workers and world_size and world_size > 0:
@@ -358,8 +379,7 @@ class TCPStore(Store):
         for part in (getattr(self, "_stream", None), getattr(self, "_socket", None)):
             if part is not None:
                 part.close()
-        if getattr(self, "_server", None) is not None:
-            _ended(self._server)
+        self._server = None
 
     def _connected(self) -> Any:
         end = time.monotonic() + self._timeout.total_seconds()

@@ -146,6 +146,8 @@ class Reducer:
         self._place = {n: (b, k) for b in self.buckets for k, n in enumerate(b.numbers)}
         self._next = 0
         self._came = [0] * len(parameters)  # how often each hook has run in this backward
+        self._used: set[int] = set()  # whose hooks have run since gradients last travelled
+        self._unused: list[int] = []  # whose hooks will not run in this backward
         self._usual: list[int] | None = None  # of a static graph: how often in the first one
         self._queued = False
         self._traced = Latest()
@@ -168,16 +170,7 @@ class Reducer:
         if tape is not None:
             self._traced.run = TracedRun(self, tape)
             return
-        self.expecting = True
-        self.ready = set()
-        self._next = 0
-        self._came = [0] * len(self.parameters)
-        self._queued = False
-        for bucket in self.buckets:
-            bucket.waiting = len(bucket.numbers)
-            bucket.work = None
-            if not self.as_view:
-                bucket.flat = np.empty_like(bucket.flat)  # the last backward's gradients lie in the old one
+        self._begin()
         if self.static and self._usual is None:
             # The first pass tells how often each is used; its gradients travel when the whole backward ends,
             # also where checkpoints run backward inside backward: so the outputs have to ask for it.
@@ -185,27 +178,46 @@ class Reducer:
                 if isinstance(t, Tensor) and t.requires_grad:
                     t.register_hook(self._ask_for_end)
         elif self.static:
-            for number, usual in enumerate(self._usual or ()):
-                if not usual:
-                    self._arrived(number, None)
+            self._unused = [number for number, usual in enumerate(self._usual or ()) if not usual]
         elif self.find_unused:
             used = reached(output)
-            for number, parameter in enumerate(self.parameters):
-                if id(parameter) not in used:
-                    self._arrived(number, None)
+            self._unused = [n for n, parameter in enumerate(self.parameters) if id(parameter) not in used]
+        if len(self._unused) == len(self.parameters):
+            self._pass_over()  # no hook will run
+
+    def _begin(self) -> None:
+        self.expecting = True
+        self.ready = set()
+        self._next = 0
+        self._came = [0] * len(self.parameters)
+        self._unused = []
+        self._queued = False
+        for bucket in self.buckets:
+            bucket.waiting = len(bucket.numbers)
+            bucket.work = None
+            if not self.as_view:
+                bucket.flat = np.empty_like(bucket.flat)  # the last backward's gradients lie in the old one
+
+    def _pass_over(self) -> None:
+        """Parameters without a gradient in this backward may have one of those before it."""
+        unused, self._unused = self._unused, []
+        for number in unused:
+            self._arrived(number, gradient_of(self.parameters[number]))
 
     # -- backward --
 
     def _hook(self, number: int) -> Any:
         def hook(parameter: Any) -> None:
-            if not self.syncing:
-                return
             if modes.tracer is not None and self._traced.run is not None:
-                self._traced.run.arrived(number, parameter)
+                if self.syncing:
+                    self._traced.run.arrived(number, parameter)
                 return
-            if not self.expecting:
+            self._used.add(number)
+            if not self.syncing or not self.expecting:
                 return
             self._came[number] += 1
+            if self._unused:
+                self._pass_over()
             if not self.static:
                 if number in self.ready:
                     raise RuntimeError(_TWICE.format(number, self.names[number]))
@@ -227,10 +239,10 @@ class Reducer:
     def _end_of_first(self) -> None:
         self._usual = list(self._came)
         for number, parameter in enumerate(self.parameters):
-            self._arrived(number, gradient_of(parameter) if self._came[number] else None)
+            self._arrived(number, gradient_of(parameter))
 
     def _arrived(self, number: int, gradient: Any) -> None:
-        """A gradient is in, or will not come: then zeros take part."""
+        """A gradient is in; or there is none, then zeros take part."""
         self.ready.add(number)
         bucket, place = self._place[number]
         part = bucket.flat[bucket.parts[place]]
@@ -279,10 +291,9 @@ class Reducer:
 
     def start_empty(self) -> None:
         """Take part in the others' reductions without gradients of one's own; `finish` follows."""
-        self.prepare(())
+        self._begin()
         for number in range(len(self.parameters)):
-            if number not in self.ready:
-                self._arrived(number, None)
+            self._arrived(number, None)
 
     def _finish(self) -> None:
         """All gradients are in: wait for the averages, and put them where gradients are."""
@@ -294,9 +305,10 @@ class Reducer:
         # A parameter that no rank has used keeps its gradient as it is: find out together.
         used: Any = None
         if self.find_unused or self.static:
-            used = np.array([bool(came) for came in self._came], np.uint8)
+            used = np.array([n in self._used for n in range(len(self.parameters))], np.uint8)
             link = self.group.link
             self.group.submit(lambda: rings.all_reduce(link, used, "MAX"), False, "DDP_USED")
+        self._used.clear()
         for bucket in self.buckets:
             for number, parameter, part in zip(bucket.numbers, bucket.parameters, bucket.parts, strict=True):
                 if used is None or used[number]:
