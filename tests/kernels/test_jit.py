@@ -1,6 +1,5 @@
 """The compiler's cache on disk: shared by processes, bounded, and trusted only where it may be."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -59,15 +58,6 @@ def test_no_directory_at_all(run_python: RunPython, tmp_path: Path) -> None:
     assert ask(run_python, tmp_path / "file" / "below") == "7 1"
 
 
-def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COTANGENT_CACHE", "/somewhere")
-    assert jit.cache_directory() == Path("/somewhere")
-    monkeypatch.delenv("COTANGENT_CACHE")
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert jit.cache_directory() == Path("/cache/cotangent")
-
-
 def test_processes_at_once(run_python: RunPython, cache: Path) -> None:
     code = """
 import os, sys
@@ -89,17 +79,6 @@ print([os.waitpid(pid, 0)[1] for pid in children])
     result = run_python("-c", code, env={"COTANGENT_CACHE": str(cache)})
     assert (result.stdout, result.stderr) == ("[0, 0, 0, 0]\n", "")
     assert len(list(cache.iterdir())) == 10
-
-
-def test_pruning_deletes_what_was_not_used_for_longest(tmp_path: Path) -> None:
-    for i in range(10):
-        path = tmp_path / f"{i}.o"
-        path.write_bytes(bytes(100))
-        os.utime(path, (i, i))
-    jit.prune(tmp_path, 1000)
-    assert len(list(tmp_path.iterdir())) == 10
-    jit.prune(tmp_path, 800)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{i}.o" for i in range(4, 10)]
 
 
 def test_text_that_llvm_refuses() -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, lazy
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.sized import LARGE, large
 from ..ops.arguments import REQUIRED, too_many
@@ -37,6 +37,8 @@ from .recorded import OpNode, Packed, plus, unbroadcast
 from .stale import stale_value
 from .views import edge_of, link_view
 from .where import internal_files, user_frame
+
+disk: Any = lazy.module("cotangent.kernels.disk")
 
 _F32: Final = np.dtype(np.float32)
 _F64: Final = np.dtype(np.float64)
@@ -120,7 +122,7 @@ def emit(op: Primitive) -> None:
     scope.update({f"default_{s}": eval(value, {}) for s, value in op.defaults.items()})
     scope.update({f"rule_{parameter}": rule for parameter, rule in op.raw_rules.items()})
     made: dict[str, Any] = {}
-    exec(compile(text, filename, "exec"), scope, made)
+    exec(disk.code_of(text, filename), scope, made)
     node_class = made[op.node_name]
     node_class.__module__ = "builtins"
     general: Any = type(op.node_name, (node_class,), {"__slots__": (), "general": True, "step": OpNode.step})

@@ -16,7 +16,7 @@ import numpy as np
 from ..ops.table import Primitive, emitter
 from .base import bump
 from .dispatch import refuse_history
-from .emit import Writer, emit, innermost
+from .emit import Writer, disk, emit, innermost
 from .modes import modes
 from .views import check_writable, watched
 from .where import user_frame
@@ -30,7 +30,7 @@ def emit_writer(op: Primitive) -> None:
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     made: dict[str, Any] = {}
     op.entry.__globals__.update(_RUNTIME, store=op.store)
-    exec(compile(text, filename, "exec"), op.entry.__globals__, made)
+    exec(disk.code_of(text, filename), op.entry.__globals__, made)
     writer = innermost(op.writer)
     writer.__defaults__ = made["written"].__defaults__
     name = writer.__name__

@@ -4,11 +4,8 @@
 completely ("add of two contiguous float32 arrays of any length"), so equal names mean equal code and `build`,
 which writes the LLVM IR, is called only where neither this process nor the disk has the code yet.
 
-**On disk** an entry is one object file under the user's cache directory, named by a hash of the structural
-name, the CPU and its features, the versions of LLVM and Python's word size, and the sources of this package's
-kernels. Entries are written beside and renamed, so that concurrent processes see whole files only; each
-carries a checksum, and what does not match is compiled anew. The directory is created for its owner alone,
-and one that others may write to is not used: its files are run. It is bounded by bytes, oldest use first.
+**On disk** (see `disk`) an entry is one object file, named by a hash of the structural name, the CPU and its
+features, the versions of LLVM and Python's word size, and the sources of this package's kernels.
 
 **Without llvmlite** (or where LLVM refuses) `available()` is False, with one notice, and callers keep to
 NumPy.
@@ -20,9 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import struct
-import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -30,10 +25,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from .. import lazy
+from . import disk
 
 __all__ = [
     "available",
-    "cache_directory",
     "function",
     "host",
     "Host",
@@ -43,11 +38,6 @@ llvm: Any = lazy.module("llvmlite.binding")
 
 # The name that the one function of an IR module has.
 SYMBOL: Final = "kernel"
-_MAGIC: Final = b"cotangent object 1\n"
-# Bytes of object code kept on disk, and the entries after which the directory is looked through: one of 256,
-# in whatever process it is written.
-_LIMIT: Final = 256 << 20
-_LOOKS: Final = "00"
 
 # Held whenever LLVM works, and while a process forks: no child inherits a half-done compilation.
 lock: Final = threading.RLock()
@@ -104,8 +94,6 @@ class _State:
         self.refused = False
         self.addresses: dict[str, int] = {}
         self.linked = 0
-        self.directory: Path | None = None
-        self.directory_known = False
         self.version: bytes | None = None
 
 
@@ -196,7 +184,7 @@ def _make(name: str, build: Callable[[], str], quick: bool) -> int:
     code = compile_object(build(), quick)
     address = _link(code)
     _state.addresses[name] = address
-    _store(name, code)
+    disk.write(_key(name), ".o", code)
     return address
 
 
@@ -245,41 +233,6 @@ def _link(code: bytes) -> int:
 # The cache on disk.
 
 
-def cache_directory() -> Path:
-    """Where object code is kept: $COTANGENT_CACHE, or "cotangent" in the user's cache directory.
-
-    Returns:
-        The directory, which may not exist yet.
-    """
-    chosen = os.environ.get("COTANGENT_CACHE")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "cotangent"
-
-
-def _usable_directory() -> Path | None:
-    """The cache directory, made if need be; None where there can be none or others could write to it."""
-    if not _state.directory_known:
-        _state.directory_known = True
-        directory = cache_directory()
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = directory.stat()
-            private = os.name == "nt" or (
-                found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-            )
-            _state.directory = directory if private and os.access(directory, os.W_OK) else None
-        except (OSError, RuntimeError):
-            _state.directory = None
-    return _state.directory
-
-
 def _sources() -> bytes:
     """A hash of the modules that generate code: entries of another version are never found."""
     if _state.version is None:
@@ -290,73 +243,20 @@ def _sources() -> bytes:
     return _state.version
 
 
-def _entry(name: str) -> Path | None:
-    directory = _usable_directory()
-    if directory is None:
-        return None
+def _key(name: str) -> bytes:
     digest = hashlib.sha256(_sources())
     digest.update(f"{host().identity}\n{name}".encode())
-    return directory / (digest.hexdigest()[:48] + ".o")
+    return digest.digest()
 
 
 def _load(name: str) -> int | None:
     """The address of code from disk, or None; the lock is held."""
-    path = _entry(name)
-    if path is None:
+    code = disk.read(_key(name), ".o")
+    if code is None:
         return None
     try:
-        content = path.read_bytes()
-        start = len(_MAGIC) + 32
-        code = content[start:]
-        if content[: len(_MAGIC)] != _MAGIC or hashlib.sha256(code).digest() != content[len(_MAGIC) : start]:
-            return None
         address = _link(code)
-        os.utime(path)
-    except (OSError, RuntimeError):
+    except RuntimeError:
         return None
     _state.addresses[name] = address
     return address
-
-
-def _store(name: str, code: bytes) -> None:
-    """Write an entry; whatever goes wrong, the code is in memory."""
-    path = _entry(name)
-    if path is None:
-        return
-    beside = path.with_name(f"{path.stem}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        beside.write_bytes(_MAGIC + hashlib.sha256(code).digest() + code)
-        os.replace(beside, path)
-        if path.name.startswith(_LOOKS):
-            prune(path.parent, _LIMIT)
-    except OSError:
-        try:
-            beside.unlink()
-        except OSError:
-            pass
-
-
-def prune(directory: Path, limit: int) -> None:
-    """Delete the entries that were not used for longest, until three quarters of the limit are left.
-
-    Args:
-        directory: the cache.
-        limit: bytes above which anything is deleted.
-    """
-    entries = []
-    with os.scandir(directory) as listed:
-        for entry in listed:
-            if entry.name.endswith((".o", ".part")):
-                found = entry.stat()
-                entries.append((found.st_mtime, found.st_size, entry.path))
-    total = sum(size for _, size, _ in entries)
-    if total <= limit:
-        return
-    for _, size, path in sorted(entries):
-        if total <= limit * 3 // 4:
-            break
-        try:
-            os.unlink(path)
-            total -= size
-        except OSError:
-            pass
