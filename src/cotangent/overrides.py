@@ -388,10 +388,11 @@ def _dummy(f: Any) -> Callable[..., Any]:
     """A function of the parameters of `f` that returns -1; those that may be left out are None."""
     if not isinstance(f, FunctionType):
         return lambda self: -1
-    kept = []
+    kept: list[inspect.Parameter] = []
     for p in inspect.signature(f).parameters.values():
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             wanted = (p.default is p.empty or p.default is REQUIRED) and p.kind is not p.KEYWORD_ONLY
+            wanted = wanted and not any(q.default is None for q in kept)
             p = p.replace(default=p.empty if wanted else None)
         kept.append(p.replace(annotation=p.empty))
     text = str(inspect.Signature(kept))[1:-1]
