@@ -56,6 +56,7 @@ FLOORS = {
     "special": 3,
     "windows": 3,
     "scalars": 3,
+    "foreach": 4,
     "precision": 3,
     "elements": 3,
     "uncommon": 3,

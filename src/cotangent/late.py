@@ -138,6 +138,16 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "triangular": ("triangular_solve", "triangular_solve", ""),
 }
 # Modules beside `ops/` -> names of functions, of methods.
+# Each operation that goes through lists of tensors, and its form that writes.
+_FOREACH: Final = (
+    "abs acos add addcdiv addcmul asin atan ceil clamp_max clamp_min cos cosh div erf erfc exp expm1 floor "
+    "frac lerp lgamma log log10 log1p log2 maximum minimum mul neg pow reciprocal round rsqrt sigmoid sign "
+    "sin sinh sqrt sub tan tanh trunc"
+)
+_LISTS: Final = (
+    *(f"_foreach_{name}{end}" for name in _FOREACH.split() for end in ("", "_")),
+    *(f"_foreach_{name}" for name in ("clone", "copy_", "max", "mm", "norm", "powsum", "zero_")),
+)
 _BESIDE: Final = {
     "random_gamma": ("_standard_gamma _sample_dirichlet", ""),
     "windows": ("hann_window hamming_window blackman_window bartlett_window kaiser_window", ""),
@@ -184,6 +194,7 @@ _BESIDE: Final = {
         ),
     ),
     "sharing": ("", "share_memory_ is_shared"),
+    "foreach": (" ".join(_LISTS), ""),
     "elements": (
         "embedding_renorm_ fill_ index_put_ detach_copy view_as_complex_copy view_as_real_copy",
         (

@@ -138,6 +138,13 @@ class device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __enter__(self) -> device:
+        """As a context: new tensors live here, for which there must be such a device."""
+        return check_device(self)
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing has to be put back."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (device, (self.type, self.index) if self.index is not None else (self.type,))
 

@@ -132,6 +132,50 @@ def scaler_error(*steps: str) -> Callable[[Any], Any]:
     return program
 
 
+def scaling_itself(xp: Any, takes_scaler: bool) -> Any:
+    """A step whose optimizer divides gradients on its own."""
+    seen: list[Any] = []
+
+    class Plain(xp.optim.Optimizer):  # type: ignore[misc,name-defined]
+        _step_supports_amp_scaling = True
+
+        def step(self, closure: Any = None) -> Any:
+            seen.append((self.grad_scale.item(), self.found_inf.item()))
+            if not self.found_inf:
+                (p,) = self.param_groups[0]["params"]
+                p.data.sub_(p.grad / self.grad_scale * self.param_groups[0]["lr"])
+
+    class Given(Plain):
+        def step(self, closure: Any = None, *, grad_scaler: Any = None) -> Any:
+            seen.append((grad_scaler.get_scale(), hasattr(self, "grad_scale")))
+
+    p = xp.nn.Parameter(xp.ones(2))
+    optimizer = (Given if takes_scaler else Plain)([p], {"lr": 0.1})
+    scaler = xp.amp.GradScaler("cpu", init_scale=4.0)
+    for value in (1.0, float("inf")):
+        optimizer.zero_grad()
+        scaler.scale((p * value).sum()).backward()
+        scaler.step(optimizer)
+        seen.append((p.tolist(), hasattr(optimizer, "grad_scale")))
+        if takes_scaler:
+            break
+        scaler.update()
+    return seen, scaler.get_scale()
+
+
+def largest(xp: Any) -> Any:
+    """A factor that would grow beyond float32, and one that is loaded before it is used."""
+    p = xp.nn.Parameter(xp.ones(1))
+    optimizer = xp.optim.SGD([p], lr=0.1)
+    scaler = xp.amp.GradScaler("cpu", init_scale=2.0**120, growth_factor=2.0**16, growth_interval=1)
+    scaler.scale(p.sum() * 1e-30).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    other = xp.amp.GradScaler("cpu")
+    other.load_state_dict({**scaler.state_dict(), "_growth_tracker": 5})
+    return scaler.get_scale(), other._get_growth_tracker(), other._init_growth_tracker
+
+
 def custom(xp: Any, cast: Any) -> Any:
     seen = []
 
@@ -174,6 +218,9 @@ def nested(xp: Any) -> Any:
 PROGRAMS: dict[str, Callable[[Any], Any]] = {
     "training": train,
     "scaler": scaled,
+    "optimizer that scales": lambda xp: scaling_itself(xp, False),
+    "optimizer that takes the scaler": lambda xp: scaling_itself(xp, True),
+    "largest factor": largest,
     "custom": lambda xp: custom(xp, None),
     "custom, cast": lambda xp: custom(xp, "float32"),
     "nested": nested,

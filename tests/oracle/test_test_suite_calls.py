@@ -151,7 +151,29 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-ONCE = ("reduce argument", "TypedStorage is deprecated")
+ONCE = ("reduce argument", "index_reduce() is in beta", "TypedStorage is deprecated")
+
+
+# Rows that there are not, counted from the end, or of nothing.
+ROWS = """
+t.zeros(3,2).index_copy_(0, t.tensor([-1]), t.ones(1,2))
+t.zeros(3,2).index_copy_(0, t.tensor([-4]), t.ones(1,2))
+t.zeros(3,2).index_copy_(0, t.tensor([5,3]), t.ones(2,2))
+t.zeros(3,2).index_fill_(0, t.tensor([5,3]), 1)
+t.zeros(3,2).index_fill_(0, t.tensor([-5,3]), 1)
+t.zeros(3,2).index_fill_(0, t.tensor([-1]), 1)
+t.zeros(3,2).index_add_(0, t.tensor([5,3]), t.ones(2,2))
+t.zeros(3).index_add_(0, t.tensor([5,3]), t.ones(2))
+t.zeros(3).index_copy_(0, t.tensor([-1]), t.ones(1))
+t.zeros(3).index_fill_(0, t.tensor([-4]), 1.)
+t.zeros(3,2).index_reduce_(0, t.tensor([-1]), t.ones(1,2), 'prod')
+t.zeros(3).index_reduce_(0, t.tensor([-1]), t.ones(1), 'mean')
+t.zeros(()).index_add_(0, t.tensor([1]), t.ones(()))
+t.zeros(()).index_copy_(0, t.tensor([1]), t.ones(()))
+t.zeros(()).index_fill_(0, t.tensor([1]), 1.)
+t.zeros(()).index_select(0, t.tensor([1]))
+t.index_select(t.zeros(3,0), 0, t.tensor([0,-1])).shape
+""".strip().splitlines()
 
 
 def outcome(run: Callable[[Any], Any], xp: Any) -> tuple[str, list[str]]:
@@ -169,6 +191,24 @@ def outcome(run: Callable[[Any], Any], xp: Any) -> tuple[str, list[str]]:
 @pytest.mark.parametrize("name", CALLS)
 def test_call(name: str) -> None:
     assert outcome(CALLS[name], cotangent) == outcome(CALLS[name], torch)
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_rows(call: str) -> None:
+    def run(t: Any) -> Any:
+        return eval(call, {"t": t})
+
+    assert outcome(run, cotangent) == outcome(run, torch)
+
+
+def test_devices_are_contexts() -> None:
+    def run(t: Any) -> Any:
+        with t.device("cpu") as here:
+            return here, t.ones(1).device
+
+    assert outcome(run, cotangent) == outcome(run, torch)
+    with pytest.raises(AssertionError, match="Torch not compiled"), cotangent.device("cuda"):
+        pass
 
 
 def test_sinc_has_a_slope_at_the_smallest_numbers() -> None:

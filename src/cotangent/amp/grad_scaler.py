@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import inspect
 import warnings
 from enum import Enum
 from typing import Any
 
-from ..dtypes import float16, float32
+from ..dtypes import finfo, float16, float32
 from ..functions import full, isfinite
 from ..ops.sparse import with_values_of
 from ..tensor import Tensor
@@ -17,6 +17,13 @@ __all__ = ["GradScaler"]
 _NOT_SCALED = (
     "Attempted {} but _scale is None.  This may indicate your script did not use scaler.scale(loss or"
     " outputs) earlier in the iteration."
+)
+
+
+_PASSES_ITSELF = (
+    "GradScaler is going to stop passing itself as a keyword argument to the passed "
+    "optimizer. In the near future GradScaler registers `grad_scale: Tensor` and "
+    "`found_inf: Tensor` to the passed optimizer and let the optimizer use them directly."
 )
 
 
@@ -81,7 +88,7 @@ class GradScaler:
         self._growth_factor = growth_factor
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
-        self._tracker = 0
+        self._tracker = self._init_growth_tracker = 0
         # id of an optimizer -> [its stage, whether its gradients had inf or nan (None: not looked at)]
         self._optimizers: dict[int, list[Any]] = {}
 
@@ -105,6 +112,7 @@ class GradScaler:
         if not self._enabled:
             return outputs
         if self._scale is None:
+            self._tracker = self._init_growth_tracker
             self._scale = full((), self._init_scale, dtype=float32)
         if isinstance(outputs, Tensor):
             return outputs * self._scale
@@ -181,6 +189,10 @@ class GradScaler:
         own = self._of(optimizer)
         if own[0] is _Stage.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            result = self._step_that_scales(optimizer, own, args, kwargs)
+            own[0] = _Stage.STEPPED
+            return result
         if own[0] is _Stage.READY:
             self.unscale_(optimizer)
         if own[1] is None:
@@ -188,6 +200,30 @@ class GradScaler:
         result = None if own[1] else optimizer.step(*args, **kwargs)
         own[0] = _Stage.STEPPED
         return result
+
+    def _step_that_scales(self, optimizer: Any, own: list[Any], args: Any, kwargs: Any) -> Any:
+        """The step of an optimizer that divides gradients itself, and leaves out what is inf or nan.
+
+        It takes this object as an argument, or finds the factor and what was found in attributes.
+        """
+        if "grad_scaler" in inspect.signature(optimizer.step).parameters:
+            warnings.warn(_PASSES_ITSELF, FutureWarning, stacklevel=3)
+            return optimizer.step(*args, **{**kwargs, "grad_scaler": self})
+        before = getattr(optimizer, "grad_scale", None)
+        if own[0] is _Stage.READY:
+            own[1] = self._look(optimizer)
+            before = self._scale * (1 if before is None else before)
+        optimizer.grad_scale = before
+        optimizer.found_inf = full((), float(bool(own[1])), dtype=float32)
+        result = optimizer.step(*args, **kwargs)
+        del optimizer.grad_scale, optimizer.found_inf
+        return result
+
+    def _look(self, optimizer: Any) -> bool | None:
+        """Whether a gradient is inf or nan, None if there are none."""
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        values = [g.coalesce()._values() if g.is_sparse else g for g in gradients if g is not None]
+        return not all(bool(isfinite(g).all()) for g in values) if values else None
 
     def update(self, new_scale: Any = None) -> None:
         """Let the factor grow or shrink.
@@ -211,7 +247,7 @@ class GradScaler:
                 self._tracker += 1
                 if self._tracker == self._growth_interval:
                     grown = scale.item() * self._growth_factor
-                    if math.isfinite(grown):
+                    if grown <= finfo(float32).max:
                         scale.fill_(grown)
                     self._tracker = 0
         self._optimizers.clear()
@@ -247,7 +283,9 @@ class GradScaler:
         self._growth_interval = new_interval
 
     def _get_growth_tracker(self) -> int:
-        return self._tracker if self._enabled else 0
+        if not self._enabled:
+            return 0
+        return self._init_growth_tracker if self._scale is None else self._tracker
 
     def is_enabled(self) -> bool:
         """Whether it does anything."""
@@ -262,7 +300,7 @@ class GradScaler:
             "growth_factor": self._growth_factor,
             "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
-            "_growth_tracker": self._tracker,
+            "_growth_tracker": self._get_growth_tracker(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -287,4 +325,4 @@ class GradScaler:
         self._growth_factor = state_dict["growth_factor"]
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
-        self._tracker = state_dict["_growth_tracker"]
+        self._tracker = self._init_growth_tracker = state_dict["_growth_tracker"]

@@ -63,10 +63,19 @@ def _unfit(signature: str, given: tuple[Any, ...]) -> str:
     if len(wanted) != len(given):
         return ""
     marked = [
-        type_name(value) if _of_kind(value, kind) else f"!{type_name(value)}!"
+        _shown(value) if _of_kind(value, kind) else f"!{_shown(value)}!"
         for value, kind in zip(given, wanted, strict=True)
     ]
     return f"      didn't match because some of the arguments have invalid types: ({', '.join(marked)})\n"
+
+
+def _shown(value: Any) -> str:
+    """A value's type, of lists and tuples with those of their elements."""
+    name = type_name(value)
+    if not isinstance(value, (list, tuple)) or name not in ("list", "tuple"):
+        return name
+    of = " of ({})" if name == "tuple" else " of [{}]"
+    return name + of.format(", ".join(map(type_name, value)))
 
 
 def _of_kind(value: Any, kind: str) -> bool:

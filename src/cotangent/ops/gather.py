@@ -18,7 +18,7 @@ from .fitting import gather_fits
 from .history import history_first
 from .indexing import check_indices, index_put_at, mask_positions
 from .reduce import sum_all
-from .row_checks import check_added, check_copied, check_put
+from .row_checks import check_added, check_copied, check_put, check_rows, check_selected
 from .table import constant, deliver, general, is_array, is_tensor, linear
 from .views import reshape_any
 
@@ -340,13 +340,6 @@ def scatter_add(
     return deliver_exact("scatter_add", scatter_add_along(input, src, index, d), out)
 
 
-def _check_rows(input: Any, d: int, index: Any) -> None:
-    data = index._data
-    n = input.shape[d] if input.ndim else 1
-    if is_array(data) and data.size and (int(data.min()) < 0 or int(data.max()) >= n):
-        raise IndexError("index out of range in self")
-
-
 @history_first("select_rows")
 def index_select(
     input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, *, out: Any = None, **numpy: Any
@@ -385,7 +378,7 @@ def index_select(
         )
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
-    _check_rows(input, d, index)
+    check_selected(input, d, index)
     return deliver_exact(
         "index_select", select_rows(input, index, d), out, _OTHER_TYPE.format("index_select")
     )
@@ -424,7 +417,7 @@ def index_add(
     _tensors("index_add", input=input, dim=dim, index=index, source=source)
     d = check_dim(dim, input.ndim)
     check_added(input, d, index, source)
-    _check_rows(input, d, index)
+    check_rows("index_add", input, d, index)
     return deliver_exact("index_add", add_rows(input, source, index, d, alpha), out)
 
 
@@ -451,7 +444,7 @@ def index_copy(
     _tensors("index_copy", input=input, dim=dim, index=index, source=source)
     d = check_dim(dim, input.ndim)
     check_copied(input, d, index, source)
-    _check_rows(input, d, index)
+    check_rows("index_copy", input, d, index)
     return deliver_exact("index_copy", copy_rows(input, source, index, d), out)
 
 
@@ -483,9 +476,9 @@ def index_fill(input: Any, dim: int, index: Any, value: Any, *, out: Any = None)
                 f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} "
                 "dimension(s)."
             )
-        _check_rows(input, d, index)
+        check_rows("index_fill", input, d, index)
         return deliver("index_fill", fill_rows_with(input, value.to(input.dtype), index, d), out)
-    _check_rows(input, d, index)
+    check_rows("index_fill", input, d, index)
     return deliver("index_fill", fill_rows(input, index, d, value), out)
 
 

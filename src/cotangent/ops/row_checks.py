@@ -1,4 +1,4 @@
-"""What `index_add`, `index_copy` and `index_put` refuse, with PyTorch's texts."""
+"""What operations on rows at an index refuse, `index_select` to `index_put`, with PyTorch's texts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,48 @@ from .. import dtypes
 
 def _others(shape: Any, dim: int) -> list[int]:
     return [n for d, n in enumerate(shape) if d != dim]
+
+
+def _strays(index: Any, low: int, high: int) -> Any:
+    """The numbers outside of a range, in their order; none where they are not known."""
+    data = index._data
+    if data.__class__ is not np.ndarray or not data.size or (data.min() >= low and data.max() < high):
+        return ()
+    return data[(data < low) | (data >= high)]
+
+
+def check_selected(input: Any, dim: int, index: Any) -> None:
+    """Refuse rows of `index_select` that there are not."""
+    n = input.shape[dim] if input.ndim else 1
+    strays = _strays(index, 0, n)
+    if not len(strays):
+        return
+    if input.ndim > 1 and not n:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
+    if not input.numel() and n:
+        raise RuntimeError(f"INDICES element is out of DATA bounds, id={strays[0]} axis_dim={n}")
+    raise IndexError("index out of range in self")
+
+
+def check_rows(name: str, input: Any, dim: int, index: Any) -> None:
+    """Refuse rows that an operation would write and that there are not.
+
+    Args:
+        name: "index_add", "index_copy", "index_fill" (which counts from the end as well) or "index_reduce".
+        input: what is written.
+        dim: the dimension of the rows.
+        index: their numbers.
+    """
+    n = input.shape[dim] if input.ndim else 1
+    strays = _strays(index, -n if name == "index_fill" else 0, n)
+    if not len(strays):
+        return
+    if name == "index_reduce" or (name == "index_add" and input.ndim < 2):
+        raise IndexError("index out of range in self")
+    where = f"index {strays[0]} is out of bounds for dimension {dim} with size {n}"
+    if name == "index_add":
+        raise RuntimeError(where)
+    raise IndexError(f"index_copy_(): {where}" if name == "index_copy" else where)
 
 
 def check_added(input: Any, dim: int, index: Any, source: Any) -> None:

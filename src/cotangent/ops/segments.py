@@ -11,6 +11,7 @@ from ..errors import check_dim
 from ..kernels import segments as k
 from ..kernels.scatter_reduce import reduce_at
 from .arguments import same_out
+from .row_checks import check_rows
 from .scatter_reduce import reducing
 from .table import constant, deliver, general, is_array
 
@@ -64,6 +65,7 @@ def index_reduce(
         )
     d = check_dim(dim, input.ndim)
     _check_index(input, d, index, source)
+    check_rows("index_reduce", input, d, index)
     if not input.ndim:
         found = reduced_at(
             input.reshape(1), source.reshape(-1), index.reshape(-1), 0, reduce, include_self
