@@ -108,14 +108,14 @@ class SpecialUnit:
 
 def restrided(val: Any, over: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """Strides over `shape` of a value broadcast to `over`, of as many elements; None if there are none."""
-    strides = val.over(over)
+    strides: tuple[int, ...] = val.over(over)
     if over == shape:
-        return tuple(strides)
+        return strides
     if math.prod(over) != math.prod(shape):
         return None
     if all(s == 0 for s in strides):
         return (0,) * len(shape)
-    probe = array_like(Val(val.base, over, tuple(strides)))
+    probe = array_like(Val(val.base, over, strides))
     try:
         shown = np.reshape(probe, shape, copy=False)
     except ValueError:

@@ -11,6 +11,7 @@ A `Base` is memory that something fills: an input, a constant, a followed number
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,8 @@ def kind_of(d: Any) -> str | None:
     return found if found in NUMPY else None
 
 
-def dense(shape: Sequence[int]) -> tuple[int, ...]:
+@functools.lru_cache(maxsize=4096)
+def dense(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Strides of a contiguous array, in elements."""
     out, step = [], 1
     for n in reversed(shape):
@@ -88,6 +90,8 @@ class Val:
 
     def over(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Strides of the value broadcast to a shape."""
+        if self.shape == shape:
+            return self.strides
         lead = len(shape) - len(self.shape)
         own = [0 if n == 1 and m != 1 else s for n, m, s in zip(self.shape, shape[lead:], self.strides)]
         return (*([0] * lead), *own)

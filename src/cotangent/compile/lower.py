@@ -152,7 +152,7 @@ def _wide(x: H) -> H:
     return x.cast("f32") if x.kind in HALVES else x
 
 
-_COPY = Instruction(TABLE["clone_of"], (), (), (), False, (), (None,), dense.__code__, 0)
+_COPY = Instruction(TABLE["clone_of"], (), (), (), False, (), (None,), whole.__code__, 0)
 
 
 def dense_bytes(shape: Any, d: Any) -> tuple[int, ...]:
