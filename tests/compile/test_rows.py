@@ -148,3 +148,17 @@ def test_recurrent_programs_refuse_arrays_with_gaps() -> None:
     shown = [np.broadcast_to(np.float32(0), a.shape) for a in kept]
     d = recurrent_programs.lstm_backward((None,), x.shape, h.copy(), h.copy(), weight, shown, False)
     assert d.shape == (6, 64)
+
+
+def test_the_work_of_a_recurrent_layer_is_counted() -> None:
+    net, x = torch.nn.LSTM(6, 8), torch.randn(5, 3, 6)
+    net.weight_ih_l0.requires_grad_(False)
+
+    def step(x: Any) -> Any:
+        return torch.autograd.grad(net(x)[0].sum(), net.weight_hh_l0)[0]
+
+    compiled = torch.compile(step)
+    torch.testing.assert_close(compiled(x), step(x))
+    flops, _ = compiled.work()
+    # The inputs, the states forward; the gradients of states and of their weights.
+    assert flops == 2 * 5 * 3 * 4 * 8 * (6 + 8 + 2 * 8)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -21,7 +22,7 @@ from .emit import Emitted, emit_loop, emit_product, emit_special
 from .execute import Writer
 from .fuse import CallUnit, LoopUnit, ProductUnit, SpecialUnit, fuse, live
 from .graph import Graph
-from .ir import NUMPY, Base, Const, Val, dense
+from .ir import NUMPY, Base, Call, Const, Val, dense
 from .lower import Lowered
 from .schedule import NATIVE, CheckUnit, NumberUnit, Schedule, Scheduler, makes, needs
 
@@ -176,6 +177,7 @@ class Program(Writer):
     def work(self) -> tuple[float, float]:
         """Floating-point operations of the products, and bytes that all units read and write."""
         flops = sum(e.flops for e in self.emitted.values())
+        flops += sum(_recurrent(unit.node) for unit in self.units if isinstance(unit, CallUnit))
         return flops, sum(e.nbytes for e in self.emitted.values() if not e.flops)
 
     # -- text ------------------------------------------------------------------------------------------
@@ -440,6 +442,25 @@ def _in_range(numbers: Any, least: int, n: int, but: int | None, told: str) -> N
         raise IndexError(told.format(bad.flat[0], n))
     error = IndexError(f"Target {bad.flat[0]} is out of bounds.")
     raise noted(error, "target_range", classes=n, last=n - 1, found=bad.flat[0])
+
+
+# Kernels of recurrent layers: where their tensors are among the operands, how many of these are states, and
+# how many products each weight has a part in.
+_RECURRENT: Final = {
+    "lstm_layer": (0, 2, 1), "gru_layer": (0, 1, 1), "rnn_layer": (0, 1, 1),
+    "lstm_pullback": (1, 2, 2), "gru_pullback": (1, 1, 2), "rnn_pullback": (1, 1, 2),
+}  # fmt: skip
+
+
+def _recurrent(node: Call) -> float:
+    """Floating-point operations of the products in a recurrent layer's kernel."""
+    if node.step.op.name not in _RECURRENT:
+        return 0.0
+    place, states, products = _RECURRENT[node.step.op.name]
+    x, *rest = node.args[place]
+    weights = sum(math.prod(w.shape) for w in rest[states:] if len(w.shape) == 2)
+    flops: float = 2.0 * products * math.prod(x.shape[:-1]) * weights
+    return flops
 
 
 def lay_out(pieces: list[tuple[int, int, int, Any]]) -> tuple[dict[Any, int], int]:
