@@ -31,7 +31,7 @@ from .config import get_default_dtype, set_default_dtype
 from .dtypes import can_cast, dtype, finfo, iinfo, promote_types
 from .lazy import callable_module as _callable_module, module as _lazy_module
 from .namespaces import fill_autograd as _fill_autograd
-from .ops.table import is_tensor
+from .ops.table import emitter as _emitter, is_tensor
 from .printing import set_printoptions
 from .size import (
     Size,
@@ -60,6 +60,7 @@ for _name in _toplevel.__all__:
     globals()[_name] = getattr(_toplevel, _name)
 _fill_autograd()
 compile = _callable_module("cotangent.compile")
+_emitter.package = _import_module(__name__)
 _world.overriding = _lazy_module("cotangent.overriding")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
@@ -138,6 +139,7 @@ def __getattr__(name: str) -> _Any:
         return getattr(_import_module(f"cotangent.{_ELSEWHERE[name]}"), name)
     if name.endswith("Storage"):
         kinds = _import_module("cotangent.storage")
+        name = "FloatStorage" if name == "Storage" else name
         return kinds.CLASSES[name] if name in kinds.CLASSES else getattr(kinds, name)
     if not name.startswith("_"):
         namesakes = _import_module("cotangent.nn.functional._namesakes").NAMES

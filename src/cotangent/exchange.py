@@ -188,8 +188,8 @@ def frombuffer(
         )
     if count < 0 and (size - offset) % each:
         raise ValueError(
-            f"buffer length ({size} bytes) after offset ({offset} bytes) must be a multiple of element size "
-            f"({each})"
+            f"buffer length ({size - offset} bytes) after offset ({offset} bytes) must be a multiple of "
+            f"element size ({each})"
         )
     if count > 0 and offset + count * each > size:
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import lazy
 from .autograd.base import cell_of
-from .autograd.inplace import replace, write
+from .autograd.inplace import check_overlap, replace, write
 from .autograd.modes import modes
 from .autograd.views import check_writable
 from .creation import born
@@ -58,6 +58,7 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *parameters: Any) 
         replace(x, made)
         return x
     check_writable(x) if recording else None
+    check_overlap(x)
     data = x._data
     order = sampling.iteration_order(data)
     turned = [np.broadcast_to(p._data, data.shape).transpose(order) for p in parameters]

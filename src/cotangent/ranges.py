@@ -212,7 +212,7 @@ def range(start: Any = 0, end: Any = REQUIRED, step: Any = 1, **options: Any) ->
     count = math.floor((end - start) / step) + 1
     d = dtype or (settings.default_dtype if out is None else out.dtype)
     array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
-    return born(array, requires_grad) if out is None else written(out, dtype, array)
+    return born(array, requires_grad) if out is None else written(out, dtype, fitted(born(array), out)._data)
 
 
 def _check_step(start: Any, end: Any, step: Any) -> None:

@@ -175,7 +175,7 @@ class _Storage:
         raise NotImplementedError(f"{name}: tensors travel by Tensor.share_memory_")
 
     def _text(self, kind: str) -> str:
-        rows = "...\n" if self._meta else "".join(f" {value}\n" for value in self.tolist())
+        rows = "...\n" if self._meta else " " + "\n ".join(map(str, self.tolist())) + "\n"
         return f"{rows}[torch.storage.{kind}device={self.device}) of size {len(self)}]"
 
     def __sizeof__(self) -> int:

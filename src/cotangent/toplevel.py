@@ -222,7 +222,12 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     Args:
         mode: whether they are asked for.
         warn_only: warn instead of raising where there is none.
+
+    Raises:
+        TypeError: if `mode` is no bool.
     """
+    if not isinstance(mode, bool):
+        bad_argument("_set_deterministic_algorithms", "mode", 1, "bool", mode)
     settings.deterministic = mode
     settings.deterministic_warn_only = warn_only
 
@@ -342,7 +347,7 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
     """Whether both tensors are the same elements in the same memory."""
     mine, other = ((t.data_ptr(), t.shape, t.stride()) for t in (self, tensor))
-    return mine == other
+    return mine == other and (self is tensor or bool(self.data_ptr()))
 
 
 def sum_to_size(self: Tensor, *size: Any) -> Tensor:

@@ -144,6 +144,27 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "any grad_dtype": lambda t: (
         lambda x: (setattr(x, "grad_dtype", None), setattr(x, "grad", t.ones(2, dtype=t.float64)), x.grad)
     )(t.ones(2, requires_grad=True)),
+    "index_put_ of an expanded tensor": lambda t: t.zeros(1).expand(6).index_put_(
+        (t.tensor([0]),), t.tensor(1.0)
+    ),
+    "index_fill_ of an expanded tensor": lambda t: t.zeros(1).expand(6).index_fill_(0, t.tensor([0]), 1.0),
+    "masked_fill_ of an expanded tensor": lambda t: t.zeros(1).expand(2).masked_fill_(
+        t.tensor([True, False]), 1.0
+    ),
+    "fill_ of an expanded tensor": lambda t: t.zeros(1).expand(2).fill_(1.0),
+    "range written in a view": lambda t: (
+        lambda x: (t.range(0, 3, out=x.narrow(1, 1, 2)), x)
+    )(t.zeros(2, 3)),
+    "memory of different numbers of elements": lambda t: (
+        t.zeros(0).is_set_to(t.zeros(0)), (lambda x: x.is_set_to(x[:]))(t.ones(2))
+    ),
+    "sums over names of forms": lambda t: (
+        t.ops.aten.sum.dim_IntList(t.ones(2, 2), [0]), t.ops.aten.add_(t.ones(2), t.ones(2)),
+        t.ops.aten.slice_copy(t.ones(4, 4), 0, 0, 2).stride(), t.ops.aten.view.default(t.ones(4), [2, 2]),
+        t.ops.aten.add.Tensor(self=t.ones(2), other=t.ones(2), alpha=2), t.ops.aten.expand(t.ones(1), [2]),
+    ),
+    "no such operation": lambda t: t.ops.aten.nothing_here,
+    "Storage": lambda t: (t.Storage, t.Storage(), t.Storage([1.5])),
     "sobol": sobol(5),
     "sobol scrambled": sobol(3, scramble=True, seed=7),
     "sobol too wide": lambda t: t.quasirandom.SobolEngine(30000),
@@ -154,8 +175,36 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 ONCE = ("reduce argument", "index_reduce() is in beta", "TypedStorage is deprecated")
 
 
-# Rows that there are not, counted from the end, or of nothing.
-ROWS = """
+# Rows that there are not, counted from the end, or of nothing; other arguments that PyTorch refuses.
+REFUSED = """
+t.unravel_index(t.tensor([1]), t.tensor([1, 2, 3]))
+t.unravel_index(t.tensor([1]), (1, 2.0))
+t.cumulative_trapezoid(t.ones(2,2),dx=1j,dim=-1)
+t.cumulative_trapezoid(t.ones(2,2),'a')
+t.trapezoid(t.ones(2,2),'a')
+t.cumulative_trapezoid(t.ones(2,2),x=t.ones(2),dx=1)
+t.cumulative_trapezoid(t.ones(2,2),dim='a')
+t.use_deterministic_algorithms(1)
+t.use_deterministic_algorithms(mode='a')
+t.histogram(t.ones(3), 0)
+t.histogram(t.ones(3), -1)
+t.histogram(t.ones(3), 3, range=(2.,1.))
+t.histogram(t.ones(3), 3, range=(float('nan'),1.))
+t.histogramdd(t.ones(3,1), [0])
+t.histogramdd(t.ones(3,1), [2], range=[2.,1.])
+t.histogramdd(t.ones(3,2), [2,2], range=[2.,3.,0.,float('inf')])
+t.addr(t.ones(2,2),t.ones(2),t.ones(2),beta=True)
+t.addr(t.ones(2,2),t.ones(2),t.ones(2),alpha=True)
+t.frombuffer(bytearray(80),dtype=t.complex128,offset=15)
+t.zeros(1).expand(2).random_()
+t.zeros(1).expand(2).uniform_()
+t.zeros(1).expand(2).normal_()
+t.zeros(1).expand(2).bernoulli_()
+t.zeros(1).expand(2).geometric_(0.5)
+t.zeros(1).expand(2).exponential_()
+t.zeros(1).expand(2).cauchy_()
+t.zeros(1).expand(2).log_normal_()
+t.zeros(1).expand(2).bernoulli_(t.ones(2) * 0.5)
 t.zeros(3,2).index_copy_(0, t.tensor([-1]), t.ones(1,2))
 t.zeros(3,2).index_copy_(0, t.tensor([-4]), t.ones(1,2))
 t.zeros(3,2).index_copy_(0, t.tensor([5,3]), t.ones(2,2))
@@ -193,8 +242,8 @@ def test_call(name: str) -> None:
     assert outcome(CALLS[name], cotangent) == outcome(CALLS[name], torch)
 
 
-@pytest.mark.parametrize("call", ROWS)
-def test_rows(call: str) -> None:
+@pytest.mark.parametrize("call", REFUSED)
+def test_refused(call: str) -> None:
     def run(t: Any) -> Any:
         return eval(call, {"t": t})
 

@@ -38,7 +38,7 @@ from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
 from .views import OVERLAP, check_writable, edge_of, inference_write, mark_stale, rebase, views_of
-from .where import here
+from .where import here, warn
 
 
 def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -144,6 +144,7 @@ def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, 
         if values is not None and data.size <= _SEQUENTIAL:
             apart = apart and not np.may_share_memory(data, values)
             if not apart:
+                _warn_of_expanded(op, data)
                 _put_in_turn(data, values, *arrays[2:], *statics)
                 return True
         if 0 in data.strides or not apart:
@@ -214,6 +215,7 @@ def _write_elementwise(
             f"{dtypes.SCALAR_NAME[target]}"
         )
     if data.size <= _SEQUENTIAL and _entangled(data, arrays):
+        _warn_of_expanded(op, data)
         _write_in_turn(op, data, arrays, statics)
     elif (
         arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse
@@ -286,6 +288,23 @@ def _repeats(op: Primitive) -> bool:
     return op.public in _REPEATED or op.name in ("zeroed", "written_number")
 
 
+_EXPANDED: Final = (
+    "Use of {}_ on expanded tensors is deprecated. Please clone() the tensor before performing this "
+    "operation. This also applies to advanced indexing e.g. tensor[{}"
+)
+_ASSIGNED: Final = {
+    "index_put": "indices] = tensor",
+    "index_fill": "mask] = scalar",
+    "masked_fill": "mask] = scalar",
+}
+
+
+def _warn_of_expanded(op: Primitive, data: Any) -> None:
+    """Warn, as PyTorch does, of operations that write an expanded tensor one element after the other."""
+    if op.public in _ASSIGNED and any(not s and n > 1 for s, n in zip(data.strides, data.shape, strict=True)):
+        warn(_EXPANDED.format(op.public, _ASSIGNED[op.public]))
+
+
 def check_overlap(x: Any) -> None:
     """Refuse to write through an expanded tensor, as PyTorch does."""
     data = x._data
@@ -348,6 +367,7 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
         )
     if _repeats(op):
         if 0 in data.strides or (data.size <= _SEQUENTIAL and not dense(data) and _overlaps_itself(data)):
+            _warn_of_expanded(op, data)
             changed = (data != result) & ((data == data) | (result == result))
             seen: Any = in_memory(data, data.shape, element_strides(data), storage_offset(data))
             seen[changed] = result[changed]

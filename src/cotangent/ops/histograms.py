@@ -69,10 +69,13 @@ def _ends(range: Any, i: int) -> tuple[float, float] | None:
         return None
     low, high = float(range[2 * i]), float(range[2 * i + 1])
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise RuntimeError(f"torch.histogramdd(): range [{_shown(low)}, {_shown(high)}] is not finite")
+        raise RuntimeError(
+            f"torch.histogramdd: dimension {i}'s range [{_shown(low)}, {_shown(high)}] is not finite"
+        )
     if low > high:
         raise RuntimeError(
-            f"torch.histogramdd(): min should not exceed max, but got min: {_shown(low)} max: {_shown(high)}"
+            f"torch.histogramdd: min should not exceed max, but got min {_shown(low)} max {_shown(high)} for "
+            f"dimension {i}"
         )
     return low, high
 
@@ -140,6 +143,8 @@ def histogramdd(
     for i, given in enumerate(each):
         if is_tensor(given):
             _check_edges(given, i, input)
+        elif given <= 0:
+            raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {given} for dimension {i}")
     points = input.reshape(-1, d) if input.numel() else input.reshape(math.prod(input.shape[:-1]), d)
     edges = [
         given if is_tensor(given) else edges_of(points, i, given, _ends(range, i))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from .. import dtypes
 from ..errors import check_dim
-from .arguments import NUMBER
+from .arguments import NUMBER, no_match
 from .join import cat
 from .table import is_tensor
 
@@ -103,10 +103,21 @@ def _edge(a: Any, b: Any, c: Any, near: Any, far: Any) -> Any:
     return a * (-(near + both) / (near * both)) + b * (both / (near * far)) - c * (near / (far * both))
 
 
+_FORMS: Final = ("Tensor y, Tensor x, *, int dim = -1", "Tensor y, *, Number dx = 1, int dim = -1")
+
+
+def _check_form(name: str, y: Any, x: Any, dx: Any, dim: Any) -> None:
+    """Refuse arguments that are of neither form: with points, or with a distance."""
+    fits = is_tensor(y) and (x is None or (is_tensor(x) and dx is None)) and hasattr(dim, "__index__")
+    if fits and (dx is None or isinstance(dx, NUMBER)):
+        return
+    given = (y,) if x is None or dx is not None else (y, x)
+    named = {"x": x if dx is not None else None, "dx": dx, "dim": None if dim == -1 else dim}
+    no_match(name, given, *_FORMS, **{key: value for key, value in named.items() if value is not None})
+
+
 def _pieces(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]:
     """Twice the areas of the trapezoids along a dimension, which is returned too."""
-    if dx is not None and not isinstance(dx, NUMBER):
-        raise TypeError(f"{name}(): argument 'dx' must be Number, not {type(dx).__name__}")
     d = check_dim(dim, y.ndim)
     if y.dtype is dtypes.bool_:
         raise RuntimeError(f"{name}: received a bool input for `y`, but bool is not supported")
@@ -151,6 +162,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
         >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]))
         tensor(10.5000)
     """
+    _check_form("trapezoid", y, x, dx, dim)
     if y.ndim and not y.shape[check_dim(dim, y.ndim)]:
         return y.sum(dim) * 1.0
     pieces, d = _pieces("trapezoid", y, x, dx, dim)
@@ -182,6 +194,7 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
         >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
         tensor([ 3.0000, 10.5000])
     """
+    _check_form("cumulative_trapezoid", y, x, dx, dim)
     if isinstance(dx, complex):
         raise RuntimeError("cumulative_trapezoid: Currently, we only support dx as a real number.")
     points = x is not None and x.ndim == 1 and x.shape[0]  # as many as there are samples, or refused below

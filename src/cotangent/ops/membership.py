@@ -12,7 +12,7 @@ from ..errors import check_dim
 from ..kernels import membership as k
 from .arguments import NUMBER
 from .refusals import unsupported
-from .table import constant, deliver, general, is_tensor
+from .table import constant, deliver, general
 
 isin_of = general("isin_of(elements, test_elements | invert)", k.isin, public="isin")
 nonzero_of = general("nonzero_of(input | size, fill_value)", k.nonzero, public="nonzero_static")
@@ -53,7 +53,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
 
     Args:
         indices: integers, any shape.
-        shape: of the tensor: an int, ints, or a tensor of ints.
+        shape: of the tensor: an int or ints.
 
     Returns:
         a tuple of a tensor for each dimension.
@@ -68,12 +68,10 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     """
     if indices.dtype.category != dtypes.INTEGRAL:
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
-    if not (isinstance(shape, int) or is_tensor(shape) or isinstance(shape, Sequence)):
+    if not isinstance(shape, (int, Sequence)):
         raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
     if isinstance(shape, int):
         sizes = [shape]
-    elif is_tensor(shape):
-        sizes = shape.tolist() if shape.ndim else [shape.item()]
     else:
         for n in shape:
             if not isinstance(n, int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from .table import TABLE, Primitive
+from .table import TABLE, Primitive, emitter
 
 # Operations whose usual form has a name of its own in PyTorch; the others' is `default`.
 _USUAL: Final = {
@@ -47,7 +47,7 @@ class OpOverload:
             "" if self._overloadname == "default" else f".{self._overloadname}"
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.overloadpacket(*args, **kwargs)
 
     def __str__(self) -> str:
@@ -76,7 +76,9 @@ class OpOverloadPacket:
         setattr(self, overload, made)
         return made
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if "self" in kwargs:
+            args = (kwargs.pop("self"), *args)
         return self._entry(*args, **kwargs)
 
     def __str__(self) -> str:
@@ -101,10 +103,13 @@ def packet(name: str) -> OpOverloadPacket:
         >>> packet("bmm")
         <OpOverloadPacket(op='aten.bmm')>
     """
-    op = TABLE.get(name) or next((op for op in TABLE.values() if op.public == name), None)
-    if op is None:
-        raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")
-    return OpOverloadPacket(name, op.entry)
+    entry = getattr(emitter.package, name, None) or getattr(emitter.package.Tensor, name, None)
+    if not callable(entry) or isinstance(entry, type) or name.startswith("__"):
+        op = TABLE.get(name) or next((op for op in TABLE.values() if op.public == name), None)
+        if op is None:
+            raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")
+        entry = op.entry
+    return OpOverloadPacket(name, entry)
 
 
 def overload_of(op: Primitive) -> OpOverload:

@@ -421,15 +421,14 @@ def addr(
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {t.ndim}-D")
     check_expands(input, (vec1.shape[0], vec2.shape[0]))
     common = dtypes.promote_types(dtypes.promote_types(input.dtype, vec1.dtype), vec2.dtype)
-    if common.category < dtypes.FLOATING:
-        for name, factor in (("beta", beta), ("alpha", alpha)):
-            if not isinstance(factor, (int, np.integer)):
-                raise RuntimeError(
-                    f"For integral input tensors, argument {name} must not be a floating point number."
-                )
-            if isinstance(factor, bool) and common is not dtypes.bool_:
-                raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
-    elif common.category == dtypes.FLOATING and any(isinstance(f, complex) for f in (beta, alpha)):
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        if isinstance(factor, bool) and common is not dtypes.bool_:
+            raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
+        if common.category < dtypes.FLOATING and not isinstance(factor, (int, np.integer)):
+            raise RuntimeError(
+                f"For integral input tensors, argument {name} must not be a floating point number."
+            )
+    if common.category == dtypes.FLOATING and any(isinstance(f, complex) for f in (beta, alpha)):
         raise RuntimeError("value cannot be converted to type float without overflow")
     given = [t if t.dtype is common else t.to(common) for t in (vec1, vec2)]
     if input.dtype is not common:

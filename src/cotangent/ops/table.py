@@ -143,6 +143,7 @@ class _Emitter:
     refuse_history  refuses tensors of which an operation could not be recorded
     vjp         `torch.func.vjp`
     is_traced   tells a Tensor that is traced and not differentiated any further
+    package     the package itself, with all that programs may call
     """
 
     emit: Callable[[Primitive], None]
@@ -156,6 +157,7 @@ class _Emitter:
     refuse_history: Callable[[Primitive, tuple[Any, ...], int], None]
     vjp: Callable[..., Any]
     is_traced: Callable[[Any], bool]
+    package: Any
 
 
 emitter: Final = _Emitter()
