@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,71 @@ def forms(rank: int, size: int) -> Any:
         dist.broadcast(t, src=2, group=group)
         found["from"] = [t.tolist(), dist.get_global_rank(group, 1), dist.get_group_rank(group, 2)]
     return found
+
+
+def flowing(rank: int, size: int) -> Any:
+    """Gradients through collectives: of the sum over ranks of a weighted sum of what each has got."""
+    from torch.distributed.nn import functional as flow
+
+    found = {}
+    weight = torch.tensor([1.0, 10.0]) * (rank + 1)
+
+    def gradient(name: str, run: Any, count: int = 1) -> None:
+        x = [torch.tensor([rank + 1.0, k + 1.0], requires_grad=True) for k in range(count)]
+        with warnings.catch_warnings(action="ignore"):
+            result = run(x if count > 1 else x[0])
+        results = result if isinstance(result, tuple) else (result,)
+        squares = sum((weight * (k + 1) * r**2).sum() for k, r in enumerate(results))
+        gradients = torch.autograd.grad(squares, x, create_graph=True)
+        second = torch.autograd.grad(sum(g.sum() for g in gradients), x)
+        found[name] = [
+            [r.tolist() for r in results], [g.tolist() for g in gradients], [g.tolist() for g in second],
+            results[0].grad_fn.name(),
+        ]  # fmt: skip
+
+    gradient("broadcast", lambda x: flow.broadcast(x, 1))
+    gradient("reduce", lambda x: flow.reduce(x, 1))
+    gradient("gather", lambda x: flow.gather(x, 1))
+    gradient("scatter", lambda xs: flow.scatter(xs, 1), size)
+    gradient("all_reduce", flow.all_reduce)
+    gradient("all_gather", flow.all_gather)
+    gradient("reduce_scatter", lambda xs: flow.reduce_scatter(torch.zeros(2), xs), size)
+    gradient("all_to_all", lambda xs: flow.all_to_all([torch.zeros(2) for _ in xs], xs), size)
+    gradient("all_to_all_single", lambda x: flow.all_to_all_single(torch.zeros(2), x))
+    return found
+
+
+def subgroups(rank: int, size: int) -> Any:
+    found: dict[str, Any] = {}
+    own, groups = dist.new_subgroups(2)
+    t = torch.tensor([rank + 1.0])
+    dist.all_reduce(t, group=own)
+    found["pairs"] = [t.item(), len(groups), dist.get_process_group_ranks(own)]
+    own, groups = dist.new_subgroups_by_enumeration([[1], [0]])
+    found["enumerated"] = [dist.get_rank(own), dist.get_world_size(own), groups.index(own)]
+    found["refused"] = [
+        said_of(ValueError, call)
+        for call in (
+            lambda: dist.new_subgroups(), lambda: dist.new_subgroups(0), lambda: dist.new_subgroups(3),
+            lambda: dist.new_subgroups_by_enumeration([]),
+            lambda: dist.new_subgroups_by_enumeration([[0], [0]]),
+            lambda: dist.new_subgroups_by_enumeration([[2]]),
+        )
+    ]  # fmt: skip
+    dist.set_debug_level(dist.DebugLevel.DETAIL)
+    watched = dist.new_group()
+    dist.set_debug_level_from_env()
+    found["watched"] = said(lambda: dist.all_reduce(torch.ones(1 + rank), group=watched))[:40]
+    found["local"] = dist.get_node_local_rank()
+    return found
+
+
+def said_of(kind: Any, call: Any) -> str:
+    try:
+        call()
+    except kind as error:
+        return str(error)
+    return "no error"
 
 
 def hung(rank: int, size: int) -> Any:

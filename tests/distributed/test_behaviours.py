@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-PAIR = "branches,overlap,once,ahead"
+PAIR = "flowing,subgroups,branches,overlap,once,ahead"
 THREE = "forms,empty"
+SIZE = (
+    "Default group size only takes effect when CUDA is available.If your subgroup using a backend that does"
+    " not depend on CUDA,please pass in 'group_size' correctly."
+)
 RPC = "contexts,accumulated,cleaned,local,crowd,server,batched,hybrid"
 
 
@@ -55,6 +59,58 @@ def test_a_rank_that_hangs_is_an_error_within_the_timeout(
     monkeypatch.setenv("LIMIT", "1.5")
     text, soon = ranks("hung", 2, file="behaviours.py")[0]["hung"]
     assert "rank 0 of 2 could not" in text and "rank 1" in text and soon
+
+
+def test_gradients_flow_through_collectives(pair: Any) -> None:
+    """The objective is the sum over ranks of `(rank + 1) * [1, 10] * (k + 1) * result_k**2`."""
+    zero, one = pair("flowing")
+    for name, kind in (
+        ("broadcast", "_Broadcast"), ("reduce", "_Reduce"), ("gather", "_Gather"), ("scatter", "_Scatter"),
+        ("all_reduce", "_AllReduce"), ("all_gather", "_AllGather"), ("reduce_scatter", "_Reduce_Scatter"),
+        ("all_to_all", "_AlltoAll"), ("all_to_all_single", "_AlltoAllSingle"),
+    ):  # fmt: skip
+        assert zero[name][3] == one[name][3] == f"{kind}Backward"
+    # x is [1, 1] on rank 0 and [2, 1] on rank 1; where there are two, the second number is the tensor's.
+    assert [found["broadcast"][:3] for found in (zero, one)] == [
+        [[[2.0, 1.0]], [[0.0, 0.0]], [[0.0, 0.0]]],
+        [[[2.0, 1.0]], [[12.0, 60.0]], [[6.0, 60.0]]],
+    ]
+    assert one["reduce"][0] == [[3.0, 2.0]]
+    assert zero["reduce"][1] == one["reduce"][1] == [[12.0, 80.0]]
+    assert zero["gather"][0] == [[0.0, 0.0]] * 2 and one["gather"][0] == [[1.0, 1.0], [2.0, 1.0]]
+    assert [found["gather"][1] for found in (zero, one)] == [[[4.0, 40.0]], [[16.0, 80.0]]]
+    assert [found["scatter"][0] for found in (zero, one)] == [[[2.0, 1.0]], [[2.0, 2.0]]]
+    assert zero["scatter"][1] == [[0.0, 0.0]] * 2 and one["scatter"][1] == [[4.0, 20.0], [8.0, 80.0]]
+    assert zero["all_reduce"][0] == [[3.0, 2.0]]
+    assert zero["all_reduce"][1] == one["all_reduce"][1] == [[18.0, 120.0]]
+    # The gradient and its sum over ranks: 2 * (1 + 2) * [1, 10], then twice as often.
+    assert zero["all_reduce"][2] == one["all_reduce"][2] == [[12.0, 120.0]]
+    assert zero["all_gather"][0] == one["all_gather"][0] == [[1.0, 1.0], [2.0, 1.0]]
+    assert [found["all_gather"][1] for found in (zero, one)] == [[[6.0, 60.0]], [[24.0, 120.0]]]
+    assert [found["reduce_scatter"][0] for found in (zero, one)] == [[[3.0, 2.0]], [[3.0, 4.0]]]
+    assert zero["reduce_scatter"][1] == one["reduce_scatter"][1] == [[6.0, 40.0], [12.0, 160.0]]
+    assert [found["all_to_all"][0] for found in (zero, one)] == [
+        [[1.0, 1.0], [2.0, 1.0]], [[1.0, 2.0], [2.0, 2.0]],
+    ]  # fmt: skip
+    assert [found["all_to_all"][1] for found in (zero, one)] == [
+        [[2.0, 20.0], [4.0, 80.0]], [[8.0, 40.0], [16.0, 160.0]],
+    ]  # fmt: skip
+    assert [found["all_to_all_single"][0] for found in (zero, one)] == [[[1.0, 2.0]], [[1.0, 1.0]]]
+    assert [found["all_to_all_single"][1] for found in (zero, one)] == [[[2.0, 4.0]], [[40.0, 40.0]]]
+
+
+def test_groups_that_divide_all_processes(pair: Any) -> None:
+    for rank, found in enumerate(pair("subgroups")):
+        assert found["pairs"] == [3.0, 1, [0, 1]] and found["enumerated"] == [0, 1, 1 - rank]
+        assert found["refused"] == [
+            SIZE,
+            "The arg 'group_size' (0) must be positive",
+            "The arg 'group_size' (3) must not exceed the world size (2)",
+            "The arg 'ranks_per_subgroup_list' cannot be empty",
+            "Rank 0 has appeared in both subgroup [0] and [0]",
+            "Rank 2 is out of range. Valid ranks are 0 to 1 (world_size=2)",
+        ]
+        assert found["watched"] == "Detected mismatch between collectives on" and found["local"] == rank
 
 
 # -- DDP --

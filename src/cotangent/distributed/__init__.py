@@ -32,8 +32,10 @@ from .collectives import (
     scatter,
     send,
 )
+from .debug import DebugLevel, get_debug_level, set_debug_level, set_debug_level_from_env
 from .gloo import DistBackendError
 from .group import (
+    DEFAULT_TIMEOUT as default_pg_timeout,
     ProcessGroup,
     Work,
     destroy_process_group,
@@ -66,18 +68,30 @@ from .store import (
     Store,
     TCPStore,
 )
+from .subgroups import (
+    Backend,
+    get_default_backend_for_device,
+    get_node_local_rank,
+    new_subgroups,
+    new_subgroups_by_enumeration,
+    rendezvous,
+    supports_complex,
+)
 
+all_gather_single, reduce_scatter_single = all_gather_into_tensor, reduce_scatter_tensor
 run = lazy.module("cotangent.distributed.run")
 _reducer = lazy.module("cotangent.nn.parallel.reducer")
 # Modules that are imported when they are first asked for.
 _MODULES = frozenset(
-    ("algorithms", "autograd", "checkpoint", "device_mesh", "fsdp", "optim", "rpc", "tensor")
+    ("algorithms", "autograd", "checkpoint", "device_mesh", "fsdp", "nn", "optim", "rpc", "tensor")
 )
 
 
 def __getattr__(name: str) -> Any:
     if name == "GradBucket":
         return _reducer.GradBucket
+    if name in ("DeviceMesh", "init_device_mesh"):
+        return getattr(import_module(f"{__name__}.device_mesh"), name)
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -150,15 +164,18 @@ def is_backend_available(backend: str) -> bool:
 
 
 __all__ = [
-    "DistBackendError", "DistError", "DistNetworkError", "DistStoreError", "FileStore", "GroupMember",
-    "HashStore", "P2POp", "PrefixStore", "ProcessGroup", "ReduceOp", "Store", "TCPStore", "Work",
-    "all_gather", "all_gather_coalesced", "all_gather_into_tensor", "all_gather_object", "all_reduce",
-    "all_reduce_coalesced", "all_to_all", "all_to_all_single", "barrier", "batch_isend_irecv",
-    "broadcast", "broadcast_object_list", "destroy_process_group", "gather", "gather_object",
-    "get_backend", "get_global_rank", "get_group_rank", "get_process_group_ranks", "get_rank",
-    "get_world_size", "group", "init_process_group", "irecv", "is_available", "is_backend_available",
-    "is_gloo_available", "is_initialized", "is_mpi_available", "is_nccl_available",
-    "is_torchelastic_launched", "isend", "monitored_barrier", "new_group", "optim", "recv",
-    "recv_object_list", "reduce", "reduce_scatter", "reduce_scatter_tensor", "scatter",
-    "scatter_object_list", "send", "send_object_list",
+    "Backend", "DebugLevel", "DistBackendError", "DistError", "DistNetworkError", "DistStoreError",
+    "FileStore", "GroupMember", "HashStore", "P2POp", "PrefixStore", "ProcessGroup", "ReduceOp", "Store",
+    "TCPStore", "Work", "all_gather", "all_gather_coalesced", "all_gather_into_tensor",
+    "all_gather_object", "all_gather_single", "all_reduce", "all_reduce_coalesced", "all_to_all",
+    "all_to_all_single", "barrier", "batch_isend_irecv", "broadcast", "broadcast_object_list",
+    "default_pg_timeout", "destroy_process_group", "gather", "gather_object", "get_backend",
+    "get_debug_level", "get_default_backend_for_device", "get_global_rank", "get_group_rank",
+    "get_node_local_rank", "get_process_group_ranks", "get_rank", "get_world_size", "group",
+    "init_process_group", "irecv", "is_available", "is_backend_available", "is_gloo_available",
+    "is_initialized", "is_mpi_available", "is_nccl_available", "is_torchelastic_launched", "isend",
+    "monitored_barrier", "new_group", "new_subgroups", "new_subgroups_by_enumeration", "optim", "recv",
+    "recv_object_list", "reduce", "reduce_scatter", "reduce_scatter_single", "reduce_scatter_tensor",
+    "rendezvous", "scatter", "scatter_object_list", "send", "send_object_list", "set_debug_level",
+    "set_debug_level_from_env", "supports_complex",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..futures import Future
 from . import rings
+from .debug import DebugLevel, get_debug_level
 from .gloo import Gloo
 from .mpi import MPI, meeting
 from .store import DistStoreError, FileStore, PrefixStore, Store, TCPStore
@@ -163,7 +164,7 @@ class ProcessGroup:
         self.backend = backend
         self.store = store
         self.timeout = timeout
-        self.detail = os.environ.get("TORCH_DISTRIBUTED_DEBUG", "").upper() == "DETAIL"
+        self.detail = get_debug_level() is DebugLevel.DETAIL
         self._number = 0  # of collectives that were compared
         self._link: Gloo | MPI | None = None
         self._lane = _Lane()
