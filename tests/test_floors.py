@@ -55,6 +55,7 @@ FLOORS = {
     "sharing": 3,
     "special": 3,
     "windows": 3,
+    "softmaxes": 3,
     "scalars": 3,
     "foreach": 4,
     "precision": 3,
@@ -115,6 +116,7 @@ FLOORS = {
     "standalone": 5,
     "__init__": 5,
     # 6: the command
+    "_VF": 6,
     "torch_alias": 6,
     "system_info": 6,
     "cli": 6,

@@ -65,12 +65,11 @@ _world.overriding = _lazy_module("cotangent.overriding")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
-        "_C", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp", "backends",
-        "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional", "futures",
-        "hub", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim",
-        "overrides", "profiler", "quasirandom",
-        "return_types", "serialization", "sparse", "special", "signal", "standalone", "storage", "testing",
-        "torch_version", "types", "utils", "viz",
+        "_C", "_VF", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp",
+        "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
+        "futures", "hub", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
+        "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse", "special",
+        "standalone", "storage", "testing", "torch_version", "types", "utils", "viz",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.
@@ -93,6 +92,9 @@ _ELSEWHERE = {
     **dict.fromkeys(("_is_all_true", "_is_any_true"), "ops.unmapped"),
     "sparse_coo_tensor": "sparse",
     "thread_safe_generator": "random",
+    **dict.fromkeys(
+        ("_log_softmax", "_log_softmax_backward_data", "_softmax", "_softmax_backward_data"), "softmaxes"
+    ),
     "get_device_module": "accelerator",
     **dict.fromkeys(
         (

@@ -64,6 +64,8 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
         known_dtype = OF_PYTHON.get(known_dtype, known_dtype)
     if unknown or (known_dtype is not None and known_dtype.__class__ is not _dtype):
         _refuse_to(args, kwargs)
+    if len(args) > 1 or (args and kwargs):
+        check_to(args, kwargs)
     format = kwargs.get("memory_format")
     for position, value in enumerate(args):
         if value.__class__ is _dtype:
@@ -77,8 +79,6 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
         elif isinstance(value, bool):
             if position == len(args) - 1 and position >= 2:
                 copy = value
-        elif isinstance(value, memory_format):
-            format = value
         elif value is not None:
             _refuse_to(args, kwargs)
     if isinstance(kwargs.get("other"), Tensor):
@@ -86,6 +86,40 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
     if kwargs.get("device") is not None:
         check_device(_string_device(kwargs["device"]))
     return _in_format(cast(self, known_dtype or d or self.dtype, copy), format)
+
+
+def check_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether arguments of `to` ask for a copy; raises if they are none of its three forms.
+
+    Raises:
+        TypeError: for these.
+    """
+    first = args[0] if args else None
+    names = ["non_blocking", "copy"]
+    if isinstance(first, Tensor):
+        names = ["other", *names]
+    elif first.__class__ is _dtype or first.__class__ is _CLASS:
+        names = ["dtype", *names]
+    else:
+        names = ["device", "dtype", *names]
+    if len(args) > 4:
+        raise TypeError(f"to() takes from 0 to 4 positional arguments but {len(args)} were given")
+    given = dict(zip(names, args))
+    if len(args) > len(names) or given.keys() & kwargs.keys():
+        _refuse_to(args, kwargs)
+    given |= kwargs
+    for name, value in given.items():
+        kinds = _KINDS.get(name)
+        if kinds is None or not (isinstance(value, kinds) or (value is None and name in _OPEN)):
+            _refuse_to(args, kwargs)
+    return given.get("copy") is True
+
+
+_OPEN: Final = ("device", "dtype", "memory_format")
+_KINDS: Final[dict[str, Any]] = {
+    "device": (str, device, int), "dtype": (_dtype, _CLASS), "other": Tensor, "non_blocking": builtins.bool,
+    "copy": builtins.bool, "memory_format": memory_format,
+}  # fmt: skip
 
 
 def _in_format(made: Any, format: Any) -> Any:
@@ -101,11 +135,15 @@ def _string_device(value: Any) -> Any:
     return value
 
 
+def _shown(value: Any) -> str:
+    """The type of an argument as PyTorch's messages have it."""
+    ours = isinstance(value, (_dtype, device, memory_format))
+    return f"torch.{value.__class__.__name__}" if ours else type_name(value)
+
+
 def _refuse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    shown = [type_name(a) for a in args] + [
-        f"{k}={'torch.dtype' if v.__class__ is _dtype else type_name(v)}" for k, v in kwargs.items()
-    ]
-    got = ", ".join(shown) + (", " if kwargs else "")
+    shown = [_shown(a) for a in args] + [f"{k}={_shown(v)}" for k, v in kwargs.items()]
+    got = ", ".join(shown) + (", " if kwargs and not args else "")
     raise TypeError(
         f"to() received an invalid combination of arguments - got ({got}), but expected one of:\n * "
         "(torch.device device = "

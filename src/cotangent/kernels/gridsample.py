@@ -148,7 +148,8 @@ def _mixing(
 def _channels_last(a: Array) -> Array:
     """(N, C, ...) as a matrix with a row of channels for every place."""
     n, c = a.shape[:2]
-    return np.ascontiguousarray(a.reshape(n, c, math.prod(a.shape[2:])).swapaxes(1, 2)).reshape(-1, c)
+    places = math.prod(a.shape[2:])
+    return np.ascontiguousarray(a.reshape(n, c, places).swapaxes(1, 2)).reshape(n * places, c)
 
 
 def _channels_second(rows: Array, n: int, sizes: Sizes) -> Array:

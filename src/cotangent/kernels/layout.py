@@ -79,15 +79,22 @@ def by_channels(a: Any) -> Any:
     return np.ascontiguousarray(np.moveaxis(a, 1, -1)).transpose(0, a.ndim - 1, *range(1, a.ndim - 1))
 
 
-def like_image(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """The kernel with results that have their channels where the first operand has them."""
+def like_image(kernel: Callable[..., Any], operands: int = 1) -> Callable[..., Any]:
+    """The kernel with results that have their channels where one of the first operands has them.
+
+    Args:
+        operands: how many these are.
+    """
 
     @functools.wraps(kernel)
-    def laid(a: Any, *args: Any, **options: Any) -> Any:
-        made = kernel(a, *args, **options)
-        if a.__class__ is not np.ndarray or a.flags.c_contiguous or not lies_by_channels(a):
-            return made
-        return tuple(map(by_channels, made)) if isinstance(made, tuple) else by_channels(made)
+    def laid(*args: Any, **options: Any) -> Any:
+        made = kernel(*args, **options)
+        for a in args[:operands]:
+            if a.__class__ is np.ndarray and not a.flags.c_contiguous and lies_by_channels(a):
+                if not isinstance(made, tuple):
+                    return by_channels(made)
+                return tuple(by_channels(part) if part.ndim == a.ndim else part for part in made)
+        return made
 
     return laid
 

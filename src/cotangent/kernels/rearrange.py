@@ -158,7 +158,9 @@ def border_index(n: int, low: int, high: int, mode: str) -> Array:
 
 
 def pad_border(a: Array, widths: Widths, mode: str) -> Array:
-    """`a` continued beyond its borders: reflected, replicated or from the other side."""
+    """`a` continued beyond its borders: reflected, replicated or from the other side; never `a` itself."""
+    if not any(low or high for low, high in widths):
+        return a.copy()
     for d, (low, high) in enumerate(widths):
         if low or high:
             a = a.take(border_index(a.shape[d], low, high, mode), axis=d)

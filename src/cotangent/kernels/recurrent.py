@@ -11,6 +11,7 @@ its gates; the halves are multiplied into the weights beforehand.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -48,7 +49,7 @@ def rows_of(counts: Steps, backwards: bool) -> list[tuple[int, int]]:
 
 
 def _flat(a: Array) -> Array:
-    return a.reshape(-1, a.shape[-1])
+    return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
 
 
 def _halved(size: int, sharp: tuple[bool, ...], dtype: Any) -> Array:

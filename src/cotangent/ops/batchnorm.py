@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..kernels import norm as k
+from ..kernels.layout import like_image
 from .batching import in_front
 from .normalize import correlated, scaled_backward, standard, standard_backward
 from .powers import rsqrt
@@ -126,7 +127,7 @@ def _group_back(g: Any, input: Any, weight: Any, out1: Any, out2: Any, groups: i
 
 group_norm_of: Any = general(
     "group_norm_of(input, weight?, bias? | groups, eps)",
-    k.group_norm,
+    like_image(k.group_norm),
     node="NativeGroupNormBackward0",
     public="group_norm",
     nout=3,

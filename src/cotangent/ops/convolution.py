@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import conv as k
+from ..kernels.layout import like_image
 from .batching import in_front, joined, parted
 from .blas import conj_of
 from .reduce import sum_dims
@@ -105,7 +106,7 @@ def _example_weights(op: Any, size: int, tensors: Any, dims: Any, statics: Any) 
 
 conv_of: Any = general(
     "conv_of(input, weight, bias? | stride, padding, dilation, groups)",
-    k.convolve,
+    like_image(k.convolve, 2),
     node="ConvolutionBackward0",
     public="convolution",
     batch=_examples,
@@ -121,7 +122,7 @@ conv_of: Any = general(
 )
 conv_transpose_of: Any = general(
     "conv_transpose_of(input, weight, bias? | sizes, stride, padding, dilation, groups)",
-    k.convolve_transposed,
+    like_image(k.convolve_transposed, 2),
     node="ConvolutionBackward0",
     public="convolution",
     batch=_examples,

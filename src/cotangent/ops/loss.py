@@ -296,6 +296,8 @@ def class_losses(log_probs: Any, target: Any, weight: Any, reduction: int, ignor
     if log_probs.dtype.category != FLOATING:
         refuse("nll_loss_out_frame", BOOL, INTEGRAL, COMPLEX)(None, log_probs.dtype)
     if n == 1 and have:
+        if have[0] != 1:
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {have[0]}")
         target = reshape_any(target, ())
     return (nll_of if n <= 2 else nll_spatial)(log_probs, target, weight, reduction, ignore_index)
 

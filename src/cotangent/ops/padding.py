@@ -7,6 +7,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import rearrange as k
+from ..kernels.layout import like_image
 from .arguments import integers, rank
 from .table import general, linear
 
@@ -27,7 +28,7 @@ def _batch_border(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> 
 
 pad_constant_by: Any = general(
     "pad_constant_by(input | widths, value)",
-    k.pad_constant,
+    like_image(k.pad_constant),
     node="ConstantPadNdBackward0",
     public="constant_pad_nd",
     batch=_batch_pad,
@@ -53,7 +54,7 @@ pad_border_backward: Any = linear(
 def _reflecting(dims: int) -> Any:
     return linear(
         f"reflection_pad{dims}d(input | widths)",
-        lambda a, widths: k.pad_border(a, widths, "reflect"),
+        like_image(lambda a, widths: k.pad_border(a, widths, "reflect")),
         node=f"ReflectionPad{dims}DBackward0",
         batch=_batch_border,
         input=lambda g, input, widths: pad_border_backward(g, widths, "reflect"),
@@ -63,7 +64,7 @@ def _reflecting(dims: int) -> Any:
 def _replicating(dims: int) -> Any:
     return linear(
         f"replication_pad{dims}d(input | widths)",
-        lambda a, widths: k.pad_border(a, widths, "replicate"),
+        like_image(lambda a, widths: k.pad_border(a, widths, "replicate")),
         node=f"ReplicationPad{dims}DBackward0",
         batch=_batch_border,
         input=lambda g, input, widths: pad_border_backward(g, widths, "replicate"),

@@ -223,6 +223,12 @@ def hardshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     return deliver("hardshrink", hardshrink_of(input, lambd), out)
 
 
+# The largest numbers of the dtypes that softshrink is for.
+_LARGEST: Final = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38} | {
+    name: float(np.finfo(name).max) for name in ("float32", "float64")
+}
+
+
 def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
     """The input moved towards zero by lambd.
 
@@ -232,15 +238,15 @@ def softshrink(input: Any, lambd: float = 0.5, *, out: Any = None) -> Any:
         out: tensor to store the result in.
 
     Raises:
-        RuntimeError: if lambd is negative.
+        RuntimeError: if lambd is negative, or larger than any number of the dtype.
 
     Example:
         >>> import cotangent as torch
         >>> torch.nn.functional.softshrink(torch.tensor([-1.0, 0.3]))
         tensor([-0.5000,  0.0000])
     """
-    if lambd < 0:
-        largest = float(np.finfo(np.float32 if input.dtype.itemsize < 8 else np.float64).max)
+    largest = _LARGEST.get(input.dtype.name, math.inf)
+    if not 0 <= lambd <= largest:
         raise RuntimeError(
             f"lambda must be in range [0, {largest:g}] for input dtype {SCALAR_NAME[input.dtype]}, but found "
             f"{lambd:g}"

@@ -28,7 +28,9 @@ resize_back: Any = linear(
     batch=leading,
     g=lambda c, spec: resize_plain(c, spec),
 )
-resize_bytes: Any = linear("resize_bytes(input | spec)", k.resize_bytes, public="upsample", batch=leading)
+resize_bytes: Any = linear(
+    "resize_bytes(input | spec)", like_image(k.resize_bytes), public="upsample", batch=leading
+)
 
 
 def _resizing(public: str, node: str, laid: Any = like_image) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..kernels import conv as kc, gridsample as k
+from ..kernels.layout import like_image
 from .batching import leading, with_examples
 from .join import stack_of
 from .reduce import sum_dims
@@ -120,7 +121,7 @@ def _shuffle_channels(a: Any, groups: int, dim: int) -> Any:
 
 pixel_shuffle_of: Any = linear(
     "pixel_shuffle_of(input | factor)",
-    _shuffle,
+    like_image(_shuffle),
     node="PixelShuffleBackward0",
     public="pixel_shuffle",
     batch=leading,
@@ -128,7 +129,7 @@ pixel_shuffle_of: Any = linear(
 )
 pixel_unshuffle_of: Any = linear(
     "pixel_unshuffle_of(input | factor)",
-    _unshuffle,
+    like_image(_unshuffle),
     node="PixelUnshuffleBackward0",
     public="pixel_unshuffle",
     batch=leading,
@@ -136,7 +137,7 @@ pixel_unshuffle_of: Any = linear(
 )
 channel_shuffle_of: Any = linear(
     "channel_shuffle_of(input | groups, dim)",
-    _shuffle_channels,
+    like_image(_shuffle_channels),
     node="ChannelShuffleBackward0",
     public="channel_shuffle",
     batch="axes",

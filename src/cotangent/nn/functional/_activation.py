@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -389,6 +390,9 @@ def rrelu(
         >>> torch.nn.functional.rrelu(torch.tensor([-2.0, 1.0]), 0.5, 0.5)
         tensor([-1.,  1.])
     """
+    for name, bound in (("lower", lower), ("upper", upper)):
+        if not math.isfinite(bound):
+            raise RuntimeError(f"rrelu: {name} bound must be finite, got {bound}")
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:

@@ -157,7 +157,8 @@ def _of_probabilities(
     elif reduction == 2:
         result = -losses.sum()
     else:
-        result = share_of(-losses.sum(), input.numel() / classes)
+        # Losses without classes are none; their mean is no number, as 0 / 0.
+        result = share_of(-losses.sum(), input.numel() / classes if classes else 0.0)
     return result
 
 

@@ -62,6 +62,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
         raise RuntimeError(
             f"expected common dtype to be floating point, yet common dtype is {SCALAR_NAME[x1.dtype]}"
         )
+    if eps < 0:
+        raise RuntimeError(f"eps must be non-negative, got: {eps:g}")
     shape = broadcast(x1, x2)
     x1, x2 = expanded(x1, shape), expanded(x2, shape)
     first = x1.norm(2, dim, keepdim=True)

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 from ...dtypes import FLOATING, uint8
 from ...ops.refusals import unsupported
 from ...ops.resample import RESIZE, resize_bytes
+from ...ops.table import is_tensor
 from ._adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -17,6 +18,26 @@ _RANK: Final = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 _AREA: Final = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
 _KIND: Final = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
 _SIZE_NAMES: Final = {1: ("W",), 2: ("H", "W"), 3: ("D", "H", "W")}
+
+
+def _check_size(size: Any, mode: str, spatial: int, antialias: bool) -> None:
+    """Refuse one size for all dimensions that is no integer, as PyTorch does when it calls its kernel."""
+    tensor = is_tensor(size)
+    if not (isinstance(size, float) or (tensor and size.dtype.category >= FLOATING)):
+        return
+    plain = mode.startswith("nearest")
+    names = [f"scales_{d.lower()}" for d in _SIZE_NAMES[spatial]] if spatial > 1 else ["scales"]
+    kernel = mode.replace("-", "_") + f"{spatial}d" + ("_aa" if antialias else "")
+    flag, given = ("", "") if plain else (" bool align_corners,", " bool,")
+    kinds = ", ".join(["Tensor" if tensor else "float"] * spatial)
+    scales = ", ".join(f"float {name} = None" for name in names)
+    raise TypeError(
+        f"{'_' if antialias or mode == 'nearest-exact' else ''}upsample_{kernel}() received an invalid "
+        f"combination of arguments - got (Tensor, list,{given} NoneType), but expected one of:\n * (Tensor "
+        f"input, tuple of ints output_size,{flag} tuple of floats scale_factors)\n      didn't match because "
+        f"some of the arguments have invalid types: (Tensor, !list of [{kinds}]!,{given} !NoneType!)\n * "
+        f"(Tensor input, tuple of ints output_size,{flag} {scales}, *, Tensor out = None)\n"
+    )
 
 
 def _goal(
@@ -152,6 +173,8 @@ def interpolate(
     spatial = rank - 2
     if spatial < 1 and not isinstance(size or scale_factor, (tuple, list)):
         _refuse_mode(input, mode)
+    if size is not None and mode != "area":
+        _check_size(size, mode, spatial, antialias)
     wanted, factors = _goal(input, size, scale_factor, recompute_scale_factor)
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and rank == 4):
         raise ValueError(

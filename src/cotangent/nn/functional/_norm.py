@@ -415,6 +415,10 @@ def batch_norm_update_stats(
         >>> torch.batch_norm_update_stats(torch.tensor([[1.0], [3.0]]), None, None, 0.1)
         (tensor([2.]), tensor([1.]))
     """
+    if not input.numel():
+        raise RuntimeError(
+            f"input tensor must have at least one element, but got input_sizes = {list(input.shape)}"
+        )
     _, mean, _, variance = batch_norm_of(input.detach(), None, None, _reduced(input), 0.0)
     if running_mean is not None:
         _update(running_mean, mean, momentum)

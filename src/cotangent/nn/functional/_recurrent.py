@@ -126,11 +126,13 @@ def _cell(mode: str, input: Any, states: Sequence[Any], w_ih: Any, w_hh: Any, b_
     if input.dim() == 1:
         found = _cell(mode, input.unsqueeze(0), [s.unsqueeze(0) for s in states], w_ih, w_hh, b_ih, b_hh)
         return tuple(t.squeeze(0) for t in found)
-    _check_cell(input, states, w_ih, w_hh)
+    _check_cell(mode, input, states, w_ih, w_hh, (b_ih, b_hh))
     return _layer(mode, input, (input.shape[0],), states, (w_ih, w_hh, b_ih, b_hh, None), False)[1:]
 
 
-def _check_cell(input: Any, states: Sequence[Any], w_ih: Any, w_hh: Any) -> None:
+def _check_cell(
+    mode: str, input: Any, states: Sequence[Any], w_ih: Any, w_hh: Any, biases: Sequence[Any]
+) -> None:
     if input.shape[1] != w_ih.shape[1]:
         raise RuntimeError(
             f"input has inconsistent input_size: got {input.shape[1]} expected {w_ih.shape[1]}"
@@ -143,6 +145,19 @@ def _check_cell(input: Any, states: Sequence[Any], w_ih: Any, w_hh: Any) -> None
             )
         if h.shape[1] != hidden:
             raise RuntimeError(f"hidden0 has inconsistent hidden_size: got {h.shape[1]}, expected {hidden}")
+    gates = {"LSTM": 4, "GRU": 3}.get(mode, 1)
+    rows = gates * hidden
+    for name, weight in (("weight_ih", w_ih), ("weight_hh", w_hh)):
+        have = weight.shape[0]
+        if have != rows:
+            raise RuntimeError(f"{name} first dim must be {gates} * hidden_size = {rows}, but got {have}")
+    for bias in biases:
+        if bias is not None and bias.shape[0] != rows:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({rows}) must match the existing size ({bias.shape[0]}) at "
+                f"non-singleton dimension 1.  Target sizes: {[input.shape[0], rows]}.  Tensor sizes: "
+                f"{list(bias.shape)}"
+            )
 
 
 def lstm_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:

@@ -111,6 +111,8 @@ def ctc_loss(
         return found.squeeze(0) if number == 0 else found
     if log_probs.dtype.category != FLOATING or log_probs.dtype.itemsize == 2:
         raise unsupported("ctc_loss_cpu", log_probs.dtype)
+    if not log_probs.numel():
+        raise RuntimeError("log_probs tensor must not be empty")
     steps, batch, classes = log_probs.shape
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")

@@ -360,6 +360,9 @@ def fold(
 # -- channels --------------------------------------------------------------------------------------------
 
 
+_INT64: Final = 2**63 - 1
+
+
 def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     """Channels spread over squares: (..., C r r, H, W) to (..., C, H r, W r).
 
@@ -386,6 +389,10 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     if upscale_factor <= 0:
         raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {upscale_factor}")
     square = upscale_factor * upscale_factor
+    if square > _INT64:
+        raise ValueError(
+            f"upscale factor is too large, (upscale_factor)^2 overflowed: upscale_factor={upscale_factor}"
+        )
     if input.shape[-3] % square:
         raise RuntimeError(
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from ...autograd.modes import no_grad
+from ...conversion import check_to
 from ...dtypes import dtype as Dtype
 from ...functions import empty_like
 from ...tensor import Tensor
@@ -239,12 +240,15 @@ class Module(ModuleCalls, ModuleState):
 
         Raises:
             TypeError: if the dtype is neither floating-point nor complex.
+            RuntimeError: if a copy is asked for.
 
         Example:
             >>> import cotangent as torch
             >>> torch.nn.Linear(2, 2).to(torch.float64).weight.dtype
             torch.float64
         """
+        if check_to(args, kwargs):
+            raise RuntimeError(".to() does not accept copy argument")
         target = kwargs.get("dtype")
         for arg in args:
             if isinstance(arg, Dtype):

@@ -1,0 +1,213 @@
+"""Layers at the edges of what they take (nothing in them, other dtypes, bad sizes): the same on both."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+import cotangent
+
+
+def numbers(value: Any) -> Any:
+    """What can be compared: tensors as dtype, shape and numbers, anywhere in a result."""
+    if isinstance(value, (torch.Tensor, cotangent.Tensor)):
+        plain = value.detach()
+        return str(value.dtype), tuple(value.shape), plain.reshape(-1).double().nan_to_num(-99.0).tolist()
+    return type(value)(map(numbers, value)) if isinstance(value, (list, tuple)) else value
+
+
+def tried(*calls: Callable[[], Any]) -> list[Any]:
+    """Results, or exceptions with their texts, of several calls."""
+    found: list[Any] = []
+    for call in calls:
+        try:
+            found.append(call())
+        except Exception as error:
+            found.append((type(error).__name__, str(error).partition("\n")[0]))
+    return found
+
+
+def leaf(t: Any, *values: float) -> Any:
+    return t.tensor(values, requires_grad=True)
+
+
+def cells(t: Any) -> list[Any]:
+    x, h = t.ones(3, 10), t.zeros(3, 0)
+    return [t.nn.RNNCell(10, 0)(x, h), t.nn.GRUCell(10, 0)(x, h), *t.nn.LSTMCell(10, 0)(x, (h, h))]
+
+
+def bad_cells(t: Any) -> list[Any]:
+    x, h, ok = t.ones(3, 4), t.ones(3, 2), t.ones(8, 4)
+    b = t.ones(8)
+    return tried(
+        lambda: t.lstm_cell(x, (h, h), t.ones(7, 4), t.ones(8, 2), b, b),
+        lambda: t.lstm_cell(x, (h, h), ok, t.ones(7, 2), b, b),
+        lambda: t.lstm_cell(x, (h, h), ok, t.ones(8, 2), t.ones(7), b),
+        lambda: t.gru_cell(x, h, t.ones(7, 4), t.ones(6, 2), t.ones(6), t.ones(6)),
+        lambda: t.rnn_tanh_cell(x, h, t.ones(3, 4), t.ones(2, 2), t.ones(2), t.ones(2)),
+        lambda: t.gru_cell(x, h, t.ones(6, 4), t.ones(6, 2), t.ones(6), t.ones(6)),
+    )
+
+
+def placed(t: Any) -> list[Any]:
+    with t.device("cpu") as where:
+        made = t.ones(2)
+    return [str(where), str(made.device), type(where).__name__]
+
+
+def padded(t: Any, mode: str) -> Any:
+    x = t.zeros(1, 3, 4, 4)
+    t.nn.functional.pad(x, (0, 0, 0, 0), mode=mode).fill_(4)
+    return x.sum()
+
+
+def statistics(t: Any, d: str, kind: str) -> Any:
+    layer = getattr(t.nn, kind)(3, dtype=t.float32, **({"affine": True} if "Inst" in kind else {}))
+    x = t.arange(24.0).sin().reshape(2, 3, 2, 2).to(getattr(t, d))
+    return tried(lambda: layer(x), lambda: layer.eval()(x))
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "cells without units": cells,
+    "cells, bad weights": bad_cells,
+    "a device as a context": placed,
+    "cross entropy of no classes": lambda t: t.nn.CrossEntropyLoss()(t.ones(5, 0), t.ones(5, 0)),
+    "cross entropy of no classes, sum": lambda t: t.nn.CrossEntropyLoss(reduction="sum")(
+        t.ones(5, 0), t.ones(5, 0)
+    ),
+    "batch norm of nothing": lambda t: t.batch_norm_update_stats(t.ones(0, 1), t.ones(1), t.ones(1), 0.1),
+    "similarity with a negative eps": lambda t: t.nn.functional.cosine_similarity(
+        t.ones(2), t.ones(2), dim=0, eps=-1.0
+    ),
+    "similarity of two dtypes": lambda t: t.nn.functional.cosine_similarity(
+        t.ones(2, 3), t.ones(2, 3, dtype=t.float64), dim=1
+    ),
+    "fold": lambda t: tried(
+        lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 3))(t.ones(1, 5, 9)),
+        lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 3))(t.ones(1, 6, 5)),
+        lambda: t.nn.Fold(output_size=(1, 1), kernel_size=(3, 4))(t.ones(1, 12, 12)),
+        lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 3), stride=(0, 1))(t.ones(1, 6, 5)),
+        lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 3))(t.ones(1, 1, 6, 5)),
+    ),
+    "unfold": lambda t: tried(
+        lambda: t.nn.Unfold(kernel_size=(2, 3))(t.ones(1, 2, 2, 2)),
+        lambda: t.nn.Unfold(kernel_size=(5, 3), padding=(1, 1))(t.ones(1, 2, 2, 2)),
+        lambda: t.nn.Unfold(kernel_size=(1, 3), padding=(1, 1), dilation=(1, 2))(t.ones(1, 2, 2, 2)),
+        lambda: t.nn.Unfold(kernel_size=(2, 2))(t.ones(2, 2)),
+    ),
+    "grid_sample without channels": lambda t: t.nn.functional.grid_sample(
+        t.ones(2, 0, 3, 3, 3), t.ones(2, 2, 2, 2, 3), align_corners=False
+    ),
+    "grid_sample of no places": lambda t: t.nn.functional.grid_sample(
+        t.ones(2, 1, 3, 3), t.ones(2, 0, 2, 2), align_corners=False
+    ),
+    "interpolate to a float": lambda t: tried(
+        lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=3.0),
+        lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=(3, 2.5)),
+        lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=t.tensor(3.0)),
+        lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=t.tensor(3)),
+    ),
+    "to": lambda t: tried(
+        lambda: t.nn.Linear(1, 1).to("cpu", True),
+        lambda: t.nn.Linear(1, 1).to("cpu", copy=True),
+        lambda: t.nn.Linear(1, 1).to(t.device("cpu"), True),
+        lambda: t.nn.Linear(1, 1).to(t.long),
+        lambda: t.nn.Linear(1, 1).to([]),
+        lambda: t.nn.Linear(1, 1).to({}, non_blocking=True),
+        lambda: t.nn.Linear(1, 1).to(t.tensor(3), non_blocking=True),
+        lambda: t.nn.Linear(1, 1).to("cpu", t.tensor(3), non_blocking=True),
+        lambda: str(t.nn.Linear(1, 1).to("cpu", t.float64, True).weight.dtype),
+        lambda: str(t.nn.Linear(1, 1).to(t.tensor(3.0, dtype=t.float64), True).weight.dtype),
+    ),
+    "empty convolutions": lambda t: tried(
+        lambda: t.nn.functional.conv2d(t.ones(1, 1, 1, 0), t.ones(2, 1, 1, 1)),
+        lambda: t.nn.Conv2d(1, 0, 1)(t.ones(1, 1, 1, 1)),
+        lambda: t.nn.Conv1d(1, 1, 1)(t.ones(1, 1, 0)),
+        lambda: t.nn.functional.conv2d(t.ones(0, 2, 3, 3), t.ones(2, 2, 1, 1)),
+    ),
+    "ctc of nothing": lambda t: t.nn.functional.ctc_loss(
+        t.ones(0, 0, 4), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long)
+    ),
+    "elu_ with a positive alpha": lambda t: t.nn.functional.elu_(leaf(t, -1.0, 1.0).clone(), 2.0),
+    "one class, three targets": lambda t: t.nn.functional.nll_loss(t.ones(10), t.tensor([0, 1, 2])),
+    **{
+        f"pad of nothing, {mode}": lambda t, mode=mode: padded(t, mode)
+        for mode in ("constant", "reflect", "replicate", "circular")
+    },
+    "rrelu bounds": lambda t: tried(
+        lambda: t.nn.functional.rrelu(t.ones(2), lower=float("inf"), upper=1.0),
+        lambda: t.nn.functional.rrelu(t.ones(2), lower=0.1, upper=float("inf")),
+        lambda: t.nn.functional.rrelu(t.ones(2), lower=float("nan"), upper=0.3),
+        lambda: t.nn.functional.rrelu(t.ones(2), lower=0.3, upper=0.1),
+    ),
+    "softshrink's lambda": lambda t: tried(
+        lambda: t.nn.functional.softshrink(t.ones(2), -1.0),
+        lambda: t.nn.functional.softshrink(t.ones(2, dtype=t.float16), 1e6),
+        lambda: t.nn.functional.softshrink(t.ones(2), 1e39),
+        lambda: t.nn.functional.softshrink(t.ones(2, dtype=t.float64), 1e39),
+    ),
+    "replication of nothing": lambda t: tried(
+        lambda: t.nn.ReplicationPad1d(3)(t.ones(0, 3, 10)),
+        lambda: t.nn.ReplicationPad1d(3)(t.ones(3, 0, 10)),
+        lambda: t.nn.ReplicationPad2d(2)(t.ones(43, 0, 10, 10)),
+        lambda: t.nn.ReplicationPad3d(2)(t.ones(3, 0, 10, 10, 10)),
+        lambda: t.nn.ReflectionPad1d(2)(t.ones(0, 3, 10)),
+        lambda: t.nn.ReflectionPad2d(2)(t.ones(3, 0, 10, 10)),
+        lambda: t.nn.ReflectionPad1d(2)(t.ones(3, 3, 10, 10)),
+    ),
+    "pixel_shuffle by too much": lambda t: tried(
+        lambda: t.nn.functional.pixel_shuffle(t.ones(1, 16, 2, 2), 545460846592),
+        lambda: t.nn.functional.pixel_shuffle(t.ones(1, 16, 2, 2), 0),
+        lambda: t.nn.functional.pixel_unshuffle(t.ones(1, 16, 2, 2), 0),
+        lambda: t.nn.functional.pixel_shuffle(t.ones(1, 15, 2, 2), 2),
+    ),
+    "dimensions of instance norms": lambda t: [
+        getattr(t.nn, f"InstanceNorm{d}d")(2)._get_no_batch_dim() for d in (1, 2, 3)
+    ],
+    "wrong channels": lambda t: tried(
+        lambda: t.nn.InstanceNorm1d(4)(t.ones(2, 3, 5)), lambda: t.nn.InstanceNorm2d(4)(t.ones(3, 2, 2))
+    ),
+    **{
+        f"{kind} of {d} with float32 weights": lambda t, d=d, kind=kind: statistics(t, d, kind)
+        for kind in ("BatchNorm2d", "InstanceNorm2d")
+        for d in ("float64", "bfloat16", "float16")
+    },
+    "pieces of softmax": lambda t: [
+        t._softmax_backward_data(t.eye(2), t.tensor([[0.3, 0.7], [0.5, 0.5]]), 1, t.float32),
+        t._log_softmax_backward_data(t.eye(2), t.tensor([[-0.3, -0.7], [-0.5, -0.5]]), -1, t.float32),
+        t._softmax(t.eye(2), 0, False),
+        t._log_softmax(t.eye(2), 1, False),
+    ],
+    "recurrent functions": lambda t: t._VF.gru_cell(
+        t.ones(1, 2), t.ones(1, 1), t.ones(3, 2), t.ones(3, 1), t.ones(3), t.ones(3)
+    ),
+}
+
+
+def outcome(call: Callable[[Any], Any], t: Any) -> Any:
+    t.manual_seed(0)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            result = numbers(call(t))
+        except Exception as error:
+            result = type(error).__name__, str(error)
+    return result, [str(each.message) for each in told]
+
+
+def close(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, (list, tuple)) and isinstance(theirs, (list, tuple)):
+        return len(ours) == len(theirs) and all(map(close, ours, theirs))
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+    return bool(ours == theirs)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_do_the_same(name: str) -> None:
+    ours, theirs = (outcome(CALLS[name], t) for t in (cotangent, torch))
+    assert close(ours, theirs), f"\n{ours}\n{theirs}"
