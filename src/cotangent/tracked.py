@@ -15,7 +15,15 @@ import numpy as np
 
 from . import dtypes
 from .autograd.api import backward
-from .autograd.base import DETACHED, GivenCell, InferenceCell, TensorBase, cell_of, version_of
+from .autograd.base import (
+    DETACHED,
+    UNCOUNTED,
+    GivenCell,
+    InferenceCell,
+    TensorBase,
+    UncountedCell,
+    cell_of,
+)
 from .autograd.cuts import left
 from .autograd.engine import run_scalar
 from .autograd.modes import modes
@@ -239,9 +247,11 @@ class Tracked(TensorBase):
             self._accumulator = None  # graphs recorded until now collect their gradient as it was
         self._data = value._data
         if value.is_inference() and not self.is_inference():
-            self._vc = GivenCell((version_of(self), None))
+            self._vc = GivenCell((0, None), self._vc if self._vc.__class__ is list else None)
         elif self._vc.__class__ is GivenCell and not value.is_inference():
-            self._vc = list(self._vc)
+            self._vc = self._vc.shared
+        elif self._vc.__class__ is InferenceCell and not value.is_inference():
+            self._vc = UncountedCell((0, None))
 
     @data.deleter
     def data(self) -> None:
@@ -249,9 +259,12 @@ class Tracked(TensorBase):
 
     @property
     def _version(self) -> int:
-        if self._vc.__class__ is InferenceCell:
-            raise RuntimeError("Inference tensors do not track version counter.")
-        return 0 if self._vc is None else int(list.__getitem__(self._vc, 0)) % DETACHED
+        cell = self._vc
+        if cell.__class__ is InferenceCell:
+            raise RuntimeError(UNCOUNTED)
+        if cell.__class__ is GivenCell:
+            cell = cell.shared
+        return 0 if cell is None else int(cell[0]) % DETACHED
 
     @property
     def _base(self) -> Any:

@@ -90,7 +90,28 @@ class InferenceCell(list[Any]):
 
 
 class GivenCell(InferenceCell):
-    """Version cell of a tensor that got the memory of one made in inference mode: it does count writes."""
+    """Version cell of a tensor that got the memory of one made in inference mode: it does count writes.
+
+    Args:
+        parts: see InferenceCell.
+        shared: where they are counted, with all who share the tensor's own counter.
+    """
+
+    def __init__(self, parts: Any, shared: list[Any] | None = None) -> None:
+        super().__init__(parts)
+        self.shared: list[Any] = [0, None] if shared is None else shared
+
+
+UNCOUNTED: Final = "Inference tensors do not track version counter."
+
+
+class UncountedCell(list[Any]):
+    """Version cell of a tensor of inference mode that got other memory: no such one any more."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == 0:
+            raise RuntimeError(UNCOUNTED)
+        return list.__getitem__(self, index)
 
 
 class NumberCell(list[Any]):
@@ -162,8 +183,10 @@ def cell_of(t: TensorBase) -> list[Any]:
     return cell
 
 
-def count(cell: list[Any]) -> None:
+def count(cell: Any) -> None:
     """Count a write in a cell, also in that of a tensor which got the memory of one of inference mode."""
+    if cell.__class__ is GivenCell:
+        cell = cell.shared
     list.__setitem__(cell, 0, list.__getitem__(cell, 0) + 1)
 
 

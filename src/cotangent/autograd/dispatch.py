@@ -428,9 +428,16 @@ def _unshielded(
                 "but one of the arguments requires grad."
             )
         if made[0].dtype.category >= FLOATING and tensors[0]._req:
-            record(TABLE["clone_for_grad"], tensors[:1], (), made[:1], None, 0, mode)
+            if inside.place is None:
+                record(TABLE["clone_for_grad"], tensors[:1], (), made[:1], None, 0, mode)
+            elif (place := inside.place(made[0], *tensors[1:], *statics)) is not None:
+                place.copy_(tensors[0])
     for t in made:
         t._vc = [writes, None]
+    if inside.base is not None and (shape := inside.base(*tensors, *statics)) is not None:
+        base = wrap(made[0]._data.reshape(shape))
+        base._vc = made[0]._vc
+        link_view(made[0], base, TABLE["view_as_shape"], (made[0]._data.shape,))
 
 
 def requires(op: Primitive, tensors: tuple[Any, ...], level: int) -> bool:

@@ -368,7 +368,7 @@ def _nll_backward(b: Any, g: Any, target: Any, weight: Any, shape: Any, reductio
 
 @rule("mse_of")
 def _mse(b: Any, x: Any, y: Any, reduction: int) -> Any:
-    if not floats(x, y) or not math.prod(x.shape) or x.shape != y.shape:
+    if not floats(x, y) or x.kind != y.kind or not math.prod(x.shape) or x.shape != y.shape:
         return None
     d = x - y
     d = d * d

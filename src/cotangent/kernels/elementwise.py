@@ -25,7 +25,9 @@ def cast(a: Any, dtype: Any) -> Any:
         a = a.real
     if a.dtype in float8.DTYPES:
         a = a.astype(np.float32)
-    return float8.narrowed(a, dtype) if dtype in float8.DTYPES else a.astype(dtype)
+    if dtype in float8.DTYPES:
+        return float8.narrowed(a, dtype)
+    return as_chosen(a.astype(dtype), [a]) if 0 in a.strides else a.astype(dtype)
 
 
 def stored(value: Any, out: Any) -> Any:

@@ -24,14 +24,16 @@ def amax(a: Array, dims: tuple[int, ...] | None, keepdim: bool) -> Array:
     """Largest elements over `dims` (all if None)."""
     if generated(a, LIGHT):
         return np.asarray(rowwise.reduced(a, dims, keepdim, "max"))
-    return np.asarray(np.maximum.reduce(_float_view(a), axis=dims, keepdims=keepdim), a.dtype)
+    found: Array = np.maximum.reduce(_float_view(a), axis=dims, keepdims=keepdim)
+    return np.asarray(found, a.dtype, order="C")
 
 
 def amin(a: Array, dims: tuple[int, ...] | None, keepdim: bool) -> Array:
     """Smallest elements over `dims` (all if None)."""
     if generated(a, LIGHT):
         return np.asarray(rowwise.reduced(a, dims, keepdim, "min"))
-    return np.asarray(np.minimum.reduce(_float_view(a), axis=dims, keepdims=keepdim), a.dtype)
+    found: Array = np.minimum.reduce(_float_view(a), axis=dims, keepdims=keepdim)
+    return np.asarray(found, a.dtype, order="C")
 
 
 def argmax(a: Array, dim: int | None, keepdim: bool) -> Array:

@@ -166,7 +166,7 @@ def as_chosen(made: Any, operands: Sequence[Any]) -> Any:
     """A result of several operands in the order of memory that PyTorch gives it."""
     known = [
         (0,) * (made.ndim - x.ndim)
-        + tuple(0 if n == 1 else s for n, s in zip(x.shape, x.strides, strict=True))
+        + tuple(0 if n == 1 else abs(s) for n, s in zip(x.shape, x.strides, strict=True))
         for x in operands
     ]
     return in_order(made, order_of(made.shape, known))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import SCALAR_NAME, from_numpy, promote_types
 from ..errors import noted
 from .activation import log_sigmoid
 from .halves import in_float, is_half, wide
@@ -44,11 +45,30 @@ def share(a: Any, count: float) -> Any:
     return np.divide(a, count, out=...)
 
 
+def common_dtype(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    """What PyTorch computes operands of two dtypes in."""
+    return promote_types(from_numpy(a), from_numpy(b)).np
+
+
+def together(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """`kernel` of two operands, which may have different dtypes."""
+
+    @wraps(kernel)
+    def run(a: Any, b: Any, *statics: Any) -> Any:
+        if a.dtype == b.dtype:
+            return kernel(a, b, *statics)
+        d = common_dtype(a.dtype, b.dtype)
+        return kernel(a.astype(d, copy=False), b.astype(d, copy=False), *statics)
+
+    return run
+
+
 def _total_of_squares(d: Any) -> Any:
     flat = d.reshape(-1)
     return np.dot(flat, flat)
 
 
+@together
 @in_steps
 def mse(a: Any, b: Any, reduction: int) -> Any:
     """(a - b)^2."""
@@ -59,6 +79,7 @@ def mse(a: Any, b: Any, reduction: int) -> Any:
     return np.asarray(total / d.dtype.type(d.size) if reduction == 1 else total)
 
 
+@together
 @in_float
 def smooth_l1(a: Any, b: Any, reduction: int, beta: float) -> Any:
     """d^2 / (2 beta) where |d| < beta, |d| - beta / 2 elsewhere."""
@@ -71,9 +92,23 @@ def smooth_l1(a: Any, b: Any, reduction: int, beta: float) -> Any:
     return reduced(d, reduction)
 
 
-@in_float
 def huber(a: Any, b: Any, reduction: int, delta: float) -> Any:
-    """d^2 / 2 where |d| <= delta, delta * (|d| - delta / 2) elsewhere."""
+    """d^2 / 2 where |d| <= delta, delta * (|d| - delta / 2) elsewhere; in the dtype of `a`.
+
+    Raises:
+        RuntimeError: if that is no floating-point one.
+    """
+    if a.dtype.kind in "biu":
+        wider = SCALAR_NAME[from_numpy(common_dtype(a.dtype, b.dtype))]
+        own = SCALAR_NAME[from_numpy(a.dtype)]
+        raise RuntimeError(f"result type {wider} can't be cast to the desired output type {own}")
+    found = _huber(a, b, reduction, delta)
+    return found if found.dtype == a.dtype else found.astype(a.dtype)
+
+
+@together
+@in_float
+def _huber(a: Any, b: Any, reduction: int, delta: float) -> Any:
     d = np.abs(np.subtract(a, b), out=...)
     near = np.minimum(d, delta)
     d -= near

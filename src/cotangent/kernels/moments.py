@@ -31,7 +31,7 @@ def var(a: Array, dims: Dims, correction: Any, keepdim: bool) -> Array:
     )
     total = np.asarray(_sum(np.asarray(squares), axis=dims, keepdims=keepdim))
     out = total / total.dtype.type(max(n - correction, 0))
-    return np.asarray(out, a.dtype if a.dtype.kind != "c" else total.dtype)
+    return np.asarray(out, a.dtype if a.dtype.kind != "c" else total.dtype, order="C")
 
 
 def std(a: Array, dims: Dims, correction: Any, keepdim: bool) -> Array:
@@ -78,12 +78,12 @@ def vector_norm(a: Array, ord: float, dims: Dims, keepdim: bool) -> Array:
 def nansum(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Sum over `dims` of what is not nan."""
     out = _sum(np.where(a == a, a, np.zeros((), a.dtype)), axis=dims, dtype=wide(a), keepdims=keepdim)
-    return np.asarray(out, a.dtype)
+    return np.asarray(out, a.dtype, order="C")
 
 
 def prod(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Product over `dims`."""
-    return np.asarray(_product(a, axis=dims, dtype=wide(a), keepdims=keepdim), a.dtype)
+    return np.asarray(_product(a, axis=dims, dtype=wide(a), keepdims=keepdim), a.dtype, order="C")
 
 
 def prod_others(a: Array, dim: int) -> Array:
@@ -110,4 +110,4 @@ def logsumexp(a: Array, dims: Dims, keepdim: bool) -> Array:
     out = np.log(total) + top
     if not keepdim:
         out = out.squeeze(dims) if dims is not None else out.reshape(())
-    return np.asarray(out, a.dtype)
+    return np.asarray(out, a.dtype, order="C")

@@ -139,7 +139,8 @@ def layer_norm(a: Any, weight: Any, bias: Any, count: int, eps: float) -> tuple[
 
     The last two have size 1 in the dimensions that are reduced, and stay in float32 for 16-bit arrays.
     """
-    found, *rows = _layer_norm(wide(a), wide(weight), wide(bias), last(a.ndim, count), eps)
+    dense = np.asarray(a, order="C")  # and so is the result
+    found, *rows = _layer_norm(wide(dense), wide(weight), wide(bias), last(a.ndim, count), eps)
     return (found.astype(a.dtype, copy=False), *rows)
 
 

@@ -70,7 +70,7 @@ def cumulative_extreme(a: Array, dim: int, largest: bool) -> tuple[Array, Array]
     steps = np.arange(a.shape[dim]).reshape((1,) * dim + (-1,) + (1,) * (a.ndim - dim - 1))
     hit = (key == values) | (key != key)
     indices = np.maximum.accumulate(np.where(hit, steps, 0), axis=dim)
-    return values.astype(a.dtype, copy=False), indices
+    return np.asarray(values, a.dtype, order="C"), np.asarray(indices, order="C")
 
 
 def _decay(rows: Array) -> Array:

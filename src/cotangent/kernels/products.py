@@ -59,7 +59,7 @@ def _batched(a: Array, b: Array) -> Array:
     """Products of batches. A factor that all products share makes them one: vmap expands what it shares."""
     (n, rows, depth), columns = a.shape, b.shape[2]
     if depth == 1:
-        product: Array = np.multiply(a, b)
+        product: Array = np.multiply(a, b, order="C")
         product += 0  # a sum of one product: it starts at zero, so there is no negative zero
         return product
     if b.shape[0] == n > 1:

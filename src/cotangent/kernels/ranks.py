@@ -39,7 +39,7 @@ def nanmedian(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     x = wide(a)
     order = np.argsort(x, axis=dim, kind="stable")
     count = (x == x).sum(axis=dim, keepdims=True)
-    indices = np.take_along_axis(order, np.maximum((count - 1) // 2, 0), dim)
+    indices = np.asarray(np.take_along_axis(order, np.maximum((count - 1) // 2, 0), dim), order="C")
     if not keepdim:
         indices = indices.squeeze(dim)
     return at(a, indices, dim, keepdim), indices

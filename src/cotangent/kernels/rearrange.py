@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .shape import diagonal, total
+from .shape import copied, diagonal, total
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -19,7 +19,7 @@ _ALL = slice(None)
 
 def flip(a: Array, dims: Shape) -> Array:
     """The order of elements reversed along `dims`."""
-    return a[tuple(_BACK if d in dims else _ALL for d in range(a.ndim))].copy(order="K")
+    return copied(a[tuple(_BACK if d in dims else _ALL for d in range(a.ndim))])
 
 
 def roll(a: Array, shifts: Shape, dims: Shape) -> Array:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as _as_strided
 
+from .layout import as_chosen
+
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
@@ -46,8 +48,11 @@ def element_strides(a: Array) -> Shape:
 
 
 def copied(a: Array) -> Array:
-    """A copy with the dimensions in the same order in memory; those repeated without copying come last."""
-    return a.copy() if 0 in a.strides else a.copy(order="K")
+    """A copy with the dimensions in the same order in memory."""
+    if 0 not in a.strides:
+        return a.copy(order="K")
+    found: Array = as_chosen(a.copy(), [a])
+    return found
 
 
 def copied_in(a: Array, order: Shape) -> Array:

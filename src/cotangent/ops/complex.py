@@ -398,7 +398,7 @@ def view_as_complex(input: Any) -> Any:
     if shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     if hasattr(input._data, "strides"):
-        steps = [step // input.itemsize for step in input._data.strides]
+        steps = input.stride()
         if steps[-1] != 1:
             raise RuntimeError("Tensor must have a last dimension with stride 1")
         if any(step % 2 for step in steps[:-1]):

@@ -221,7 +221,7 @@ bincount_of = general("bincount_of(input, weights? | minlength)", _counted, publ
 
 
 def _truth(a: Any, dims: Any, keepdim: bool, reduce: Any) -> Any:
-    out = np.asarray(reduce(a.astype(bool), axis=dims, keepdims=keepdim))
+    out = np.asarray(reduce(a.astype(bool), axis=dims, keepdims=keepdim), order="C")
     return out.astype(a.dtype) if a.dtype == np.uint8 else out
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from ..dtypes import FLOATING
+from .views import diagonal_of, slice_of
 
 Count = int | Callable[..., int]
 # What comes of an input that requires a gradient.
@@ -26,10 +27,16 @@ class Inside(NamedTuple):
         writes: how often it writes into the result, or a function of the operation's arguments that says so.
         grad: IGNORED; COPIED (recorded as a copy of the first tensor); SAVED (refused: it would be kept); or
             the name of the function whose `out=` form refuses it.
+        base: the shape of the tensor that the result is a view of, as a function of the arguments; None
+            from that where it is no view.
+        place: where in the result the first tensor is copied to, as a function of the result and of the
+            arguments after that tensor; None from that where nothing is recorded.
     """
 
     writes: Count
     grad: str = IGNORED
+    base: Callable[..., tuple[int, ...] | None] | None = None
+    place: Callable[..., Any] | None = None
 
     def count(self, arguments: tuple[Any, ...]) -> int:
         """The number of writes for these arguments."""
@@ -69,9 +76,29 @@ def _pads(x: Any, widths: Any, value: Any) -> int:
     return 2 if any(width > 0 for pair in widths for width in pair) else 1
 
 
+def _padded(made: Any, widths: Any, value: Any) -> Any:
+    if any(width < 0 for pair in widths for width in pair) or not any(map(any, widths)):
+        return None
+    shape = made._data.shape
+    for d, (low, high) in enumerate(widths):
+        if low or high:
+            made = slice_of(made, d, low, shape[d] - high, 1)
+    return made
+
+
+def _joined(tensors: Any, dim: int) -> tuple[int, ...] | None:
+    shape = tensors[0]._data.shape
+    return (*shape[:dim], len(tensors) * shape[dim], *shape[dim + 1 :]) if dim < len(shape) else None
+
+
+def _repeated(x: Any, times: Any) -> tuple[int, ...]:
+    shape = x._data.shape
+    return tuple(n * r for n, r in zip((1,) * (len(times) - len(shape)) + shape, times, strict=True))
+
+
 def _reduced(x: Any, target: Any, *options: Any) -> int:
-    reduction: int = next(option for option in options if option.__class__ is int)  # none, sum, mean
-    return reduction if x._data.ndim else min(reduction, 1)
+    reduction = next(option for option in options if option.__class__ is int)  # none, mean, sum
+    return 2 if reduction and x._data.ndim else int(reduction != 0)
 
 
 def _scattered(x: Any, src: Any, index: Any, dim: int, reduce: str, include_self: bool) -> int:
@@ -92,15 +119,15 @@ KERNELS: Final[dict[str, Inside]] = {
         (
             "logical_not", "logical_and", "logical_or", "logical_xor", "conj_physical", "sum_dims", "sum_all",
             "nansum_of", "prod_dim", "prod_all", "max_all", "min_all", "any_of",
-            "all_of", "repeat_by", "diagonal_copied", "reflection_pad2d", "dot",
+            "all_of", "diagonal_copied", "reflection_pad2d", "dot",
             "vdot",
         ),
         _ONE,
     ),
     **dict.fromkeys(
         (
-            "clone_of", "dense_clone", "ordered_clone", "cast", "sort_of", "sort_stable", "scatter_along",
-            "scatter_number", "scatter_add_along", "copy_rows", "addmm_of", "baddbmm_of",
+            "clone_of", "clone_for_grad", "dense_clone", "ordered_clone", "cast", "sort_of", "sort_stable",
+            "scatter_along", "scatter_number", "scatter_add_along", "copy_rows", "addmm_of", "baddbmm_of",
         ),
         _COPY,
     ),
@@ -116,7 +143,7 @@ KERNELS: Final[dict[str, Inside]] = {
         Inside(2, SAVED),
     ),
     **dict.fromkeys(("mean_all", "mean_dims"), Inside(2, "sum")),
-    **dict.fromkeys(("std_of", "var_of"), Inside(_spread, "sum")),
+    **dict.fromkeys(("std_of", "var_of", "var_of_too_few"), Inside(_spread, "sum")),
     **dict.fromkeys(("abs", "abs_complex"), Inside(1, "abs")),
     **dict.fromkeys(("relu6_of", "hardtanh_of"), Inside(1, "hardtanh")),
     **dict.fromkeys(("mse_of", "smooth_l1_of", "binary_cross_entropy_of"), Inside(_reduced)),
@@ -143,9 +170,15 @@ KERNELS: Final[dict[str, Inside]] = {
     "cummin_of": Inside(1, "cummin"),
     "aminmax_of": Inside(lambda x, dims, keepdim: 1 if len(dims) == x._data.ndim != 1 else 2),
     "rot90_plane": Inside(lambda x, k, dims: 0 if k % 4 == 2 else 1),
-    "roll_by": Inside(lambda x, *statics: 0 in x._data.shape, COPIED),
-    "diag_embed_of": Inside(2, COPIED),
-    "pad_constant_by": Inside(_pads, COPIED),
+    "repeat_by": Inside(1, base=_repeated),
+    "stack": Inside(0, base=_joined),
+    "roll_by": Inside(
+        lambda x, *statics: 0 in x._data.shape,
+        COPIED,
+        lambda x, shifts, dims: None if dims or x._data.ndim < 2 else (math.prod(x._data.shape),),
+    ),
+    "diag_embed_of": Inside(2, COPIED, place=diagonal_of),
+    "pad_constant_by": Inside(_pads, COPIED, place=_padded),
     "scatter_reduce_of": Inside(_scattered, COPIED),
     "add_rows": Inside(lambda x, *others: 2 if x._data.ndim else 1, SAVED),
     "mv": Inside(1, SAVED),

@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME
+from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, from_numpy
 from ..errors import noted
 from ..kernels import loss as k
 from .activation import log_sigmoid, sigmoid
 from .batching import in_front, one_by_one
 from .copies import along, full_like
 from .exponential import log, log1p
+from .indexing import cast_back
 from .piecewise import hardtanh_of
 from .reduce import mean_dims, sum_dims
 from .refusals import refuse
 from .table import constant, general, linear
-from .views import expand_to, reshape_any
+from .views import expand_to, reshape_any, reshaped
 
 
 def _share(input_shape: tuple[int, ...], reduction: int) -> float:
@@ -54,17 +55,43 @@ def _over_examples(losses: Any, reduction: int) -> Any:
 
 # -- of a difference --------------------------------------------------------------------------------------
 
+
+def _apart(a: Any, b: Any, a_dtype: Any, b_dtype: Any) -> Any:
+    """a - b, in the dtype of the loss where they have different ones."""
+    if a_dtype == b_dtype:
+        return a - b
+    d = k.common_dtype(a_dtype, b_dtype)
+    return cast_back(a, d) - cast_back(b, d)
+
+
+def _alike(a: Any, own: Any, other: Any) -> Any:
+    """`a`, if both operands have its dtype: PyTorch has no derivative of anything else."""
+    if own != other:
+        found, wanted = (SCALAR_NAME[from_numpy(d)] for d in (other, own))
+        raise RuntimeError(f"Found dtype {found} but expected {wanted}")
+    return a
+
+
+def _fitted(g: Any, own: Any, other: Any) -> Any:
+    """The cotangent in the operand's own dtype."""
+    return g if own == other else cast_back(g, own)
+
+
 mse_of: Any = general(
     "mse_of(input, target | reduction)",
     k.mse,
     node="MseLossBackward0",
     public="mse_loss",
     batch=_examples,
-    input=lambda g, input, target, reduction: (
-        (input - target) * (g * (2.0 * _share(input.shape, reduction)))
+    input=lambda g, input, target, reduction, input_dtype, target_dtype: _fitted(
+        _apart(input, target, input_dtype, target_dtype) * (g * (2.0 * _share(input.shape, reduction))),
+        input_dtype,
+        target_dtype,
     ),
-    target=lambda g, input, target, reduction: (
-        (target - input) * (g * (2.0 * _share(input.shape, reduction)))
+    target=lambda g, input, target, reduction, input_dtype, target_dtype: _fitted(
+        _apart(target, input, target_dtype, input_dtype) * (g * (2.0 * _share(input.shape, reduction))),
+        target_dtype,
+        input_dtype,
     ),
 )
 smooth_l1_of: Any = general(
@@ -73,11 +100,17 @@ smooth_l1_of: Any = general(
     node="SmoothL1LossBackward0",
     public="smooth_l1_loss",
     batch=_examples,
-    input=lambda g, input, target, reduction, beta: (
-        hardtanh_of(input - target, -beta, beta) * (g * (_share(input.shape, reduction) / beta))
+    input=lambda g, input, target, reduction, beta, input_dtype, target_dtype: _fitted(
+        hardtanh_of(_apart(input, target, input_dtype, target_dtype), -beta, beta)
+        * (g * (_share(input.shape, reduction) / beta)),
+        input_dtype,
+        target_dtype,
     ),
-    target=lambda g, input, target, reduction, beta: (
-        hardtanh_of(target - input, -beta, beta) * (g * (_share(input.shape, reduction) / beta))
+    target=lambda g, input, target, reduction, beta, input_dtype, target_dtype: _fitted(
+        hardtanh_of(_apart(target, input, target_dtype, input_dtype), -beta, beta)
+        * (g * (_share(input.shape, reduction) / beta)),
+        target_dtype,
+        input_dtype,
     ),
 )
 huber_of: Any = general(
@@ -86,11 +119,13 @@ huber_of: Any = general(
     node="HuberLossBackward0",
     public="huber_loss",
     batch=_examples,
-    input=lambda g, input, target, reduction, delta: (
-        hardtanh_of(input - target, -delta, delta) * (g * _share(input.shape, reduction))
+    input=lambda g, input, target, reduction, delta, input_dtype, target_dtype: (
+        hardtanh_of(_alike(input, input_dtype, target_dtype) - target, -delta, delta)
+        * (g * _share(input.shape, reduction))
     ),
-    target=lambda g, input, target, reduction, delta: (
-        hardtanh_of(target - input, -delta, delta) * (g * _share(input.shape, reduction))
+    target=lambda g, input, target, reduction, delta, input_dtype, target_dtype: (
+        hardtanh_of(_alike(target, target_dtype, input_dtype) - input, -delta, delta)
+        * (g * _share(input.shape, reduction))
     ),
 )
 
@@ -298,7 +333,7 @@ def class_losses(log_probs: Any, target: Any, weight: Any, reduction: int, ignor
     if n == 1 and have:
         if have[0] != 1:
             raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {have[0]}")
-        target = reshape_any(target, ())
+        target = reshaped(target, ())
     return (nll_of if n <= 2 else nll_spatial)(log_probs, target, weight, reduction, ignore_index)
 
 

@@ -284,7 +284,7 @@ def _folded(a: Any, b: Any) -> Any:
     left = v.transpose_dims(b, b.ndim - 2, b.ndim - 1) if turned else a
     right = (t_matrix(a) if a.ndim == 2 else a) if turned else b
     shape = tuple(left.shape)
-    flat = reshape_any(left, (math.prod(shape[:-1]), shape[-1]))
+    flat = v.reshaped(left, (math.prod(shape[:-1]), shape[-1]))
     if right.ndim == 1:
         return reshape_any(mv(flat, right), shape[:-1])
     result = reshape_any(mm(flat, right), (*shape[:-1], right.shape[1]))

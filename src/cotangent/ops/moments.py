@@ -13,6 +13,7 @@ from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k, reduce as kr
 from .arguments import REQUIRED, missing, no_match, renamed
 from .blas import conj_of
+from .copies import full_like
 from .exponential import exp
 from .reduce import accumulating, all_dims, no_out_without_dim, spread, sum_dims
 from .refusals import unsupported
@@ -30,7 +31,7 @@ centred: Any = linear(
 
 def _freedom(shape: tuple[int, ...], dims: Any, correction: Any) -> float:
     left = kr.count(tuple(shape), dims) - correction
-    return 1.0 / left if left > 0 else math.inf if left == 0 else math.nan
+    return 1.0 / left if left else math.inf
 
 
 var_of: Any = general(
@@ -42,6 +43,17 @@ var_of: Any = general(
     input=lambda g, input, input_shape, dims, correction, keepdim: (
         spread(g, input_shape, dims, keepdim)
         * (centred(input, dims) * (2.0 * _freedom(input_shape, dims, correction)))
+    ),
+)
+# Of all elements, where these leave no freedom: PyTorch has a formula of its own then.
+var_of_too_few: Any = general(
+    "var_of_too_few(input | dims, correction, keepdim)",
+    k.var,
+    node="VarBackward0",
+    public="var",
+    batch="axes",
+    input=lambda g, input, input_shape, dims, correction, keepdim: (
+        spread(g, input_shape, dims, keepdim) * ((centred(input, dims) != 0) * full_like(input, math.inf))
     ),
 )
 std_of: Any = general(
@@ -336,7 +348,8 @@ def var(
         ))  # fmt: skip
     dims, c = _spread_arguments("var", input, None if dim is _ALL else dim, unbiased, correction, keepdim)
     _check_out("var", input, dim, unbiased, out)
-    return deliver("var", var_of(input, dims, c, keepdim), out)
+    too_few = (dim is _ALL or dim is None or not input.ndim) and kr.count(input.shape, dims) <= c
+    return deliver("var", (var_of_too_few if too_few else var_of)(input, dims, c, keepdim), out)
 
 
 def std_mean(

@@ -30,7 +30,7 @@ def _others(ndim: int, dim: int) -> tuple[int, ...]:
 def _renorm(a: Any, p: float, dim: int, most: float) -> Any:
     norms = k.vector_norm(a, p, _others(a.ndim, dim), True)
     factors = np.where(norms > most, most / (norms + _TINY), 1.0).astype(norms.dtype)
-    return np.asarray(a * factors)
+    return np.asarray(a * factors, order="C")
 
 
 def _rule(g: Any, input: Any, input_dtype: Any, input_shape: Any, p: float, dim: int, most: float) -> Any:

@@ -85,6 +85,13 @@ def broadcast(*tensors: Any) -> tuple[int, ...]:
     return shape
 
 
+def _check_float(input: Any, target: Any, kernel: str) -> None:
+    """Refuse what has no floating-point dtype in common; the operation itself promotes."""
+    wider = promote_types(input.dtype, target.dtype)
+    if wider.category != FLOATING:
+        raise unsupported(kernel, wider)
+
+
 def _same_dtype(input: Any, target: Any, kernel: str) -> tuple[Any, Any]:
     """Both in the wider dtype, if that is a floating-point one."""
     if input.dtype is not target.dtype:
@@ -142,7 +149,7 @@ def mse_loss(
         same = target.size() == input.size()
     if not same or input.dtype.category != FLOATING:
         input, target = _pair(input, target)
-        input, target = _same_dtype(input, target, "mse_cpu")
+        _check_float(input, target, "mse_cpu")
     if weight is not None:
         return _weighted(primitives.mse_of(input, target, 0), weight, reduction)
     return primitives.mse_of(input, target, get_enum(reduction))
@@ -216,7 +223,7 @@ def smooth_l1_loss(
     number = get_enum(reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    input, target = _same_dtype(input, target, "smooth_l1_cpu")
+    _check_float(input, target, "smooth_l1_cpu")
     return primitives.smooth_l1_of(input, target, number, beta)
 
 
@@ -247,7 +254,7 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     number = get_enum(reduction)
-    input, target = _same_dtype(input, target, "huber_cpu")
+    _check_float(input, target, "huber_cpu")
     if weight is not None:
         return _weighted(primitives.huber_of(input, target, 0, delta), weight, reduction)
     return primitives.huber_of(input, target, number, delta)
