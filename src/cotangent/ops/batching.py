@@ -51,3 +51,20 @@ def with_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> 
     """Batching of what works on examples (N, ...) one by one: the batch joins them."""
     values = [None if t is None else joined(t, d, size, 0) for t, d in zip(tensors, dims, strict=True)]
     return parted(op.entry(*values, *statics), size, 0)
+
+
+def same_rank(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """As `leading`, for operands of which examples have equally many dimensions; statics name some."""
+    ranks = {t.ndim - (d is not None) for t, d in zip(tensors, dims, strict=True)}
+    if len(ranks) > 1:
+        return NotImplemented
+    return leading(op, size, tensors, dims, tuple(d + 1 for d in statics))
+
+
+def flat(t: Any, bdim: int | None, size: int) -> Any:
+    """The elements of each example in a row."""
+    t = in_front(t, bdim, size)
+    count = 1
+    for n in tuple(t.shape)[1:]:
+        count *= n
+    return reshape_any(t, (size, count))

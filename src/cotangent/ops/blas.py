@@ -102,9 +102,16 @@ dot_of = bilinear(
     input=lambda g, tensor: g * conj_of(tensor),
     tensor=lambda g, input: g * conj_of(input),
 )
+def _vectors(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `vdot`."""
+    a, b = (t if d is None else _in_front(t, d) for t, d in zip(tensors, dims, strict=True))
+    return sum_dims(conj_of(a) * b, (1,), False), 0
+
+
 vdot_of = bilinear(
     "vdot(input, other)",
     lambda a, b: k.matmul(k.conj(a), b),
+    batch=_vectors,
     input=lambda g, other: conj_of(g) * other,
     other=lambda g, input: g * input,
 )

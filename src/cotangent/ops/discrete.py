@@ -10,6 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import check_dim
 from .arguments import deliver_exact, renamed
+from .batching import in_front
 from .refusals import unsupported
 from .table import constant, deliver, general
 from .unmapped import refuse_shape
@@ -225,11 +226,22 @@ def _truth(a: Any, dims: Any, keepdim: bool, reduce: Any) -> Any:
     return out.astype(a.dtype) if a.dtype == np.uint8 else out
 
 
+def _each_truth(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `any` and `all`; of examples without dimensions, none is reduced."""
+    return op.entry(in_front(tensors[0], dims[0], size), tuple(d + 1 for d in statics[0]), statics[1]), 0
+
+
 any_of = general(
-    "any_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_or.reduce), public="any"
+    "any_of(input | dims, keepdim)",
+    lambda a, d, k: _truth(a, d, k, np.logical_or.reduce),
+    public="any",
+    batch=_each_truth,
 )
 all_of = general(
-    "all_of(input | dims, keepdim)", lambda a, d, k: _truth(a, d, k, np.logical_and.reduce), public="all"
+    "all_of(input | dims, keepdim)",
+    lambda a, d, k: _truth(a, d, k, np.logical_and.reduce),
+    public="all",
+    batch=_each_truth,
 )
 
 

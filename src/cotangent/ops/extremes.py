@@ -10,12 +10,13 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
 from .arguments import deliver_exact, no_match, renamed, same_out, whole as whole_number
+from .batching import flat, in_front
 from .history import history_first
 from .reduce import reduced_dims, spread, sum_back
 from .refusals import unsupported
 from .results import namedtuple_of
 from .select import maximum, minimum
-from .table import deliver, general, is_tensor, linear
+from .table import TABLE, deliver, general, is_tensor, linear
 
 tie_weights = general("tie_weights(input, extreme | dims, keepdim)", k.tie_weights)
 
@@ -27,13 +28,31 @@ def _tie_tangent(tangents: Any, args: Any, out: Any) -> Any:
     return sum_back(tangents[0] * tie_weights(x, out, dims, keepdim), dims, keepdim)
 
 
-def of_all(signature: str, kernel: Any, node: str, public: str) -> Any:
+def _rows_of_all(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `max_all` and `min_all`: the extremes of rows."""
+    x = flat(tensors[0], dims[0], size)
+    if not x.shape[1]:
+        return NotImplemented
+    return TABLE["amax_dims" if op.name == "max_all" else "amin_dims"].entry(x, (1,), False), 0
+
+
+def _rows_places(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `argmax` and `argmin`."""
+    dim, keepdim = statics
+    if dim is None and not keepdim:
+        return op.entry(flat(tensors[0], dims[0], size), 1, False), 0
+    x = in_front(tensors[0], dims[0], size)
+    return NotImplemented if dim is None or x.ndim == 1 else (op.entry(x, dim + 1, keepdim), 0)
+
+
+def of_all(signature: str, kernel: Any, node: str, public: str, batch: Any = None) -> Any:
     """One element of all, picked by `kernel`: all that are equal to it share the cotangent."""
     return general(
         signature,
         lambda a: kernel(a, None, False),
         node=node,
         public=public,
+        batch=batch,
         jvp=_tie_tangent,
         input=lambda g, input, out, input_shape: (
             spread(g, input_shape, None, False) * tie_weights(input, out, None, False)
@@ -85,8 +104,8 @@ pick_at: Any = linear(
     batch="aligned",
     input=lambda g, indices, input_shape, dim, keepdim: place_at(g, indices, input_shape, dim, keepdim),
 )
-max_all = of_all("max_all(input)", k.amax, "MaxBackward1", "max")
-min_all = of_all("min_all(input)", k.amin, "MinBackward1", "min")
+max_all = of_all("max_all(input)", k.amax, "MaxBackward1", "max", _rows_of_all)
+min_all = of_all("min_all(input)", k.amin, "MinBackward1", "min", _rows_of_all)
 amax_dims = _over("amax_dims(input | dims, keepdim)", k.amax, "AmaxBackward0", "amax")
 amin_dims = _over("amin_dims(input | dims, keepdim)", k.amin, "AminBackward0", "amin")
 max_dim = _along("max_dim(input | dim, keepdim)", k.max_dim, "MaxBackward0", "max")
@@ -126,8 +145,8 @@ median_all = of_all(
     "MedianBackward0",
     "median",
 )
-argmax_of = general("argmax_of(input | dim, keepdim)", k.argmax, public="argmax")
-argmin_of = general("argmin_of(input | dim, keepdim)", k.argmin, public="argmin")
+argmax_of = general("argmax_of(input | dim, keepdim)", k.argmax, public="argmax", batch=_rows_places)
+argmin_of = general("argmin_of(input | dim, keepdim)", k.argmin, public="argmin", batch=_rows_places)
 
 
 _NO_CAST: Final = (

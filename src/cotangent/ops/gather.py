@@ -12,6 +12,7 @@ from ..errors import bad_argument, check_broadcast, check_dim
 from ..kernels import gather as k
 from ..kernels.layout import rows
 from ..kernels.scatter_reduce import reduce_at
+from . import index_batching
 from .arguments import REQUIRED, deliver_exact, missing, renamed
 from .arithmetic import remainder_number
 from .fitting import gather_fits
@@ -43,6 +44,7 @@ cut_to = linear(
     lambda a, shape: a[tuple(slice(n) for n in shape)],
     node="SliceBackward0",
     public="slice",
+    batch="axes",
     input=lambda g, input_shape: pad_to(g, input_shape),
 )
 
@@ -58,6 +60,7 @@ pad_to: Any = linear(
     _pad_to,
     node="SliceBackward0",
     public="slice",
+    batch="axes",
     input=lambda g, input_shape: cut_to(g, input_shape),
 )
 scatter_add_along = linear(
@@ -82,6 +85,7 @@ scatter_factors = general(
     "scatter_factors(src, index | shape, dim)",
     lambda src, index, shape, dim: reduce_at(np.ones(shape, src.dtype), src, index, dim, "prod", True),
     public="scatter",
+    batch="aligned",
 )
 scatter_number: Any = general(
     "scatter_number(input, index | dim, value)",
@@ -95,22 +99,19 @@ scatter_number: Any = general(
 select_rows = linear(
     "select_rows(input, index | dim)",
     k.index_select,
-    node="IndexSelectBackward0",
-    public="index_select",
+    node="IndexSelectBackward0", public="index_select", batch=index_batching.rows_taken,
     input=lambda g, index, input_shape, dim: add_rows_to_zeros(g, index, input_shape, dim),
 )
 add_rows_to_zeros: Any = linear(
     "add_rows_to_zeros(input, index | shape, dim)",
     lambda g, index, shape, dim: k.index_add(np.zeros(shape, g.dtype), index, g, dim, 1),
-    node="IndexAddBackward0",
-    public="index_add",
+    node="IndexAddBackward0", public="index_add", batch=index_batching.rows_back,
     input=lambda g, index, input_shape, dim: reshape_any(select_rows(g, index, dim), input_shape),
 )
 add_rows = linear(
     "add_rows(input, source, index | dim, alpha)",
     rows(lambda a, source, index, dim, alpha: k.index_add(a, index, source, dim, alpha)),
-    node="IndexAddBackward0",
-    public="index_add",
+    node="IndexAddBackward0", public="index_add", batch=index_batching.rows_written,
     input=lambda g: g,
     source=lambda g, index, source, dim, alpha: reshape_any(
         select_rows(g, index, dim) if alpha == 1 else select_rows(g, index, dim) * alpha, source.shape
@@ -119,16 +120,14 @@ add_rows = linear(
 copy_rows = linear(
     "copy_rows(input, source, index | dim)",
     rows(lambda a, source, index, dim: k.index_copy(a, index, source, dim)),
-    node="IndexCopyBackward0",
-    public="index_copy",
+    node="IndexCopyBackward0", public="index_copy", batch=index_batching.rows_written,
     input=lambda g, index, dim: fill_rows(g, index, dim, 0),
     source=lambda g, index, source, dim: reshape_any(select_rows(g, index, dim), source.shape),
 )
 fill_rows: Any = general(
     "fill_rows(input, index | dim, value)",
     k.index_fill,
-    node="IndexFillBackward0",
-    public="index_fill",
+    node="IndexFillBackward0", public="index_fill", batch=index_batching.rows_filled,
     input=lambda g, index, dim: fill_rows(g, index, dim, 0),
     jvp=lambda tangents, args, out: fill_rows(tangents[0], args[1], args[2], 0),
 )

@@ -12,6 +12,7 @@ from .. import dtypes
 from ..config import settings, warn_caller, warn_once
 from ..errors import type_name
 from ..kernels import float8, index as k
+from . import index_batching
 from .copies import zeros_like
 from .table import as_first, blank, constant, emitter, general, is_array, is_tensor, linear
 from .unmapped import refuse_mask
@@ -33,8 +34,7 @@ index_of = linear(
     "index_of(input, indices[] | dims)",
     k.index,
     infer=_index_like,
-    node="IndexBackward0",
-    public="index",
+    node="IndexBackward0", public="index", batch=index_batching.taken,
     input=lambda g, indices, input_shape, dims: index_back(g, indices, input_shape, dims),
 )
 # One index tensor, by far the most frequent case: no lists.
@@ -42,24 +42,21 @@ index_one: Any = linear(
     "index_one(input, index | dim)",
     k.index_one,
     infer=_taken_like,
-    node="IndexBackward0",
-    public="index",
+    node="IndexBackward0", public="index", batch=index_batching.taken,
     input=lambda g, index, input_shape, dim: index_one_back(g, index, input_shape, dim),
 )
 index_one_back: Any = linear(
     "index_one_back(input, index | shape, dim)",
     lambda g, index, shape, dim: k.index_back(g, [index], shape, (dim,)),
     infer=lambda g, index, shape, dim: blank(shape, g),
-    node="IndexPutBackward0",
-    public="index_put",
+    node="IndexPutBackward0", public="index_put", batch=index_batching.put_back,
     input=lambda g, index, dim: index_one(g, index, dim),
 )
 index_back: Any = linear(
     "index_back(input, indices[] | shape, dims)",
     k.index_back,
     infer=lambda g, indices, shape, dims: blank(shape, g),
-    node="IndexPutBackward0",
-    public="index_put",
+    node="IndexPutBackward0", public="index_put", batch=index_batching.put_back,
     input=lambda g, indices, dims: index_of(g, indices, dims),
 )
 
@@ -81,15 +78,13 @@ def _clear(a: Any, indices: Any, dims: Any) -> Any:
 index_clear: Any = linear(
     "index_clear(input, indices[] | dims)",
     _clear,
-    node="IndexPutBackward0",
-    public="index_put",
+    node="IndexPutBackward0", public="index_put", batch=index_batching.cleared,
     input=lambda g, indices, dims: index_clear(g, indices, dims),
 )
 index_put_at = general(
     "index_put_at(input, values, indices[] | dims, accumulate)",
     k.index_put,
-    node="IndexPutBackward0",
-    public="index_put",
+    node="IndexPutBackward0", public="index_put", batch=index_batching.written,
     store=k.put_at,
     input=_input_rule,
     values=_values_rule,

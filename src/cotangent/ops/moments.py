@@ -12,6 +12,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k, reduce as kr
 from .arguments import REQUIRED, missing, no_match, renamed
+from .batching import flat
 from .blas import conj_of
 from .copies import full_like
 from .exponential import exp
@@ -82,11 +83,19 @@ prod_dim: Any = general(
         spread(g, input_shape, (dim,) if input_shape else None, keepdim) * conj_of(prod_others(input, dim))
     ),
 )
+
+
+def _row_products(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `prod_all`."""
+    return prod_dim(flat(tensors[0], dims[0], size), 1, False), 0
+
+
 prod_all: Any = general(
     "prod_all(input)",
     lambda a: k.prod(a, None, False),
     node="ProdBackward0",
     public="prod",
+    batch=_row_products,
     input=lambda g, input, out, input_shape: (
         spread(g, input_shape, None, False)
         * conj_of(

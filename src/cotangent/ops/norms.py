@@ -12,6 +12,7 @@ from ..errors import bad_argument
 from ..kernels import moments as k
 from ..kernels.layout import rows
 from .arguments import deliver_exact
+from .batching import same_rank
 from .blas import conj_of
 from .complex import real_part, sgn
 from .matrices import tensor
@@ -50,6 +51,7 @@ zero_safe_ratio: Any = general(
     _ratio,
     node="DivBackward0",
     public="div",
+    batch=same_rank,
     input=lambda g, other: zero_safe_ratio(g, other),
     other=lambda g, input, other: -g * zero_safe_ratio(zero_safe_ratio(input, other), other),
 )

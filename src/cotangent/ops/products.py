@@ -12,6 +12,7 @@ from ..errors import bad_argument, check_dim
 from ..kernels import products as k
 from .arguments import REQUIRED, compiler_name, deliver_exact, integers, missing
 from .arithmetic import mul
+from .batching import in_front, same_rank
 from .blas import (
     addmv_of,
     adjoint_matrix,
@@ -29,13 +30,30 @@ from .fitting import check_vectors
 from .matmul import VECTORS_DIFFER, check_expands, check_fit
 from .reduce import sum_dims
 from .table import bilinear, deliver, general, is_tensor
-from .views import expand_to, permute_dims, reshape_any, reshaped
+from .views import expand_to, permute_dims, reshape_any, reshaped, unsqueeze_at
+
+
+def _sums_of_examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `addbmm` and `addr`, which are products of matrices: rows by (batch and) columns."""
+    one, other = (in_front(t, d, size) for t, d in zip(tensors[1:], dims[1:], strict=True))
+    if op.name == "addr_of":
+        one, other = unsqueeze_at(one, 2), unsqueeze_at(other, 1)
+    else:
+        count, rows, inner = tuple(one.shape)[1:]
+        one = reshape_any(permute_dims(one, (0, 2, 1, 3)), (size, rows, count * inner))
+        other = reshape_any(other, (size, count * inner, other.shape[3]))
+    c = in_front(tensors[0], dims[0], size)
+    c = reshape_any(c, (size, *(1,) * (3 - c.ndim), *tuple(c.shape)[1:]))
+    whole = expand_to(c, (size, one.shape[1], other.shape[2]))
+    return baddbmm_of(whole, one, other, *statics), 0
+
 
 addbmm_of = general(
     "addbmm_of(input, batch1, batch2 | beta=1, alpha=1)",
     k.add_sum_of_products,
     node="AddbmmBackward0",
     public="addbmm",
+    batch=_sums_of_examples,
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
     batch1=lambda g, batch1_shape, batch2, alpha: scale(
         bmm_of(expand_to(g, (batch1_shape[0], *g.shape)), adjoint_matrix(batch2)), alpha.conjugate()
@@ -49,6 +67,7 @@ addr_of = general(
     k.add_outer,
     node="AddrBackward0",
     public="addr",
+    batch=_sums_of_examples,
     misfit="2D tensor expected, got {ndim}D tensor for input",
     input=lambda g, input_shape, beta: scale_sum(g, input_shape, beta.conjugate()),
     vec1=lambda g, vec2, alpha: scale(mv_of(g, conj_of(vec2)), alpha.conjugate()),
@@ -60,6 +79,7 @@ cross_of: Any = bilinear(
     k.cross,
     node="LinalgCrossBackward0",
     public="linalg_cross",
+    batch=same_rank,
     input=lambda g, input_shape, other, dim: scale_sum(cross_of(conj_of(other), g, dim), input_shape, 1),
     other=lambda g, input, other_shape, dim: scale_sum(cross_of(g, conj_of(input), dim), other_shape, 1),
 )

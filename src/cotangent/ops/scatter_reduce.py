@@ -15,7 +15,10 @@ from .views import slice_of
 
 # How much each element moves the result, as constants.
 scatter_weights = general(
-    "scatter_weights(input, src, index | dim, reduce, include_self)", k.scatter_weights, nout=2
+    "scatter_weights(input, src, index | dim, reduce, include_self)",
+    k.scatter_weights,
+    nout=2,
+    batch="aligned",
 )
 
 

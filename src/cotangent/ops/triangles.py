@@ -9,6 +9,8 @@ from ..errors import check_dim
 from ..kernels import rearrange as k, shape as view_kernels
 from ..kernels.layout import rows
 from .arguments import integer, rank, same_out
+from .batching import in_front
+from .reduce import sum_dims
 from .refusals import unsupported
 from .table import deliver, linear
 from .views import diagonal_backward, diagonal_of, expand_to
@@ -45,11 +47,17 @@ diagonal_copied: Any = linear(
     batch="axes",
     input=lambda g, input_shape, offset, dim1, dim2: diagonal_backward(g, input_shape, offset, dim1, dim2),
 )
+def _traces(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `trace`."""
+    return sum_dims(diagonal_of(in_front(tensors[0], dims[0], size), 0, 1, 2), (1,), False), 0
+
+
 trace_of: Any = linear(
     "trace_of(input)",
     k.trace,
     node="TraceBackward0",
     public="trace",
+    batch=_traces,
     input=lambda g, input_shape: diagonal_backward(expand_to(g, (min(input_shape),)), input_shape, 0, 0, 1),
 )
 
