@@ -141,3 +141,37 @@ def test_per_sample_gradients_of_an_embedding() -> None:
         loss = lambda w, i, t=t: (t.nn.functional.embedding(i, w) ** 2).sum() + w[i].prod()  # noqa: E731
         results.append(t.func.vmap(t.func.grad(loss), in_dims=(None, 0))(table, index).tolist())
     np.testing.assert_allclose(results[1], results[0])
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "LSTM of projections"])
+def test_sequences_run_side_by_side(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers over batches of examples, in both directions, and the gradients of each example alone."""
+    name, _, projected = kind.partition(" of ")
+    options: dict[str, Any] = {"proj_size": 2} if projected else {}
+    t = cotangent
+    t.manual_seed(3)
+    layer = getattr(t.nn, name)(3, 4, num_layers=2, bidirectional=True, dtype=t.float64, **options)
+    x = t.randn(5, 6, 2, 3, dtype=t.float64)
+    whole, alone = layer(x.movedim(0, 1).reshape(6, 10, 3)), [layer(part) for part in x]
+    shared = {key: p.detach() for key, p in layer.named_parameters()}
+
+    def loss(parameters: Any, part: Any) -> Any:
+        return (t.func.functional_call(layer, parameters, (part,))[0] ** 2).sum()
+
+    expected = [t.func.grad(loss)(shared, part) for part in x]
+
+    def loop(self: Any, op: Any, *rest: Any) -> Any:
+        raise AssertionError(f"{op.name} has no batching rule")
+
+    monkeypatch.setattr(VmapLevel, "loop", loop)
+    found = t.func.vmap(layer)(x)
+    t.testing.assert_close(found[0], t.stack([out for out, _ in alone]))
+    t.testing.assert_close(found[0].movedim(0, 1).reshape(6, 10, -1), whole[0])
+    states = found[1] if isinstance(found[1], tuple) else (found[1],)
+    for k, state in enumerate(states):
+        t.testing.assert_close(state, t.stack([s[k] if isinstance(s, tuple) else s for _, s in alone]))
+    (found[0] ** 2).sum().backward()
+    per_sample = t.func.vmap(t.func.grad(loss), in_dims=(None, 0))(shared, x)
+    for key, p in layer.named_parameters():
+        t.testing.assert_close(per_sample[key], t.stack([g[key] for g in expected]))
+        t.testing.assert_close(p.grad, per_sample[key].sum(0))

@@ -15,8 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..kernels import recurrent as k
+from .batching import joined, parted
 from .join import cat_of
 from .table import blank, general, is_array, linear, needed, pulled_back, traced_pullback, with_gaps
+from .views import permute_dims, reshape_any
 
 Steps = tuple[int, ...]
 
@@ -142,12 +144,41 @@ def _needed_shapes(g: Any, tensors: list[Any], *rest: Any) -> tuple[Any, ...]:
     return tuple(blank(t.shape, t) for t, need in zip(tensors, rest[-1], strict=True) if need)
 
 
+def _examples_in_steps(states: int) -> Callable[..., Any]:
+    """Batching of a layer with so many states: examples join the sequences that run side by side.
+
+    Weights of each example's own, and sequences of different lengths, are left to the loop.
+    """
+
+    def rule(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+        (given,), (where,), counts = tensors, dims, statics[0]
+        x, weights = given[0], given[1 + states :]
+        uneven = len(set(counts)) != 1 or x.ndim - (where[0] is not None) != 3
+        if uneven or any(d is not None for d in where[1 + states :]):
+            return NotImplemented
+        steps, n = len(counts), counts[0]
+        flat = [joined(x, where[0], size, 1)]
+        flat += [joined(given[i], where[i], size, 0) for i in range(1, 1 + states)]
+        made = op.entry([*flat, *weights], (size * n,) * steps, *statics[1:])
+        found = []
+        for i, t in enumerate(made):
+            if 1 <= i <= states:
+                found.append(parted(t, size, 0)[0])
+                continue
+            each = permute_dims(reshape_any(t, (steps, size, n, t.shape[-1])), (1, 0, 2, 3))
+            found.append(reshape_any(each, (size, steps * n, t.shape[-1])) if i else each)
+        return tuple(found), 0
+
+    return rule
+
+
 # Results: outputs, last h, last c; the rest is what the kernel keeps for its pullback.
 lstm_layer: Any = general(
     "lstm_layer(tensors[] | counts, backwards)",
     k.lstm,
     node="MkldnnRnnLayerBackward0",
     public="lstm",
+    batch=_examples_in_steps(2),
     infer=_lstm_shapes,
     nout=7,
     nondiff_outputs=(3, 4, 5, 6),
@@ -158,6 +189,7 @@ gru_layer: Any = general(
     k.gru,
     node="StackBackward0",
     public="gru",
+    batch=_examples_in_steps(1),
     infer=_gru_shapes,
     nout=5,
     nondiff_outputs=(2, 3, 4),
@@ -168,6 +200,7 @@ rnn_layer: Any = general(
     k.rnn,
     node="StackBackward0",
     public="rnn",
+    batch=_examples_in_steps(1),
     infer=_rnn_shapes,
     nout=3,
     nondiff_outputs=(2,),
