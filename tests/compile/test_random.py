@@ -91,3 +91,21 @@ def test_compiled_is_eager(seed: int) -> None:
             assert one.shape == other.shape
             assert torch.allclose(one, other, rtol=2e-5, atol=2e-6), (one - other).abs().max()
     assert call.traces == 1
+
+
+@pytest.mark.parametrize("k", range(len(UNARY)))
+@pytest.mark.parametrize("transposed", [False, True])
+def test_what_is_seen_inside_lies_as_in_eager(k: int, transposed: bool) -> None:
+    """A `view` works in a compiled function just where it works otherwise."""
+    torch.manual_seed(0)
+    x = torch.randn(17, 5).t() if transposed else torch.randn(5, 17)
+    seen = []
+
+    def function(x: Any) -> Any:
+        y = UNARY[k](x)
+        seen.append((y.shape, y.stride()))
+        return y
+
+    function(x)
+    torch.compile(function)(x)
+    assert seen[0] == seen[1]

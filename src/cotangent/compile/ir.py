@@ -191,7 +191,7 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.numbers: dict[Any, Base] = {}
-        self.ranges: dict[Any, tuple[Val, int, int, int | None, str]] = {}
+        self.ranges: dict[Any, tuple[Val, int, int, int | None, Any]] = {}
         self.tiles: dict[int, tuple[int, ...]] = {}  # indices of maxima in windows that tile their images
         self._positions: dict[int, Base] = {}
         self._known: dict[Any, Base] = {}
@@ -274,13 +274,15 @@ class Builder:
         """An array that is known."""
         return whole(Base(held.shape, kind, dense(held.shape), "const", held))
 
-    def check_range(self, x: Any, n: int, told: str = "", but: int | None = None, least: int = 0) -> None:
+    def check_range(
+        self, x: Any, n: int, told: Exception | None = None, but: int | None = None, least: int = 0
+    ) -> None:
         """Ask for a check, before the run, that integers lie in [least, n) (or are `but`).
 
         Args:
             x: the integers.
             n: the bound.
-            told: what an IndexError says, with the number that was met and `n`; "" for classes of targets.
+            told: the error, whose text takes the number that was met and `n`; None for classes of targets.
             but: what is allowed besides.
             least: the lowest that is allowed.
         """

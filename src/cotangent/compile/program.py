@@ -430,7 +430,7 @@ def _window(array: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset
     return as_strided(whole[offset:], shape, strides)
 
 
-def _in_range(numbers: Any, least: int, n: int, but: int | None, told: str) -> None:
+def _in_range(numbers: Any, least: int, n: int, but: int | None, told: Any) -> None:
     """Refuse numbers of rows or classes that do not exist, as the kernels do."""
     if not numbers.size or (numbers.min() >= least and numbers.max() < n):
         return
@@ -438,8 +438,8 @@ def _in_range(numbers: Any, least: int, n: int, but: int | None, told: str) -> N
     bad = outside if but is None else outside[outside != but]
     if not bad.size:
         return
-    if told:
-        raise IndexError(told.format(bad.flat[0], n))
+    if told is not None:
+        raise type(told)(str(told).format(bad.flat[0], n))
     error = IndexError(f"Target {bad.flat[0]} is out of bounds.")
     raise noted(error, "target_range", classes=n, last=n - 1, found=bad.flat[0])
 

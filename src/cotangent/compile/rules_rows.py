@@ -184,8 +184,10 @@ def _standard_backward(b: Any, g: Any, x: Any, mean: Any, scale: Any, axes: Any,
 
 # -- rows by number ----------------------------------------------------------------------------------------
 
-_OUTSIDE: Final = "index {} is out of bounds for dimension 0 with size {}"
-_OUTSIDE_SELF: Final = "index out of range in self"
+_WHERE: Final = "index {} is out of bounds for dimension 0 with size {}"
+_OUTSIDE: Final = IndexError(_WHERE)
+_OUTSIDE_SELF: Final = IndexError("index out of range in self")
+_OUTSIDE_ADDED: Final = RuntimeError(_WHERE)
 
 
 @rule("embedding_of")
@@ -246,7 +248,7 @@ def _weighed(x: Any, count: int, width: int) -> tuple[Any, Any, int] | None:
     return None
 
 
-def _indexed(b: Any, table: Any, index: Any, shape: Any, told: str) -> bool:
+def _indexed(b: Any, table: Any, index: Any, shape: Any, told: Exception) -> bool:
     """Whether an index numbers rows of a matrix of floats; asks for the check of its numbers."""
     if not floats(table) or index.kind != "i64" or not math.prod((*shape, *index.shape)) or not shape:
         return False
@@ -298,7 +300,8 @@ def _add_rows_to_zeros(b: Any, g: Any, index: Any, shape: Any, dim: int) -> Any:
 def _add_rows(b: Any, x: Any, source: Any, index: Any, dim: int, alpha: Any) -> Any:
     if dim or len(index.shape) != 1 or alpha != 1 or source.shape != (*index.shape, *x.shape[1:]):
         return None
-    if source.kind != x.kind or not _indexed(b, x, index, x.shape, _OUTSIDE_SELF):
+    told = _OUTSIDE_ADDED if len(x.shape) > 1 else _OUTSIDE_SELF
+    if source.kind != x.kind or not _indexed(b, x, index, x.shape, told):
         return None
     zeros = isinstance(x.v, Const) and x.v.value == 0
     return _added(b, None if zeros else x, source, index, x.shape)

@@ -199,8 +199,9 @@ def record(tape: Tape, op: Primitive, payloads: tuple[Any, ...], statics: tuple[
     results = infer(op, payloads, statics)
     many = isinstance(results, tuple)
     made = []
+    as_laid = op.is_view or op.kind == "elementwise" or _lies_otherwise(payloads)
     for result in results if many else (results,):
-        strides = result.strides if op.is_view or op.kind == "elementwise" else None
+        strides = result.strides if as_laid else None
         made.append(Value(tape, tape.fresh(), result.shape, result.dtype, strides))
     code, lasti = here()
     tape.add(
@@ -267,14 +268,28 @@ def operand(tape: Tape, payload: Any) -> int | None:
     return tape.bind(payload)
 
 
+def _lies_otherwise(payload: Any) -> bool:
+    """Whether some payload's memory is in another order than that of its dimensions."""
+    if isinstance(payload, (list, tuple)):
+        return any(map(_lies_otherwise, payload))
+    return isinstance(payload, Value) and not all(
+        s == t or n == 1
+        for s, t, n in zip(payload.strides, dense(payload.shape, payload.itemsize), payload.shape)
+    )
+
+
 def _dummy(payload: Any) -> Any:
-    """An array of the payload's shape and dtype that takes no memory."""
+    """An array of the payload's shape and dtype; it takes no memory if the layout tells nothing."""
     if payload is None:
         return None
     if isinstance(payload, (list, tuple)):
         return [_dummy(p) for p in payload]
     if isinstance(payload, np.ndarray) and payload.ndim == 0:
         return payload
+    if _lies_otherwise(payload):
+        zeros = payload.probe()
+        zeros.fill(0)
+        return zeros
     d = payload.np_dtype if isinstance(payload, Value) else payload.dtype
     return np.broadcast_to(_ZERO[d], payload.shape)
 
@@ -318,7 +333,8 @@ def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, .
         if key is not None:
             _probed[key] = d
     full = [p for p in present if p.shape == shape]
-    if full and all(p.strides == dense(shape, p.itemsize) for p in full):
+    in_rows = bool(full) and all(p.strides == dense(shape, p.itemsize) for p in full)
+    if in_rows or getattr(op.kernel, "in_rows", False):
         return np.ndarray(shape, d, _nothing(shape, d))
     arrays: list[Any] = [np.broadcast_to(p.probe() if isinstance(p, Value) else p, shape) for p in present]
     roles: Any = [["readonly"]] * len(present) + [["writeonly", "allocate"]]

@@ -22,6 +22,7 @@ def rows(kernel: Callable[..., Any]) -> Callable[..., Any]:
             return made
         return np.ascontiguousarray(made)
 
+    laid.in_rows = True  # type: ignore[attr-defined]  # what a trace asks
     return laid
 
 

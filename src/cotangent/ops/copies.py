@@ -9,7 +9,7 @@ import numpy as np
 from ..kernels import elementwise as k
 from ..kernels.shape import copied
 from ..size import contiguous_format
-from .table import as_first, linear
+from .table import as_first_lies, linear
 from .viewfronts import laid_out
 
 
@@ -30,7 +30,7 @@ cast: Any = linear(
 clone_of = linear(
     "clone_of(input)",
     copied,
-    infer=as_first,
+    infer=as_first_lies,
     node="CloneBackward0",
     public="clone",
     batch=along,
@@ -40,7 +40,7 @@ clone_of = linear(
 clone_for_grad = linear(
     "clone_for_grad(input)",
     copied,
-    infer=as_first,
+    infer=as_first_lies,
     node="CopyBackwards",
     public="clone",
     batch=along,
@@ -49,21 +49,21 @@ clone_for_grad = linear(
 zeros_like = linear(
     "zeros_like(input)",
     np.zeros_like,
-    infer=as_first,
+    infer=as_first_lies,
     batch=along,
     doc="Zeros of the shape and dtype of `input`.",
 )
 ones_like = linear(
     "ones_like(input)",
     np.ones_like,
-    infer=as_first,
+    infer=as_first_lies,
     batch=along,
     doc="Ones of the shape and dtype of `input`.",
 )
 full_like = linear(
     "full_like(input | value)",
     np.full_like,
-    infer=as_first,
+    infer=as_first_lies,
     batch=along,
     doc="`value` everywhere, in the shape and dtype of `input`.",
 )
