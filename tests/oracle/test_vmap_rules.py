@@ -81,6 +81,24 @@ t.addr(m, v[:3], v0[:3])
 t.addr(v[:3], v[:3], x[0, :3], beta=2, alpha=0.5)
 t.linalg.cross(m, m0)
 t.linalg.cross(x, y, dim=0)
+t.searchsorted(v0.sort().values, x)
+t.searchsorted(v.sort().values, x)
+t.searchsorted(v.sort().values, v0, right=True)
+t.searchsorted(x.sort().values, y)
+t.bucketize(x, v0.sort().values)
+x.take(i + j)
+x0.take(i + j)
+x.take(j0)
+t.fft.fft(x, n=7, dim=0).abs()
+t.fft.irfft(x, n=4)
+t.fft.irfft(t.fft.rfft(x, dim=0), n=3, dim=0)
+t.fft.irfft2(x)
+t.fft.ifft2(x, s=(2, 6)).real
+x.clone().copy_(v)
+x.clone().copy_(v0)
+x.clone().copy_(x[:, :1])
+x.clone().zero_()
+x.clone().fill_(2.0)
 x.norm(dim=1)
 x.norm()
 x.cross(y, 0)
@@ -111,6 +129,8 @@ def run(call: str, t: Any) -> Any:
     return found
 
 
+# PyTorch's own vmap loops over `take`, and copies what searchsorted is given.
+@pytest.mark.filterwarnings("ignore:There is a performance drop", "ignore:torch.searchsorted")
 @pytest.mark.parametrize("call", CALLS)
 def test_as_pytorch(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = run(call, torch)

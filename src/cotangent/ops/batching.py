@@ -61,6 +61,11 @@ def same_rank(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     return leading(op, size, tensors, dims, tuple(d + 1 for d in statics))
 
 
+def in_place(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of what treats all elements alike: the batch stays where it is."""
+    return op.entry(tensors[0], *statics), dims[0]
+
+
 def flat(t: Any, bdim: int | None, size: int) -> Any:
     """The elements of each example in a row."""
     t = in_front(t, bdim, size)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
+from .batching import in_place
 from .copies import zeros_like
 from .indexing import cast_back
 from .reduce import sum_all
@@ -58,6 +59,7 @@ written_number = general(
     node="FillBackward2",
     public="fill_",
     store=_fill,
+    batch=in_place,
     input=lambda g: zeros_like(g),
     jvp=lambda tangents, args, out: args[0] * 0,
 )
@@ -67,6 +69,7 @@ zeroed = general(
     node="ZeroBackward0",
     public="zero_",
     store=lambda a: a.fill(0),
+    batch=in_place,
     input=lambda g: zeros_like(g),
     jvp=lambda tangents, args, out: args[0] * 0,
 )

@@ -16,6 +16,7 @@ from ..config import settings
 from ..errors import bad_argument, check_dim, check_dims
 from ..kernels import fourier as k
 from .arguments import REQUIRED, fitted, integer, missing
+from .batching import in_front
 from .blas import conj_of
 from .complex import real_part
 from .copies import cast
@@ -36,6 +37,9 @@ transform: Any = linear(
 resized: Any = linear(
     "fft_resized(input | dims, sizes)",
     k.resize,
+    batch=lambda op, size, tensors, where, statics: (
+        op.entry(in_front(tensors[0], where[0], size), tuple(d + 1 for d in statics[0]), statics[1]), 0
+    ),
     node="ConstantPadNdBackward0",
     public="constant_pad_nd",
     input=lambda g, input_shape, dims: resized(g, dims, tuple(input_shape[d] for d in dims)),
@@ -55,6 +59,7 @@ from_half = linear(
     k.from_half,
     node="FftC2RBackward0",
     public="irfft",
+    batch="axes",
     input=lambda g, dims, last, norm: mirrored_twice(half(g, dims, _ADJOINT[norm]), dims[-1], last),
 )
 
@@ -73,6 +78,7 @@ mirrored_twice: Any = linear(
     _weigh,
     node="MulBackward0",
     public="mul",
+    batch="axes",
     input=lambda g, dim, last: mirrored_twice(g, dim, last),
 )
 

@@ -118,6 +118,15 @@ def written(op: Any, size: int, tensors: Any, where: Any, statics: Any) -> Any:
     return _entry("index_put_at")(x, at.to_front(values), *at.with_rows(), accumulate), 0
 
 
+def copied(op: Any, size: int, tensors: Any, where: Any, statics: Any) -> Any:
+    """`copy_to`: the source is broadcast to the shape of what it is written to."""
+    x = in_front(tensors[0], where[0], size)
+    if _rank(tensors[1], where[1]) > x.ndim - 1:
+        return NotImplemented
+    source = tensors[1] if where[1] is None else in_front(tensors[1], where[1], size)
+    return op.entry(x, source if where[1] is None else _with_rank(source, x.ndim - 1)), 0
+
+
 def _loop_rows(tensors: Any, where: Any) -> bool:
     """Whether rows of a tensor are none: a number, or one number as the index."""
     return not _rank(tensors[0], where[0]) or _rank(tensors[-1], where[-1]) != 1

@@ -10,6 +10,8 @@ from .. import dtypes
 from ..kernels import gather as k
 from ..kernels.layout import rows
 from .arguments import REQUIRED, deliver_exact, missing
+from .batching import flat
+from .index_batching import taken
 from .table import elementwise, is_array, is_tensor, linear
 from .unmapped import refuse_select
 from .views import reshape_any, sum_to_size
@@ -107,11 +109,19 @@ give_masked: Any = linear(
     public="masked_scatter",
     input=lambda g, mask, input_shape: take_masked(g, mask, input_shape),
 )
+def _taken_flat(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of `take`: elements at an index of rows."""
+    (x, index), (own, mapped) = tensors, dims
+    row = reshape_any(x, (x.numel(),)) if own is None else flat(x, own, size)
+    return taken(op, size, (row, index), (None if own is None else 0, mapped), (0,))
+
+
 take_flat = linear(
     "take_flat(input, index)",
     lambda a, index: a.reshape(-1)[index],
     node="TakeBackward0",
     public="take",
+    batch=_taken_flat,
     input=lambda g, index, input: put_flat_zeros(g, index, tuple(input.shape)),
 )
 put_flat_zeros: Any = linear(

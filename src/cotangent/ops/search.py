@@ -10,7 +10,9 @@ import numpy as np
 from .. import dtypes
 from ..config import warn_once
 from .arguments import REQUIRED, missing
+from .batching import flat, in_front, leading
 from .table import constant, deliver, general, is_array, is_tensor
+from .views import reshape_any
 
 
 def _wide(a: Any) -> Any:
@@ -34,7 +36,21 @@ def _search(edges: Any, values: Any, right: bool, out_int32: bool) -> Any:
     return found.astype(np.int32 if out_int32 else np.int64)
 
 
-search_of = general("search_of(boundaries, values | right, out_int32)", _search, public="searchsorted")
+def _searched(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
+    """Batching of a search: boundaries that all examples share stay as they are, others become rows."""
+    (edges, values), (own, mapped) = tensors, dims
+    if own is None and edges.ndim == 1:
+        return op.entry(edges, values, *statics), mapped
+    if edges.ndim - (own is not None) > 1:
+        return leading(op, size, tensors, dims, statics)
+    shape = tuple(in_front(values, mapped, size).shape)
+    found = op.entry(in_front(edges, own, size), flat(values, mapped, size), *statics)
+    return reshape_any(found, shape), 0
+
+
+search_of = general(
+    "search_of(boundaries, values | right, out_int32)", _search, public="searchsorted", batch=_searched
+)
 
 
 _SCATTERED: Final = (
