@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from .autograd.modes import no_grad
 from .futures import Future
 from .nn.modules.module import Module
+from .nn.parameter import is_lazy
 from .ops.table import is_tensor
 
 __all__ = [
@@ -209,12 +210,25 @@ def script(
     if _is(obj, (ScriptFunction, ScriptModule)) or inspect.isclass(obj):
         return obj
     if _is(obj, Module):
+        _check_sizes(obj)
         return _wrapped(obj, ScriptModule)
     if _is(obj, (dict, list)):
         return obj
     if not callable(obj):
         raise RuntimeError(f"expected a function, a module or a class to script, got {type(obj).__name__}")
     return ScriptFunction(obj)
+
+
+def _check_sizes(module: Module) -> None:
+    """Refuse modules with parameters or buffers whose sizes are not known yet."""
+    for each in module.modules():
+        for kind, tensors in (("parameters", each._parameters), ("buffers", each._buffers)):
+            for name, value in tensors.items():
+                if is_lazy(value):
+                    home = f"{type(each).__module__.replace('cotangent', 'torch', 1)}.{type(each).__name__}"
+                    raise RuntimeError(
+                        f"'{home}' has uninitialized {kind} {name}. Did you forget to run a forward pass?"
+                    )
 
 
 def trace(

@@ -211,3 +211,18 @@ def close(ours: Any, theirs: Any) -> bool:
 def test_calls_do_the_same(name: str) -> None:
     ours, theirs = (outcome(CALLS[name], t) for t in (cotangent, torch))
     assert close(ours, theirs), f"\n{ours}\n{theirs}"
+
+
+LAZY: dict[str, Callable[[Any], Any]] = {
+    "inside": lambda t: t.nn.Sequential(t.nn.LazyBatchNorm1d()),
+    "buffers": lambda t: t.nn.LazyBatchNorm1d(affine=False),
+    "linear": lambda t: t.nn.LazyLinear(2),
+}
+
+
+@pytest.mark.parametrize("name", LAZY)
+@pytest.mark.filterwarnings("ignore")
+def test_layers_without_sizes_are_not_scripted(name: str) -> None:
+    ours, theirs = (tried(lambda t=t: t.jit.script(LAZY[name](t))) for t in (cotangent, torch))
+    assert ours == theirs
+    assert ours[0][0] == "RuntimeError"

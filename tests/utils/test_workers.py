@@ -135,6 +135,19 @@ def test_workers_that_are_kept() -> None:
     assert sorted(v for x in streamed for v in x.tolist()) == sorted(v for x in streamed for v in x.tolist())
 
 
+def test_a_loader_that_is_dropped_ends_the_workers_it_kept() -> None:
+    loader = DataLoader(Squares(4), num_workers=1, persistent_workers=True)
+    gc.disable()  # nothing may wait for the collector
+    try:
+        iterator = iter(loader)
+        assert len(list(iterator)) == 4
+        processes = list(iterator._workers)
+        del iterator, loader
+        assert [process.exitcode for process in processes] == [0]
+    finally:
+        gc.enable()
+
+
 class Sleepy(Squares):
     def __getitem__(self, index: int) -> Any:
         time.sleep(0.5 if index == 0 else 0.0)

@@ -1,6 +1,6 @@
 """Optimizers and schedules of their learning rates: `torch.optim`."""
 
-from . import lr_scheduler, swa_utils
+from . import _functional as _functional, lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adafactor import Adafactor
 from .adagrad import Adagrad

@@ -136,6 +136,34 @@ class Stepping(Optimizer):
         update(self._rule, work, self._options(group), recorded=group["differentiable"], as_real=True)
 
 
+def stepped(
+    kind: type[Stepping],
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    lists: dict[str, Sequence[Any]],
+    steps: Sequence[Tensor],
+    group: dict[str, Any],
+) -> None:
+    """One step of an optimizer's rule over lists, as PyTorch's functional forms take them.
+
+    Args:
+        kind: the optimizer.
+        params: the parameters.
+        grads: their gradients.
+        lists: the state, a list for each of its names; empty where the rule does without.
+        steps: how often each was stepped before, counted up.
+        group: the options.
+    """
+    rule = object.__new__(kind)
+    names = rule._names(group)
+    work = []
+    for k, (parameter, gradient) in enumerate(zip(params, grads, strict=True)):
+        state = [None if name is None else lists[name][k] for name in names]
+        work.append(((parameter, gradient, *state), rule._numbers(group, count_up(steps[k]))))
+    recorded = group["differentiable"]
+    update(rule._rule, work, rule._options(group), recorded=recorded, as_real=True)
+
+
 def step_dtype(group: dict[str, Any]) -> Any:
     """The dtype of step counts: float32, or float64 if that is the default dtype.
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ._options import check_lr, check_not_negative
-from ._stepping import Stepping, decayed_square, effective_gradient, hyper
+from ._stepping import Stepping, decayed_square, effective_gradient, hyper, stepped
 
-__all__ = ["Adadelta"]
+__all__ = ["Adadelta", "adadelta"]
 
 
 class Adadelta(Stepping):
@@ -93,3 +93,53 @@ class Adadelta(Stepping):
         t = xp.multiply(u, lr, t)
         p = xp.subtract(p, t, p)
         return p, square, steps
+
+
+def adadelta(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    square_avgs: Sequence[Any],
+    acc_deltas: Sequence[Any],
+    state_steps: Sequence[Any],
+    capturable: bool = False,
+    foreach: Any = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: Any,
+    rho: Any,
+    eps: Any,
+    weight_decay: Any,
+    maximize: Any,
+) -> None:
+    """`Adadelta` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        square_avgs: running means of the squares of the gradients.
+        acc_deltas: running means of the squares of the steps.
+        state_steps: how often each was stepped, as tensors.
+        capturable, foreach, differentiable, has_complex: as the optimizer's, or without effect.
+        lr, rho, eps, weight_decay, maximize: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.adadelta import adadelta
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> adadelta([w], [g], [a], [b], [torch.tensor(0.0)],
+        ...     lr=1.0, rho=0.9, eps=0.1, weight_decay=0,
+        ...     maximize=False)
+        >>> w
+        tensor([0.1056])
+    """
+    group = {
+        "lr": lr,
+        "rho": rho,
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "maximize": maximize,
+        "differentiable": differentiable,
+    }
+    lists = {"square_avg": square_avgs, "acc_delta": acc_deltas}
+    stepped(Adadelta, params, grads, lists, state_steps, group)

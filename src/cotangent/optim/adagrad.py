@@ -10,9 +10,9 @@ from ..ops.sparse import told_unchecked, with_values_of
 from ..size import preserve_format
 from ..tensor import Tensor
 from ._options import check_lr, check_not_negative, refuse_fused_with
-from ._stepping import Stepping, effective_gradient, hyper
+from ._stepping import Stepping, effective_gradient, hyper, stepped
 
-__all__ = ["Adagrad"]
+__all__ = ["Adagrad", "adagrad"]
 
 
 class Adagrad(Stepping):
@@ -132,3 +132,55 @@ class Adagrad(Stepping):
         t = xp.multiply(t, lr, t)
         p = xp.subtract(p, t, p)
         return p, total
+
+
+def adagrad(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    state_sums: Sequence[Any],
+    state_steps: Sequence[Any],
+    fused: Any = None,
+    grad_scale: Any = None,
+    found_inf: Any = None,
+    has_sparse_grad: bool = False,
+    foreach: Any = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: Any,
+    weight_decay: Any,
+    lr_decay: Any,
+    eps: Any,
+    maximize: Any,
+) -> None:
+    """`Adagrad` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        state_sums: sums of the squares of the gradients.
+        state_steps: how often each was stepped, as tensors.
+        fused, grad_scale, found_inf,
+            has_sparse_grad, foreach, differentiable, has_complex: as the optimizer's, or without effect.
+        lr, weight_decay, lr_decay, eps, maximize: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.adagrad import adagrad
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> adagrad([w], [g], [a], [torch.tensor(0.0)],
+        ...     lr=0.5, weight_decay=0, lr_decay=0, eps=1e-10,
+        ...     maximize=False)
+        >>> w
+        tensor([0.5000])
+    """
+    group = {
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "lr_decay": lr_decay,
+        "eps": eps,
+        "maximize": maximize,
+        "differentiable": differentiable,
+    }
+    lists = {"sum": state_sums}
+    stepped(Adagrad, params, grads, lists, state_steps, group)

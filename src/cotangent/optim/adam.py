@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from ..tensor import Tensor
 from ._options import as_scalar, check_betas, check_not_negative, refuse_fused_with
-from ._stepping import Stepping, decayed_square, effective_gradient, hyper, toward
+from ._stepping import Stepping, decayed_square, effective_gradient, hyper, stepped, toward
 from ._update import number
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam"]
 
 
 class Adam(Stepping):
@@ -156,3 +156,59 @@ def _check_tensor_betas(betas: Any, foreach: bool | None, capturable: bool) -> N
                 )
             if beta.numel() != 1:
                 raise ValueError(f"Tensor betas[{i}] must be 1-element")
+
+
+def adam(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    exp_avgs: Sequence[Any],
+    exp_avg_sqs: Sequence[Any],
+    max_exp_avg_sqs: Sequence[Any],
+    state_steps: Sequence[Any],
+    foreach: Any = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    fused: Any = None,
+    grad_scale: Any = None,
+    found_inf: Any = None,
+    has_complex: bool = False,
+    decoupled_weight_decay: bool = False,
+    *,
+    amsgrad: Any,
+    beta1: Any,
+    beta2: Any,
+    lr: Any,
+    weight_decay: Any,
+    eps: Any,
+    maximize: Any,
+) -> None:
+    """`Adam` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        exp_avgs: running means of the gradients.
+        exp_avg_sqs: running means of their squares.
+        max_exp_avg_sqs: the largest of these, if `amsgrad`.
+        state_steps: how often each was stepped, as tensors.
+        foreach, capturable, differentiable, fused,
+            grad_scale, found_inf, has_complex, decoupled_weight_decay: as the optimizer's, or without effect.
+        amsgrad, beta1, beta2, lr, weight_decay, eps, maximize: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.adam import adam
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> adam([w], [g], [a], [b], [], [torch.tensor(0.0)],
+        ...     amsgrad=False, beta1=0.9, beta2=0.999,
+        ...     lr=0.5, weight_decay=0, eps=1e-8, maximize=False)
+        >>> w
+        tensor([0.5000])
+    """
+    group = {
+        "lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+        "maximize": maximize, "differentiable": differentiable,
+        "decoupled_weight_decay": decoupled_weight_decay,
+    }  # fmt: skip
+    lists = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs, "max_exp_avg_sq": max_exp_avg_sqs}
+    stepped(Adam, params, grads, lists, state_steps, group)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ._options import check_betas, check_lr, check_not_negative
-from ._stepping import Stepping, effective_gradient, hyper, toward
+from ._stepping import Stepping, effective_gradient, hyper, stepped, toward
 
-__all__ = ["Adamax"]
+__all__ = ["Adamax", "adamax"]
 
 
 class Adamax(Stepping):
@@ -93,3 +93,54 @@ class Adamax(Stepping):
         t = xp.multiply(t, lr, t)
         p = xp.subtract(p, t, p)
         return p, mean, largest
+
+
+def adamax(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    exp_avgs: Sequence[Any],
+    exp_infs: Sequence[Any],
+    state_steps: Sequence[Any],
+    foreach: Any = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    eps: Any,
+    beta1: Any,
+    beta2: Any,
+    lr: Any,
+    weight_decay: Any,
+) -> None:
+    """`Adamax` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        exp_avgs: running means of the gradients.
+        exp_infs: decayed maxima of the gradients.
+        state_steps: how often each was stepped, as tensors.
+        foreach, maximize, differentiable, capturable, has_complex: as the optimizer's, or without effect.
+        eps, beta1, beta2, lr, weight_decay: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.adamax import adamax
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> adamax([w], [g], [a], [b], [torch.tensor(0.0)],
+        ...     eps=1e-8, beta1=0.9, beta2=0.999, lr=0.5,
+        ...     weight_decay=0)
+        >>> w
+        tensor([0.5000])
+    """
+    group = {
+        "lr": lr,
+        "betas": (beta1, beta2),
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "maximize": maximize,
+        "differentiable": differentiable,
+    }
+    lists = {"exp_avg": exp_avgs, "exp_inf": exp_infs}
+    stepped(Adamax, params, grads, lists, state_steps, group)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .adam import Adam
+from .adam import Adam, adam
 
-__all__ = ["AdamW"]
+__all__ = ["AdamW", "adamw"]
 
 
 class AdamW(Adam):
@@ -73,3 +73,36 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
+
+
+def adamw(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    exp_avgs: Sequence[Any],
+    exp_avg_sqs: Sequence[Any],
+    max_exp_avg_sqs: Sequence[Any],
+    state_steps: Sequence[Any],
+    *rest: Any,
+    **options: Any,
+) -> None:
+    """`AdamW` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps: as for `adam`.
+        *rest, **options: as for `adam`, without `decoupled_weight_decay`.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.adamw import adamw
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> adamw([w], [g], [a], [b], [], [torch.tensor(0.0)],
+        ...     amsgrad=False, beta1=0.9,
+        ...     beta2=0.999, lr=0.5, weight_decay=0.2, eps=1e-8, maximize=False)
+        >>> w
+        tensor([0.4000])
+    """
+    state = exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps
+    options["decoupled_weight_decay"] = True
+    adam(params, grads, *state, *rest, **options)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from ._options import check_betas, check_lr, check_not_negative
-from ._stepping import Stepping, decayed_square, effective_gradient, hyper, toward
+from ._stepping import Stepping, decayed_square, effective_gradient, hyper, stepped, toward
 
-__all__ = ["RAdam"]
+__all__ = ["RAdam", "radam"]
 
 
 class RAdam(Stepping):
@@ -113,3 +113,57 @@ class RAdam(Stepping):
         t = xp.multiply(t, step, t)
         p = xp.subtract(p, t, p)
         return p, mean, square
+
+
+def radam(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    exp_avgs: Sequence[Any],
+    exp_avg_sqs: Sequence[Any],
+    state_steps: Sequence[Any],
+    decoupled_weight_decay: bool = False,
+    foreach: Any = None,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    maximize: bool = False,
+    *,
+    beta1: Any,
+    beta2: Any,
+    lr: Any,
+    weight_decay: Any,
+    eps: Any,
+) -> None:
+    """`RAdam` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        exp_avgs: running means of the gradients.
+        exp_avg_sqs: running means of their squares.
+        state_steps: how often each was stepped, as tensors.
+        decoupled_weight_decay, foreach, differentiable,
+            capturable, has_complex, maximize: as the optimizer's, or without effect.
+        beta1, beta2, lr, weight_decay, eps: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.radam import radam
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> radam([w], [g], [a], [b], [torch.tensor(0.0)],
+        ...     beta1=0.9, beta2=0.999, lr=0.25, weight_decay=0,
+        ...     eps=1e-8)
+        >>> w
+        tensor([0.5000])
+    """
+    group = {
+        "lr": lr,
+        "betas": (beta1, beta2),
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "maximize": maximize,
+        "differentiable": differentiable,
+        "decoupled_weight_decay": decoupled_weight_decay,
+    }
+    lists = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs}
+    stepped(RAdam, params, grads, lists, state_steps, group)

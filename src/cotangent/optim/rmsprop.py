@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from ._options import check_lr, check_not_negative
-from ._stepping import Stepping, decayed_square, effective_gradient, hyper, toward
+from ._stepping import Stepping, decayed_square, effective_gradient, hyper, stepped, toward
 
-__all__ = ["RMSprop"]
+__all__ = ["RMSprop", "rmsprop"]
 
 
 class RMSprop(Stepping):
@@ -108,3 +108,59 @@ class RMSprop(Stepping):
             t = xp.multiply(t, lr, t)
         p = xp.subtract(p, t, p)
         return p, square, velocity, mean
+
+
+def rmsprop(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    square_avgs: Sequence[Any],
+    grad_avgs: Sequence[Any],
+    momentum_buffer_list: Sequence[Any],
+    state_steps: Sequence[Any],
+    foreach: Any = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: Any,
+    alpha: Any,
+    eps: Any,
+    weight_decay: Any,
+    momentum: Any,
+    centered: Any,
+) -> None:
+    """`RMSprop` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        square_avgs: running means of the squares of the gradients.
+        grad_avgs: running means of the gradients, if `centered`.
+        momentum_buffer_list: velocities, if there is momentum.
+        state_steps: how often each was stepped, as tensors.
+        foreach, maximize, differentiable, capturable, has_complex: as the optimizer's, or without effect.
+        lr, alpha, eps, weight_decay, momentum, centered: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.rmsprop import rmsprop
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> rmsprop([w], [g], [a], [], [], [torch.tensor(0.0)],
+        ...     lr=0.1, alpha=0.75, eps=1e-8,
+        ...     weight_decay=0, momentum=0, centered=False)
+        >>> w
+        tensor([0.8000])
+    """
+    group = {
+        "lr": lr,
+        "alpha": alpha,
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "momentum": momentum,
+        "centered": centered,
+        "maximize": maximize,
+        "differentiable": differentiable,
+    }
+    lists = {"square_avg": square_avgs, "grad_avg": grad_avgs, "momentum_buffer": momentum_buffer_list}
+    stepped(RMSprop, params, grads, lists, state_steps, group)

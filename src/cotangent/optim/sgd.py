@@ -11,7 +11,7 @@ from ._options import check_fused, check_one_element, refuse_fused_with
 from ._stepping import Stepping, effective_gradient
 from ._update import number, update
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "sgd"]
 
 
 class SGD(Stepping):
@@ -159,3 +159,48 @@ class SGD(Stepping):
         t = xp.multiply(g, lr, t)
         p = xp.subtract(p, t, p)
         return p, velocity
+
+
+def sgd(
+    params: Sequence[Any],
+    d_p_list: Sequence[Any],
+    momentum_buffer_list: list[Any],
+    has_sparse_grad: bool = False,
+    foreach: Any = None,
+    fused: Any = None,
+    grad_scale: Any = None,
+    found_inf: Any = None,
+    *,
+    weight_decay: Any,
+    momentum: Any,
+    lr: Any,
+    dampening: Any,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """`SGD` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        d_p_list: their gradients.
+        momentum_buffer_list: velocities, None before the first step.
+        has_sparse_grad, foreach, fused, grad_scale, found_inf: without effect.
+        weight_decay, momentum, lr, dampening, nesterov, maximize: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.sgd import sgd
+        >>> w, velocities = torch.tensor([1.0]), [None]
+        >>> sgd([w], [torch.tensor([2.0])], velocities, weight_decay=0, momentum=0.9, lr=0.25, dampening=0,
+        ...     nesterov=False, maximize=False)
+        >>> w, velocities
+        (tensor([0.5000]), [tensor([2.])])
+    """
+    numbers = (lr, momentum, 1 - dampening, weight_decay)
+    for k, (parameter, gradient) in enumerate(zip(params, d_p_list, strict=True)):
+        velocity = momentum_buffer_list[k] if momentum != 0 else None
+        is_first = momentum != 0 and velocity is None
+        if is_first:
+            velocity = momentum_buffer_list[k] = empty_like(gradient)
+        flags = (is_first, weight_decay != 0, nesterov, maximize)
+        update(SGD._rule, [((parameter, gradient, velocity), numbers)], flags)

@@ -211,7 +211,7 @@ class _BaseDataLoaderIter:
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         _warn_of_pinning(loader)
-        self._loader = loader
+        # Not the loader itself: one that keeps its workers holds its iterator, and both shall end at once.
         self._dataset = loader.dataset
         self._dataset_kind = loader._dataset_kind
         self._auto_collation = loader._auto_collation
@@ -223,18 +223,18 @@ class _BaseDataLoaderIter:
         self._collate_fn = loader.collate_fn
         self._persistent_workers = loader.persistent_workers
         self._sampler_iter = iter(self._index_sampler)
-        self._shared_seed = self._seed_pipes()
+        self._shared_seed = self._seed_pipes(loader.generator)
         # The seed that workers would get. It is drawn before the sampler is asked for the first index, and
         # has to be drawn for the sampler to see the same numbers as in PyTorch.
         self._base_seed = drawn_seed(loader.generator)
         self._num_yielded = 0
         self._IterableDataset_len_called = loader._IterableDataset_len_called
 
-    def _seed_pipes(self) -> int | None:
+    def _seed_pipes(self, generator: Any) -> int | None:
         """Give pipes that draw numbers their seeds for a pass, made of this one number."""
         if not isinstance(self._dataset, IterDataPipe):
             return None
-        seed = drawn_seed(self._loader.generator)
+        seed = drawn_seed(generator)
         graph_settings.apply_random_seed(self._dataset, Generator().manual_seed(seed))
         return seed
 
@@ -244,7 +244,7 @@ class _BaseDataLoaderIter:
         self._num_yielded = 0
         self._IterableDataset_len_called = loader._IterableDataset_len_called
         if not first_iter:
-            self._shared_seed = self._seed_pipes()
+            self._shared_seed = self._seed_pipes(loader.generator)
 
     def _next_index(self) -> Any:
         return next(self._sampler_iter)
