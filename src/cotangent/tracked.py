@@ -246,11 +246,12 @@ class Tracked(TensorBase):
         if value._data.dtype != self._data.dtype:
             self._accumulator = None  # graphs recorded until now collect their gradient as it was
         self._data = value._data
-        if value.is_inference() and not self.is_inference():
+        made_there = isinstance(value._vc, InferenceCell)  # not the method: lazy parameters refuse it
+        if made_there and not isinstance(self._vc, InferenceCell):
             self._vc = GivenCell((0, None), self._vc if self._vc.__class__ is list else None)
-        elif self._vc.__class__ is GivenCell and not value.is_inference():
+        elif self._vc.__class__ is GivenCell and not made_there:
             self._vc = self._vc.shared
-        elif self._vc.__class__ is InferenceCell and not value.is_inference():
+        elif self._vc.__class__ is InferenceCell and not made_there:
             self._vc = UncountedCell((0, None))
 
     @data.deleter

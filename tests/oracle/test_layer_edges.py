@@ -71,6 +71,15 @@ def statistics(t: Any, d: str, kind: str) -> Any:
     return tried(lambda: layer(x), lambda: layer.eval()(x))
 
 
+def lazy(t: Any) -> list[Any]:
+    found = []
+    for make in (lambda: t.nn.LazyLinear(2), lambda: t.nn.LazyConv2d(3, 1), lambda: t.nn.LazyBatchNorm2d()):
+        layer = make().to("cpu").double().to(t.device("cpu"), t.float64)
+        made = layer(t.ones(2, 3, 4, 4, dtype=t.float64))
+        found.append([made.shape == layer.cpu().float()(t.ones(2, 3, 4, 4)).shape, str(made.dtype)])
+    return found
+
+
 CALLS: dict[str, Callable[[Any], Any]] = {
     "cells without units": cells,
     "cells, bad weights": bad_cells,
@@ -176,6 +185,14 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         for kind in ("BatchNorm2d", "InstanceNorm2d")
         for d in ("float64", "bfloat16", "float16")
     },
+    "batch norm's eps": lambda t: tried(
+        lambda: t.nn.BatchNorm1d(3, eps=-1.0)(t.ones(2, 3)),
+        lambda: t.nn.BatchNorm1d(3, eps=0.0)(t.ones(2, 3)),
+        lambda: t.nn.BatchNorm1d(3, eps=-1.0).eval()(t.ones(2, 3)),
+        lambda: t.nn.BatchNorm1d(3, eps=0.0).eval()(t.ones(2, 3)),
+        lambda: t.nn.BatchNorm1d(3, eps=0.0)(t.ones(1, 3)),
+    ),
+    "lazy layers that are moved": lazy,
     "pieces of softmax": lambda t: [
         t._softmax_backward_data(t.eye(2), t.tensor([[0.3, 0.7], [0.5, 0.5]]), 1, t.float32),
         t._log_softmax_backward_data(t.eye(2), t.tensor([[-0.3, -0.7], [-0.5, -0.5]]), -1, t.float32),

@@ -148,6 +148,10 @@ def batch_norm(
         bad_argument("batch_norm", "input", 1, "Tensor", input)
     if training:
         _verify_batch_size(input.shape)
+        if eps <= 0.0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    elif eps < 0.0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return normalized(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
