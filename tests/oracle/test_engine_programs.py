@@ -170,3 +170,45 @@ def test_layer_norm_of_a_turned_tensor() -> None:
     source = "t = torch.ones(2, 3, 4).transpose(0, 1)"
     shown = "torch.nn.functional.layer_norm(t, (4,)).stride()"
     assert outcome(cotangent, source, shown) == outcome(oracle, source, shown)
+
+
+ROOTS = (
+    "grad(a, z, a)", "grad(c, z, c)", "grad(d, z, d)", "grad(x, z, x)", "grad([a, c], z, [a, c])",
+    "grad([d, e], z, [d, e])", "grad(a, a, a)", "grad(d, e, d)", "grad([a, d], [d, e], [a, d])",
+    "grad((a * 2).sum(), c)", "backward(a, inputs=[z])", "backward(x, inputs=[z])", "backward(d, inputs=[c])",
+    "backward(a, inputs=[a])",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("call", ROOTS)
+def test_hooks_of_a_root_that_leads_to_no_wanted_input(call: str) -> None:
+    source = f"""
+x = torch.tensor([[-1.0, 2.0], [-1.5, 1.0]], requires_grad=True)
+z = torch.ones(2, requires_grad=True)
+a, _ = x.topk(1, -1)
+c = x * 3
+d, e = x.split(1)
+seen = []
+for name, t in dict(a=a, c=c, d=d, x=x).items():
+    t.register_hook(lambda g, name=name: seen.append((name, g.tolist())))
+for t in (a, c, d):
+    t.retain_grad()
+
+def grad(roots, inputs, given):
+    return torch.autograd.grad(roots, inputs, given, allow_unused=True)
+
+def backward(root, inputs):
+    root.backward(root, inputs=inputs)
+
+made = {call}
+"""
+    shown = "made, seen, [t.grad for t in (a, c, d, z)], x.is_leaf and x.grad"
+    assert outcome(cotangent, source, shown) == outcome(oracle, source, shown)
+
+
+@pytest.mark.parametrize("shape", ["(2, 3)", "(2, 1, 3)", "(2, 2, 3)", "(2, 0, 3)", "(3,)", "(1,)"])
+@pytest.mark.parametrize("other", ["(1,)", "(3,)", "(1, 1)", "(3, 1)", "(2, 1, 1)", "(2, 3, 1)", "(1, 3, 2)"])
+def test_products_that_do_not_fit(shape: str, other: str) -> None:
+    source = f"a, b = torch.ones{shape}, torch.ones{other}"
+    shown = "(a @ b).shape"
+    assert outcome(cotangent, source, shown) == outcome(oracle, source, shown)

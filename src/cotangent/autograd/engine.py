@@ -241,6 +241,7 @@ class Careful:
         self.wanted: set[Node] | None = None if inputs is None else set(inputs)
         self.needed = self._needed()
         self.grads: dict[Any, Any] = {}
+        self.only: Node | None = None  # the root, where there is one
         # id of an array -> the tensor that stands for it: one array, one tensor
         self.faces: dict[int, Any] = {}
 
@@ -267,6 +268,7 @@ class Careful:
 
     def run(self, roots: Sequence[Node], cotangents: Sequence[Any], plain: bool = False) -> list[Any]:
         """Run all nodes, in the fast loop's steps if they are `plain`; the cotangents of wanted inputs."""
+        self.only = roots[0] if len(roots) == 1 else None
         for root, t in zip(roots, cotangents, strict=True):
             self.add(root, t if self.tensors else t._data)
             if not self.tensors:
@@ -363,6 +365,8 @@ class Careful:
         """Accumulate into a leaf: its last contribution is in."""
         g = self.grads.pop(node, None)
         if not self.needs(node):
+            if node is self.only:
+                self.tensor_hooks(node, node.hooks, 0, g)
             return
         modes.node = node
         hooks = node.hooks
@@ -452,8 +456,10 @@ class Careful:
         self.spent(node.edges)
 
     def passed(self, node: Any, g: Any) -> None:
-        """Pass by a node on no way to a wanted input: only the hooks of its tensor see the cotangent."""
-        if g is not None and node.__class__ is not Port:
+        """Pass by a node on no way to a wanted input: hooks of the only root are run."""
+        if node.__class__ is Port:
+            self.port(node, g)
+        elif g is not None and self.only is not None:
             self.all_tensor_hooks(node, cotangents_of(node, g))
         self.spent(node.edges)
 

@@ -242,6 +242,7 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         if other.shape[0] == 1 and other._req:
             return matmul(input, v.squeeze_dims(other, (0,)), out=out)
     if n == 1:
+        _check_vector(input, other)
         result = matmul_batched(input, unsqueeze_at(other, 1))
         return deliver_exact("matmul", reshape_any(result, tuple(result.shape)[:-1]), out)
     left = input if m > 1 else unsqueeze_at(input, 0)
@@ -258,6 +259,16 @@ def matmul(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         shape = tuple(result.shape)
         result = reshape_any(result, shape[:-2] + shape[-1:])
     return deliver_exact("matmul", result, out)
+
+
+def _check_vector(a: Any, b: Any) -> None:
+    """Refuse a vector of another length than the rows have: one of length 1 would be stretched."""
+    if a.shape[-1] != b.shape[0]:
+        count = math.prod(tuple(a.shape[:-2]))
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {a.shape[-1]}] but "
+            f"got: [{count}, {b.shape[0]}]."
+        )
 
 
 def _folds(a: Any, b: Any) -> bool:
