@@ -95,6 +95,7 @@ FLOORS = {
     "_utils": 5,
     "functional": 4,
     "hub": 5,
+    "library": 5,
     "checks": 0,
     "return_types": 5,
     "multiprocessing": 5,

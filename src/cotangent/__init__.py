@@ -67,7 +67,7 @@ _MODULES = frozenset(
     (
         "_C", "_VF", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp",
         "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
-        "futures", "hub", "jit", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
+        "futures", "hub", "jit", "library", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
         "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse", "special",
         "standalone", "storage", "testing", "torch_version", "types", "utils", "viz",
     )

@@ -365,7 +365,7 @@ class Careful:
         """Accumulate into a leaf: its last contribution is in."""
         g = self.grads.pop(node, None)
         if not self.needs(node):
-            if node is self.only:
+            if self.only is not None and node is self.only:
                 self.tensor_hooks(node, node.hooks, 0, g)
             return
         modes.node = node

@@ -1,0 +1,371 @@
+"""`torch.library`: operators of one's own, which autograd and transforms take for one step each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from .operators import OPERATORS, Operator, found, removed, switched
+from .schema import infer_schema, parsed, schema_of
+
+_KEYS: Final = {"cpu": "CPU", "default": "CompositeExplicitAutograd"}
+
+
+class CustomOpDef:
+    """An operator made by `custom_op`: call it, and register what belongs to it.
+
+    Args:
+        op: what it stands for.
+        function: what computes it.
+    """
+
+    def __init__(self, op: Operator, function: Callable[..., Any]) -> None:
+        self._op = op
+        self._init_fn = function
+        self._namespace, self._name = op.place, op.name
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+
+    @property
+    def _qualname(self) -> str:
+        return self._op.schema.name
+
+    @property
+    def _schema(self) -> str:
+        return self._op.schema.text(False)[len(self._qualname) :]
+
+    @property
+    def _opoverload(self) -> Any:
+        return self._op.packet.default
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._op(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<CustomOpDef({self._qualname})>"
+
+    def register_kernel(self, device_types: Any, fn: Callable[..., Any] | None = None, /) -> Any:
+        """Compute it by `fn` on these devices; without `fn`, a decorator."""
+        return register_kernel(self, device_types, fn)
+
+    def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
+        """Say what shape and dtype results have; nothing here asks for that."""
+        return register_fake(self, fn)  # type: ignore[no-any-return]
+
+    def register_autograd(
+        self, backward: Callable[..., Any], /, *, setup_context: Callable[..., Any] | None = None
+    ) -> None:
+        """Give it a derivative; see `torch.library.register_autograd`."""
+        register_autograd(self, backward, setup_context=setup_context)
+
+    def register_vmap(self, func: Callable[..., Any] | None = None) -> Any:
+        """Say how it runs under vmap; see `torch.library.register_vmap`."""
+        return register_vmap(self, func)
+
+    def set_kernel_enabled(self, device_type: str, enabled: bool = True) -> AbstractContextManager[None]:
+        """Do without the kernel of a device for a while, or with it."""
+        return switched(self._op, _KEYS.get(device_type, device_type), enabled)
+
+
+def custom_op(
+    name: str, fn: Callable[..., Any] | None = None, /, *, mutates_args: str | Iterable[str],
+    device_types: Any = None, schema: str | None = None, tags: Any = None,
+) -> Any:  # fmt: skip
+    """Make a function an operator, which autograd does not look into.
+
+    Args:
+        name: "namespace::name".
+        fn: the function, with annotations; without it, a decorator.
+        mutates_args: names of the arguments that it writes, or "unknown".
+        device_types: where `fn` computes it; everywhere by default.
+        schema: what it takes and returns, instead of the annotations.
+        tags: changes nothing here.
+
+    Returns:
+        the operator.
+
+    Raises:
+        ValueError: for annotations that operators cannot have.
+
+    Example:
+        >>> import cotangent as torch
+        >>> @torch.library.custom_op("docs::doubled", mutates_args=())
+        ... def doubled(x: torch.Tensor) -> torch.Tensor:
+        ...     return torch.from_numpy(x.numpy(force=True) * 2)
+        >>> doubled.register_autograd(lambda ctx, g: g * 2)
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> torch.ops.docs.doubled(x).sum().backward()
+        >>> x.grad
+        tensor([2., 2.])
+    """
+
+    def made(function: Callable[..., Any]) -> CustomOpDef:
+        place, mark, own = name.partition("::")
+        if not mark:
+            raise ValueError(f"Expected `name` to be of the form `namespace::name`, got {name}")
+        form = schema_of(function, mutates_args, name) if schema is None else parsed(f"{name}{schema}")
+        form.name = f"{place}::{own}"
+        op = Operator(form, function, strict=True)
+        if device_types is not None:
+            op.kernels.clear()
+            register_kernel(op, device_types, function)
+        return CustomOpDef(op, function)
+
+    return made if fn is None else made(fn)
+
+
+def register_kernel(
+    op: Any, device_types: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None
+) -> Any:
+    """Compute an operator by `func` on these devices.
+
+    Args:
+        op: the operator or its name.
+        device_types: a device or several; None for all.
+        func: what computes it; without it, a decorator.
+        lib: changes nothing here.
+
+    Returns:
+        `func`, or the decorator.
+
+    Example:
+        >>> import cotangent as torch
+        >>> @torch.library.custom_op("docs::negated", mutates_args=(), device_types="cuda")
+        ... def negated(x: torch.Tensor) -> torch.Tensor:
+        ...     return -x
+        >>> _ = torch.library.register_kernel("docs::negated", "cpu", lambda x: -x)
+        >>> negated(torch.ones(1))
+        tensor([-1.])
+    """
+    target = found(op)
+
+    def entered(function: Callable[..., Any]) -> Callable[..., Any]:
+        given = "default" if device_types is None else device_types
+        for device in (given,) if isinstance(given, str) else given:
+            target.kernels[_KEYS.get(device, device)] = function
+        return function
+
+    return entered if func is None else entered(func)
+
+
+def register_fake(
+    op: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None, **options: Any
+) -> Any:
+    """Say what shape and dtype an operator's results have. It is kept, and nothing here asks for it.
+
+    Args:
+        op: the operator or its name.
+        func: a function that makes empty results; without it, a decorator.
+        lib: changes nothing here.
+        options: the same.
+
+    Returns:
+        `func`, or the decorator.
+
+    Example:
+        >>> import cotangent as torch
+        >>> @torch.library.custom_op("docs::halved", mutates_args=())
+        ... def halved(x: torch.Tensor) -> torch.Tensor:
+        ...     return x / 2
+        >>> @torch.library.register_fake("docs::halved")
+        ... def _(x):
+        ...     return torch.empty_like(x)
+    """
+    target = found(op)
+
+    def entered(function: Callable[..., Any]) -> Callable[..., Any]:
+        target.fake = function
+        return function
+
+    return entered if func is None else entered(func)
+
+
+impl_abstract = register_fake
+
+
+def register_autograd(
+    op: Any,
+    backward: Callable[..., Any],
+    /,
+    *,
+    setup_context: Callable[..., Any] | None = None,
+    lib: Any = None,
+) -> None:
+    """Give an operator a derivative.
+
+    Args:
+        op: the operator or its name.
+        backward: called with a context and a gradient for each result; returns one for each argument.
+        setup_context: called with `ctx`, `inputs` and `output` (and `keyword_only_inputs` where there are
+            any), to keep what `backward` reads.
+        lib: changes nothing here.
+
+    Raises:
+        RuntimeError: if there is no such operator.
+
+    Example:
+        >>> import cotangent as torch
+        >>> @torch.library.custom_op("docs::squared", mutates_args=())
+        ... def squared(x: torch.Tensor) -> torch.Tensor:
+        ...     return x * x
+        >>> def keep(ctx, inputs, output):
+        ...     ctx.save_for_backward(*inputs)
+        >>> torch.library.register_autograd(
+        ...     "docs::squared", lambda ctx, g: 2 * g * ctx.saved_tensors[0], setup_context=keep
+        ... )
+        >>> x = torch.tensor(3.0, requires_grad=True)
+        >>> torch.autograd.grad(squared(x), x)
+        (tensor(6.),)
+    """
+    target = found(op)
+    if target.schema.is_mutable:
+        shown = CustomOpDef(target, target.kernel()) if target.strict else target.packet.default
+        raise RuntimeError(
+            f"Cannot register autograd formula for non-functional operator {shown} with "
+            "schema "
+            f"{target.schema}. Please create a functional operator and register an autograd formula for that."
+        )
+    target.backward, target.setup = backward, setup_context
+
+
+def register_vmap(op: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None) -> Any:
+    """Say how an operator runs under vmap; without that it runs once for each example.
+
+    Args:
+        op: the operator or its name.
+        func: called with (info, in_dims, *arguments); returns (result, where its batch is). Without it, a
+            decorator.
+        lib: changes nothing here.
+
+    Returns:
+        `func`, or the decorator.
+
+    Example:
+        >>> import cotangent as torch
+        >>> @torch.library.custom_op("docs::cubed", mutates_args=())
+        ... def cubed(x: torch.Tensor) -> torch.Tensor:
+        ...     return x**3
+        >>> _ = torch.library.register_vmap("docs::cubed", lambda info, dims, x: (cubed(x), dims[0]))
+        >>> torch.vmap(cubed)(torch.tensor([1.0, 2.0]))
+        tensor([1., 8.])
+    """
+    target = found(op)
+
+    def entered(function: Callable[..., Any]) -> Callable[..., Any]:
+        target.batched = function
+        return function
+
+    return entered if func is None else entered(func)
+
+
+class Library:
+    """Operators of a namespace, defined by their schemas.
+
+    Args:
+        ns: the namespace.
+        kind: "DEF" for a new one, "FRAGMENT" for more of one, "IMPL" for kernels of operators that exist.
+        dispatch_key: what `impl` means by default.
+
+    Example:
+        >>> import cotangent as torch
+        >>> lib = torch.library.Library("docs2", "DEF")
+        >>> lib.define("scaled(Tensor x, float by=2.0) -> Tensor")
+        'scaled'
+        >>> lib.impl("scaled", lambda x, by=2.0: x * by, "CompositeImplicitAutograd")
+        >>> torch.ops.docs2.scaled(torch.ones(2), by=3.0)
+        tensor([3., 3.])
+    """
+
+    def __init__(self, ns: str, kind: str, dispatch_key: str = "") -> None:
+        if kind not in ("IMPL", "DEF", "FRAGMENT"):
+            raise ValueError("Unsupported kind: ", kind)
+        self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+        self._defined: list[Operator] = []
+
+    def define(self, schema: str, alias_analysis: str = "", *, tags: Any = ()) -> str:
+        """Make an operator of its schema; its name is returned.
+
+        Raises:
+            RuntimeError: if there is one of that name.
+        """
+        form = parsed(schema)
+        own = form.name
+        form.name = f"{self.ns}::{own}"
+        if form.name in OPERATORS:
+            raise RuntimeError(
+                f"Tried to register an operator ({form}) with the same name and overload name multiple "
+                "times. "
+                "Each overload's schema should only be registered with a single call to def()."
+            )
+        self._defined.append(Operator(form))
+        return own
+
+    def impl(
+        self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "", *, with_keyset: bool = False,
+        allow_override: bool = False,
+    ) -> None:  # fmt: skip
+        """Compute an operator by `fn` where that key says: a device, or "Autograd" for all of it."""
+        if not callable(fn):
+            raise TypeError(f"Input function is required to be a callable but found type {type(fn)}")
+        name = op_name if isinstance(op_name, str) else found(op_name).schema.name
+        target = found(name if "::" in name else f"{self.ns}::{name}")
+        key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
+        if key == "Meta":
+            target.fake = fn
+        else:
+            target.kernels["Autograd" if key in ("Autograd", "AutogradCPU") else key] = fn
+
+    def _destroy(self) -> None:
+        for op in self._defined:
+            removed(op)
+        self._defined.clear()
+
+
+def define(qualname: str, schema: str, *, lib: Library | None = None, tags: Any = ()) -> None:
+    """Make an operator of a schema.
+
+    Args:
+        qualname: "namespace::name".
+        schema: what it takes and returns, without the name.
+        lib: where it is kept.
+        tags: changes nothing here.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.library.define("docs::tripled", "(Tensor x) -> Tensor")
+        >>> @torch.library.impl("docs::tripled", "cpu")
+        ... def tripled(x):
+        ...     return x * 3
+        >>> torch.ops.docs.tripled(torch.ones(1))
+        tensor([3.])
+    """
+    place, mark, own = qualname.partition("::")
+    if not mark:
+        raise ValueError(f"Expected `qualname` to be of the form `namespace::name`, got {qualname}")
+    (Library(place, "FRAGMENT") if lib is None else lib).define(own + schema)
+
+
+def impl(qualname: str, types: Any, func: Callable[..., Any] | None = None, *, lib: Any = None) -> Any:
+    """Compute an operator by `func` on devices; see `define`.
+
+    Args:
+        qualname: "namespace::name".
+        types: a device or several, or names of dispatch keys.
+        func: what computes it; without it, a decorator.
+        lib: changes nothing here.
+
+    Returns:
+        None, or the decorator.
+    """
+
+    def entered(function: Callable[..., Any]) -> None:
+        register_kernel(qualname, types, function)
+
+    return entered if func is None else entered(func)
+
+
+__all__ = [
+    "CustomOpDef", "Library", "custom_op", "define", "impl", "impl_abstract", "infer_schema",
+    "register_autograd", "register_fake", "register_kernel", "register_vmap",
+]  # fmt: skip
