@@ -179,7 +179,7 @@ _BESIDE: Final = {
     ),
     "sparse_sizes": (
         "hspmm native_norm resize_as_sparse_ indices_copy values_copy",
-        "sparse_resize_ sparse_resize_and_clear_ resize_as_sparse_",
+        "sparse_resize_ sparse_resize_and_clear_ resize_as_sparse_ _coalesced_",
     ),
     "quantized": (
         (

@@ -315,8 +315,6 @@ def _by_group(input: Any, dim: int) -> tuple[Any, Any, int]:
     ordered = coalesce(input)
     data = ordered._data
     at = check_dim(dim, input.ndim)
-    if at >= data.sparse_dim:
-        raise RuntimeError("sparse softmax: the dimension must be a sparse one")
     rest = np.delete(data.indices, at, 0)
     sizes = tuple(np.delete(np.array(data.shape[: data.sparse_dim]), at))
     keys = np.ravel_multi_index(tuple(rest), sizes) if len(sizes) else np.zeros(rest.shape[1], np.int64)
@@ -340,7 +338,11 @@ def log_softmax(input: Any, dim: int, *, dtype: _dtype | None = None) -> Any:
         >>> torch.sparse.log_softmax(torch.eye(2).to_sparse(), 1).values()
         tensor([0., 0.])
     """
-    x, lines, count = _by_group(input if dtype is None else input.to(dtype), dim)
+    given = coalesce(input if dtype is None else input.to(dtype))
+    at = check_dim(dim, given.ndim) - given._data.sparse_dim
+    if at >= 0:
+        return with_values_of(given, values_of(given).log_softmax(at + 1))
+    x, lines, count = _by_group(given, dim)
     v = values_of(x)
     highest = np.full((count, *v.shape[1:]), -np.inf, v._data.dtype)
     np.maximum.at(highest, lines._data, v.detach()._data)

@@ -186,3 +186,18 @@ def values_copy(input: Any, *, out: Any = None) -> Any:
     """
     found = input.values().clone()
     return found if out is None else out.resize_(found.shape).copy_(found)
+
+
+def _coalesced_(self: Any, coalesced: bool) -> Any:
+    """Say of a sparse tensor whether it has every place once, in order, without looking.
+
+    Args:
+        coalesced: what is said.
+
+    Returns:
+        the tensor.
+    """
+    data = _places("_coalesced_", self)
+    self._data = Coo(data.indices, data.values, data.shape, coalesced)
+    self._data.coalesced = coalesced
+    return self

@@ -279,3 +279,52 @@ def test_refusals_of_sparse_adam() -> None:
         RuntimeError, match="SparseAdam does not support dense gradients, please consider Adam instead"
     ):
         cotangent.optim.SparseAdam([p]).step()
+
+
+CALLS = """
+t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum(0)
+t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum(1)
+t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum(0,keepdim=True)
+t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum((0,1))
+t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum((0,1),keepdim=True)
+t.sparse_coo_tensor([[0,1],[0,1]],[1.,4.],(3,3)).sum((0,1),keepdim=True)
+t.sparse_coo_tensor([[0,1],[0,0]],[1.,4.],(3,3)).sum(0)
+t.sparse_coo_tensor([[0,1]],[1.,4.],(3,)).sum(0)
+t.sparse_coo_tensor([[0,1],[0,1]],[1,4],(3,3)).sum(0)
+t.sparse_coo_tensor([[0,1],[0,1]],[1,4],(3,3)).sum(-1)
+(lambda x: (x.sum(0).sum().backward(), x.grad))(t.eye(2).to_sparse().requires_grad_())
+t.sparse_coo_tensor([[0,1]],[1.,4.],(3,)).floor_divide(t.ones(3))
+t.sparse_coo_tensor([[0,1]],[5.,4.],(3,)).floor_divide(t.tensor(2.))
+t.sparse_coo_tensor([[0,1]],[5,4],(3,))//2
+t.sparse_coo_tensor([[0,0]],[5,4],(1,)).item()
+t.sparse_coo_tensor([[0,0]],[5,4],(3,)).item()
+t.sparse.log_softmax(t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)),1)
+t.bmm(t.eye(2).expand(3,2,2).to_sparse(), t.ones(3,2,2))
+t.bmm(t.ones(3,2,2), t.eye(2).expand(3,2,2).to_sparse())
+t.stack([t.eye(2).to_sparse(), t.ones(2,2).to_sparse()], 2)
+t.stack([t.eye(2).to_sparse(), t.ones(2,2)], 2)
+t.sparse_coo_tensor([[0,1],[0,1]],[1.,4.],(3,3)).narrow_copy(1,1,2)
+t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).narrow_copy(1,1,1)
+t.sparse_coo_tensor([[0,1],[0,1]],[1.+1j,4.],(3,3)).norm()
+t.eye(3).to_sparse() + t.eye(2).to_sparse()
+t.ones(3,4) + t.eye(3).to_sparse()
+t.eye(3).to_sparse() / t.ones(3)
+t.eye(2).to_sparse()._coalesced_(False).is_coalesced()
+bool(t.sparse_coo_tensor([[0]], [0.0], (1,)))
+t.cat([t.sparse_coo_tensor([[0, n]], t.ones(2, n), (3, n)) for n in (2, 1)], 1)
+t.sparse_coo_tensor([[0, 1], [0, 1]], [1.0, 4.0], (3, 3)).sum(1, keepdim=True)
+""".strip().splitlines()
+
+
+def told(call: str, t: Any) -> str:
+    try:
+        return repr(eval(call, {"t": t}))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_of_a_line(call: str) -> None:
+    """Sums that stay sparse, stacks, parts, quotients, batches of products, and what is refused."""
+    assert told(call, cotangent) == told(call, torch)

@@ -57,6 +57,10 @@ class Coo:
         """What a `repr` shows, by name."""
         return {"indices": self.indices, "values": self.values}
 
+    def item(self) -> Any:
+        """The only element, which may be stored in parts or not at all."""
+        return self.values.sum().item()
+
     def permute(self, order: tuple[int, ...]) -> Coo:
         """The dimensions in another order, sparse ones among sparse ones."""
         return permuted(self, order)
@@ -223,8 +227,23 @@ def _values(inputs: Any) -> Any:
     return [x.coalesce().values if isinstance(x, Coo) else x for x in inputs]
 
 
+def _check_sizes(one: Any, two: Any) -> None:
+    """Refuse sums of sparse arrays with others of another shape; numbers are left alone."""
+    if not isinstance(two, Coo) or not np.ndim(one) or tuple(np.shape(one)) == two.shape:
+        return
+    if isinstance(one, Coo):
+        sizes = f"{list(one.shape)} != {list(two.shape)}"
+        raise RuntimeError(f"add: expected sizes of 'self' and 'other' to match, but {sizes}")
+    raise RuntimeError(
+        f"add: expected 'self' and 'other' to have same size, but self has size {list(one.shape)} while "
+        f"other has size {list(two.shape)} (FYI: dense-sparse addition does not currently support "
+        "broadcasting)"
+    )
+
+
 def added(one: Any, two: Any, alpha: Any = 1) -> Any:
     """one + alpha * two; of two sparse ones sparse, else dense."""
+    _check_sizes(one, two)
     if not isinstance(two, Coo):
         if isinstance(one, Coo):
             out = np.multiply(two, alpha) if alpha != 1 else np.array(two)
@@ -306,9 +325,16 @@ def multiplied(one: Any, two: Any) -> Any:
 
 def divided(one: Any, two: Any) -> Any:
     """one / two, where two has no dimensions."""
+    return one.with_values(one.values / _divisor("division", one, two))
+
+
+def _divisor(what: str, one: Any, two: Any) -> Any:
     if isinstance(two, Coo) or np.ndim(two) or not isinstance(one, Coo):
-        raise RuntimeError("Sparse division requires a scalar or zero-dim dense tensor divisor")
-    return one.with_values(one.values / two)
+        raise RuntimeError(
+            f"Sparse {what} requires a scalar or zero-dim dense tensor divisor (got shape "
+            f"{list(np.shape(two) if not isinstance(two, Coo) else two.shape)} for divisor)"
+        )
+    return two
 
 
 _BINARY: Final[dict[Any, Callable[..., Any]]] = {
@@ -356,13 +382,24 @@ def selected(a: Coo, dim: int, index: int) -> Any:
     return Coo(np.delete(a.indices[:, hit], dim, 0), values, a.shape[:dim] + a.shape[dim + 1 :])
 
 
+def _check_sparse(parts: list[Any]) -> None:
+    for k, part in enumerate(parts):
+        if not isinstance(part, Coo):
+            raise RuntimeError(f"Concatenating sparse tensors, but a dense tensor was found at position {k}.")
+
+
+def stacked(parts: list[Any], dim: int) -> Coo:
+    """Sparse tensors along a new dimension."""
+    _check_sparse(parts)
+    return joined([unsqueezed(part, dim) for part in parts], dim)
+
+
 def joined(parts: list[Any], dim: int) -> Coo:
-    """Sparse tensors one after the other along a sparse dimension."""
-    if not all(isinstance(part, Coo) for part in parts):
-        raise RuntimeError("Concatenating sparse tensors, but a dense tensor was found among them")
+    """Sparse tensors one after the other; along a dense dimension, zeros fill each up to the whole length."""
+    _check_sparse(parts)
     first = parts[0]
     if dim >= first.sparse_dim:
-        raise RuntimeError("cat: sparse tensors are joined along a sparse dimension only")
+        return _joined_dense(parts, dim, dim - first.sparse_dim + 1)
     start, indices = 0, []
     for part in parts:
         moved = part.indices.copy()
@@ -432,13 +469,23 @@ def sparse_product(a: Any, b: Any, masked: bool) -> Any:
 
 
 def _sum_dims(a: Coo, dims: tuple[int, ...], keepdim: bool) -> Any:
-    return np.add.reduce(a.dense(), axis=dims, keepdims=keepdim)
+    n = a.sparse_dim
+    kept = [d for d in range(n) if d not in dims]
+    if not kept or not dims:
+        return np.add.reduce(a.dense(), axis=dims, keepdims=keepdim)
+    within = tuple(d - n + 1 for d in dims if d >= n)
+    values = np.add.reduce(a.values, axis=within, keepdims=keepdim) if within else a.values
+    rows = [np.zeros_like(a.indices[d]) if d in dims else a.indices[d] for d in range(n)] if keepdim else None
+    sizes = [1 if d in dims else size for d, size in enumerate(a.shape) if keepdim or d not in dims]
+    places = np.stack(rows) if rows else a.indices[kept]
+    found = Coo(places, values, tuple(sizes)).coalesce()
+    return found.with_values(found.values.astype(np.int64)) if values.dtype.kind in "iub" else found
 
 
 def _norm(a: Coo, ord: Any, dims: Any, keepdim: bool) -> Any:
     if dims is not None and len(dims) != a.ndim:
         raise RuntimeError("norm of a sparse tensor is taken over all dimensions only")
-    return np.asarray(np.linalg.norm(a.coalesce().values.reshape(-1), ord), a.values.dtype)
+    return np.asarray(np.linalg.norm(a.coalesce().values.reshape(-1), ord), a.values.real.dtype)
 
 
 def _copied(a: Any, source: Any) -> Any:
@@ -451,6 +498,41 @@ def _copied(a: Any, source: Any) -> Any:
     return source.astype(a.values.dtype)
 
 
+def _joined_dense(parts: list[Coo], dim: int, axis: int) -> Coo:
+    whole, start, values = sum(part.shape[dim] for part in parts), 0, []
+    for part in parts:
+        wide = np.zeros((*part.values.shape[:axis], whole, *part.values.shape[axis + 1 :]), part.values.dtype)
+        wide[(slice(None),) * axis + (slice(start, start + part.shape[dim]),)] = part.values
+        values.append(wide)
+        start += part.shape[dim]
+    shape = (*parts[0].shape[:dim], whole, *parts[0].shape[dim + 1 :])
+    return Coo(np.concatenate([part.indices for part in parts], 1), np.concatenate(values), shape)
+
+
+def narrowed(a: Coo, dim: int, start: int, stop: int, every: int) -> Coo:
+    """Part of a dimension, as a copy."""
+    shape = (*a.shape[:dim], stop - start, *a.shape[dim + 1 :])
+    if dim >= a.sparse_dim:
+        within = (slice(None),) * (dim - a.sparse_dim + 1) + (slice(start, stop),)
+        return Coo(a.indices.copy(), a.values[within].copy(), shape, a.coalesced)
+    kept = (a.indices[dim] >= start) & (a.indices[dim] < stop)
+    places = a.indices[:, kept]
+    places[dim] -= start
+    return Coo(places, a.values[kept], shape, a.coalesced)
+
+
+def floor_divided(one: Any, two: Any) -> Coo:
+    """What is stored divided and rounded down."""
+    return one.with_values(np.floor_divide(one.values, _divisor("floor division", one, two)))  # type: ignore[no-any-return]
+
+
+def each_product(a: Any, b: Any) -> Any:
+    """The products of a batch of sparse matrices with dense ones."""
+    if isinstance(b, Coo):
+        raise RuntimeError("bmm_sparse: Tensor 'mat2' must be dense")
+    return np.stack([product(selected(a, 0, i), b[i]) for i in range(len(b))])
+
+
 _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "add": _refuse_dense,
     "sub": lambda one, two, alpha: _refuse_dense(one, two, -alpha),
@@ -458,12 +540,9 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "div_true": divided,
     "neg": lambda a: -a,
     "cast": lambda a, to: a.astype(to),
-    "clone_of": lambda a: a.copy(),
-    "dense_clone": lambda a: a.copy(),
-    "clone_for_grad": lambda a: a.copy(),
+    **dict.fromkeys(("clone_of", "dense_clone", "clone_for_grad"), lambda a: a.copy()),
     "alias": lambda a: a,
-    "zeros_like": empty_like,
-    "zeroed": empty_like,
+    **dict.fromkeys(("zeros_like", "zeroed"), empty_like),
     "ones_like": lambda a: a.with_values(np.ones_like(a.values)),
     "full_like": lambda a, value: a.with_values(np.full_like(a.values, value)) if value else empty_like(a),
     "copy_to": _copied,
@@ -475,15 +554,17 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "unsqueeze_at": unsqueezed,
     "unbind_dim": lines_of,
     "cat": joined,
-    "mm": product,
-    "mv": product,
+    "stack": stacked,
+    "narrow_by_copy": narrowed,
+    **dict.fromkeys(("floor_divide_tensor", "floor_divide_number"), floor_divided),
+    "bmm": each_product,
+    **dict.fromkeys(("mm", "mv"), product),
     "addmm_of": lambda c, a, b, beta, alpha: beta * c + alpha * product(a, b),
     "sum_all": lambda a: np.add.reduce(a.values, axis=None, keepdims=False, dtype=a.values.dtype)[...],
     "sum_dims": _sum_dims,
     "norm_of": _norm,
     "any_of": lambda a, dims, keepdim: np.any(a.values),
-    "conj_of": lambda a: a.with_values(np.conj(a.values)),
-    "conj_view": lambda a: a.with_values(np.conj(a.values)),
+    **dict.fromkeys(("conj_of", "conj_view"), lambda a: a.with_values(np.conj(a.values))),
 }
 
 
