@@ -14,6 +14,7 @@ from ...conversion import check_to
 from ...dtypes import dtype as Dtype
 from ...functions import empty_like
 from ...tensor import Tensor
+from ..parameter import is_lazy
 from ._calls import (
     ModuleCalls,
     _everywhere,
@@ -147,8 +148,13 @@ class Module(ModuleCalls, ModuleState):
                     gradient.data = fn(gradient)
                     parameter.grad = gradient
         for name, buffer in self._buffers.items():
-            if buffer is not None:
-                self._buffers[name] = fn(buffer)
+            if buffer is None:
+                continue
+            moved = fn(buffer)
+            if is_lazy(buffer):
+                buffer.data = moved  # it stays one that gets its size later
+            else:
+                self._buffers[name] = moved
         return self
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
