@@ -66,7 +66,30 @@ class Attribute:
         self.value, self.type = value, type
 
 
-class ScriptFunction:
+class _Scripted:
+    """What scripted functions and modules do not have."""
+
+    @property
+    def graph(self) -> NoReturn:
+        """There is none.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(_NO_GRAPH)
+
+    def save(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse to write a file.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(_NO_FILES.format(name="save", verb="write"))
+
+    save_to_buffer = save
+
+
+class ScriptFunction(_Scripted):
     """A function that was scripted or traced; calling it calls the function.
 
     Args:
@@ -101,57 +124,21 @@ class ScriptFunction:
         """The function's text."""
         return inspect.getsource(self._function)
 
-    @property
-    def graph(self) -> NoReturn:
-        """There is none.
 
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(_NO_GRAPH)
-
-    def save(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse to write a file.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(_NO_FILES.format(name="save", verb="write"))
-
-
-class ScriptModule(Module):
+class ScriptModule(_Scripted, Module):
     """A module that was scripted: the same parameters, buffers and methods as the one it was made of."""
 
     @property
     def original_name(self) -> str:
         """The name of the class of the module it was made of."""
         return next(
-            (c.__name__ for c in type(self).__mro__ if not issubclass(c, ScriptModule)), type(self).__name__
+            (c.__name__ for c in type(self).__mro__ if not issubclass(c, _Scripted)), type(self).__name__
         )
 
     @property
     def code(self) -> str:
         """The text of `forward`."""
         return inspect.getsource(type(self).forward)
-
-    @property
-    def graph(self) -> NoReturn:
-        """There is none.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(_NO_GRAPH)
-
-    def save(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse to write a file.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(_NO_FILES.format(name="save", verb="write"))
-
-    save_to_buffer = save
 
 
 RecursiveScriptModule = ScriptModule
