@@ -289,7 +289,7 @@ class Writer(NodeWriter):
         required = [s for s in op.statics if s not in op.defaults]
         args = ", ".join([*(reversed(arrays) if op.reverse else arrays), *required])
         call = f"r = fast({args}, out={out})"
-        if out == "..." and not op.statics and (most := LARGE.get(op.fast)):
+        if out == "..." and not required and (most := LARGE.get(op.fast)):
             # Large arrays are a generated kernel's.
             call += f" if a_{op.tensors[0]}.size < {most} else large({args})"
         if isinstance(op.fast, np.ufunc):
