@@ -282,6 +282,16 @@ def test_refusals_of_sparse_adam() -> None:
 
 
 CALLS = """
+t.asin(t.eye(2).to_sparse()*0.5, out=t.zeros(2,2).to_sparse())
+t.neg(t.eye(2).to_sparse(), out=t.eye(2).to_sparse())
+t.eye(3).to_sparse().index_select(0, t.tensor([-1, 0]))
+t.eye(3).to_sparse().index_select(1, t.tensor([-3]))
+t.eye(3).to_sparse().index_select(0, t.tensor([3]))
+t.eye(3).to_sparse().index_select(0, t.tensor([-4]))
+t.eye(3).to_sparse() * t.tensor(2.).to_sparse()
+t.tensor(2.).to_sparse() * t.eye(3).to_sparse()
+t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)) * t.tensor(2.).to_sparse()
+t.eye(2).to_sparse().resize_as_(t.eye(3).to_sparse()).shape
 t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum(0)
 t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum(1)
 t.sparse_coo_tensor([[0,1]],t.ones(2,2),(3,2)).sum(0,keepdim=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..kernels.sparse import Coo
 from .base import InferenceCell, TensorBase, active, cell_of
 from .dispatch import convert, owner_of
 from .inplace import check_inputs_apart, check_overlap
@@ -60,7 +61,9 @@ def deliver(function: str, value: Any, out: Any) -> Any:
     data = made._data if made.dtype is out.dtype else convert(made._data, out.dtype.np)  # type: ignore[attr-defined]
     if active.keeping:
         before_write(out)
-    if out._data.shape != data.shape:
+    if isinstance(out._data, Coo):
+        out._data = data
+    elif out._data.shape != data.shape:
         if out._data.size:
             warnings.warn(
                 "An output with one or more elements was resized since it had shape "

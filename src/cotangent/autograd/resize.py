@@ -16,6 +16,7 @@ from ..dtypes import CPP_NAME, SCALAR_NAME
 from ..errors import bad_argument
 from ..kernels.deferred import layout as lying
 from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
+from ..kernels.sparse import Coo
 from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
 from ..ops.viewfronts import channels_order, is_contiguous
@@ -114,6 +115,9 @@ def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> A
     """
     if not isinstance(the_template, TensorBase):
         bad_argument("resize_as_", "the_template", 1, "Tensor", the_template)
+    if isinstance(input._data, Coo) and isinstance(the_template._data, Coo):
+        sparse, ndim = the_template._data.sparse_dim, the_template._data.ndim
+        return input.sparse_resize_(the_template._data.shape, sparse, ndim - sparse)
     if memory_format is preserve_format:
         kept = (channels_last, channels_last_3d)
         memory_format = next((f for f in kept if is_contiguous(the_template, memory_format=f)), None)

@@ -258,10 +258,8 @@ def added(one: Any, two: Any, alpha: Any = 1) -> Any:
     if one.indices is two.indices or np.array_equal(one.indices, two.indices):
         return one.with_values(one.values + scaled)
     if one.sparse_dim != two.sparse_dim:
-        raise RuntimeError(
-            "add: expected 'self' and 'other' to have same number of sparse dimensions, but "
-            f"{one.sparse_dim} != {two.sparse_dim}"
-        )
+        what = "expected 'self' and 'other' to have same number of sparse dimensions"
+        raise RuntimeError(f"add: {what}, but {one.sparse_dim} != {two.sparse_dim}")
     together = Coo(
         np.concatenate((one.indices, two.indices), 1), np.concatenate((one.values, scaled)), one.shape
     )
@@ -309,8 +307,10 @@ def _merged(together: Coo, first: int) -> Coo:
 
 def multiplied(one: Any, two: Any) -> Any:
     """one * two: sparse."""
-    if not isinstance(one, Coo):
+    if not isinstance(one, Coo) or (isinstance(two, Coo) and not one.ndim):
         one, two = two, one
+    if isinstance(two, Coo) and not two.ndim:
+        two = np.asarray(two.item(), two.values.dtype)
     if isinstance(two, Coo):
         same = one.indices is two.indices or np.array_equal(one.indices, two.indices)
         if same and (one.coalesced or two.coalesced):
@@ -383,9 +383,9 @@ def selected(a: Coo, dim: int, index: int) -> Any:
 
 
 def _check_sparse(parts: list[Any]) -> None:
-    for k, part in enumerate(parts):
-        if not isinstance(part, Coo):
-            raise RuntimeError(f"Concatenating sparse tensors, but a dense tensor was found at position {k}.")
+    at = next((k for k, part in enumerate(parts) if not isinstance(part, Coo)), None)
+    if at is not None:
+        raise RuntimeError(f"Concatenating sparse tensors, but a dense tensor was found at position {at}.")
 
 
 def stacked(parts: list[Any], dim: int) -> Coo:
@@ -414,6 +414,7 @@ def rows_of(a: Coo, index: Array, dim: int) -> Coo:
     """The slices at several indices of a sparse dimension."""
     if dim >= a.sparse_dim:
         return a.with_values(np.take(a.values, index, axis=dim - a.sparse_dim + 1))
+    index = index % a.shape[dim]  # they may count from the end
     order = np.argsort(a.indices[dim], kind="stable")
     line = a.indices[dim][order]
     first, last = np.searchsorted(line, index, "left"), np.searchsorted(line, index, "right")
@@ -542,7 +543,6 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "cast": lambda a, to: a.astype(to),
     **dict.fromkeys(("clone_of", "dense_clone", "clone_for_grad"), lambda a: a.copy()),
     "alias": lambda a: a,
-    **dict.fromkeys(("zeros_like", "zeroed"), empty_like),
     "ones_like": lambda a: a.with_values(np.ones_like(a.values)),
     "full_like": lambda a, value: a.with_values(np.full_like(a.values, value)) if value else empty_like(a),
     "copy_to": _copied,
@@ -564,6 +564,7 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "sum_dims": _sum_dims,
     "norm_of": _norm,
     "any_of": lambda a, dims, keepdim: np.any(a.values),
+    **dict.fromkeys(("zeros_like", "zeroed"), empty_like),
     **dict.fromkeys(("conj_of", "conj_view"), lambda a: a.with_values(np.conj(a.values))),
 }
 
@@ -594,6 +595,5 @@ def apply(op: Any, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         return a.with_values(np.asarray(op.kernel(a.values, *statics)))
     raise NotImplementedError(
         f"Could not run 'aten::{op.public}' with arguments from the '{_backend(payloads)}' backend: the "
-        f"operation has"
-        " no form for sparse tensors. Call .to_dense() on the tensor first."
+        "operation has no form for sparse tensors. Call .to_dense() on the tensor first."
     )

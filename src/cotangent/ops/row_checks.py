@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..kernels.sparse import Coo
 
 
 def _others(shape: Any, dim: int) -> list[int]:
@@ -24,9 +25,15 @@ def _strays(index: Any, low: int, high: int) -> Any:
 def check_selected(input: Any, dim: int, index: Any) -> None:
     """Refuse rows of `index_select` that there are not."""
     n = input.shape[dim] if input.ndim else 1
-    strays = _strays(index, 0, n)
+    sparse = input._data.__class__ is Coo
+    strays = _strays(index, -n if sparse else 0, n)
     if not len(strays):
         return
+    if sparse:
+        raise IndexError(
+            f"index_select(): index contains {strays[0]} that is out of range for tensor of size "
+            f"{list(input.shape)} at dimension {dim}"
+        )
     if input.ndim > 1 and not n:
         raise RuntimeError("index_select(): self indexing axis dim should be positive")
     if not input.numel() and n:
