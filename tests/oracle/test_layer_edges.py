@@ -100,6 +100,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 3))(t.ones(1, 6, 5)),
         lambda: t.nn.Fold(output_size=(1, 1), kernel_size=(3, 4))(t.ones(1, 12, 12)),
         lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 3), stride=(0, 1))(t.ones(1, 6, 5)),
+        lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 2), dilation=8)(t.ones(1, 12, 12)),
         lambda: t.nn.Fold(output_size=(4, 5), kernel_size=(2, 3))(t.ones(1, 1, 6, 5)),
     ),
     "unfold": lambda t: tried(
@@ -119,7 +120,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=(3, 2.5)),
         lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=t.tensor(3.0)),
         lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=t.tensor(3)),
+        lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=(t.tensor(3), t.tensor(4))),
     ),
+    "interpolate to tensors of floats": lambda t: tried(
+        lambda: t.nn.functional.interpolate(t.ones(1, 1, 2, 2), size=(t.tensor(3.0), t.tensor(4))),
+    )[0][0],
     "to": lambda t: tried(
         lambda: t.nn.Linear(1, 1).to("cpu", True),
         lambda: t.nn.Linear(1, 1).to("cpu", copy=True),

@@ -20,10 +20,15 @@ _KIND: Final = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
 _SIZE_NAMES: Final = {1: ("W",), 2: ("H", "W"), 3: ("D", "H", "W")}
 
 
+def _is_real(size: Any) -> bool:
+    """Whether a size is a tensor that holds no integer."""
+    return is_tensor(size) and size.dtype.category >= FLOATING
+
+
 def _check_size(size: Any, mode: str, spatial: int, antialias: bool) -> None:
     """Refuse one size for all dimensions that is no integer, as PyTorch does when it calls its kernel."""
     tensor = is_tensor(size)
-    if not (isinstance(size, float) or (tensor and size.dtype.category >= FLOATING)):
+    if not (isinstance(size, float) or _is_real(size)):
         return
     plain = mode.startswith("nearest")
     names = [f"scales_{d.lower()}" for d in _SIZE_NAMES[spatial]] if spatial > 1 else ["scales"]
@@ -56,7 +61,7 @@ def _goal(
                     f"spatial dimensions of {list(have)} and output size of {size}. Please provide input "
                     "tensor in (N, C, d1, d2, ...,dK) format and output size in (o1, o2, ...,oK) format."
                 )
-            if not all(hasattr(n, "__index__") for n in size):
+            if not all(hasattr(n, "__index__") and not _is_real(n) for n in size):
                 raise TypeError(
                     "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, "
                     f"int], but got size with types {[type(n) for n in size]}"

@@ -352,6 +352,12 @@ def fold(
             f"{rows + 1} to match the calculated number of sliding blocks {out[0]} * {out[1]} = "
             f"{out[0] * out[1]}, but got input.size({rows + 1})={shape[-1]}."
         )
+    if min(out) < 1:  # two negative numbers have a product, too
+        raise RuntimeError(
+            f"Given output_size={_shown(sizes)}, kernel_size={_shown(kernel)}, dilation={_shown(spread)}, "
+            f"padding={_shown(around)}, stride={_shown(steps)}, calculated shape of the array of sliding "
+            f"blocks as {_shown(out)}, which is too small (non-positive)"
+        )
     if input.dtype.category == INTEGRAL:
         raise unsupported("col2im_out_cpu", input.dtype)
     return col2im(input, sizes, kernel, spread, around, steps)
