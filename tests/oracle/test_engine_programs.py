@@ -212,3 +212,23 @@ def test_products_that_do_not_fit(shape: str, other: str) -> None:
     source = f"a, b = torch.ones{shape}, torch.ones{other}"
     shown = "(a @ b).shape"
     assert outcome(cotangent, source, shown) == outcome(oracle, source, shown)
+
+
+@pytest.mark.parametrize("one", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("other", ["float32", "float64", "int64"])
+def test_writes_into_sparse_tensors_keep_their_dtype(one: str, other: str) -> None:
+    source = f"""
+s = torch.tensor([1, 2, 0]).to(torch.{one}).to_sparse()
+u = torch.tensor([0, 1, 3]).to(torch.{other}).to_sparse()
+"""
+    for call in ("s.add_(u)", "s.sub_(u)", "s.mul_(u)"):
+        shown = f"[({call}).dtype, s.to_dense().tolist()]"
+        found = outcome(cotangent, source, shown).replace("cotangent", "torch")
+        assert found == outcome(oracle, source, shown)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("call", ["torch.cat([x, a])", "torch.stack([a, x])", "torch.cat([x, 1.0])"])
+def test_what_is_joined_is_tensors(call: str) -> None:
+    source = "import numpy as np\nx, a = torch.ones(2), np.ones(2)"
+    assert outcome(cotangent, source, call) == outcome(oracle, source, call)

@@ -174,6 +174,25 @@ def test_operators_of_schemas(number: int) -> None:
     assert told(cotangent, source, NAMED[number]) == told(oracle, source, NAMED[number])
 
 
+def test_operators_go_with_their_library() -> None:
+    source = """
+kept = torch.library.Library("going", "DEF")
+kept.define("one(Tensor x) -> Tensor")
+kept.impl("one", lambda x: x + 1, "CompositeImplicitAutograd")
+seen = [torch.ops.going.one(torch.ones(1)).item()]
+del kept
+with torch.library._scoped_library("going", "FRAGMENT") as other:
+    other.define("one(Tensor x) -> Tensor")
+    other.impl("one", lambda x: x + 2, "CPU")
+    seen.append(torch.ops.going.one(torch.ones(1)).item())
+    try:
+        other.define("one(Tensor x) -> Tensor")
+    except RuntimeError:
+        seen.append("twice")
+"""
+    assert outcome(cotangent, source, "seen") == outcome(oracle, source, "seen") == "[2.0, 3.0, 'twice']"
+
+
 SIGNATURES = (
     "(x: torch.Tensor, n: int, f: float = 1.5, b: bool = True, s: str = 'a') -> torch.Tensor",
     "(xs: Sequence[torch.Tensor], d: Optional[torch.dtype] = None, *, k: Optional[List[int]] = None) -> None",

@@ -17,6 +17,7 @@ from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.index import key_of
 from ..kernels.shape import element_strides, in_memory, storage_offset
+from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
 from .base import InferenceCell, TensorBase, active, bump, cell_of, from_inference
@@ -384,6 +385,8 @@ def _write_functional(
     result = op.entry(_snapshot(x), *tensors[1:], *statics)
     if modes.tracer is not None and not x._level and not result._level:
         result = _fitted(op, x, result)
+    elif isinstance(x._data, Coo) and isinstance(result._data, Coo) and result.dtype is not x.dtype:
+        result = _cast_sparse(op, x, result)
     if x._level < result._level:
         if result._owner.is_batch:  # one value per example, and the written tensor has room for one
             wanted = [result._owner.size, *result._data.shape]
@@ -392,6 +395,17 @@ def _write_functional(
         result._owner.take([base, *views_of(base)], op.public)
     replace(x, result)
     return x
+
+
+def _cast_sparse(op: Primitive, x: Any, result: Any) -> Any:
+    """The result of a write to a sparse tensor in its dtype."""
+    if not dtypes.can_cast(result.dtype, x.dtype):
+        made = "add" if op.public == "sub" else op.public
+        raise RuntimeError(
+            f"Can't convert result type {dtypes.SCALAR_NAME[result.dtype]} to output "
+            f"{dtypes.SCALAR_NAME[x.dtype]} in {made} operation"
+        )
+    return TABLE["cast"].entry(result, x.dtype.np)
 
 
 def _fitted(op: Primitive, x: Any, result: Any) -> Any:

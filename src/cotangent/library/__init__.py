@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from .operators import OPERATORS, Operator, found, removed, switched
@@ -282,6 +283,7 @@ class Library:
             raise ValueError("Unsupported kind: ", kind)
         self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
         self._defined: list[Operator] = []
+        self._gone = weakref.finalize(self, _forget, self._defined)
 
     def define(self, schema: str, alias_analysis: str = "", *, tags: Any = ()) -> str:
         """Make an operator of its schema; its name is returned.
@@ -317,9 +319,26 @@ class Library:
             target.kernels["Autograd" if key in ("Autograd", "AutogradCPU") else key] = fn
 
     def _destroy(self) -> None:
-        for op in self._defined:
-            removed(op)
-        self._defined.clear()
+        self._gone()
+
+
+def _forget(operators: list[Operator]) -> None:
+    """What a library defined goes with it."""
+    for op in operators:
+        removed(op)
+    operators.clear()
+
+
+@contextmanager
+def _scoped_library(ns: str, kind: str, dispatch_key: str = "") -> Iterator[Library]:
+    made = Library(ns, kind, dispatch_key)
+    try:
+        yield made
+    finally:
+        made._destroy()
+
+
+_KEPT: Final[dict[str, Library]] = {}  # the libraries of operators that `define` makes without one
 
 
 def define(qualname: str, schema: str, *, lib: Library | None = None, tags: Any = ()) -> None:
@@ -343,7 +362,9 @@ def define(qualname: str, schema: str, *, lib: Library | None = None, tags: Any 
     place, mark, own = qualname.partition("::")
     if not mark:
         raise ValueError(f"Expected `qualname` to be of the form `namespace::name`, got {qualname}")
-    (Library(place, "FRAGMENT") if lib is None else lib).define(own + schema)
+    if lib is None:
+        lib = _KEPT.setdefault(place, Library(place, "FRAGMENT"))
+    lib.define(own + schema)
 
 
 def impl(qualname: str, types: Any, func: Callable[..., Any] | None = None, *, lib: Any = None) -> Any:

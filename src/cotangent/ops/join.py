@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .. import dtypes
 from ..config import settings
-from ..errors import bad_argument, check_dim
+from ..errors import bad_argument, check_dim, type_name
 from ..kernels import join as k
 from .arguments import REQUIRED, apart_from, integer, missing, renamed
 from .broadcast import expanded
@@ -85,7 +85,7 @@ def check_tensors(tensors: Any) -> None:
     """Raise PyTorch's TypeError for the first of several arguments that is no tensor."""
     for at, t in enumerate(tensors):
         if not is_tensor(t):
-            raise TypeError(f"expected Tensor as element {at} in argument 0, but got {type(t).__name__}")
+            raise TypeError(f"expected Tensor as element {at} in argument 0, but got {type_name(t)}")
 
 
 def same_dtype(tensors: list[Any]) -> list[Any]:
