@@ -119,6 +119,7 @@ FLOORS = {
     # 6: the command
     "_VF": 6,
     "torch_alias": 6,
+    "__config__": 6,
     "system_info": 6,
     "cli": 6,
     "__main__": 6,

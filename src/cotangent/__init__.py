@@ -65,6 +65,7 @@ _world.overriding = _lazy_module("cotangent.overriding")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
+        "__config__",
         "_C", "_VF", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp",
         "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
         "futures", "hub", "jit", "library", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",

@@ -250,6 +250,13 @@ def test_refused(call: str) -> None:
     assert outcome(run, cotangent) == outcome(run, torch)
 
 
+def test_reports_of_the_configuration_begin_alike() -> None:
+    for name, mark in (("show", "PyTorch built with:\n  - "), ("parallel_info", "get_num_threads() : ")):
+        for t in (torch, cotangent):
+            text = getattr(t.__config__, name)()
+            assert mark in text and text.endswith("\n")
+
+
 def test_devices_are_contexts() -> None:
     def run(t: Any) -> Any:
         with t.device("cpu") as here:
