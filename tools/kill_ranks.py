@@ -3,10 +3,10 @@
     python tools/kill_ranks.py --runs 100
 
 Each run starts a training program on several ranks (data-parallel, sharded, or a parameter server over RPC,
-in turn), kills one with SIGKILL at a random moment, waits for the others, and starts all of them again, which
-go on from the last whole checkpoint. It checks that every other rank has ended within the timeout with an
-error that names the one that was killed, and that the losses, from the checkpoint on, are those of an
-undisturbed run.
+in turn), kills one with SIGKILL at a random moment of its training, waits for the others, and starts all of
+them again, which go on from the last whole checkpoint. It checks that every other rank has ended within the
+timeout with an error that names the one that was killed, and that the losses, from the checkpoint on, are
+those of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -94,25 +94,29 @@ class Ranks:
 
 
 def undisturbed(kind: str, size: int, steps: int) -> tuple[dict[int, str], float]:
-    """The losses of a run that nobody disturbs, and how long it trains."""
+    """The losses of a run that nobody disturbs, and how long a step takes."""
     folder = Path(tempfile.mkdtemp())
     ranks = Ranks(kind, size, folder, steps, 60)
     try:
         while "ready" not in ranks.text(0, False) and ranks.processes[0].poll() is None:
             time.sleep(0.01)
         start = time.monotonic()
+        while len(ranks.losses()) < steps and ranks.processes[0].poll() is None:
+            time.sleep(0.002)
+        length = (time.monotonic() - start) / steps
         if not ranks.wait(120) or any(p.returncode for p in ranks.processes):
             raise SystemExit(f"{kind} on {size} ranks fails by itself:\n{ranks.text(0, True)}")
-        return ranks.losses(), time.monotonic() - start
+        return ranks.losses(), length
     finally:
         ranks.close()
         shutil.rmtree(folder)
 
 
 def one_run(
-    kind: str, size: int, steps: int, timeout: float, whole: dict[int, str], moment: float, victim: int
-) -> tuple[str, float, int]:
-    """Kill a rank, look at the others, go on.
+    kind: str, size: int, steps: int, timeout: float, whole: dict[int, str], moment: tuple[int, float],
+    victim: int,
+) -> tuple[str, float, int]:  # fmt: skip
+    """Kill a rank some seconds after the loss of a step, look at the others, go on.
 
     Returns:
         what is wrong ("" if nothing), how long the others took, and from which step training went on.
@@ -125,7 +129,10 @@ def one_run(
             if any(p.poll() for p in ranks.processes):
                 return f"a rank failed before it was ready:\n{ranks.errors()}", 0.0, 0
             time.sleep(0.005)
-        time.sleep(moment)
+        step, seconds = moment
+        while len(ranks.losses()) < step and all(p.poll() is None for p in ranks.processes):
+            time.sleep(0.001)
+        time.sleep(seconds)
         if any(p.poll() is not None for p in ranks.processes):
             return "", 0.0, steps  # it was too late: nothing to see
         ranks.processes[victim].kill()
@@ -172,7 +179,8 @@ def main() -> int:
     for number in range(options.runs):
         kind = KINDS[number % len(KINDS)]
         whole, length = known[kind]
-        moment, victim = draw.uniform(0, length), draw.randrange(options.ranks)
+        moment = draw.randrange(options.steps), draw.uniform(0, length)
+        victim = draw.randrange(options.ranks)
         problem, took, first = one_run(
             kind, options.ranks, options.steps, options.timeout, whole, moment, victim
         )
@@ -181,7 +189,7 @@ def main() -> int:
         seen += took > 0
         bad += bool(problem)
         print(
-            f"run {number}, {kind}, rank {victim} after {moment:.2f} s: "
+            f"run {number}, {kind}, rank {victim} {moment[1]:.3f} s after {moment[0]} losses: "
             + (problem or f"the others ended in {took:.2f} s; went on from step {first}"),
             flush=True,
         )
