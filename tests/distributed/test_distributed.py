@@ -179,6 +179,23 @@ def test_the_launcher_starts_again(run_python: RunPython, tmp_path: Path) -> Non
     assert run_python(*arguments, str(script)).returncode == 1
 
 
+def test_the_launcher_repeats_what_a_rank_has_failed_with(run_python: RunPython, tmp_path: Path) -> None:
+    (tmp_path / "fails.py").write_text(
+        "import os, time\n"
+        "from torch.distributed.elastic.multiprocessing.errors import record\n"
+        "@record\n"
+        "def main():\n"
+        "    if os.environ['RANK'] == '1':\n"
+        "        raise ValueError('on purpose')\n"
+        "    time.sleep(60)\n"
+        "main()\n"
+    )
+    result = run_python("-m", "cotangent.distributed.run", "--standalone", "--nproc-per-node=2", "fails.py")
+    assert result.returncode == 1 and "ValueError: on purpose\n" in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert "of fails.py failed with exit code 1: ValueError: on purpose; the others were ended" in last
+
+
 @pytest.mark.parametrize("kind", ["ddp", "fully_shard"])
 def test_training_goes_on_from_the_last_checkpoint_after_a_restart(
     run_python: RunPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -204,13 +221,16 @@ def test_training_goes_on_from_the_last_checkpoint_after_a_restart(
 
 @pytest.mark.parametrize("backend", ["static", "c10d"])
 def test_two_nodes(tmp_path: Path, backend: str) -> None:
-    """Two launchers, as on two nodes; with c10d they find their numbers themselves."""
+    """Two launchers, as on two nodes; with c10d they number themselves, again when they restart."""
     script = tmp_path / "says.py"
     script.write_text(
         "import os, torch, torch.distributed as dist\n"
         "dist.init_process_group('gloo')\n"
         "t = torch.tensor([1.0 + dist.get_rank()])\n"
         "dist.all_reduce(t)\n"
+        "first = os.environ['TORCHELASTIC_RESTART_COUNT'] == '0'\n"
+        "if first and os.environ['TORCHELASTIC_MAX_RESTARTS'] == '1':\n"
+        "    os._exit(3) if dist.get_rank() == 3 else dist.barrier()\n"
         "names = 'RANK', 'LOCAL_RANK', 'GROUP_RANK', 'WORLD_SIZE', 'LOCAL_WORLD_SIZE', 'GROUP_WORLD_SIZE'\n"
         "os.write(1, (' '.join([*(os.environ[n] for n in names), str(t.item())]) + '\\n').encode())\n"
         "dist.destroy_process_group()\n"
@@ -220,6 +240,7 @@ def test_two_nodes(tmp_path: Path, backend: str) -> None:
     command = [
         sys.executable, "-m", "cotangent.distributed.run", "--nnodes=2", "--nproc-per-node=2",
         f"--rdzv-backend={backend}", f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=job",
+        f"--max-restarts={int(backend == 'c10d')}",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     nodes = [

@@ -2,18 +2,22 @@
 
 It starts the ranks of this node, tells each its place through the environment, and when one fails ends the
 others and, up to `--max-restarts` times, starts all of them again. `torch` is cotangent in what it starts.
+Of a main function under `elastic.multiprocessing.errors.record` it repeats the exception.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from .store import DistNetworkError, TCPStore
@@ -94,7 +98,7 @@ def _met(options: argparse.Namespace, restarts: int) -> None:
 
 
 def _start(
-    options: argparse.Namespace, count: int, nodes: int, restarts: int
+    options: argparse.Namespace, count: int, nodes: int, restarts: int, errors: Path
 ) -> list[subprocess.Popen[bytes]]:
     processes = []
     for local in range(count):
@@ -111,6 +115,7 @@ def _start(
             "TORCHELASTIC_RESTART_COUNT": str(restarts),
             "TORCHELASTIC_MAX_RESTARTS": str(options.max_restarts),
             "TORCHELASTIC_RUN_ID": options.rdzv_id,
+            "TORCHELASTIC_ERROR_FILE": str(errors / f"{restarts}.{local}.json"),
         }
         if count > 1:
             environment.setdefault("OMP_NUM_THREADS", "1")
@@ -143,6 +148,14 @@ def _watched(processes: list[subprocess.Popen[bytes]], interval: float) -> tuple
         time.sleep(interval)
 
 
+def _told(file: Path) -> str:
+    """The exception that a rank has written down."""
+    try:
+        return f": {json.loads(file.read_text(encoding='utf-8'))['message']['message']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # it has not, or not to the end
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the launcher.
 
@@ -169,12 +182,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.standalone:
         nodes, options.node_rank, options.master_addr = 1, 0, "127.0.0.1"
         options.rdzv_id = secrets.token_hex(4)
+    with tempfile.TemporaryDirectory(prefix="torchelastic_") as errors:
+        return _run(options, count, nodes, meeting, Path(errors))
+
+
+def _run(options: argparse.Namespace, count: int, nodes: int, meeting: bool, errors: Path) -> int:
     for restarts in range(options.max_restarts + 1):
         if options.standalone:
             options.master_port = _free_port()
         elif meeting:
             _met(options, restarts)
-        processes = _start(options, count, nodes, restarts)
+        processes = _start(options, count, nodes, restarts, errors)
         try:
             failed = _watched(processes, options.monitor_interval)
         finally:
@@ -187,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
         left = options.max_restarts - restarts
         print(
             f"rank {rank} (local {number}, pid {processes[number].pid}) of {options.script} failed with"
-            f" {how}; "
+            f" {how}{_told(errors / f'{restarts}.{number}.json')}; "
             + (f"starting all ranks again, {left} times left" if left else "the others were ended"),
             file=sys.stderr,
             flush=True,

@@ -1,0 +1,1 @@
+"""`torch.distributed.elastic`: of it, what programs that the launcher starts use."""
