@@ -63,11 +63,21 @@ def test_ddp_accumulates_without_syncing(pair: Any) -> None:
     assert max(pair("accumulation")) < 1e-5
 
 
-def test_ddp_with_parameters_that_are_not_used(pair: Any) -> None:
-    for one, two, never, count, told in pair("unused"):
-        assert one == [[1.0, 1.0]] and two == [[0.5, 0.5]] and never is None
-        assert count == 1.0  # rank 0's buffers
-        assert told
+def test_ddp_with_control_flow_that_differs_across_ranks(pair: Any) -> None:
+    for one, two, *_ in pair("unused"):
+        assert one == [[1.0, 1.0]] and two == [[0.5, 0.5]]  # rank 0 alone has used the second layer
+
+
+def test_ddp_leaves_gradients_that_no_rank_has_as_they_are(pair: Any) -> None:
+    assert [never for _, _, never, _, _ in pair("unused")] == [None, None]
+
+
+def test_ddp_gives_all_ranks_the_buffers_of_rank_0(pair: Any) -> None:
+    assert [count for _, _, _, count, _ in pair("unused")] == [1.0, 1.0]
+
+
+def test_ddp_names_parameters_that_were_not_used(pair: Any) -> None:
+    assert all(told for *_, told in pair("unused"))
 
 
 def test_ddp_says_why_gradients_did_not_come(pair: Any) -> None:
@@ -274,6 +284,22 @@ def test_processes_meet_in_a_file_or_at_an_address(run_python: RunPython, tmp_pa
     )
     result = run_python("-m", "cotangent", "meets.py")
     assert result.stdout == "met\n", result.stderr
+
+
+def test_a_group_is_made_again_in_the_store_that_the_launcher_serves(
+    run_python: RunPython, tmp_path: Path
+) -> None:
+    (tmp_path / "again.py").write_text(
+        "import os, torch, torch.distributed as dist\n"
+        "for k in range(3):\n"
+        "    dist.init_process_group('gloo')\n"
+        "    t = torch.ones(1)\n"
+        "    dist.all_reduce(t, group=dist.new_group([0, 1]))\n"
+        "    dist.destroy_process_group()\n"
+        "os.write(1, f'{t.item()} {os.environ[\"TORCHELASTIC_USE_AGENT_STORE\"]}\\n'.encode())\n"
+    )
+    result = run_python("-m", "cotangent.distributed.run", "--standalone", "--nproc-per-node=2", "again.py")
+    assert result.stdout == "2.0 True\n" * 2, result.stderr
 
 
 def test_spawn_reports_what_a_process_raised(run_python: RunPython, tmp_path: Path) -> None:

@@ -38,12 +38,16 @@ def test_calls(worker0: Any) -> None:
     assert (
         found["no pickle"] == "TypeError" and "cannot pickle '_thread.lock' object" in found["no pickle back"]
     )
-    assert "RPC ran for more than set timeout (200 ms)" in found["timeout"] and "worker1" in found["timeout"]
-    assert found["timeout is kept"] and found["timeout 0"] == 0.01
     assert found["async"] == [k * k for k in range(40)] and found["at once"]
     assert found["then"] == 64 and found["async execution"] == 16
     assert "must return a torch.futures.Future object, but got 3" in found["no future"]
     assert found["again"] == "RuntimeError: RPC is already initialized"
+
+
+def test_calls_that_take_too_long(worker0: Any) -> None:
+    found = worker0("calls")
+    assert "RPC ran for more than set timeout (200 ms)" in found["timeout"] and "worker1" in found["timeout"]
+    assert found["timeout is kept"] and found["timeout 0"] == 0.01
 
 
 def test_references(worker0: Any) -> None:
@@ -59,41 +63,93 @@ def test_references(worker0: Any) -> None:
     assert "set timeout (100 ms)" in found["timeout"] and found["later"] == 0.5
     assert found["mine"] == [True, "worker0", True] and found["mine over there and back"]
     assert found["mine, called"] == "WorkerInfo(id=0, name=worker0)" and found["mine, by remote"] == 32
-    assert found["hops"] == [1024, "WorkerInfo(id=1, name=worker1)"]
-    assert found["one is left"] and found["it stays"] == 1 and found["none is left"] and found["none here"]
     assert "can only be pickled when using RPC" in found["pickle"]
 
 
-def test_distributed_autograd(worker0: Any) -> None:
-    found = worker0("autograd")
-    assert found["one call"] == [6.0, 16.0] and found["nothing in .grad"]
-    assert found["two round trips"] == [6.0, 8.0] and found["called back"] == [7.0, 7.0]
-    assert found["hops"] == [64.0, 64.0] and found["to_here"] == [14.0, 28.0]
-    assert found["a reference in a nested call"] == [5.0, 5.0] and found["to oneself"] == [9.0, 9.0]
-    assert found["hooks there"] == [20.0, 20.0] and found["hooks here"] == [[6.0, 6.0], [[1.0, 1.0]]]
-    assert found["one of two results"] == [3.0, 3.0] and found["local only"] == [2.0, 4.0]
-    assert found["retained, twice"] == [[4.0, 8.0], True]
-    assert found["id"] == 0 and found["nothing recorded"] == [0, 0]
-    # Worker 0: x leaves, comes back from 1 for its product, the sum comes back. Worker 2: one in, one out.
-    assert found["recorded"] == [[2, 2], [3, 3], [1, 1]] and found["known there"] == [True, True]
-    assert "grad_fn=<RecvRpcBackward>" in found["printed"]
-    assert found["names"] == ["torch::distributed::autograd::RecvRpcBackward"]
-    assert found["nested"] == "RuntimeError: Already have an autograd context id for this thread."
-    assert found["cleaned up"] and "Could not find autograd context with id:" in found["no context"]
-    assert "is incomplete: no gradients came back for worker0 (rank 0): message" in found["unused"]
-    assert "to worker1 (rank 1) with tensors of shape [2]" in found["unused"]
-    assert "Error on Node 2: Simulate error on backward pass" in found["error there"]
-    assert found["afterwards"] == [2.0, 2.0]
-    assert "Error on Node 1: Could not find autograd context" in found["context gone there"]
-    assert found["roots"][0] == "RuntimeError: No tensors provided for gradient computation."
-    assert found["roots"][1] == "RuntimeError:  is not a scalar, all roots need to be scalar"
-    assert found["roots"][2] == "RuntimeError: requires_grad not set on root"
-    assert found["roots"][3] == "TypeError" and "Could not find autograd context" in found["roots"][4]
-    assert found["threads"]
+def test_a_reference_is_forwarded_over_eight_hops(worker0: Any) -> None:
+    assert worker0("references")["hops"] == [1024, "WorkerInfo(id=1, name=worker1)"]
+
+
+def test_an_owner_keeps_a_value_as_long_as_somebody_refers_to_it(worker0: Any) -> None:
+    found = worker0("references")
+    assert found["one is left"] and found["it stays"] == 1 and found["none is left"] and found["none here"]
+
+
+@pytest.fixture
+def autograd(worker0: Any) -> Any:
+    return worker0("autograd")
+
+
+def test_backward_through_calls(autograd: Any) -> None:
+    assert autograd["one call"] == [6.0, 16.0] and autograd["nothing in .grad"]
+    assert autograd["called back"] == [7.0, 7.0] and autograd["to oneself"] == [9.0, 9.0]
+    assert autograd["one of two results"] == [3.0, 3.0] and autograd["local only"] == [2.0, 4.0]
+
+
+def test_backward_through_several_round_trips(autograd: Any) -> None:
+    assert autograd["two round trips"] == [6.0, 8.0] and autograd["hops"] == [64.0, 64.0]
+
+
+def test_backward_through_references(autograd: Any) -> None:
+    assert autograd["to_here"] == [14.0, 28.0]
+    assert autograd["a reference in a nested call"] == [5.0, 5.0]
     assert (
-        found["without context"] == "RuntimeError: User RRefs require 'dist_autograd_ctx_id' to be specified"
+        autograd["without context"]
+        == "RuntimeError: User RRefs require 'dist_autograd_ctx_id' to be specified"
     )
-    assert found["from there"] == [2.0, 2.0] and found["and there"] == [6.0]
+    assert autograd["from there"] == [2.0, 2.0] and autograd["and there"] == [6.0]
+
+
+def test_hooks_run_on_every_worker(autograd: Any) -> None:
+    assert autograd["hooks there"] == [20.0, 20.0]
+    assert autograd["hooks here"] == [[6.0, 6.0], [[1.0, 1.0]]]
+
+
+def test_a_graph_that_is_retained(autograd: Any) -> None:
+    assert autograd["retained, twice"] == [[4.0, 8.0], True]
+
+
+def test_nothing_is_recorded_without_gradients(autograd: Any) -> None:
+    assert autograd["nothing recorded"] == [0, 0]
+
+
+def test_send_and_recv_are_recorded_on_every_hop(autograd: Any) -> None:
+    # Worker 0: x leaves, comes back from 1 for its product, the sum comes back. Worker 2: one in, one out.
+    assert autograd["recorded"] == [[2, 2], [3, 3], [1, 1]]
+    assert "grad_fn=<RecvRpcBackward>" in autograd["printed"]
+    assert autograd["names"] == ["torch::distributed::autograd::RecvRpcBackward"]
+
+
+def test_a_context_of_nested_calls_is_known_to_all_workers_and_then_gone(autograd: Any) -> None:
+    assert autograd["id"] == 0 and autograd["known there"] == [True, True]
+    assert autograd["cleaned up"] and "Could not find autograd context with id:" in autograd["no context"]
+
+
+def test_nested_contexts_are_refused(autograd: Any) -> None:
+    assert autograd["nested"] == "RuntimeError: Already have an autograd context id for this thread."
+
+
+def test_a_message_that_takes_no_part_is_named(autograd: Any) -> None:
+    assert "is incomplete: no gradients came back for worker0 (rank 0): message" in autograd["unused"]
+    assert "to worker1 (rank 1) with tensors of shape [2]" in autograd["unused"]
+
+
+def test_an_error_in_backward_names_its_node_and_the_next_one_is_sound(autograd: Any) -> None:
+    assert "Error on Node 2: Simulate error on backward pass" in autograd["error there"]
+    assert autograd["afterwards"] == [2.0, 2.0]
+    assert "Error on Node 1: Could not find autograd context" in autograd["context gone there"]
+
+
+def test_roots_of_a_distributed_backward(autograd: Any) -> None:
+    roots = autograd["roots"]
+    assert roots[0] == "RuntimeError: No tensors provided for gradient computation."
+    assert roots[1] == "RuntimeError:  is not a scalar, all roots need to be scalar"
+    assert roots[2] == "RuntimeError: requires_grad not set on root"
+    assert roots[3] == "TypeError" and "Could not find autograd context" in roots[4]
+
+
+def test_threads_have_contexts_of_their_own(autograd: Any) -> None:
+    assert autograd["threads"]
 
 
 def test_distributed_optimizer(worker0: Any) -> None:

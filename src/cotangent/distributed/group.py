@@ -344,7 +344,9 @@ def init_process_group(
         raise AssertionError("world_size must be positive and rank non-negative if using store")
     store.set_timeout(limit)
     ranks = list(range(world_size))
-    group = ProcessGroup(ranks, rank, "0", name, PrefixStore("default", store), limit)
+    # A store may have served a group that has been destroyed: each has its own keys.
+    own = PrefixStore(f"default{store.add(f'times/{rank}', 1)}", store)
+    group = ProcessGroup(ranks, rank, "0", name, own, limit)
     _Here.default = group
     _Here.groups.add(group)
 
@@ -390,8 +392,9 @@ def met(method: str, rank: int, world_size: int, timeout: timedelta) -> tuple[St
         host, port = values[0], int(values[1])
     else:
         raise RuntimeError(f"No rendezvous handler for {url.scheme}://")
-    # The launcher serves a store of its own, which all ranks join.
-    served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    # The launcher may serve a store, which all ranks join.
+    at = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
+    served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and at == (host, str(port))
     return TCPStore(host, port, size, me == 0 and not served, timeout, multi_tenant=True), me, size
 
 

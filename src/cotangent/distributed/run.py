@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -64,11 +63,6 @@ def _ranks(text: str) -> int:
     return int(text)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def _command(options: argparse.Namespace) -> list[str]:
     if options.no_python:
         return [options.script, *options.arguments]
@@ -92,7 +86,9 @@ def _met(options: argparse.Namespace, restarts: int) -> None:
     place = f"{options.rdzv_id}/{restarts}"
     options.node_rank = options.store.add(f"{place}/nodes", 1) - 1
     if options.node_rank == 0:
-        options.store.set(place, f"{options.store.own_address} {_free_port()}")
+        own = options.store.own_address
+        options.served = TCPStore(own, 0, None, True)
+        options.store.set(place, f"{own} {options.served.port}")
     options.master_addr, port = options.store.get(place).decode().split()
     options.master_port = int(port)
 
@@ -115,6 +111,7 @@ def _start(
             "TORCHELASTIC_RESTART_COUNT": str(restarts),
             "TORCHELASTIC_MAX_RESTARTS": str(options.max_restarts),
             "TORCHELASTIC_RUN_ID": options.rdzv_id,
+            "TORCHELASTIC_USE_AGENT_STORE": str(options.agent_store),
             "TORCHELASTIC_ERROR_FILE": str(errors / f"{restarts}.{local}.json"),
         }
         if count > 1:
@@ -187,9 +184,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, count: int, nodes: int, meeting: bool, errors: Path) -> int:
+    # A launcher that chooses the port serves the store itself: nobody else can take the port before rank 0.
+    options.agent_store, options.served = options.standalone or meeting, None
     for restarts in range(options.max_restarts + 1):
         if options.standalone:
-            options.master_port = _free_port()
+            options.served = TCPStore(options.master_addr, 0, None, True)
+            options.master_port = options.served.port
         elif meeting:
             _met(options, restarts)
         processes = _start(options, count, nodes, restarts, errors)
