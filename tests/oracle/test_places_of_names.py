@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -191,6 +193,12 @@ def outcome(call: Callable[[Any], Any], t: Any) -> Any:
 @pytest.mark.parametrize("name", CALLS)
 def test_calls_do_the_same(name: str) -> None:
     assert outcome(CALLS[name], cotangent) == outcome(CALLS[name], torch)
+
+
+def test_modules_are_attributes_without_an_import_of_their_own() -> None:
+    program = "import cotangent as torch; print(torch.nn.grad.conv2d_weight, torch.nn.common_types._size_2_t)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_iterator_is_not_pickled() -> None:

@@ -351,9 +351,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """Modules for several processes, which others never need."""
-    if name == "parallel":
-        return _import_module("cotangent.nn.parallel")
+    """Modules that most programs never need, such as those for several processes."""
+    if name in ("common_types", "grad", "parallel"):
+        return _import_module(f"cotangent.nn.{name}")
     if name == "DataParallel":
         return _import_module("cotangent.nn.parallel").DataParallel
     raise AttributeError(f"module 'cotangent.nn' has no attribute {name!r}")
