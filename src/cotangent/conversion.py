@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes, lazy
-from .autograd.base import cell_of
+from .autograd.base import cell_of, world
 from .autograd.modes import modes
 from .autograd.notes import annotate, recorded_at
 from .autograd.where import here
@@ -57,6 +57,7 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
         tensor([1., 2.], dtype=torch.float64)
     """
     d: _dtype | None = None
+    where = None
     copy = kwargs.get("copy", False)
     unknown = set(kwargs) - {"dtype", "device", "non_blocking", "copy", "memory_format", "other"}
     known_dtype = kwargs.get("dtype")
@@ -73,19 +74,32 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
         elif value.__class__ is _CLASS and value in OF_PYTHON:
             d = OF_PYTHON[value]
         elif isinstance(value, Tensor):
-            d = value.dtype
+            d, where = value.dtype, value.device
         elif isinstance(value, (str, device)):
-            check_device(_string_device(value))
+            where = check_device(_string_device(value))
         elif isinstance(value, bool):
             if position == len(args) - 1 and position >= 2:
                 copy = value
         elif value is not None:
             _refuse_to(args, kwargs)
     if isinstance(kwargs.get("other"), Tensor):
-        d = kwargs["other"].dtype
+        d, where = kwargs["other"].dtype, kwargs["other"].device
     if kwargs.get("device") is not None:
-        check_device(_string_device(kwargs["device"]))
+        where = check_device(_string_device(kwargs["device"]))
+    if where is not None and where.type != self.device.type:
+        self = _moved(self, where)
     return _in_format(cast(self, known_dtype or d or self.dtype, copy), format)
+
+
+def _moved(t: Any, where: Any) -> Any:
+    """The tensor on the device "meta", where its numbers are left behind.
+
+    Raises:
+        NotImplementedError: if it is there and should come back.
+    """
+    if where.type != "meta":
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    return world.meta.like(t.detach())
 
 
 def check_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -213,8 +227,12 @@ def type_as(self: Any, other: Any) -> Any:
 
 
 def cpu(self: Any, memory_format: Any = None) -> Any:
-    """The tensor itself: it lives on the CPU."""
-    return self
+    """The tensor itself: it lives on the CPU.
+
+    Raises:
+        NotImplementedError: for a tensor on the device "meta".
+    """
+    return self.to("cpu") if self.is_meta else self
 
 
 def cuda(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -261,6 +279,11 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         return self._data.resolved()  # type: ignore[no-any-return]
     if self._owner is not None:
         return self._owner.below(self).numpy()  # type: ignore[no-any-return]
+    if self.is_meta:
+        raise TypeError(
+            "can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+            "memory first."
+        )
     if self._data.__class__ is not np.ndarray:
         self._data.item()
     cell_of(self)

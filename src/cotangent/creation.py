@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .autograd.base import InferenceCell, active, new, wrap
+from .autograd.base import InferenceCell, active, new, world, wrap
 from .autograd.cuts import left
 from .autograd.modes import modes
 from .config import settings, warn_once
@@ -20,7 +20,7 @@ from .kernels.float8 import narrowed
 from .kernels.fperr import QUIET, reset_errors, set_errors
 from .ops.arguments import REQUIRED, missing, too_many
 from .ops.views import alias
-from .size import check_device
+from .size import CPU, check_device, places
 from .tensor import LEGACY_NEW, TO_SCALAR, Tensor
 
 _COPY_CONSTRUCT = (
@@ -44,6 +44,17 @@ def check_dtype(function: str, d: Any) -> Any:
     if d.__class__ is type and d in dtypes.OF_PYTHON:
         return dtypes.OF_PYTHON[d]
     raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(d)}")
+
+
+def placed(made: Any, device: Any) -> Any:
+    """A new tensor where it was asked for: itself, or one of its shape and type on the device "meta".
+
+    Args:
+        made: the tensor, on the CPU.
+        device: the device that was given; None for the one that new tensors live on.
+    """
+    where = places[-1] if device is None else check_device(device)
+    return made if where is CPU or where.type == "cpu" else world.meta.like(made)
 
 
 def born(array: np.ndarray[Any, Any], requires_grad: bool = False) -> Any:
@@ -333,10 +344,10 @@ def tensor(
         warnings.warn(noted(UserWarning(_COPY_CONSTRUCT), "copy_construct"), stacklevel=2)
         array = data._data
         copied = np.array(array) if dtype is None else cast_array(np.array(array), dtype.np)
-        return left("tensor", born(copied, requires_grad), data)
+        return placed(left("tensor", born(copied, requires_grad), data), device)
     if isinstance(data, list) and data and isinstance(data[0], np.ndarray):
         warn_once(_LIST_OF_ARRAYS)
-    made = born(as_array(data, dtype), requires_grad)
+    made = placed(born(as_array(data, dtype), requires_grad), device)
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], Tensor):
         source = next((t for t in data if isinstance(t, Tensor) and (t._req or t._cut)), None)
         return made if source is None else left("tensor", made, source)
@@ -368,10 +379,12 @@ def as_tensor(data: Any = REQUIRED, dtype: _dtype | None = None, device: Any = N
     if device is not None:
         check_device(device, "as_tensor")
     if isinstance(data, Tensor):
-        return data if dtype is None or dtype is data.dtype else data.to(dtype)
-    if isinstance(data, np.ndarray) and (dtype is None or dtypes.from_numpy(data.dtype) is dtype):
+        made = data if dtype is None or dtype is data.dtype else data.to(dtype)
+        return made if device is None else made.to(device)
+    same = isinstance(data, np.ndarray) and (dtype is None or dtypes.from_numpy(data.dtype) is dtype)
+    if same and device is None:
         return from_numpy(data)
-    return born(as_array(data, dtype, copy=False))
+    return placed(born(as_array(data, dtype, copy=False)), device)
 
 
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
@@ -433,7 +446,7 @@ def scalar_tensor(
         tensor(2.)
     """
     d = dtype or (settings.default_dtype.to_complex() if isinstance(s, complex) else settings.default_dtype)
-    return born(np.asarray(s).astype(d.np), requires_grad)
+    return placed(born(np.asarray(s).astype(d.np), requires_grad), device)
 
 
 def legacy_tensor(

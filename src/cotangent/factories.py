@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .autograd.base import cell_of
+from .autograd.base import cell_of, world
 from .autograd.inplace import check_overlap, dense
 from .config import settings
-from .creation import as_array, born, check_dtype
+from .creation import as_array, born, check_dtype, placed
 from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
 from .kernels.layout import in_order, order_of
@@ -20,7 +20,7 @@ from .kernels.sparse import Coo
 from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
 from .ops.copies import full_like as filled_like
 from .ops.viewfronts import channels_order
-from .size import COMPRESSED, check_device, contiguous_format, sparse_coo, strided
+from .size import COMPRESSED, check_device, contiguous_format, places, sparse_coo, strided
 from .tensor import Tensor
 
 # The options of every factory, as PyTorch's errors list them.
@@ -79,6 +79,9 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
         return born(nothing, requires_grad)
     if out is not None:
         return written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
+    where = places[-1] if options.get("device") is None else check_device(options["device"])
+    if where.type == "meta":
+        return world.meta.blank(shape, d.np, bool(requires_grad))
     try:
         array = in_format(_filled(shape, d.np, fill), options.get("memory_format"))
     except (MemoryError, ValueError):
@@ -225,7 +228,7 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
             f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
         )
     array = np.ndarray(tuple(size), d, np.empty(extent, d), 0, tuple(s * d.itemsize for s in stride))
-    return born(array, options.get("requires_grad", False))
+    return placed(born(array, options.get("requires_grad", False)), options.get("device"))
 
 
 def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Any:
@@ -299,7 +302,7 @@ def full(size: Any = REQUIRED, fill_value: Any = REQUIRED, **options: Any) -> An
     array = np.full(shape, number(fill_value, d), d.np)
     if out is not None:
         return written(out, dtype, array)
-    return born(array, requires_grad)
+    return placed(born(array, requires_grad), options.get("device"))
 
 
 def _filling(function: str, value: Any) -> Any:
@@ -334,6 +337,8 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     dtype, requires_grad, _ = taken(function, options)
     d = (dtype or input.dtype).np
     data = input._data
+    if hasattr(data, "lives_on") and options.get("device") not in (None, input.device, input.device.type):
+        data = data.probe()  # somewhere else the elements exist
     if data.__class__ is not np.ndarray:
         source: Any = input if dtype is None else input.to(dtype)
         return filled_like(source.detach(), 0 if fill is None else fill)
@@ -345,7 +350,8 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
         made = np.zeros_like(data, d)
     else:
         made = np.full_like(data, number(fill, dtypes.FROM_NUMPY[d]), d)
-    return born(in_format(made, options.get("memory_format")), requires_grad)
+    made = born(in_format(made, options.get("memory_format")), requires_grad)
+    return made if options.get("device") is None else placed(made, options["device"])
 
 
 def zeros_like(input: Any = REQUIRED, **options: Any) -> Any:
@@ -457,7 +463,7 @@ def eye(n: Any = REQUIRED, m: Any = REQUIRED, **options: Any) -> Any:
     array = np.eye(n, m, dtype=(dtype or (settings.default_dtype if out is None else out.dtype)).np)
     if out is not None:
         return written(out, dtype, array)
-    return born(array, requires_grad)
+    return placed(born(array, requires_grad), options.get("device"))
 
 
 def tril_indices(row: int, col: int, offset: int = 0, **options: Any) -> Any:
@@ -479,7 +485,7 @@ def tril_indices(row: int, col: int, offset: int = 0, **options: Any) -> Any:
                 [0, 0, 1]])
     """
     d = (options.get("dtype") or dtypes.int64).np
-    return born(np.stack(np.tril_indices(row, offset, col)).astype(d))
+    return placed(born(np.stack(np.tril_indices(row, offset, col)).astype(d)), options.get("device"))
 
 
 def triu_indices(row: int, col: int, offset: int = 0, **options: Any) -> Any:
@@ -501,12 +507,18 @@ def triu_indices(row: int, col: int, offset: int = 0, **options: Any) -> Any:
                 [0, 1, 1]])
     """
     d = (options.get("dtype") or dtypes.int64).np
-    return born(np.stack(np.triu_indices(row, offset, col)).astype(d))
+    return placed(born(np.stack(np.triu_indices(row, offset, col)).astype(d)), options.get("device"))
+
+
+def _as_of(t: Any, options: dict[str, Any]) -> None:
+    """Options that are not given are those of a tensor."""
+    for key in ("dtype", "device"):
+        if options.get(key) is None:
+            options[key] = getattr(t, key)
 
 
 def _new(function: str, self: Any, size: Any, fill: Any, options: dict[str, Any]) -> Any:
-    if options.get("dtype") is None:
-        options["dtype"] = self.dtype
+    _as_of(self, options)
     owner = self._owner
     if owner is not None and owner.is_batch:  # one for each example
         given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
@@ -534,8 +546,7 @@ def new_empty(self: Any, *size: Any, **options: Any) -> Any:
 
 def new_empty_strided(self: Any, size: Any, stride: Any, **options: Any) -> Any:
     """An unfilled tensor of the tensor's dtype, of given sizes and strides."""
-    if options.get("dtype") is None:
-        options["dtype"] = self.dtype
+    _as_of(self, options)
     owner = self._owner
     if owner is not None and owner.is_batch:  # one for each example
         used = [(n - 1) * s for n, s in zip(size, stride, strict=True)]
@@ -547,8 +558,7 @@ def new_empty_strided(self: Any, size: Any, stride: Any, **options: Any) -> Any:
 
 def new_full(self: Any, size: Any, fill_value: Any, **options: Any) -> Any:
     """A filled tensor of the tensor's dtype."""
-    if options.get("dtype") is None:
-        options["dtype"] = self.dtype
+    _as_of(self, options)
     owner = self._owner
     if owner is not None and owner.is_batch:  # one for each example
         return owner.batch(new_full(self._data.value, (owner.size, *size), fill_value, **options), 0)

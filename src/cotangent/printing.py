@@ -150,6 +150,7 @@ def tensor_text(
     tangent: str | None = None,
     contents: str | None = None,
     prefix: str = "tensor(",
+    device: str | None = None,
 ) -> str:
     """The text of a tensor's `repr`, up to and with the closing parenthesis.
 
@@ -169,6 +170,7 @@ def tensor_text(
         contents: shown in place of the elements.
         prefix: what stands before the elements: "tensor(" or a subclass's name and a parenthesis; lines
             that continue are indented by its length.
+        device: where there are no elements to show, only their shape and type.
 
     Returns:
         The text, of several lines where it is long.
@@ -189,7 +191,10 @@ def tensor_text(
     empty = array.size == 0
     suffixes = []
     # With no edge items nothing may be left to tell the shape from, so PyTorch names it.
-    if array.ndim != 1 if empty else not _options.edgeitems:
+    if device is not None:
+        suffixes += [f"device='{device}'", f"size={array.shape}"]
+        contents, empty = "...", True
+    elif array.ndim != 1 if empty else not _options.edgeitems:
         suffixes.append(f"size={array.shape}")
     if dtype_name != default_dtype if empty else not _goes_without_saying(dtype_name, default_dtype):
         suffixes.append(f"dtype=torch.{dtype_name}")

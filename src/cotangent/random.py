@@ -12,7 +12,7 @@ from . import dtypes, lazy
 from .autograd.inplace import dense
 from .autograd.modes import modes
 from .config import settings
-from .creation import born, check_dtype
+from .creation import born, check_dtype, placed
 from .drawing import NO_OUT, drawn
 from .errors import bad_argument, type_name
 from .factories import written
@@ -26,7 +26,7 @@ from .ops.noise import (
     poisson_around,
 )
 from .ops.table import TABLE
-from .size import check_device, device
+from .size import check_device, device, places
 from .tensor import Tensor
 
 counts: Any = lazy.module("cotangent.kernels.counts")
@@ -226,8 +226,8 @@ class _Request:
                 " * (tuple of ints size, *, torch.Generator generator, ...)\n"
             )
         self.stream = default_stream() if generator is None else generator._stream
-        if options.get("device") is not None:
-            check_device(options["device"])
+        device = options.get("device")
+        self.where = places[-1] if device is None else check_device(device)
         for key in options:
             if key not in ("device", "layout", "pin_memory", "memory_format", "names"):
                 raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
@@ -235,6 +235,10 @@ class _Request:
 
     def finish(self, make: Callable[..., Any], *arrays: Any, apart: bool = False) -> Any:
         """The tensor that `make(shape, *arrays)` draws the numbers of; see `drawn`."""
+        if self.where.type == "meta" and self.out is None and not arrays:  # nothing is drawn
+            whole = self.function in ("randint", "randperm")
+            d = self.dtype or (dtypes.int64 if whole else settings.default_dtype)
+            return placed(born(np.empty(self.shape, d.np), self.requires_grad), self.where)
         made = drawn(self.stream, make, self.shape, *arrays, apart=apart)
         if self.out is not None:
             lies, data = self.out._data, made._data

@@ -37,6 +37,10 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *parameters: Any) 
     if modes.vmaps and not x._level and modes.tracer is None:
         _refuse_unbatched(modes.vmaps[-1].randomness, any(p._level for p in parameters))
     if x._data.__class__ is not np.ndarray:
+        if hasattr(x._data, "lives_on"):  # on the device "meta" nothing is drawn
+            check_writable(x) if recording else None
+            cell_of(x)[0] += 1
+            return x
         d = x.dtype.np
         if hasattr(x._data, "is_memory") and not x._level:
             order = sampling.iteration_order(x._data.probe())

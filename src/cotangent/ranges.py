@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .config import settings
-from .creation import born
+from .creation import born, placed
 from .errors import bad_argument
 from .factories import OPTIONS, taken, written
 from .ops.arguments import NUMBER, REQUIRED, fitted, integer, missing, no_match, plain, whole
@@ -70,7 +70,7 @@ def arange(*args: Any, **options: Any) -> Any:
         array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
     if out is not None:
         return written(out, dtype, fitted(born(array), out)._data)
-    return born(array, requires_grad)
+    return placed(born(array, requires_grad), options.get("device"))
 
 
 def _numeric(value: Any) -> bool:
@@ -185,7 +185,7 @@ def _spaced(
     array = array.astype(d.np)
     if out is not None:
         return written(out, dtype, array.reshape(out.shape) if out.numel() == steps else array)
-    return born(array, requires_grad)
+    return placed(born(array, requires_grad), options.get("device"))
 
 
 def range(start: Any = 0, end: Any = REQUIRED, step: Any = 1, **options: Any) -> Any:

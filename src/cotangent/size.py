@@ -140,10 +140,12 @@ class device:
 
     def __enter__(self) -> device:
         """As a context: new tensors live here, for which there must be such a device."""
-        return check_device(self)
+        found = check_device(self)
+        places.append(found)
+        return found
 
     def __exit__(self, *_: object) -> None:
-        """Nothing has to be put back."""
+        places.pop()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (device, (self.type, self.index) if self.index is not None else (self.type,))
@@ -155,6 +157,8 @@ DEVICE_TYPES: Final = (
 )  # fmt: skip
 _DEVICE_NAME: Final = re.compile("[a-zA-Z_]+")
 CPU: Final = device("cpu")
+# Where new tensors live: the devices that were entered as contexts, below them the default one.
+places: Final = [CPU]
 
 
 def check_device(value: Any, function: str | None = None) -> device:
@@ -173,13 +177,13 @@ def check_device(value: Any, function: str | None = None) -> device:
     if function is not None and not isinstance(value, (device, str, int)):
         raise TypeError(f"{function}(): argument 'device' must be torch.device, not {type(value).__name__}")
     d = value if isinstance(value, device) else device(value)
-    if d.type == "cpu":
+    if d.type in ("cpu", "meta"):
         return d
     if d.type == "cuda":
         raise noted(AssertionError("Torch not compiled with CUDA enabled"), "device")
     raise NotImplementedError(
-        f"cotangent computes on the CPU only: device '{d}' is not available; accepted: 'cpu' (or leave "
-        "`device` out)"
+        f"cotangent computes on the CPU only: device '{d}' is not available; accepted: 'cpu', 'meta' (or "
+        "leave `device` out)"
     )
 
 

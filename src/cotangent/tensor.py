@@ -100,7 +100,13 @@ class Tensor(Tracked):
     @property
     def device(self) -> device:
         """Where the elements live."""
-        return CPU
+        data = self._data
+        return CPU if data.__class__ is np.ndarray else getattr(data, "lives_on", CPU)
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether there are no elements, only their shape and type."""
+        return self.device.type == "meta"
 
     @property
     def layout(self) -> layout:
@@ -150,7 +156,7 @@ class Tensor(Tracked):
 
     def storage_offset(self) -> int:
         """Elements between the start of the underlying memory and the first element."""
-        return storage_offset(lying(self._data))
+        return 0 if self.is_meta else storage_offset(lying(self._data))
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -175,7 +181,7 @@ class Tensor(Tracked):
         """Address of the first element."""
         if self._owner is not None:
             return self._owner.below(self).data_ptr()  # type: ignore[no-any-return]
-        return address(lying(self._data)) if self.numel() else 0
+        return address(lying(self._data)) if self.numel() and not self.is_meta else 0
 
     def is_floating_point(self) -> bool:
         """Whether the elements are real floating-point numbers."""
@@ -203,13 +209,17 @@ class Tensor(Tracked):
         data = _bottom(self)._data
         return data.__class__ is Deferred and data.change is np.negative
 
-    is_cpu = True
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the elements are in this machine's memory."""
+        return self.device.type == "cpu"
+
     @property
     def is_quantized(self) -> bool:
         """Whether integers stand for the numbers."""
         return hasattr(self._data, "dequantized")
 
-    is_cuda = is_meta = is_mkldnn = is_mps = is_xpu = False
+    is_cuda = is_mkldnn = is_mps = is_xpu = False
     is_nested = is_vulkan = is_xla = is_ipu = is_maia = False
     names = None
     name = None
@@ -325,8 +335,10 @@ class Tensor(Tracked):
                 grad_fn_name=name,
                 prefix=prefix,
             )
+        no_numbers = hasattr(data, "lives_on")
         return tensor_text(
-            data,
+            np.broadcast_to(np.zeros((), self.dtype.np), data.shape) if no_numbers else data,
+            device=str(self.device) if no_numbers else None,
             dtype_name=self.dtype.name,
             default_dtype=settings.default_dtype.name,
             requires_grad=self._req and grad_fn is None,

@@ -12,7 +12,7 @@ from .dtypes import dtype
 from .errors import bad_argument, narrow_int
 from .ops.arguments import REQUIRED, integers, missing
 from .ops.table import TABLE
-from .size import check_device, device, memory_format
+from .size import CPU, check_device, device, memory_format, places
 from .tensor import Tensor
 
 _TENSOR_TYPE: Final = (
@@ -85,16 +85,15 @@ def get_num_interop_threads() -> int:
 
 
 def set_default_device(device: Any) -> None:
-    """Set where new tensors live; "cpu" is the only place there is.
+    """Set where new tensors live.
 
     Args:
-        device: "cpu" or None.
+        device: "cpu" or None; or "meta", where tensors have shapes and types and no numbers.
 
     Raises:
         RuntimeError, AssertionError: for any other device.
     """
-    if device is not None:
-        check_device(device)
+    places[0] = CPU if device is None else check_device(device)
 
 
 def get_default_device() -> device:
@@ -105,7 +104,7 @@ def get_default_device() -> device:
         >>> torch.get_default_device()
         device(type='cpu')
     """
-    return device("cpu")
+    return places[-1]
 
 
 def set_default_tensor_type(t: Any) -> None:

@@ -383,7 +383,7 @@ def _write_functional(
 ) -> Any:
     """In place without an array: compute anew and replace the payloads that see the memory."""
     result = op.entry(_snapshot(x), *tensors[1:], *statics)
-    if modes.tracer is not None and not x._level and not result._level:
+    if not x._level and not result._level and hasattr(x._data, "is_memory"):
         result = _fitted(op, x, result)
     elif isinstance(x._data, Coo) and isinstance(result._data, Coo) and result.dtype is not x.dtype:
         result = _cast_sparse(op, x, result)
@@ -411,6 +411,8 @@ def _cast_sparse(op: Primitive, x: Any, result: Any) -> Any:
 def _fitted(op: Primitive, x: Any, result: Any) -> Any:
     """The result of a traced write, which must have the shape of the tensor written, in its dtype."""
     if op.is_view:
+        if modes.tracer is None:
+            return result
         modes.tracer.refuse(f"{op.public}_() changes a tensor's shape in place")
     have, shape = x._data.shape, result._data.shape
     if have != shape:

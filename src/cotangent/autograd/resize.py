@@ -199,6 +199,8 @@ def untyped_storage(input: Any) -> UntypedStorage:
     """
     if input.is_sparse:
         raise NotImplementedError("Cannot access storage of SparseTensorImpl")
+    if input.is_meta:
+        return UntypedStorage(input.nbytes, device="meta")
     return UntypedStorage.over(lying(input._data))
 
 

@@ -141,7 +141,10 @@ class View:
         seen = self.pull(np.ones(tuple(value.shape), np.float32), shape, False) != 0
         if not tensors:
             return np.where(seen, self.pull(value, shape, False), base)
-        return TABLE["where"].entry(wrap(seen), self.pull(value, shape, True), base)
+        mask = wrap(seen)
+        if hasattr(base._data, "beside"):  # where there are no numbers, there are none of the mask
+            mask = base._data.beside(mask)
+        return TABLE["where"].entry(mask, self.pull(value, shape, True), base)
 
 
 def link_view(

@@ -51,26 +51,15 @@ class Flags(NamedTuple):
         return self.c_contiguous or self.f_contiguous
 
 
-class Value:
-    """The result of a traced operation, or an input of the trace."""
+class Shaped:
+    """A payload that has a shape, a type and a layout, and no numbers."""
 
-    __slots__ = ("tape", "index", "shape", "np_dtype", "strides", "root", "chain", "stamp", "now", "writes")
+    __slots__ = ("np_dtype", "shape", "strides")
+    shape: tuple[int, ...]
+    np_dtype: Any
+    strides: tuple[int, ...]
 
     is_memory = True  # it has a layout, as arrays have and the payloads of transforms have not
-
-    def __init__(
-        self, tape: Tape, index: int, shape: tuple[int, ...], np_dtype: Any, strides: Any = None
-    ) -> None:
-        self.tape = tape
-        self.index = index
-        self.shape = shape
-        self.np_dtype = np_dtype
-        self.strides: tuple[int, ...] = dense(shape, np_dtype.itemsize) if strides is None else strides
-        self.root: Value | None = None
-        self.chain: tuple[Link, ...] = ()
-        self.stamp = 0
-        self.now = index
-        self.writes = 0
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -114,6 +103,26 @@ class Value:
     def transpose(self, order: Any) -> Any:
         """The layout with its dimensions in another order (what shows of it: the flags)."""
         return self.probe().transpose(order)
+
+
+class Value(Shaped):
+    """The result of a traced operation, or an input of the trace."""
+
+    __slots__ = ("tape", "index", "root", "chain", "stamp", "now", "writes")
+
+    def __init__(
+        self, tape: Tape, index: int, shape: tuple[int, ...], np_dtype: Any, strides: Any = None
+    ) -> None:
+        self.tape = tape
+        self.index = index
+        self.shape = shape
+        self.np_dtype = np_dtype
+        self.strides: tuple[int, ...] = dense(shape, np_dtype.itemsize) if strides is None else strides
+        self.root: Value | None = None
+        self.chain: tuple[Link, ...] = ()
+        self.stamp = 0
+        self.now = index
+        self.writes = 0
 
     def astype(self, to: Any) -> Value:
         """The value cast to another dtype, as a traced operation (none where it has that dtype)."""
@@ -199,7 +208,7 @@ def record(tape: Tape, op: Primitive, payloads: tuple[Any, ...], statics: tuple[
     results = infer(op, payloads, statics)
     many = isinstance(results, tuple)
     made = []
-    as_laid = op.is_view or op.kind == "elementwise" or _lies_otherwise(payloads)
+    as_laid = op.is_view or op.kind == "elementwise" or lies_otherwise(payloads)
     for result in results if many else (results,):
         strides = result.strides if as_laid else None
         made.append(Value(tape, tape.fresh(), result.shape, result.dtype, strides))
@@ -268,11 +277,11 @@ def operand(tape: Tape, payload: Any) -> int | None:
     return tape.bind(payload)
 
 
-def _lies_otherwise(payload: Any) -> bool:
+def lies_otherwise(payload: Any) -> bool:
     """Whether some payload's memory is in another order than that of its dimensions."""
     if isinstance(payload, (list, tuple)):
-        return any(map(_lies_otherwise, payload))
-    return isinstance(payload, Value) and not all(
+        return any(map(lies_otherwise, payload))
+    return isinstance(payload, Shaped) and not all(
         s == t or n == 1
         for s, t, n in zip(payload.strides, dense(payload.shape, payload.itemsize), payload.shape)
     )
@@ -286,11 +295,11 @@ def _dummy(payload: Any) -> Any:
         return [_dummy(p) for p in payload]
     if isinstance(payload, np.ndarray) and payload.ndim == 0:
         return payload
-    if _lies_otherwise(payload):
+    if lies_otherwise(payload):
         zeros = payload.probe()
         zeros.fill(0)
         return zeros
-    d = payload.np_dtype if isinstance(payload, Value) else payload.dtype
+    d = payload.np_dtype if isinstance(payload, Shaped) else payload.dtype
     return np.broadcast_to(_ZERO[d], payload.shape)
 
 
@@ -306,7 +315,7 @@ def infer(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) ->
     try:
         if op.kind == "elementwise":
             return _elementwise(op, payloads, statics)
-        if op.is_view and isinstance(payloads[0], Value):
+        if op.is_view and isinstance(payloads[0], Shaped):
             result = op.kernel(payloads[0].probe(), *statics)
         else:
             result = op.kernel(*[_dummy(p) for p in payloads], *statics)
@@ -318,7 +327,7 @@ def infer(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) ->
 def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     present = [p for p in payloads if p is not None]
     shape = np.broadcast_shapes(*[p.shape for p in present])
-    kinds = tuple(None if p is None else p.np_dtype if isinstance(p, Value) else p.dtype for p in payloads)
+    kinds = tuple(None if p is None else p.np_dtype if isinstance(p, Shaped) else p.dtype for p in payloads)
     key: Any = (op.name, kinds, statics)
     try:
         d = _probed.get(key)
@@ -336,7 +345,7 @@ def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, .
     in_rows = bool(full) and all(p.strides == dense(shape, p.itemsize) for p in full)
     if in_rows or getattr(op.kernel, "in_rows", False):
         return np.ndarray(shape, d, _nothing(shape, d))
-    arrays: list[Any] = [np.broadcast_to(p.probe() if isinstance(p, Value) else p, shape) for p in present]
+    arrays: list[Any] = [np.broadcast_to(p.probe() if isinstance(p, Shaped) else p, shape) for p in present]
     roles: Any = [["readonly"]] * len(present) + [["writeonly", "allocate"]]
     types = [None] * len(present) + [d]
     return np.nditer([*arrays, None], ["zerosize_ok"], roles, op_dtypes=types, order="K").operands[-1]

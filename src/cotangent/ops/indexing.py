@@ -564,6 +564,8 @@ def delitem(input: Any, key: Any) -> None:
 
 def copy(input: Any, src: Any, non_blocking: bool = False) -> Any:
     """`src` broadcast to the shape and cast to the dtype of `input`."""
+    if hasattr(src._data, "lives_on") and is_array(input._data):
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
     shape, have = tuple(input.shape), tuple(src.shape)
     if have != shape and not is_array(input._data):
         check_fits(shape, have)

@@ -16,6 +16,11 @@ from ._members import ModuleMembers, tensor_like
 
 Hook = Callable[..., Any]
 
+_LEFT_BEHIND = (
+    "for {}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
+    "which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their "
+    "corresponding key in the module instead of copying them in place?)"
+)
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 _NEVER_CALLED = (
@@ -315,6 +320,8 @@ class ModuleState(ModuleMembers):
             )
             return
         try:
+            if member.is_meta and not value.is_meta and not assign:
+                warnings.warn(_LEFT_BEHIND.format(key), stacklevel=2)
             with no_grad():
                 if not assign:
                     member.copy_(value)

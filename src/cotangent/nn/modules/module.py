@@ -13,8 +13,9 @@ from ...autograd.modes import no_grad
 from ...conversion import check_to
 from ...dtypes import dtype as Dtype
 from ...functions import empty_like
+from ...size import check_device, device as Device
 from ...tensor import Tensor
-from ..parameter import is_lazy
+from ..parameter import Parameter, is_lazy
 from ._calls import (
     ModuleCalls,
     _everywhere,
@@ -138,12 +139,17 @@ class Module(ModuleCalls, ModuleState):
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for parameter in self._parameters.values():
+        for name, parameter in self._parameters.items():
             if parameter is None:
                 continue
             gradient = parameter.grad
             with no_grad():
-                parameter.data = fn(parameter)
+                moved = fn(parameter)
+                if moved.device != parameter.device:  # of another kind: the parameter is a new one
+                    self._parameters[name] = made = Parameter(moved, parameter.requires_grad)
+                    made.grad = None if gradient is None else fn(gradient)
+                    continue
+                parameter.data = moved
                 if gradient is not None:
                     gradient.data = fn(gradient)
                     parameter.grad = gradient
@@ -278,11 +284,21 @@ class Module(ModuleCalls, ModuleState):
                 )
 
         layout = kwargs.pop("memory_format", None)
+        named = kwargs.get("device", args[0] if args and isinstance(args[0], (str, Device)) else None)
+        where = None if named is None else check_device(named)
 
         def convert(t: Tensor) -> Tensor:
-            # Integer tensors, such as counters, keep their dtype; there is one device only.
+            if t.is_meta and where is not None and where.type != "meta":
+                raise NotImplementedError(
+                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead "
+                    "of torch.nn.Module.to() when moving module from meta to a different device."
+                )
+            # Integer tensors, such as counters, keep their dtype.
             numeric = t.is_floating_point() or t.is_complex()
-            converted: Tensor = t.to(*args, **kwargs) if numeric and (args or kwargs) else t
+            given = args or kwargs
+            converted: Tensor = t if not given or (not numeric and where is None) else (
+                t.to(*args, **kwargs) if numeric else t.to(where)
+            )
             if layout is not None and t.dim() in (4, 5):  # images; others have no channels to put last
                 converted = converted.to(memory_format=layout)
             return converted
