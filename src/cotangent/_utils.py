@@ -9,25 +9,31 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from . import lazy
+from .dtypes import dtype as _dtype
 from .functions import cat
-from .nn.parameter import (
-    _rebuild_parameter as _rebuild_parameter,
-    _rebuild_parameter_with_state as _rebuild_parameter_with_state,
-)
-from .serialization.rebuild import (
-    rebuild_tensor as _rebuild_tensor,
-    rebuild_tensor_v2 as _rebuild_tensor_v2,
-    rebuild_tensor_v3 as _rebuild_tensor_v3,
-)
 from .size import device as _device
 from .tensor import Tensor
 
 __all__ = [
-    "ExceptionWrapper", "_flatten_dense_tensors", "_get_all_device_indices", "_get_available_device_type",
-    "_get_device_index", "_import_dotted_name", "_rebuild_parameter", "_rebuild_parameter_with_state",
-    "_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_reorder_tensors_as", "_take_tensors",
-    "_unflatten_dense_tensors", "classproperty",
+    "ExceptionWrapper", "_element_size", "_flatten_dense_tensors", "_get_all_device_indices",
+    "_get_available_device_type", "_get_device_index", "_import_dotted_name", "_reorder_tensors_as",
+    "_take_tensors", "_unflatten_dense_tensors", "classproperty",
 ]  # fmt: skip
+
+# Both packages import this module, in a process that begins with them.
+_parameter = lazy.module("cotangent.nn.parameter")
+_rebuild = lazy.module("cotangent.serialization.rebuild")
+
+
+def __getattr__(name: str) -> Any:
+    """What pickled tensors and parameters are made of again."""
+    if name in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
+        return getattr(_parameter, name)
+    if name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
+        return getattr(_rebuild, name[1:])
+    raise AttributeError(f"module 'cotangent._utils' has no attribute {name!r}")
+
 
 
 class ExceptionWrapper:
@@ -156,3 +162,17 @@ def _import_dotted_name(name: str) -> Any:
     for part in rest:
         found = getattr(found, part)
     return found
+
+
+def _element_size(dtype: Any) -> int:
+    """The bytes of one element of a dtype.
+
+    Args:
+        dtype: the dtype.
+
+    Raises:
+        RuntimeError: for anything else.
+    """
+    if not isinstance(dtype, _dtype):
+        raise RuntimeError(f"expected torch.dtype, but got {type(dtype)}")
+    return dtype.itemsize

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from running import RunPython
 
 import cotangent
 
@@ -164,6 +165,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         t.ops.aten.add.Tensor(self=t.ones(2), other=t.ones(2), alpha=2), t.ops.aten.expand(t.ones(1), [2]),
     ),
     "no such operation": lambda t: t.ops.aten.nothing_here,
+    "bytes of an element": lambda t: [t._utils._element_size(d) for d in (t.int64, t.bfloat16, t.complex128)],
+    "bytes of no dtype": lambda t: t._utils._element_size(3),
     "Storage": lambda t: (t.Storage, t.Storage(), t.Storage([1.5])),
     "sobol": sobol(5),
     "sobol scrambled": sobol(3, scramble=True, seed=7),
@@ -255,6 +258,11 @@ def test_reports_of_the_configuration_begin_alike() -> None:
         for t in (torch, cotangent):
             text = getattr(t.__config__, name)()
             assert mark in text and text.endswith("\n")
+
+
+def test_a_program_may_begin_with_inner_names(run_python: RunPython) -> None:
+    result = run_python("-c", "import cotangent as t; print(t._utils._rebuild_tensor_v2.__name__)")
+    assert result.stdout.strip() == "rebuild_tensor_v2", result.stderr
 
 
 def test_devices_are_contexts() -> None:
