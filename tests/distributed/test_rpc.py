@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from running import PROJECT, RunPython
 
 import cotangent as torch
+from cotangent.distributed.rpc.agent import Agent
 
 NAMED = "worker1 (rank 1) has ended or cannot be reached"
 
@@ -165,6 +168,21 @@ def test_shutdown_waits_for_calls_and_reports_references(ranks: Any) -> None:
     assert ["still holds" in text for text in found[0]["leaks"]] == [True]
     assert ["Leaking RRef a value with fork Id never dropped" in text for text in found[1]["leaks"]] == [True]
     assert found[2]["leaks"] == []
+
+
+def test_a_worker_may_leave_as_soon_as_it_has_told_what_the_others_need() -> None:
+    class Store:
+        """The key comes, and its worker goes, right after somebody has looked for it in vain."""
+
+        def check(self, keys: list[str]) -> bool:
+            there, agent.gone[1] = bool(agent.gone), "the connection was closed"
+            return there
+
+        def get(self, key: str) -> bytes:
+            return b"told"
+
+    agent: Any = SimpleNamespace(gone={}, store=Store(), dead=RuntimeError)
+    assert Agent._others(agent, "settle/0/1", 1, time.monotonic() + 5) == b"told"
 
 
 def test_a_worker_that_ends_is_named(ranks: Any) -> None:

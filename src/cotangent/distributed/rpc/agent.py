@@ -435,9 +435,13 @@ class Agent:
 
     def _others(self, key: str, rank: int, end: float) -> bytes:
         pause = 0.0005
-        while not self.store.check([key]):
-            if self.gone:
-                raise self.dead(next(iter(self.gone)))
+        while True:
+            # Who has ended may have told what others need just before: connections are looked at first.
+            ended = list(self.gone)
+            if self.store.check([key]):
+                return self.store.get(key)
+            if ended:
+                raise self.dead(ended[0])
             if time.monotonic() > end:
                 raise RuntimeError(
                     f"shutdown: {self.workers[rank].name} (rank {rank}) has not called shutdown within the"
@@ -445,7 +449,6 @@ class Agent:
                 )
             time.sleep(pause)
             pause = min(2 * pause, 0.02)
-        return self.store.get(key)
 
     def close(self) -> None:
         """Say good-bye and end all connections."""
