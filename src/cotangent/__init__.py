@@ -72,6 +72,7 @@ _MODULES = frozenset(
         "futures", "hub", "jit", "library", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
         "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse", "special",
         "standalone", "storage", "testing", "torch_version", "types", "utils", "viz",
+        "_dynamo", "mps", "mtia", "xpu",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.

@@ -80,8 +80,48 @@ class _Cudnn(_Switches):
         """The version: none is there."""
 
 
+class _Cuda(_Switches):
+    """`torch.backends.cuda`: which kernels attention may use there is kept, as nothing here runs there."""
+
+    def __init__(self, name: str, available: bool, **values: Any) -> None:
+        super().__init__(name, available, **values)
+        self._allowed = dict.fromkeys(("flash", "mem_efficient", "math", "cudnn"), True)
+
+    def flash_sdp_enabled(self) -> bool:
+        """Whether flash attention is allowed."""
+        return self._allowed["flash"]
+
+    def mem_efficient_sdp_enabled(self) -> bool:
+        """Whether memory-efficient attention is allowed."""
+        return self._allowed["mem_efficient"]
+
+    def math_sdp_enabled(self) -> bool:
+        """Whether attention by single operations is allowed."""
+        return self._allowed["math"]
+
+    def cudnn_sdp_enabled(self) -> bool:
+        """Whether cuDNN's attention is allowed."""
+        return self._allowed["cudnn"]
+
+    def enable_flash_sdp(self, enabled: bool) -> None:
+        """Allow flash attention, or do not."""
+        self._allowed["flash"] = bool(enabled)
+
+    def enable_mem_efficient_sdp(self, enabled: bool) -> None:
+        """Allow memory-efficient attention, or do not."""
+        self._allowed["mem_efficient"] = bool(enabled)
+
+    def enable_math_sdp(self, enabled: bool) -> None:
+        """Allow attention by single operations, or do not."""
+        self._allowed["math"] = bool(enabled)
+
+    def enable_cudnn_sdp(self, enabled: bool) -> None:
+        """Allow cuDNN's attention, or do not."""
+        self._allowed["cudnn"] = bool(enabled)
+
+
 cpu: Final = _Cpu("cpu", True)
-cuda: Final = _Switches(
+cuda: Final = _Cuda(
     "cuda",
     False,
     matmul=_Switches(

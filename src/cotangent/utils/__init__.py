@@ -10,7 +10,7 @@ __all__ = [
     "_pytree", "checkpoint", "data", "dlpack", "hooks", "serialization", "set_module", "swap_tensors",
 ]  # fmt: skip
 
-_LATER = frozenset(("benchmark",))
+_LATER = frozenset(("benchmark", "weak"))
 
 
 def __getattr__(name: str) -> Any:
