@@ -72,3 +72,17 @@ def test_dictionaries_by_identity(library: Any) -> None:
         names[x]
     with pytest.raises(AssertionError, match=r"expected torch\.Tensor"):
         weak.TensorWeakRef(3)
+
+
+@pytest.mark.parametrize("library", [torch, cotangent])
+def test_kernels_of_attention_for_a_block(library: Any) -> None:
+    cuda = library.backends.cuda
+    with (
+        pytest.warns(FutureWarning, match=r"sdp_kernel\(\)` is deprecated"),
+        cuda.sdp_kernel(enable_flash=False, enable_cudnn=False),
+    ):
+        assert not cuda.flash_sdp_enabled()
+        assert not cuda.cudnn_sdp_enabled()
+        assert cuda.math_sdp_enabled()
+    assert cuda.flash_sdp_enabled()
+    assert cuda.cudnn_sdp_enabled()

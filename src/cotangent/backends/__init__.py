@@ -6,6 +6,7 @@ What is set is kept, so that programs may set and read it; the kernels here have
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
@@ -118,6 +119,31 @@ class _Cuda(_Switches):
     def enable_cudnn_sdp(self, enabled: bool) -> None:
         """Allow cuDNN's attention, or do not."""
         self._allowed["cudnn"] = bool(enabled)
+
+    @contextmanager
+    def sdp_kernel(
+        self,
+        enable_flash: bool = True,
+        enable_math: bool = True,
+        enable_mem_efficient: bool = True,
+        enable_cudnn: bool = True,
+    ) -> Iterator[None]:
+        """Which kernels attention may use for a block; `torch.nn.attention.sdpa_kernel` replaced it."""
+        warnings.warn(
+            "`torch.backends.cuda.sdp_kernel()` is deprecated. In the future, this context manager will be "
+            "removed. Please see `torch.nn.attention.sdpa_kernel()` for the new context manager, with "
+            "updated signature.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        before = dict(self._allowed)
+        self._allowed.update(
+            flash=enable_flash, math=enable_math, mem_efficient=enable_mem_efficient, cudnn=enable_cudnn
+        )
+        try:
+            yield
+        finally:
+            self._allowed.update(before)
 
 
 cpu: Final = _Cpu("cpu", True)
