@@ -43,7 +43,7 @@ LIGHT: Final = 1 if _ALL else 65536
 RULES: Final = 1 if _ALL else 32768
 _TRANSCENDENTAL: Final = 1 if _ALL else 16384
 # One cheap operation waits for memory, which several cores do less.
-_BANDWIDTH: Final = 1 if _ALL else 1 << 20
+_BANDWIDTH: Final = 1 if _ALL else 1 << 19
 # Ufuncs that have a kernel (`forms` says which), by the size from which it is faster.
 LARGE: Final[dict[Any, int]] = {
     **dict.fromkeys((np.add, np.subtract, np.multiply, np.maximum, np.minimum), _BANDWIDTH),

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import noted
+from ..kernels.layout import as_chosen, as_indexed
 from ..kernels.sized import generated, worthwhile
 from .knowledge import DEEPEST, Knowledge
 from .source_of import NoSource, class_definition, definition, scope_of
@@ -433,8 +434,8 @@ class _Function(Knowledge):
         function = self.target(e.func)
         if function is generated or function is worthwhile:
             return ast.Constant(False)  # a file has no generated kernels
-        if function is noted:
-            return self.rewrite(e.args[0])  # and no notes on errors
+        if function in (noted, as_chosen, as_indexed):
+            return self.rewrite(e.args[0])  # no notes on errors, and no layouts that nobody sees
         if isinstance(function, type) and function.__module__.startswith(PACKAGE):
             made = self.writer.cls(function)
             return ast.Call(made, [self.rewrite(a) for a in e.args], [self.generic(k) for k in e.keywords])

@@ -288,7 +288,7 @@ class Module(ModuleCalls, ModuleState):
         where = None if named is None else check_device(named)
 
         def convert(t: Tensor) -> Tensor:
-            if t.is_meta and where is not None and where.type != "meta":
+            if where is not None and where.type != t.device.type == "meta":
                 raise NotImplementedError(
                     "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead "
                     "of torch.nn.Module.to() when moving module from meta to a different device."
