@@ -51,3 +51,14 @@ def test_the_doctor_and_autocast_see_through_it(run_python: RunPython) -> None:
         "torch.bfloat16 torch.float32 torch.float32 torch.float32",
         "mm torch.float32",
     ], result.stderr
+
+
+def test_functional_has_the_names_of_overrides(run_python: RunPython) -> None:
+    code = (
+        "from torch.nn.functional import has_torch_function, handle_torch_function\n"
+        "import torch\n"
+        "print(has_torch_function is torch.overrides.has_torch_function, has_torch_function((1,)))\n"
+        "print(torch.nn.functional.has_torch_function_unary(torch.nn.Parameter(torch.ones(1))))\n"
+    )
+    result = run_python("-c", "from cotangent.torch_alias import install; install()\n" + code)
+    assert result.stdout.splitlines() == ["True False", "False"], result.stderr

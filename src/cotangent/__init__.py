@@ -62,6 +62,7 @@ _fill_autograd()
 compile = _callable_module("cotangent.compile")
 _emitter.package = _import_module(__name__)
 _world.overriding = _lazy_module("cotangent.overriding")
+_world.overrides = _lazy_module("cotangent.overrides")
 _world.meta = _lazy_module("cotangent.compile.meta")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(

@@ -56,6 +56,7 @@ class _World:
 
     Tensor: type[TensorBase]
     overriding: Any  # the module of that name, which is not run before something is taken over
+    overrides: Any  # likewise `overrides`, whose names others show, too
     meta: Any  # likewise `compile.meta`, for tensors on the device "meta"
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from ... import lazy as _lazy
+from ...autograd.base import world
 from ...methods import public
 from ...ops import embedding as _embedding_ops, normalize as _normalize_ops, padding as _padding_ops
 from . import (
@@ -69,9 +70,18 @@ _RARE: Final = frozenset(
         "tf32_notes",
     )
 )  # fmt: skip
+# Names of `torch.overrides` that programs find here, too.
+_OF_OVERRIDES: Final = frozenset(
+    (
+        "handle_torch_function", "has_torch_function", "has_torch_function_unary",
+        "has_torch_function_variadic",
+    )
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in _RARE:
         return getattr(_rare, name)
+    if name in _OF_OVERRIDES:
+        return getattr(world.overrides, name)
     raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")
