@@ -55,6 +55,13 @@ def test_a_missing_name_or_module(library: str) -> None:
         lazy.module(f"{library}.other").anything  # noqa: B018
 
 
+def test_a_look_for_a_wrapped_function_loads_nothing(library: str) -> None:
+    """inspect.unwrap asks it of any value; what an optional library lacks must not stop doctest or pydoc."""
+    for name in ("part", "other"):
+        assert not hasattr(lazy.module(f"{library}.{name}"), "__wrapped__")
+    assert library not in sys.modules
+
+
 def test_a_module_that_fails_may_be_tried_again(library: str, tmp_path: Path) -> None:
     broken = tmp_path / library / "broken.py"
     broken.write_text("raise OSError('not now')\n")

@@ -16,6 +16,8 @@ class _Unloaded(ModuleType):
     """A module that nobody has asked anything of yet."""
 
     def __getattr__(self, name: str) -> object:
+        if name == "__wrapped__":  # inspect and doctest ask it of any value: no reason to load
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         loaded = import_module(self.__name__)
         # From here on this object is a plain module with the same contents (a module-level `__getattr__`
         # among them), so that later reads take the interpreter's fast path for modules and no hook.
