@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import sys
 import time
 import warnings
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -543,18 +545,24 @@ def late(rank: int, size: int) -> Any:
     return said(barrier), said(functools.partial(barrier, wait_all_ranks=True))
 
 
-if __name__ == "__main__":
+def main(programs: dict[str, Any]) -> None:
+    """Run the programs that the command line names, and write what each returns to a file of this rank.
+
+    Args:
+        programs: all that there are.
+    """
     dist.init_process_group(
         os.environ.get("BACKEND", "gloo"), timeout=timedelta(seconds=float(os.environ.get("LIMIT", "20")))
     )
-    import json
-
     name, folder = sys.argv[1:3]
     rank, size = dist.get_rank(), dist.get_world_size()
-    found = {each: globals()[each](rank, size) for each in name.split(",")}
+    found = {each: programs[each](rank, size) for each in name.split(",")}
     result = found if "," in name else found[name]
-    with open(f"{folder}/{dist.get_rank()}.json", "w", encoding="utf-8") as file:
-        json.dump(result, file)
+    Path(folder, f"{rank}.json").write_text(json.dumps(result), encoding="utf-8")
     if name not in ("killed", "late"):
         dist.barrier()
         dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from running import PROJECT
+from test_messages import check_anyone
 
 import cotangent as torch
 
@@ -26,8 +27,8 @@ def mpi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setenv("BACKEND", "mpi")
     monkeypatch.setenv("PYTHONPATH", str(PROJECT / "src"))
 
-    def run(name: str, size: int) -> tuple[Any, list[Any]]:
-        program = str(PROJECT / "tests/distributed/programs.py")
+    def run(name: str, size: int, file: str = "programs.py") -> tuple[Any, list[Any]]:
+        program = str(PROJECT / "tests/distributed" / file)
         command = [
             str(MPIEXEC), "-n", str(size), sys.executable, "-m", "cotangent", program, name, str(tmp_path),
         ]  # fmt: skip
@@ -52,6 +53,13 @@ def test_collectives(mpi: Any) -> None:
         assert one["all_to_all"] == [float(r * 10 + rank) for r in range(3)] and one["ring"]
         assert one["objects"] == [{"rank": r, "text": "x" * r} for r in range(3)]
         assert one.get("group") == ([3.0, rank, 2] if rank < 2 else None)
+
+
+def test_messages(mpi: Any) -> None:
+    result, found = mpi("anyone,ordered", 3, "message_programs.py")
+    assert result.returncode == 0, result.stderr
+    check_anyone(found[0]["anyone"])
+    assert [one["ordered"] for one in found] == [True, True, None]
 
 
 def test_ddp(mpi: Any) -> None:

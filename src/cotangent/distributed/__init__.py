@@ -8,9 +8,8 @@ from typing import Any
 
 from .. import lazy
 from . import gloo as _gloo, mpi as _mpi
+from .arguments import ReduceOp
 from .collectives import (
-    P2POp,
-    ReduceOp,
     all_gather,
     all_gather_coalesced,
     all_gather_into_tensor,
@@ -19,18 +18,13 @@ from .collectives import (
     all_to_all,
     all_to_all_single,
     barrier,
-    batch_isend_irecv,
     broadcast,
     gather,
-    irecv,
-    isend,
     monitored_barrier,
-    recv,
     reduce,
     reduce_scatter,
     reduce_scatter_tensor,
     scatter,
-    send,
 )
 from .debug import DebugLevel, get_debug_level, set_debug_level, set_debug_level_from_env
 from .gloo import DistBackendError
@@ -50,6 +44,7 @@ from .group import (
     is_initialized,
     new_group,
 )
+from .messages import P2POp, batch_isend_irecv, irecv, isend, recv, send
 from .objects import (
     all_gather_object,
     broadcast_object_list,

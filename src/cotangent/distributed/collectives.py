@@ -3,78 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-import numpy as np
-
-from ..autograd.base import bump
-from ..autograd.where import here
-from ..errors import type_name
-from ..tensor import Tensor
 from . import rings
-from .group import ProcessGroup, Work, get_group_rank, monitored_wait, resolve
+from .arguments import ReduceOp, checked_tensor, checked_tensors, contiguous, fill, operation_name
+from .group import ProcessGroup, Work, canonical_rank, monitored_wait, resolve
 
 __all__ = [
-    "P2POp", "ReduceOp", "all_gather", "all_gather_coalesced", "all_gather_into_tensor", "all_reduce",
-    "all_reduce_coalesced", "all_to_all", "all_to_all_single", "barrier", "batch_isend_irecv",
-    "broadcast", "gather", "irecv", "isend", "monitored_barrier", "recv", "reduce", "reduce_scatter",
-    "reduce_scatter_tensor", "scatter", "send",
+    "ReduceOp", "all_gather", "all_gather_coalesced", "all_gather_into_tensor", "all_reduce",
+    "all_reduce_coalesced", "all_to_all", "all_to_all_single", "barrier",
+    "broadcast", "gather", "monitored_barrier", "reduce", "reduce_scatter",
+    "reduce_scatter_tensor", "scatter",
 ]  # fmt: skip
-
-
-class ReduceOp:
-    """How values of several ranks become one."""
-
-    SUM: Final = "SUM"
-    PRODUCT: Final = "PRODUCT"
-    MIN: Final = "MIN"
-    MAX: Final = "MAX"
-    BAND: Final = "BAND"
-    BOR: Final = "BOR"
-    BXOR: Final = "BXOR"
-    AVG: Final = "AVG"
-    PREMUL_SUM: Final = "PREMUL_SUM"
-
-
-def _tensor(value: Any, name: str) -> Any:
-    if not isinstance(value, Tensor):
-        raise TypeError(
-            f"Invalid function argument. Expected parameter `{name}` of type torch.Tensor\n             but"
-            f" got {type(value)} instead."
-        )
-    if value.is_sparse:
-        raise RuntimeError(f"{name}: sparse tensors are not exchanged, use to_dense()")
-    return value
-
-
-def _tensors(values: Any, name: str) -> list[Any]:
-    if not isinstance(values, (list, tuple)):
-        raise TypeError(
-            f"Invalid function argument. Expected parameter `{name}` of type List[torch.Tensor]\n          "
-            f"   but got {type_name(values)} instead."
-        )
-    return [_tensor(value, name) for value in values]
-
-
-def _flat(t: Any) -> Any:
-    """The tensor's values in contiguous memory; its own where that is."""
-    return np.ascontiguousarray(t._data)
-
-
-def _store(t: Any, array: Any) -> None:
-    """Values into a tensor, whose version counts it."""
-    if array is not t._data:
-        t._data[...] = np.asarray(array).reshape(t._data.shape)
-    bump(t, *here())
-
-
-def _operation(op: Any) -> str:
-    if op not in rings.OPERATIONS:
-        raise RuntimeError(f"Cannot use ReduceOp.{op} with Gloo")
-    return str(op)
 
 
 def _absent(group: ProcessGroup) -> bool:
@@ -83,9 +25,10 @@ def _absent(group: ProcessGroup) -> bool:
 
 
 def _root(group: ProcessGroup, number: int | None, group_rank: int | None) -> int:
-    if group_rank is not None:
-        return group_rank
-    return get_group_rank(group, 0 if number is None else number)
+    """The root's rank in the group: 0 is the default of what gathers and scatters."""
+    if number is None and group_rank is None:
+        number = 0
+    return canonical_rank(group, number, group_rank)
 
 
 def all_reduce(tensor: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False) -> Work | None:
@@ -100,14 +43,14 @@ def all_reduce(tensor: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op:
     Raises:
         RuntimeError: for an operation that Gloo lacks, or if a rank has ended.
     """
-    t, operation, chosen = _tensor(tensor, "tensor"), _operation(op), resolve(group)
+    t, operation, chosen = checked_tensor(tensor, "tensor"), operation_name(op), resolve(group)
     if _absent(chosen):
         return None
 
     def run() -> None:
-        array = _flat(t)
+        array = contiguous(t)
         rings.all_reduce(chosen.link, array, operation)
-        _store(t, array)
+        fill(t, array)
 
     return chosen.submit(run, async_op, "ALLREDUCE", [t])
 
@@ -121,15 +64,15 @@ def all_reduce_coalesced(
         tensors: of the same shapes on all ranks.
         op, group, async_op: as there.
     """
-    ts, operation, chosen = _tensors(tensors, "tensor"), _operation(op), resolve(group)
+    ts, operation, chosen = checked_tensors(tensors, "tensor"), operation_name(op), resolve(group)
     if _absent(chosen):
         return None
 
     def run() -> None:
         for t in ts:
-            array = _flat(t)
+            array = contiguous(t)
             rings.all_reduce(chosen.link, array, operation)
-            _store(t, array)
+            fill(t, array)
 
     return chosen.submit(run, async_op, "ALLREDUCE_COALESCED", ts)
 
@@ -146,16 +89,16 @@ def reduce(
         op, group, async_op: as for `all_reduce`.
         group_dst: its rank in the group, instead.
     """
-    t, operation, chosen = _tensor(tensor, "tensor"), _operation(op), resolve(group)
+    t, operation, chosen = checked_tensor(tensor, "tensor"), operation_name(op), resolve(group)
     if _absent(chosen):
         return None
-    root = _root(chosen, dst, group_dst)
+    root = canonical_rank(chosen, dst, group_dst)
 
     def run() -> None:
-        array = _flat(t).copy()
+        array = contiguous(t).copy()
         rings.all_reduce(chosen.link, array, operation)
         if chosen.rank() == root:
-            _store(t, array)
+            fill(t, array)
 
     return chosen.submit(run, async_op, "REDUCE", [t])
 
@@ -175,15 +118,15 @@ def broadcast(
         group, async_op: as for `all_reduce`.
         group_src: its rank in the group, instead.
     """
-    t, chosen = _tensor(tensor, "tensor"), resolve(group)
+    t, chosen = checked_tensor(tensor, "tensor"), resolve(group)
     if _absent(chosen):
         return None
-    root = _root(chosen, src, group_src)
+    root = canonical_rank(chosen, src, group_src)
 
     def run() -> None:
-        array = _flat(t)
+        array = contiguous(t)
         rings.broadcast(chosen.link, array, root)
-        _store(t, array)
+        fill(t, array)
 
     return chosen.submit(run, async_op, "BROADCAST", [t])
 
@@ -196,15 +139,19 @@ def all_gather(tensor_list: Any, tensor: Any, group: Any = None, async_op: bool 
         tensor: this rank's, of one shape on all.
         group, async_op: as for `all_reduce`.
     """
-    outs, t, chosen = _tensors(tensor_list, "tensor_list"), _tensor(tensor, "tensor"), resolve(group)
+    outs, t, chosen = (
+        checked_tensors(tensor_list, "tensor_list"),
+        checked_tensor(tensor, "tensor"),
+        resolve(group),
+    )
     if _absent(chosen):
         return None
     if len(outs) != chosen.size():
         raise RuntimeError(f"all_gather: {chosen.size()} output tensors are needed, got {len(outs)}")
 
     def run() -> None:
-        for out, array in zip(outs, rings.all_gather(chosen.link, _flat(t)), strict=True):
-            _store(out, array)
+        for out, array in zip(outs, rings.all_gather(chosen.link, contiguous(t)), strict=True):
+            fill(out, array)
 
     return chosen.submit(run, async_op, "ALLGATHER", outs)
 
@@ -219,15 +166,15 @@ def all_gather_coalesced(
         input_tensor_list: this rank's.
         group, async_op: as for `all_reduce`.
     """
-    outs = [_tensors(each, "output_tensor_lists") for each in output_tensor_lists]
-    ts, chosen = _tensors(input_tensor_list, "tensor_list"), resolve(group)
+    outs = [checked_tensors(each, "output_tensor_lists") for each in output_tensor_lists]
+    ts, chosen = checked_tensors(input_tensor_list, "tensor_list"), resolve(group)
     if _absent(chosen):
         return None
 
     def run() -> None:
         for number, t in enumerate(ts):
-            for rank, array in enumerate(rings.all_gather(chosen.link, _flat(t))):
-                _store(outs[rank][number], array)
+            for rank, array in enumerate(rings.all_gather(chosen.link, contiguous(t))):
+                fill(outs[rank][number], array)
 
     return chosen.submit(run, async_op, "ALLGATHER_COALESCED", ts)
 
@@ -243,8 +190,8 @@ def all_gather_into_tensor(
         group, async_op: as for `all_reduce`.
     """
     out, t, chosen = (
-        _tensor(output_tensor, "output_tensor"),
-        _tensor(input_tensor, "input_tensor"),
+        checked_tensor(output_tensor, "output_tensor"),
+        checked_tensor(input_tensor, "input_tensor"),
         resolve(group),
     )
     if _absent(chosen):
@@ -252,7 +199,7 @@ def all_gather_into_tensor(
     if out.numel() != t.numel() * chosen.size():
         raise RuntimeError("output tensor size must be equal to world_size times input tensor size")
     return chosen.submit(
-        lambda: _store(out, rings.all_gather(chosen.link, _flat(t))), async_op, "ALLGATHER_BASE", [out]
+        lambda: fill(out, rings.all_gather(chosen.link, contiguous(t))), async_op, "ALLGATHER_BASE", [out]
     )
 
 
@@ -271,22 +218,22 @@ def gather(
     Raises:
         ValueError: if `gather_list` is missing there or given elsewhere.
     """
-    t, chosen = _tensor(tensor, "tensor"), resolve(group)
+    t, chosen = checked_tensor(tensor, "tensor"), resolve(group)
     if _absent(chosen):
         return None
     root = _root(chosen, dst, group_dst)
     if chosen.rank() == root:
         if not gather_list:
             raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
-        outs = _tensors(gather_list, "gather_list")
+        outs = checked_tensors(gather_list, "gather_list")
     elif gather_list:
         raise ValueError("Argument ``gather_list`` must NOT be specified on non-destination ranks.")
 
     def run() -> None:
-        found = rings.gather(chosen.link, _flat(t), root)
+        found = rings.gather(chosen.link, contiguous(t), root)
         if found is not None:
             for out, array in zip(outs, found, strict=True):
-                _store(out, array)
+                fill(out, array)
 
     return chosen.submit(run, async_op, "GATHER", [t])
 
@@ -306,7 +253,7 @@ def scatter(
     Raises:
         ValueError: if `scatter_list` is missing there or given elsewhere.
     """
-    t, chosen = _tensor(tensor, "tensor"), resolve(group)
+    t, chosen = checked_tensor(tensor, "tensor"), resolve(group)
     if _absent(chosen):
         return None
     root = _root(chosen, src, group_src)
@@ -314,14 +261,14 @@ def scatter(
     if chosen.rank() == root:
         if not scatter_list:
             raise ValueError("Argument ``scatter_list`` must be specified on source rank.")
-        arrays = [_flat(each) for each in _tensors(scatter_list, "scatter_list")]
+        arrays = [contiguous(each) for each in checked_tensors(scatter_list, "scatter_list")]
     elif scatter_list:
         raise ValueError("Argument ``scatter_list`` must NOT be specified on non-source ranks.")
 
     def run() -> None:
-        array = _flat(t)
+        array = contiguous(t)
         rings.scatter(chosen.link, arrays, array, root)
-        _store(t, array)
+        fill(t, array)
 
     return chosen.submit(run, async_op, "SCATTER", [t])
 
@@ -336,12 +283,12 @@ def reduce_scatter(
         input_list: one tensor for each rank.
         op, group, async_op: as for `all_reduce`.
     """
-    out, ts = _tensor(output, "output"), _tensors(input_list, "input_list")
-    operation, chosen = _operation(op), resolve(group)
+    out, ts = checked_tensor(output, "output"), checked_tensors(input_list, "input_list")
+    operation, chosen = operation_name(op), resolve(group)
     if _absent(chosen):
         return None
     return chosen.submit(
-        lambda: _store(out, rings.reduce_scatter(chosen.link, [_flat(t) for t in ts], operation)),
+        lambda: fill(out, rings.reduce_scatter(chosen.link, [contiguous(t) for t in ts], operation)),
         async_op,
         "REDUCE_SCATTER",
         [out],
@@ -361,7 +308,7 @@ def reduce_scatter_tensor(
     chosen = resolve(group)
     if _absent(chosen):
         return None
-    parts = list(_tensor(input, "input").reshape(chosen.size(), -1).unbind(0))
+    parts = list(checked_tensor(input, "input").reshape(chosen.size(), -1).unbind(0))
     return reduce_scatter(output, parts, op, group, async_op)
 
 
@@ -376,18 +323,18 @@ def all_to_all(
         group, async_op: as for `all_reduce`.
     """
     outs, ts = (
-        _tensors(output_tensor_list, "output_tensor_list"),
-        _tensors(input_tensor_list, "input_tensor_list"),
+        checked_tensors(output_tensor_list, "output_tensor_list"),
+        checked_tensors(input_tensor_list, "input_tensor_list"),
     )
     chosen = resolve(group)
     if _absent(chosen):
         return None
 
     def run() -> None:
-        arrays = [_flat(out) for out in outs]
-        rings.all_to_all(chosen.link, [_flat(t) for t in ts], arrays)
+        arrays = [contiguous(out) for out in outs]
+        rings.all_to_all(chosen.link, [contiguous(t) for t in ts], arrays)
         for out, array in zip(outs, arrays, strict=True):
-            _store(out, array)
+            fill(out, array)
 
     return chosen.submit(run, async_op, "ALLTOALL", outs)
 
@@ -411,7 +358,7 @@ def all_to_all_single(
     parts = []
     for t, sizes in ((output, output_split_sizes), (input, input_split_sizes)):
         lengths = list(sizes) if sizes else [t.shape[0] // chosen.size()] * chosen.size()
-        parts.append(list(_tensor(t, "tensor").split(lengths, 0)))
+        parts.append(list(checked_tensor(t, "tensor").split(lengths, 0)))
     return all_to_all(parts[0], parts[1], group, async_op)
 
 
@@ -448,143 +395,3 @@ def monitored_barrier(
     if _absent(chosen):
         return
     monitored_wait(chosen, f"monitored/{next(_barriers)}", timeout or chosen.timeout, wait_all_ranks)
-
-
-# -- messages ---------------------------------------------------------------------------------------------
-
-
-def _peer(group: ProcessGroup, number: int | None, group_rank: int | None) -> int:
-    if number is None and group_rank is None:
-        raise ValueError("the rank of the other side must be given: messages from any rank are not there")
-    return _root(group, number, group_rank)
-
-
-def send(
-    tensor: Any, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None
-) -> None:
-    """Send a tensor to a process.
-
-    Args:
-        tensor: what to send.
-        dst: the process.
-        group: the group; all processes by default.
-        tag: tells messages apart.
-        group_dst: its rank in the group, instead.
-
-    Raises:
-        ValueError: if that is this process.
-    """
-    chosen = resolve(group)
-    peer = _peer(chosen, dst, group_dst)
-    if peer == chosen.rank():
-        raise ValueError(
-            "Invalid destination rank: destination rank should not be the same as the rank of the current"
-            " process."
-        )
-    chosen.link.send(_flat(_tensor(tensor, "tensor")), peer, tag)
-
-
-def recv(
-    tensor: Any, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None
-) -> int:
-    """Receive a tensor from a process.
-
-    Args:
-        tensor: filled.
-        src: the process.
-        group: the group; all processes by default.
-        tag: of the message.
-        group_src: its rank in the group, instead.
-
-    Returns:
-        the process it came from.
-    """
-    chosen = resolve(group)
-    peer = _peer(chosen, src, group_src)
-    t = _tensor(tensor, "tensor")
-    array = _flat(t)
-    chosen.link.recv(array, peer, tag)
-    _store(t, array)
-    return chosen.ranks[peer]
-
-
-def _started(run: Any) -> Work:
-    work = Work(run)
-    threading.Thread(target=work._go, daemon=True, name="message").start()
-    return work
-
-
-def isend(
-    tensor: Any, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None
-) -> Work:
-    """`send` in the background.
-
-    Args:
-        tensor, dst, group, tag, group_dst: as there.
-    """
-    return _started(lambda: send(tensor, dst, group, tag, group_dst))
-
-
-def irecv(
-    tensor: Any, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None
-) -> Work:
-    """`recv` in the background.
-
-    Args:
-        tensor, src, group, tag, group_src: as there.
-    """
-    return _started(lambda: recv(tensor, src, group, tag, group_src))
-
-
-class P2POp:
-    """A message for `batch_isend_irecv`.
-
-    Args:
-        op: `isend` or `irecv`.
-        tensor: what to send, or what is filled.
-        peer: the other process.
-        group, tag: as for `send`.
-        group_peer: its rank in the group, instead.
-
-    Raises:
-        ValueError: for another function.
-    """
-
-    def __init__(
-        self,
-        op: Any,
-        tensor: Any,
-        peer: int | None = None,
-        group: Any = None,
-        tag: int = 0,
-        group_peer: int | None = None,
-    ) -> None:
-        if op not in (isend, irecv):
-            raise ValueError(
-                "Invalid ``op``. Expected ``op`` to be of type ``torch.distributed.isend`` or "
-                "``torch.distributed.irecv``."
-            )
-        self.op, self.tensor, self.peer, self.group, self.tag, self.group_peer = (
-            op,
-            tensor,
-            peer,
-            group,
-            tag,
-            group_peer,
-        )
-
-
-def batch_isend_irecv(p2p_op_list: list[P2POp]) -> list[Work]:
-    """Start several messages.
-
-    Args:
-        p2p_op_list: the messages.
-
-    Raises:
-        ValueError: for anything else in the list, or an empty one.
-    """
-    if not p2p_op_list or not all(isinstance(each, P2POp) for each in p2p_op_list):
-        raise ValueError(
-            "Invalid ``p2p_op_list``. Each op is expected to to be of type ``torch.distributed.P2POp``."
-        )
-    return [each.op(each.tensor, each.peer, each.group, each.tag, each.group_peer) for each in p2p_op_list]

@@ -130,6 +130,12 @@ class Gloo:
             f" did not take part within the timeout{self._first_failure(peer)}"
         )
 
+    def check_others(self) -> None:
+        """Raise the error for a rank that has ended, if all others have, as far as that can be seen."""
+        ended = [] if self.direct is None else self.direct.ended()
+        if ended and len(ended) == self.size - 1:
+            raise self._failure("receive from any rank, not even", ended[0], "all other processes have ended")
+
     def _first_failure(self, peer: int) -> str:
         """Whom the first rank that failed could not reach: its own end makes others fail, in turn."""
         try:

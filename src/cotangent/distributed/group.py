@@ -17,6 +17,7 @@ from ..futures import Future
 from . import rings
 from .debug import DebugLevel, get_debug_level
 from .gloo import Gloo
+from .mail import Mail
 from .mpi import MPI, meeting
 from .store import DistStoreError, FileStore, PrefixStore, Store, TCPStore
 
@@ -102,6 +103,10 @@ class Work:
         """What went wrong."""
         return self._error
 
+    def _source_rank(self) -> int:
+        """Of a message that has come: the sender's rank in the group."""
+        return int(self.result())
+
     def result(self) -> Any:
         """What it gave, once it is done."""
         self.wait()
@@ -151,8 +156,8 @@ class ProcessGroup:
 
     # Compiled functions do not watch what is in slots: the exchange changes it.
     __slots__ = (
-        "__weakref__", "_lane", "_link", "_number", "_rank", "backend", "detail", "group_name", "ranks",
-        "store", "timeout",
+        "__weakref__", "_lane", "_link", "_mail", "_number", "_rank", "backend", "detail", "group_name",
+        "ranks", "store", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -167,18 +172,27 @@ class ProcessGroup:
         self.detail = get_debug_level() is DebugLevel.DETAIL
         self._number = 0  # of collectives that were compared
         self._link: Gloo | MPI | None = None
+        self._mail: Mail | None = None
         self._lane = _Lane()
         if rank >= 0 and backend == "mpi":
             self._link = MPI(store, ranks, rank, timeout)
         elif rank >= 0:
             interface = os.environ.get("GLOO_SOCKET_ADDRESS") or own_address(store)
             self._link = Gloo(store, rank, len(ranks), timeout, interface)
+        if self._link is not None:
+            self._mail = Mail(self._link, store, timeout)
 
     @property
     def link(self) -> Gloo | MPI:
         """The connections."""
         assert self._link is not None
         return self._link
+
+    @property
+    def mail(self) -> Mail:
+        """The messages."""
+        assert self._mail is not None
+        return self._mail
 
     def rank(self) -> int:
         """This process's rank in the group."""
@@ -239,9 +253,10 @@ class ProcessGroup:
     def close(self) -> None:
         """End the connections."""
         self._lane.close()
-        if self._link is not None:
+        if self._link is not None and self._mail is not None:
+            self._mail.close()
             self._link.close()
-            self._link = None
+            self._link = self._mail = None
 
 
 def own_address(store: Store) -> str:
@@ -491,6 +506,26 @@ def get_global_rank(group: ProcessGroup, group_rank: int) -> int:
     if not 0 <= group_rank < group.size():
         raise ValueError(f"Group rank {group_rank} is not part of group {group.group_name}")
     return group.ranks[group_rank]
+
+
+def canonical_rank(group: ProcessGroup, global_rank: int | None, group_rank: int | None) -> int:
+    """The rank in a group of a process that is given by its number or by that rank.
+
+    Args:
+        group: the group.
+        global_rank: the process's number, or None.
+        group_rank: its rank, or None.
+
+    Raises:
+        ValueError: if both are given or neither, or it does not belong to the group.
+    """
+    if group_rank is not None:
+        if global_rank is not None:
+            raise ValueError("Can't specify both group_rank and global_rank")
+        return group_rank
+    if global_rank is None:
+        raise ValueError("Must specify global_rank or group_rank")
+    return get_group_rank(group, global_rank)
 
 
 def new_group(

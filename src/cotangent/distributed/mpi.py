@@ -135,17 +135,17 @@ class MPI:
         self._comm = world.Create_group(world.Get_group().Incl(ranks), tag=ranks[0])
         self._count = 0
 
-    def _wait(self, request: Any, what: str, peer: int | None) -> None:
+    def _wait(self, request: Any, what: str, peer: int | None, status: Any = None) -> None:
         """Ask for a message until it is there."""
         end = time.monotonic() + self._timeout
         spins = 0
-        while not request.Test():
+        while not request.Test(status):
             spins += 1
             if spins > _SPINS:
                 time.sleep(_PAUSE)
                 if time.monotonic() > end:
                     _Here.stuck = True
-                    late = [peer] if peer is not None else self._late()
+                    late = [peer] if peer is not None else [] if status is not None else self._late()
                     raise DistBackendError(
                         f"rank {self.rank} of {self.size} could not {what} within {self._timeout:g} s:"
                         f" rank {', '.join(map(str, late)) or 'unknown'} does not take part"
@@ -177,6 +177,13 @@ class MPI:
     def recv(self, array: Any, peer: int, tag: int) -> None:
         """Receive bytes from a rank into an array."""
         self._wait(self._comm.Irecv(_bytes(array), peer, tag), f"receive from rank {peer}", peer)
+
+    def recv_any(self, array: Any, tag: int) -> int:
+        """Receive bytes from whichever rank sends first; returns its number."""
+        status = _mpi.Status()
+        request = self._comm.Irecv(_bytes(array), _mpi.ANY_SOURCE, tag)
+        self._wait(request, "receive from any rank", None, status)
+        return int(status.Get_source())
 
     # -- collectives that MPI has itself --
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import rings
-from .group import ProcessGroup, get_group_rank, resolve
+from .group import ProcessGroup, canonical_rank, get_group_rank, resolve
+from .messages import check_other_rank, warn_outside
 
 __all__ = [
     "all_gather_object", "broadcast_object_list", "gather_object", "recv_object_list", "scatter_object_list",
@@ -153,10 +154,14 @@ def send_object_list(
         group_dst: its rank in the group, instead.
     """
     chosen = resolve(group)
-    peer = get_group_rank(chosen, dst or 0) if group_dst is None else group_dst
+    peer = canonical_rank(chosen, dst, group_dst)
+    check_other_rank(chosen, peer, "destination")
+    if chosen.rank() < 0:
+        warn_outside("send_object_list")
+        return
     data = _pickled(list(object_list))
-    chosen.link.send(np.array([data.size], np.int64), peer, _TAG)
-    chosen.link.send(data, peer, _TAG)
+    chosen.mail.send(np.array([data.size], np.int64), peer, _TAG)()
+    chosen.mail.send(data, peer, _TAG)()
 
 
 def recv_object_list(
@@ -179,10 +184,14 @@ def recv_object_list(
         the process they came from.
     """
     chosen = resolve(group)
-    peer = get_group_rank(chosen, src or 0) if group_src is None else group_src
+    peer = canonical_rank(chosen, src, group_src)
+    check_other_rank(chosen, peer, "source")
+    if chosen.rank() < 0:
+        warn_outside("recv_object_list")
+        return -1
     length = np.empty(1, np.int64)
-    chosen.link.recv(length, peer, _TAG)
+    chosen.mail.recv(length, peer, _TAG)()
     data = np.empty(int(length[0]), np.uint8)
-    chosen.link.recv(data, peer, _TAG)
+    chosen.mail.recv(data, peer, _TAG)()
     object_list[:] = pickle.loads(data.tobytes())
     return chosen.ranks[peer]

@@ -153,6 +153,14 @@ class Shared:
             os.close(each)
         self._watched = []
 
+    def ended(self) -> list[int]:
+        """The ranks whose processes have ended."""
+        polled = select.poll()  # the other one belongs to the thread of the collectives
+        for each in self._watched:
+            polled.register(each, select.POLLIN)
+        files = {file for file, _ in polled.poll(0)}
+        return [rank for rank, file in enumerate(self._watched) if file in files]
+
     # -- stages --
 
     def _advance(self) -> None:

@@ -96,6 +96,10 @@ class Store:
         assert found is not None
         return found
 
+    def get_now(self, key: str) -> bytes | None:
+        """The value of a key, or None if it is not there."""
+        return self._change("get", key, b"", b"")
+
     def add(self, key: str, amount: int) -> int:
         """Add to a counter, which begins at 0.
 

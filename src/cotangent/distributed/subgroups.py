@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from .collectives import ReduceOp
+from .arguments import ReduceOp
 from .group import ProcessGroup, get_default_group, get_rank, get_world_size, met, new_group
 from .store import Store
 

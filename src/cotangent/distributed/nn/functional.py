@@ -16,7 +16,7 @@ from typing import Any
 from ...autograd.function import Function
 from ...factories import empty_like, zeros_like
 from .. import collectives
-from ..collectives import ReduceOp
+from ..arguments import ReduceOp
 from ..group import get_rank, get_world_size, resolve
 
 __all__ = [
