@@ -96,6 +96,7 @@ FLOORS = {
     "functional": 4,
     "hub": 5,
     "library": 5,
+    "masked": 5,
     "checks": 0,
     "return_types": 5,
     "multiprocessing": 5,

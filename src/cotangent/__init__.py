@@ -70,9 +70,9 @@ _MODULES = frozenset(
         "__config__",
         "_C", "_VF", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp",
         "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
-        "futures", "hub", "jit", "library", "linalg", "multiprocessing", "nn", "onnx", "optim", "overrides",
-        "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse", "special",
-        "standalone", "storage", "testing", "torch_version", "types", "utils", "viz",
+        "futures", "hub", "jit", "library", "linalg", "masked", "multiprocessing", "nn", "onnx", "optim",
+        "overrides", "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse",
+        "special", "standalone", "storage", "testing", "torch_version", "types", "utils", "viz",
         "_dynamo", "mps", "mtia", "xpu",
     )
 )  # fmt: skip

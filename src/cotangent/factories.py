@@ -44,8 +44,10 @@ def _filled(shape: tuple[int, ...], d: Any, fill: Any) -> Any:
     return np.empty(shape, d) if fill is None else np.ones(shape, d) if fill else np.zeros(shape, d)
 
 
-def _no_memory(shape: tuple[int, ...], itemsize: int) -> str:
+def no_memory(shape: tuple[int, ...], itemsize: int) -> str:
     """What PyTorch says of a shape that no memory holds."""
+    if len(shape) > 64:  # what NumPy can count; PyTorch says so of most operations, too
+        return "only tensors with up to 64 dims are supported"
     size = math.prod(shape) * itemsize
     if math.prod(max(n, 1) for n in shape[1:]) >= 1 << 63:
         return "Stride calculation overflowed"
@@ -85,7 +87,7 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     try:
         array = in_format(_filled(shape, d.np, fill), options.get("memory_format"))
     except (MemoryError, ValueError):
-        raise RuntimeError(_no_memory(shape, d.itemsize)) from None
+        raise RuntimeError(no_memory(shape, d.itemsize)) from None
     return born(array, requires_grad)
 
 

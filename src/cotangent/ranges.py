@@ -12,7 +12,7 @@ from . import dtypes
 from .config import settings
 from .creation import born, placed
 from .errors import bad_argument
-from .factories import OPTIONS, taken, written
+from .factories import OPTIONS, no_memory, taken, written
 from .ops.arguments import NUMBER, REQUIRED, fitted, integer, missing, no_match, plain, whole
 from .tensor import Tensor
 
@@ -64,10 +64,10 @@ def arange(*args: Any, **options: Any) -> Any:
     d = dtype or (out.dtype if out is not None else dtypes.int64 if exact else settings.default_dtype)
     if d.category == dtypes.INTEGRAL and (exact or int(step)):
         start, end, step = int(start), int(end), int(step)
-        array: Any = np.arange(start, end, step, dtype=np.int64).astype(d.np)
+        array: Any = start + step * _places(-((start - end) // step), d)
     else:
-        count = math.ceil((end - start) / step)
-        array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
+        array = start + step * _places(math.ceil((end - start) / step), dtypes.float64)
+    array = array.astype(d.np)
     if out is not None:
         return written(out, dtype, fitted(born(array), out)._data)
     return placed(born(array, requires_grad), options.get("device"))
@@ -213,6 +213,16 @@ def range(start: Any = 0, end: Any = REQUIRED, step: Any = 1, **options: Any) ->
     d = dtype or (settings.default_dtype if out is None else out.dtype)
     array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
     return born(array, requires_grad) if out is None else written(out, dtype, fitted(born(array), out)._data)
+
+
+def _places(count: int, d: Any) -> Any:
+    """0, 1, 2 and so on, as float64 or, for integers of dtype `d`, int64."""
+    if count >= 1 << 63:
+        raise RuntimeError("invalid size, possible overflow?")
+    try:
+        return np.arange(count, dtype=np.int64 if d.category == dtypes.INTEGRAL else np.float64)
+    except (MemoryError, ValueError):
+        raise RuntimeError(no_memory((count,), d.itemsize)) from None
 
 
 def _check_step(start: Any, end: Any, step: Any) -> None:

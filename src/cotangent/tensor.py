@@ -21,7 +21,7 @@ from .autograd.refusals import refuse_copy
 from .config import settings, warn_once
 from .dtypes import FLOATING, dtype
 from .errors import bad_argument, check_dim
-from .kernels.deferred import Deferred, layout as lying
+from .kernels.deferred import Deferred, layout as lying, negated_conjugate
 from .kernels.shape import address, dense_strides, element_strides, storage_offset
 from .kernels.sparse import Coo
 from .ops.table import TABLE
@@ -202,12 +202,12 @@ class Tensor(Tracked):
     def is_conj(self) -> bool:
         """Whether the tensor is a view that conjugates what it shows."""
         data = _bottom(self)._data
-        return data.__class__ is Deferred and data.change is np.conjugate
+        return data.__class__ is Deferred and data.change in (np.conjugate, negated_conjugate)
 
     def is_neg(self) -> bool:
         """Whether the tensor is a view that negates what it shows."""
         data = _bottom(self)._data
-        return data.__class__ is Deferred and data.change is np.negative
+        return data.__class__ is Deferred and data.change in (np.negative, negated_conjugate)
 
     @property
     def is_cpu(self) -> bool:

@@ -70,7 +70,9 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             refuse_history(op, tensors, level, x)
         if op.public == "copy":  # the only one that looks at the dtype
             recording = recording and x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
-    if x._data.__class__ is Deferred and not op.is_view:
+    if x._data.__class__ is Deferred:
+        if op.is_view:
+            return look_anew(op, x, statics, recording)
         return _write_deferred(op, x, tensors, statics)
     if level or x._data.__class__ is not np.ndarray:
         return _write_functional(op, x, tensors, statics, recording)

@@ -81,6 +81,8 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
     count = math.prod(shape)
     if count > _MOST:
         raise RuntimeError("numel: integer multiplication overflow")
+    if not count and math.prod(max(n, 1) for n in shape[1:]) > _MOST:
+        raise RuntimeError("Stride calculation overflowed")
     if count * data.itemsize > _MOST:
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
     places = range(len(shape)) if order is None else order

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Deferred(np.lib.mixins.NDArrayOperatorsMixin):
 
     Args:
         array: the memory as it is.
-        change: np.conjugate or np.negative.
+        change: np.conjugate, np.negative or `negated_conjugate`.
     """
 
     __slots__ = ("array", "change")
@@ -123,15 +123,34 @@ def layout(data: Any) -> Any:
     return data.array if data.__class__ is Deferred else data
 
 
+def negated_conjugate(a: Array, out: Any = None) -> Array:
+    """-conj(a)."""
+    found: Array = np.conjugate(a, out=out)
+    return np.negative(found, out=found)
+
+
+# What becomes of a change (none, None) when the conjugate, or the negative, of its array is looked at.
+_CONJUGATED: Final[dict[Any, Any]] = {
+    np.conjugate: None, np.negative: negated_conjugate, negated_conjugate: np.negative,
+}  # fmt: skip
+_NEGATED: Final[dict[Any, Any]] = {
+    np.negative: None, np.conjugate: negated_conjugate, negated_conjugate: np.conjugate,
+}  # fmt: skip
+
+
+def _changed(array: Array, change: Any) -> Any:
+    return array if change is None else Deferred(array, change)
+
+
 def conjugated(a: Any) -> Any:
     """The conjugate of an array, done when needed; of such a conjugate, the array itself."""
     if a.__class__ is Deferred:
-        return a.array if a.change is np.conjugate else Deferred(a.resolved(), np.conjugate)
+        return _changed(a.array, _CONJUGATED[a.change])
     return Deferred(a, np.conjugate)
 
 
 def negated(a: Any) -> Any:
     """The negative of an array, done when needed; of such a negative, the array itself."""
     if a.__class__ is Deferred:
-        return a.array if a.change is np.negative else Deferred(a.resolved(), np.negative)
+        return _changed(a.array, _NEGATED[a.change])
     return Deferred(a, np.negative)

@@ -13,6 +13,8 @@ Array = np.ndarray[Any, Any]
 
 _UFUNC = {
     "sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum,
+    # Those of segments: what they start from takes no share of the derivative, and nan counts as largest.
+    "max": np.maximum, "min": np.minimum,
 }  # fmt: skip
 
 
@@ -79,8 +81,10 @@ def scatter_weights(
         return _prod_weights(a, part, where, own)
     # The largest (smallest) elements that meet at a place share what comes back.
     out = scatter_reduce(a, src, index, dim, reduce, include_self)
-    mine = own * (a == out)
-    theirs = (part == out[where]).astype(a.dtype)
+    if reduce in ("max", "min"):
+        mine, theirs = np.zeros_like(a), ((part == out[where]) | (part != part)).astype(a.dtype)
+    else:
+        mine, theirs = own * (a == out), (part == out[where]).astype(a.dtype)
     share = mine.copy()
     np.add.at(share, where, theirs)
     share = np.maximum(share, 1)

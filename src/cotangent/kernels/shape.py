@@ -117,6 +117,14 @@ def view(a: Array, shape: Shape) -> Array:
     return a.reshape(shape) if a.flags.c_contiguous else np.reshape(a, shape, copy=False)
 
 
+def view_bits(a: Array, dtype: np.dtype[Any]) -> Array:
+    """The bits of `a` as another element type; what the last dimension counts changes with the size."""
+    if a.size:
+        return a.view(dtype)
+    last = a.shape[-1] * a.itemsize // dtype.itemsize if a.ndim else 1
+    return np.empty((*a.shape[:-1], last) if a.ndim else (), dtype)
+
+
 def can_view(a: Array, shape: Shape) -> bool:
     """Whether `view` would succeed."""
     if a.flags.c_contiguous:

@@ -175,6 +175,10 @@ _HIST_DTYPE: Final = (
     "torch.histogram: input tensor and hist tensor should have the same dtype, but got input {cpp} and hist "
     "{cpp_out}"
 )
+_EDGES_DTYPE: Final = (
+    "torch.histogram: input tensor and bin_edges tensor should have the same dtype, but got input {cpp} and "
+    "bin_edges {cpp_out} for dimension 0"
+)
 
 
 def histogram(
@@ -206,4 +210,7 @@ def histogram(
     if weight is not None and weight.shape == input.shape:
         weight = weight.reshape(-1)
     hist, edges = histogramdd(flat, given, range=range, weight=weight, density=density)
-    return deliver_exact("histogram", histogram_result(hist, edges[0]), out, _HIST_DTYPE)
+    found = histogram_result(hist, edges[0])
+    if out is not None and out[0].dtype is hist.dtype:
+        deliver_exact("histogram", edges[0], out[1], _EDGES_DTYPE)
+    return deliver_exact("histogram", found, out, _HIST_DTYPE)

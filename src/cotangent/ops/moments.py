@@ -246,7 +246,7 @@ _NO_FREEDOM: Final = (
 
 
 def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None:
-    """`out=` has no overload with `unbiased` but no `dim`, and along dimensions it may not be complex."""
+    """`out=` has no overload with `unbiased` but no `dim`, and complex ones take complex input only."""
     if out is None:
         return
     given = [("", v) for v in (dim,) if isinstance(v, bool)]
@@ -268,7 +268,7 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
             "Tensor out = None)\n"
             " * (Tensor input, bool unbiased = True)\n"
         )
-    if dim not in (None, _ALL) and out.dtype.is_complex:
+    if dim not in (None, _ALL) and out.dtype.is_complex and not input.dtype.is_complex:
         raise unsupported("std_cpu", out.dtype)
 
 

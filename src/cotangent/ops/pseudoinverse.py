@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
+from ..errors import bad_argument
 from ..kernels import spectral as k
 from ..kernels.layout import turned
 from .arguments import REQUIRED, no_match
@@ -79,9 +80,9 @@ _OVERLOADS: Final = (
 )
 
 
-def _tolerances(function: str, a: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
+def _tolerances(function: str, a: Any, atol: Any, rtol: Any, rtol_name: str = "rtol") -> tuple[Any, Any]:
     """(atol, rtol) as numbers or tensors; by default rtol is eps max(m, n), but 0 where there is an atol."""
-    for name, value in (("atol", atol), ("rtol", rtol)):
+    for name, value in (("atol", atol), (rtol_name, rtol)):
         if is_tensor(value) and value.dtype.is_complex:
             raise RuntimeError(
                 f"torch.linalg.{function}: {name} tensor of complex type is not supported. Got "
@@ -150,13 +151,14 @@ def pinv(
         )
     if hermitian and A.numel():
         square("linalg.eigh", A)
-    absolute, relative = _tolerances("pinv", A, atol, rcond if rtol is None else rtol)
+    relative, name = (rcond, "rcond") if rtol is None else (rtol, "rtol")
+    absolute, relative = _tolerances("pinv", A, atol, relative, name)
     found = pinv_of(A, _lifted(absolute, A), _lifted(relative, A), bool(hermitian))
     castable("linalg.pinv", "result", found, out)
     return deliver("linalg_pinv", found, out)
 
 
-def pinverse(input: Any, rcond: float = 1e-15) -> Any:
+def pinverse(input: Any, rcond: Any = 1e-15) -> Any:
     """The Moore-Penrose pseudo-inverse; `torch.linalg.pinv` is the newer function.
 
     Args:
@@ -175,6 +177,8 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
         tensor([[0.5000, 0.0000]])
     """
     tensor("pinverse", "input", input)
+    if is_tensor(rcond) and rcond.ndim:
+        bad_argument("pinverse", "rcond", 2, "float", rcond)
     return pinv(input, rcond)
 
 

@@ -60,9 +60,14 @@ def input_of_products(input: Any, src: Any, index: Any, dim: int, include_self: 
 def src_of_products(
     g: Any, input: Any, src: Any, index: Any, out: Any, dim: int, include_self: bool, what: Any
 ) -> Any:
-    """The cotangent of `src`: a zero that is alone at its place is left out of its product."""
+    """The cotangent of `src`: a zero that is alone at its place is left out of its product.
+
+    Segments leave a nan out in the same way.
+    """
     part = cut_to(src, index.shape)
     zero = part == 0.0
+    if what[0] == "segment_reduce":
+        zero = zero | (part != part)
     many = scatter_zeros(choose(zero, 1.0, zeros_like(part)), index, tuple(input.shape), dim)
     count = gather_along(many, index, dim)
     alone = zero & (count == 1.0)

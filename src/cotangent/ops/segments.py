@@ -23,8 +23,14 @@ reduced_at = reducing(
     "index_reduce",
     ("index_reduce", "source"),
 )
+reduced_segments = reducing(
+    "reduced_segments(input, src, index | dim, reduce, include_self)",
+    reduce_at,
+    "SegmentReduceBackward0",
+    "segment_reduce",
+    ("segment_reduce", "data"),
+)
 _STARTS: Final = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}
-_REDUCTIONS: Final = {"max": "amax", "min": "amin"}
 
 
 def index_reduce(
@@ -169,13 +175,12 @@ def segment_reduce(
     # One place more takes the rows that belong to no segment.
     start = _STARTS[reduce] if initial is None else initial
     base = constant(np.full([total + 1, *rest], start, data.dtype.np))
-    name = _REDUCTIONS.get(reduce, reduce)
     if reduce == "mean":
-        sums = reduced_at(base, rows, places, 0, "sum", True).narrow(0, 0, total)
+        sums = reduced_segments(base, rows, places, 0, "sum", True).narrow(0, 0, total)
         weights = sizes.reshape([-1] + [1] * len(rest)).to(data.dtype)
         found = sums / weights
         if initial is not None:
             found = found.masked_fill((weights == 0).expand(found.shape), initial)
     else:
-        found = reduced_at(base, rows, places, 0, name, True).narrow(0, 0, total)
+        found = reduced_segments(base, rows, places, 0, reduce, True).narrow(0, 0, total)
     return found.reshape([*data.shape[:axis], segments, *rest])

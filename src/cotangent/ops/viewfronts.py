@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from .. import dtypes
 from ..errors import bad_argument, check_dim
-from ..kernels import shape as k
 from ..kernels.deferred import layout
 from ..kernels.sparse import Coo
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank
@@ -124,13 +123,24 @@ def _view_dtype(input: Any, dtype: Any) -> Any:
         if not shape:
             raise RuntimeError(f"self.dim() cannot be 0 to {names}")
         ratio = dtype.itemsize // have.itemsize
-        if ratio > 1 and shape[-1] % ratio:
-            raise RuntimeError(f"self.size(-1) must be divisible by {ratio} to {names}, but got {shape[-1]}")
+        if ratio > 1:
+            _check_divisible("size(-1)", shape[-1], ratio, names)
         if is_array(input._data):
-            strides = k.element_strides(input._data)
-            if strides[-1] != 1 and shape[-1] > 1:
+            strides = input.stride()
+            if ratio > 1:
+                _check_divisible("storage_offset()", input.storage_offset(), ratio, names)
+            if strides[-1] != 1:
                 raise RuntimeError(f"self.stride(-1) must be 1 to {names}, but got {strides[-1]}")
+            if ratio > 1:
+                for d, step in enumerate(strides[:-1]):
+                    _check_divisible(f"stride({d})", step, ratio, names)
     return view_bits(input, dtype.np)
+
+
+def _check_divisible(what: str, value: int, ratio: int, names: str) -> None:
+    """Raise unless a tensor of small elements can be seen as one of elements `ratio` times as large."""
+    if value % ratio:
+        raise RuntimeError(f"self.{what} must be divisible by {ratio} to {names}, but got {value}")
 
 
 def view_as(input: Any, other: Any = REQUIRED) -> Any:

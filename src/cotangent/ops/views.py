@@ -169,7 +169,7 @@ ordered_clone: Any = linear(
     "ordered_clone(input | order)", k.copied_in, node="CloneBackward0", public="clone", input=lambda g: g
 )
 # Looks at the bits as another type: no derivative, and to autograd no view (only the version is shared).
-view_bits: Any = linear("view_bits(input | dtype)", lambda a, dtype: a.view(dtype), public="view", view=True)
+view_bits: Any = linear("view_bits(input | dtype)", k.view_bits, public="view", view=True)
 alias: Any = linear(
     "alias(input)", lambda a: a.view(), node="AliasBackward0", view=True, batch="axes", input=lambda g: g
 )
