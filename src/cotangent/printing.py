@@ -20,21 +20,27 @@ import contextlib
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 
-@dataclass(slots=True)
 class _Options:
     """How tensors print; one instance serves the process, as PyTorch's does."""
 
-    precision: int = 4
-    threshold: float = 1000
-    edgeitems: int = 3
-    linewidth: int = 80
-    sci_mode: bool | None = None
+    def __init__(
+        self,
+        precision: int = 4,
+        threshold: float = 1000,
+        edgeitems: int = 3,
+        linewidth: int = 80,
+        sci_mode: bool | None = None,
+    ) -> None:
+        self.precision = precision
+        self.threshold = threshold
+        self.edgeitems = edgeitems
+        self.linewidth = linewidth
+        self.sci_mode = sci_mode
 
 
 _options = _Options()
@@ -80,7 +86,7 @@ def set_printoptions(
     """
     for name, preset in _PROFILES:
         if profile == name:
-            _assign(preset)
+            vars(_options).update(vars(preset))
     if precision is not None:
         _options.precision = precision
     if threshold is not None:
@@ -90,11 +96,6 @@ def set_printoptions(
     if linewidth is not None:
         _options.linewidth = linewidth
     _options.sci_mode = sci_mode
-
-
-def _assign(values: _Options) -> None:
-    for name, value in asdict(values).items():
-        setattr(_options, name, value)
 
 
 def get_printoptions() -> dict[str, Any]:
@@ -108,7 +109,7 @@ def get_printoptions() -> dict[str, Any]:
         >>> get_printoptions()["linewidth"]
         80
     """
-    return asdict(_options)
+    return dict(vars(_options))
 
 
 @contextlib.contextmanager
@@ -132,12 +133,12 @@ def printoptions(**kwargs: Any) -> Iterator[None]:
         >>> get_printoptions()["precision"]
         4
     """
-    before = replace(_options)
+    before = get_printoptions()
     set_printoptions(**kwargs)
     try:
         yield
     finally:
-        _assign(before)
+        vars(_options).update(before)
 
 
 def tensor_text(

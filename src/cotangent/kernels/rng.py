@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # nothing else that `import cotangent` runs needs numpy.typing
+    from numpy.typing import NDArray
 
 __all__ = ["DEFAULT_SEED", "Stream", "check_seed", "default_stream"]
 
