@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, cast
 
-__all__ = ["listen", "stop_listening"]
+__all__ = ["listen", "restore", "stop_listening"]
 
 Hook = Callable[[FrameType, str, Any], object]
 
@@ -41,3 +41,15 @@ def stop_listening(hook: Hook) -> None:
     if hook in _hooks:
         _hooks.remove(hook)
         _install()
+
+
+def restore(hook: Any) -> None:
+    """Put the profile hook back that `sys.getprofile()` named, whichever language it is written in."""
+    resume = getattr(hook, "resume", None)
+    if resume is not None:  # the compiler's, in machine code
+        resume(hook)
+    elif hook is None or callable(hook):
+        sys.setprofile(hook)
+    else:  # one written in C, such as cProfile's, goes on by itself
+        sys.setprofile(None)
+        hook.enable()

@@ -37,6 +37,7 @@ from .base import (
     world,
     wrap,
 )
+from .calls import restore
 from .cuts import cut_of
 from .extras import after_record
 from .modes import modes
@@ -59,7 +60,7 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
     try:
         return _dispatch(op, tensors, statics)
     finally:
-        sys.setprofile(watching)
+        restore(watching)
 
 
 def _dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -305,12 +306,20 @@ def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[t
             )
         wrapped.append(value)
         data = value._data
-        if name not in op.fixed and data.dtype != work:
-            if narrow and data.dtype != compute.np and not (op.keeps_scalar == name and not data.shape):
+        if name not in op.fixed and _differs(data, work):
+            if narrow and _differs(data, compute.np) and not (op.keeps_scalar == name and not data.shape):
                 data = convert(data, compute.np)
             data = convert(data, work)
         arrays.append(data)
     return tuple(wrapped), arrays
+
+
+def _differs(data: Any, wanted: Any) -> bool:
+    """Whether a payload has another element type; NumPy would take long to tell its dtypes from ours."""
+    kind = data.dtype
+    if kind.__class__ is dtypes.dtype:
+        kind = kind.np
+    return kind is not wanted and bool(kind != wanted)
 
 
 def convert(data: Any, to: Any) -> Any:
@@ -355,7 +364,7 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
         raise
     if result.__class__ is not np.ndarray and isinstance(result, np.generic):
         result = np.asarray(result)
-    if result.dtype != result_dtype.np:
+    if _differs(result, result_dtype.np):
         result = convert(result, result_dtype.np)
     return finish(op, wrapped, statics, result, compute)
 

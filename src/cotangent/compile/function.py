@@ -13,6 +13,7 @@ from typing import Any, Final
 from .. import lazy
 from ..autograd.modes import modes
 from ..config import settings
+from ..kernels import runtime
 from .compiled import Entry
 from .recorder import Untraceable, after_fork
 from .tracing import trace_call
@@ -103,6 +104,7 @@ class Compiled:
                 kwargs,
             )
         reason = ""
+        runtime.ready()  # it will be needed, and makes listening to the calls cheap
         try:
             traced = trace_call(self.function, args, kwargs)
         except Untraceable as error:

@@ -17,9 +17,11 @@ from typing import Any, Final, NamedTuple, NoReturn
 import numpy as np
 
 from ..autograd.base import TensorBase
+from ..autograd.calls import restore
 from ..autograd.modes import modes
 from ..autograd.where import here, place
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from .calls import IMPURE, listen
 from .number import Number, make, plain
 from .tape import Instruction, Tape, execute
 from .value import Value, draw, outside
@@ -270,12 +272,10 @@ class Recorder(Tape):
             if code not in self.codes and (code.co_filename != "<string>" or _of_user(frame)):
                 self.codes.add(code)
         elif event == "c_call" and self.impure is None:
-            module = getattr(arg, "__module__", None)
-            name = getattr(arg, "__name__", "")
-            if module == "math":
+            if arg.__module__ == "math":
                 self.math_called = self.math_called or _may_hold_numbers(frame)
-            elif (module, name) in _IMPURE and _of_user(frame):
-                self.impure = f"it calls {name}() at {frame.f_code.co_filename}:{frame.f_lineno}"
+            elif arg in IMPURE and _of_user(frame):
+                self.impure = f"it calls {arg.__name__}() at {frame.f_code.co_filename}:{frame.f_lineno}"
                 raise Untraceable(self.impure)
 
     math_called = False
@@ -302,12 +302,6 @@ def _may_hold_numbers(frame: Any) -> bool:
 
 
 _TELLTALE: Final = frozenset(("param_groups", "item", "tolist", "lr", "betas", "get_last_lr"))
-_IMPURE: Final = frozenset(
-    (
-        ("builtins", "print"), ("builtins", "input"), ("io", "open"), ("time", "time"),
-        ("time", "perf_counter"), ("time", "monotonic"), ("time", "process_time"), ("time", "sleep"),
-    )
-)  # fmt: skip
 
 
 class _Payload:
@@ -396,7 +390,7 @@ class recording:
                     _collecting[0] = gc.isenabled()
                     gc.disable()
             modes.tracer = self.recorder
-            sys.setprofile(self.recorder.seen)
+            listen(self.recorder.seen)
         except BaseException:
             self.leave()
             raise
@@ -413,11 +407,7 @@ class recording:
         """Put everything back. May be called again after an interrupt came in between."""
         if self.left:
             return
-        if callable(self.profile) or self.profile is None:
-            sys.setprofile(self.profile)
-        else:  # one written in C, such as cProfile's, goes on by itself
-            sys.setprofile(None)
-            self.profile.enable()
+        restore(self.profile)
         modes.tracer = None
         with _lock:
             _active.discard(self.recorder)

@@ -91,6 +91,7 @@ class _Native:
         self.launch: Callable[..., None]
         self.launch_packed: Callable[..., None]
         self.address: Callable[[Any], int]
+        self.listen: Callable[[Any], None]
 
 
 _native: Final = _Native()
@@ -119,6 +120,15 @@ def _fit_threads() -> None:
     """Let the workers go if they are too many or too few; the next program starts others."""
     if _native.pool and len(_native.workers) != settings.thread_count() - 1:
         _stop_workers()
+
+
+def listener() -> Callable[[Any], None] | None:
+    """`sys.setprofile` for a table of calls (see `@heard` in `runtime_calls`).
+
+    Returns:
+        The function, which takes the table; None where there is no machine code or it was not needed yet.
+    """
+    return _native.listen if _native.started else None
 
 
 def address(array: Any) -> int:
@@ -303,6 +313,7 @@ def _start() -> bool:
         _native.launch = _builtin("launch", _native.table["py_launch"])
         _native.launch_packed = _builtin("launch_packed", _native.table["py_launch_packed"])
         _native.address = _builtin("address", _native.table["py_address"])
+        _native.listen = _builtin("listen", _native.table["py_listen"])
         spin = ctypes.CFUNCTYPE(None, ctypes.c_int64)(_native.table["spin"])
         fastest = min(_timed(spin, 500) for _ in range(5))
         _native.spins = max(50, int(500 * _SPIN_SECONDS / fastest))

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CALLS"]
+__all__ = ["CALLS", "MASK", "SLOTS", "TOLD"]
+
+# Words of the table of `@heard`: the callable that is told, the number of slots less one, the first slot.
+TOLD: Final = 0
+MASK: Final = 1
+SLOTS: Final = 2
 
 CALLS: Final = r"""
 declare ptr @PyEval_SaveThread()
@@ -240,4 +245,73 @@ out:
   ret void
 }
 declare void @PyErr_BadInternalCall()
+
+declare void @PyEval_SetProfile(ptr, ptr)
+declare ptr @PyFrame_GetCode(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+
+; listen(table): hear of this thread's calls, as sys.setprofile does with a Python function.
+define ptr @py_listen(ptr %self, ptr %args, i64 %nargs) nounwind {
+  %table = load ptr, ptr %args
+  call void @PyEval_SetProfile(ptr @heard, ptr %table)
+  call void @Py_IncRef(ptr %self)
+  ret ptr %self
+}
+
+; A profile hook of the interpreter. Its table, an int64 ndarray, holds objects by address: code that has been
+; told of, and builtins to be told of. For the first call of any other code, and for each call of such a
+; builtin, it calls told(frame, None or the builtin); all other events cost a search of the table or less.
+define i32 @heard(ptr %table, ptr %frame, i32 %what, ptr %called) nounwind {
+entry:
+  %p = getelementptr i8, ptr %table, i64 %DATA_OFFSET
+  %data = load ptr, ptr %p
+  %slots = getelementptr i64, ptr %data, i64 2
+  %pmask = getelementptr i64, ptr %data, i64 1
+  %mask = load i64, ptr %pmask
+  switch i32 %what, label %quiet [i32 0, label %call
+                                  i32 4, label %builtin]
+call:
+  %code = call ptr @PyFrame_GetCode(ptr %frame)
+  call void @Py_DecRef(ptr %code)
+  br label %search
+builtin:
+  br label %search
+search:
+  %object = phi ptr [%code, %call], [%called, %builtin]
+  %key = ptrtoint ptr %object to i64
+  %low = lshr i64 %key, 4
+  %high = lshr i64 %key, 12
+  %mixed = xor i64 %low, %high
+  br label %look
+look:
+  %at = phi i64 [%mixed, %search], [%next, %other]
+  %spot = and i64 %at, %mask
+  %pslot = getelementptr i64, ptr %slots, i64 %spot
+  %held = load i64, ptr %pslot
+  %same = icmp eq i64 %held, %key
+  br i1 %same, label %decide, label %missed
+missed:
+  %empty = icmp eq i64 %held, 0
+  br i1 %empty, label %decide, label %other
+other:
+  %next = add i64 %at, 1
+  br label %look
+decide:
+  %iscall = icmp eq i32 %what, 0
+  %skip = icmp eq i1 %same, %iscall
+  br i1 %skip, label %quiet, label %tell
+tell:
+  %told = load ptr, ptr %data
+  %result = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr %told, ptr %frame, ptr %called, ptr null)
+  %failed = icmp eq ptr %result, null
+  br i1 %failed, label %raise, label %done
+done:
+  call void @Py_DecRef(ptr %result)
+  br label %quiet
+quiet:
+  ret i32 0
+raise:
+  ret i32 -1
+}
 """

@@ -52,7 +52,7 @@ CHUNK_BITS: Final = 24
 
 EXPORTS: Final = (
     "pool_init", "pool_shutdown", "worker", "spin", "run",
-    "py_run", "py_launch", "py_launch_packed", "py_address",
+    "py_run", "py_launch", "py_launch_packed", "py_address", "py_listen",
 )  # fmt: skip
 
 _PAUSE: Final = {
