@@ -1,7 +1,9 @@
 """What is kept on disk: where, how much, and code of generated text."""
 
+import linecache
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import RunPython
@@ -67,6 +69,9 @@ def test_generated_code_is_compiled_once(run_python: RunPython, tmp_path: Path, 
 def test_text_of_another_file_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "_state", disk._State())
     monkeypatch.setenv("COTANGENT_CACHE", str(tmp_path))
-    codes = [disk.code_of("a = 1", name) for name in ("<one>", "<two>", "<one>")]
-    assert [code.co_filename for code in codes] == ["<one>", "<two>", "<one>"]
+    for name in ("<one>", "<two>", "<one>"):
+        scope: dict[str, Any] = {}
+        disk.execute("def f():\n    return 1\n", name, scope)
+        assert scope["f"].__code__.co_filename == name
+        assert linecache.getline(name, 2) == "    return 1\n"
     assert len(list(tmp_path.iterdir())) == 2

@@ -109,7 +109,6 @@ def emit(op: Primitive) -> None:
     op.raw_rules = {parameter: on_arrays(rule) for parameter, rule in op.rules.items()}
     text = Writer(op).text()
     filename = f"<cotangent {op.name}>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     scope: dict[str, Any] = op.entry.__globals__
     scope.update(_RUNTIME)
     scope.update(QUIET_FRAME)
@@ -122,7 +121,7 @@ def emit(op: Primitive) -> None:
     scope.update({f"default_{s}": eval(value, {}) for s, value in op.defaults.items()})
     scope.update({f"rule_{parameter}": rule for parameter, rule in op.raw_rules.items()})
     made: dict[str, Any] = {}
-    exec(disk.code_of(text, filename), scope, made)
+    disk.execute(text, filename, scope, made)
     node_class = made[op.node_name]
     node_class.__module__ = "builtins"
     general: Any = type(op.node_name, (node_class,), {"__slots__": (), "general": True, "step": OpNode.step})

@@ -7,7 +7,6 @@ under `no_grad`) also notes the user's line, for the message a later backward ma
 
 from __future__ import annotations
 
-import linecache
 import sys
 from typing import Any, Final
 
@@ -27,10 +26,9 @@ def emit_writer(op: Primitive) -> None:
     emit(op)
     text = _InPlace(op).writer()
     filename = f"<cotangent {op.name}_>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     made: dict[str, Any] = {}
     op.entry.__globals__.update(_RUNTIME, store=op.store)
-    exec(disk.code_of(text, filename), op.entry.__globals__, made)
+    disk.execute(text, filename, op.entry.__globals__, made)
     writer = innermost(op.writer)
     writer.__defaults__ = made["written"].__defaults__
     name = writer.__name__

@@ -8,12 +8,12 @@ states are put back).
 from __future__ import annotations
 
 import itertools
-import linecache
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
+from ..kernels import disk
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from .graph import Graph
 from .number import SYMBOL
@@ -38,6 +38,7 @@ class Writer:
         }  # fmt: skip
         self.lines: list[str] = []
         self.made: set[str] = set()
+        self.numbers: dict[int, str] = {}  # followed numbers by identity
         self.depth = 2
 
     def add(self, line: str) -> None:
@@ -66,9 +67,9 @@ class Writer:
         how = getattr(held, "how", None)
         if how is None:
             return repr(held) if held == held and abs(held) != float("inf") else self.bound("f", held)
-        name = f"n{id(held)}"
-        if name in self.made:
-            return name
+        if id(held) in self.numbers:
+            return self.numbers[id(held)]
+        name = self.numbers[id(held)] = f"n{len(self.numbers)}"
         if how[0] == "given":
             text = f"given[{how[1]}]"
         elif how[0] == "item":
@@ -78,7 +79,6 @@ class Writer:
         else:
             text = f"{self.number(how[1])} {SYMBOL[how[0]]} {self.number(how[2])}"
         self.add(f"{name} = {text}")
-        self.made.add(name)
         return name
 
     def guard(self, guard: tuple[Any, ...]) -> str:
@@ -172,8 +172,7 @@ class Writer:
         text = "def run(arrays, given):\n    token = set_errors(QUIET)\n    try:\n" + "\n".join(self.lines)
         text += "\n    finally:\n        reset_errors(token)\n"
         filename = f"<cotangent compiled {next(_numbers)}>"
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-        exec(compile(text, filename, "exec"), self.scope)
+        disk.execute(text, filename, self.scope)
         function: Callable[[Any, Any], Any] = self.scope["run"]
         return function
 

@@ -7,7 +7,6 @@ traced. Only what the trace touched is looked at: attributes and names that the 
 from __future__ import annotations
 
 import itertools
-import linecache
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, Final
 
 from ..autograd.base import TensorBase
+from ..kernels import disk
 from ..kernels.shape import owner
 from .walk import Spot, Walk
 
@@ -224,8 +224,7 @@ class Finder:
             "        return f'{type(error).__name__}: {error}'\n"
         )
         filename = f"<cotangent guards {next(_numbers)}>"
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-        exec(compile(text, filename, "exec"), self.scope)
+        disk.execute(text, filename, self.scope)
         function: Callable[[Any], Any] = self.scope["find"]
         return function
 

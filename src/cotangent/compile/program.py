@@ -7,7 +7,6 @@ only the program knows lie in one arena, where they share memory if they are not
 from __future__ import annotations
 
 import itertools
-import linecache
 import math
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..errors import noted
-from ..kernels import pool, runtime
+from ..kernels import disk, pool, runtime
 from .emit import Emitted, emit_loop, emit_product, emit_special
 from .execute import Writer
 from .fuse import CallUnit, LoopUnit, ProductUnit, SpecialUnit, fuse, live
@@ -223,8 +222,7 @@ class Program(Writer):
         text = "def run(arrays, given):\n    token = set_errors(QUIET)\n    try:\n" + "\n".join(self.lines)
         text += "\n    finally:\n        reset_errors(token)\n"
         filename = f"<cotangent program {next(_numbers)}>"
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-        exec(compile(text, filename, "exec"), self.scope)
+        disk.execute(text, filename, self.scope)
         function: Callable[[Any, Any], Any] = self.scope["run"]
         return function
 

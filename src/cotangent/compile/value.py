@@ -51,6 +51,17 @@ class Flags(NamedTuple):
         return self.c_contiguous or self.f_contiguous
 
 
+class Form:
+    """What a result will be like, where an array to show it would take longer to make."""
+
+    __slots__ = ("dtype", "shape", "strides")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.strides = strides
+
+
 class Shaped:
     """A payload that has a shape, a type and a layout, and no numbers."""
 
@@ -308,7 +319,7 @@ _probed: Final[dict[Any, Any]] = {}
 
 
 def infer(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
-    """Arrays of the shapes and dtypes `op` would give (their contents mean nothing)."""
+    """Arrays, or Forms, of what `op` would give (the contents of arrays mean nothing)."""
     if op.infer is not None:
         return op.infer(*payloads, *statics)
     token = set_errors(QUIET)
@@ -326,7 +337,7 @@ def infer(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) ->
 
 def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     present = [p for p in payloads if p is not None]
-    shape = np.broadcast_shapes(*[p.shape for p in present])
+    shape = _broadcast([p.shape for p in present])
     kinds = tuple(None if p is None else p.np_dtype if isinstance(p, Shaped) else p.dtype for p in payloads)
     key: Any = (op.name, kinds, statics)
     try:
@@ -341,16 +352,20 @@ def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, .
         d = np.dtype(np.bool_) if op.result == BOOL_RESULT else probe.dtype
         if key is not None:
             _probed[key] = d
+    rows = dense(shape, 1)
     full = [p for p in present if p.shape == shape]
-    in_rows = bool(full) and all(p.strides == dense(shape, p.itemsize) for p in full)
+    in_rows = bool(full) and all(p.strides == tuple([s * p.itemsize for s in rows]) for p in full)
     if in_rows or getattr(op.kernel, "in_rows", False):
-        return np.ndarray(shape, d, _nothing(shape, d))
+        return Form(shape, d, tuple([s * d.itemsize for s in rows]))
     arrays: list[Any] = [np.broadcast_to(p.probe() if isinstance(p, Shaped) else p, shape) for p in present]
     roles: Any = [["readonly"]] * len(present) + [["writeonly", "allocate"]]
     types = [None] * len(present) + [d]
     return np.nditer([*arrays, None], ["zerosize_ok"], roles, op_dtypes=types, order="K").operands[-1]
 
 
-def _nothing(shape: tuple[int, ...], d: Any) -> Any:
-    """Memory for an array that is never touched."""
-    return np.empty(math.prod(shape) * d.itemsize, np.uint8)
+def _broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The common shape; NumPy, which takes as long for it as all else here, is asked only if need be."""
+    widest = max(shapes, key=len)
+    if all(shape == widest or not shape for shape in shapes):
+        return widest
+    return np.broadcast_shapes(*shapes)

@@ -10,6 +10,7 @@ Importing this module does nothing.
 
 from __future__ import annotations
 
+import linecache
 import marshal
 import os
 import stat
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from .. import lazy
 
-__all__ = ["cache_directory", "code_of", "prune", "read", "write"]
+__all__ = ["cache_directory", "execute", "prune", "read", "write"]
 
 hashlib: Any = lazy.module("hashlib")
 
@@ -127,16 +128,20 @@ def write(key: bytes, suffix: str, content: bytes) -> None:
             pass
 
 
-def code_of(text: str, filename: str) -> CodeType:
-    """The code of generated Python text; the compiler takes as long as all the rest of generating.
+def execute(text: str, filename: str, *scope: dict[str, Any]) -> None:
+    """Run generated Python text, which tracebacks and debuggers can show.
 
     Args:
         text: of a module.
         filename: what tracebacks call it.
-
-    Returns:
-        What `compile` gives, from disk if it is there.
+        scope: globals, and locals if they are others.
     """
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    exec(_code_of(text, filename), *scope)
+
+
+def _code_of(text: str, filename: str) -> CodeType:
+    """What `compile` gives, from disk if it is there: it takes as long as all the rest of generating."""
     depends = f"{sys.implementation.cache_tag} {sys.hexversion} {sys.flags.optimize}\n{filename}\n{text}"
     key = hashlib.sha256(depends.encode()).digest()
     content = read(key, ".code")

@@ -202,10 +202,13 @@ def sigmoid(t: Text, x: Vec) -> Vec:
 
 def tanh(t: Text, x: Vec) -> Vec:
     a = t.call("fabs", x)
-    limit = 10.0 if x.kind == "f32" else 20.0
-    e = expm1(t, (a > limit).select(limit, a) * 2.0)
-    y = (a > limit).select(1.0, e / (e + 2.0))
-    return t.call("copysign", y, x)
+    limit = 10.0 if x.kind == "f32" else 20.0  # from where it is 1, and so is the quotient below
+    # expm1 of numbers in [0, 40]: they need no bounds, nor does 2 ** k, and 0 keeps no sign.
+    k, r = _reduced(t, (a > limit).select(limit, a) * 2.0)
+    p = _expm1_polynomial(t, r)
+    s = _power_of_two(t, k.cast(_INT[x.kind]), x.kind)
+    e = k.compare("eq", 0.0).select(p, t.fma(p, s, s - 1.0))
+    return t.call("copysign", e / (e + 2.0), x)
 
 
 # erf(x) = x + x p(x ** 2) for |x| below the edge, else 1 - exp(q(|x| - shift)), up to where it is 1: edge,
