@@ -1,11 +1,74 @@
-"""Functions of devices that are not there: each raises PyTorch's error when it is called."""
+"""What devices that are not there answer: asking is no error, using them is PyTorch's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-__all__ = ["refusing"]
+__all__ = [
+    "device_count", "get_rng_state_all", "is_available", "is_initialized", "manual_seed", "manual_seed_all",
+    "max_memory_allocated", "memory_allocated", "refusing",
+]  # fmt: skip
+
+
+def is_available() -> bool:
+    """Whether there is such a device: no.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.xpu.is_available(), torch.mtia.is_available()
+        (False, False)
+    """
+    return False
+
+
+def device_count() -> int:
+    """The number of such devices: none."""
+    return 0
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the generator of the device; without one nothing happens, as in PyTorch.
+
+    Args:
+        seed: any number.
+    """
+
+
+def manual_seed_all(seed: int) -> None:
+    """Seed the generators of all devices; without one nothing happens, as in PyTorch.
+
+    Args:
+        seed: any number.
+    """
+
+
+def is_initialized() -> bool:
+    """Whether such a device is in use: no."""
+    return False
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Bytes that tensors hold on the device: none.
+
+    Args:
+        device: which.
+    """
+    return 0
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """The most bytes that tensors held on the device: none.
+
+    Args:
+        device: which.
+    """
+    return 0
+
+
+def get_rng_state_all() -> list[Any]:
+    """The states of all generators: none."""
+    return []
 
 
 def refusing(module: str, name: str, kind: type[Exception], text: str) -> Callable[..., Any]:

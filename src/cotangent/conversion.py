@@ -15,7 +15,7 @@ from .autograd.where import here
 from .config import warn_once
 from .creation import born, legacy_tensor, tensor
 from .dtypes import OF_PYTHON, dtype as _dtype
-from .errors import noted, type_name
+from .errors import NO_DATA, noted, type_name
 from .ops.table import TABLE
 from .ops.viewfronts import contiguous
 from .size import check_device, device, memory_format, preserve_format, strided
@@ -98,7 +98,7 @@ def _moved(t: Any, where: Any) -> Any:
         NotImplementedError: if it is there and should come back.
     """
     if where.type != "meta":
-        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+        raise NotImplementedError(NO_DATA)
     return world.meta.like(t.detach())
 
 

@@ -8,6 +8,9 @@ from typing import Any, Final, NoReturn, TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
+# What reading a tensor of the device "meta" is told.
+NO_DATA: Final = "Cannot copy out of meta tensor; no data!"
+
 
 class _Explainer:
     """What adds an explanation to an error; `autograd.notes`, three floors up, enters itself here."""

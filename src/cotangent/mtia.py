@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from .absent import refusing
-
-
-def is_available() -> bool:
-    """Whether there is such a device: no.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.mtia.is_available(), torch.mtia.device_count()
-        (False, 0)
-    """
-    return False
-
-
-def device_count() -> int:
-    """The number of such devices: none."""
-    return 0
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the generator of the device; without one nothing happens, as in PyTorch.
-
-    Args:
-        seed: any number.
-    """
-
-
-def manual_seed_all(seed: int) -> None:
-    """Seed the generators of all devices; without one nothing happens, as in PyTorch.
-
-    Args:
-        seed: any number.
-    """
-
-
-def is_initialized() -> bool:
-    """Whether such a device is in use: no."""
-    return False
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes that tensors hold on the device: none.
-
-    Args:
-        device: which.
-    """
-    return 0
-
-
-def max_memory_allocated(device: Any = None) -> int:
-    """The most bytes that tensors held on the device: none.
-
-    Args:
-        device: which.
-    """
-    return 0
-
-
-def get_rng_state_all() -> list[Any]:
-    """The states of all generators: none."""
-    return []
-
+from .absent import (
+    device_count as device_count,
+    get_rng_state_all as get_rng_state_all,
+    is_available as is_available,
+    is_initialized as is_initialized,
+    manual_seed as manual_seed,
+    manual_seed_all as manual_seed_all,
+    max_memory_allocated as max_memory_allocated,
+    memory_allocated as memory_allocated,
+    refusing,
+)
 
 # What asks the device, by the name of what PyTorch's error says that it cannot execute.
 _ASKED: Final = {

@@ -15,6 +15,7 @@ import numpy as np
 from . import dtypes, lazy
 from .config import warn_once
 from .dtypes import dtype
+from .errors import NO_DATA
 from .kernels.shape import address, memory, owner
 from .size import CPU, check_device, device
 
@@ -193,7 +194,7 @@ class _Storage:
             NotImplementedError: if it is on the device "meta".
         """
         if self._meta:
-            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+            raise NotImplementedError(NO_DATA)
         return self
 
     def is_shared(self) -> bool:

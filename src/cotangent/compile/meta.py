@@ -11,13 +11,13 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from ..autograd.base import new, world
+from ..errors import NO_DATA
 from ..size import device
 from .value import Shaped, dense, infer, lies_otherwise
 
 __all__ = ["META", "Meta", "blank", "like"]
 
 META: Final = device("meta")
-NO_DATA: Final = "Cannot copy out of meta tensor; no data!"
 
 
 class Meta(Shaped):

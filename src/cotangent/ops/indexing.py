@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes
 from ..config import settings, warn_caller, warn_once
-from ..errors import type_name
+from ..errors import NO_DATA, type_name
 from ..kernels import float8, index as k
 from . import index_batching
 from .copies import zeros_like
@@ -565,7 +565,7 @@ def delitem(input: Any, key: Any) -> None:
 def copy(input: Any, src: Any, non_blocking: bool = False) -> Any:
     """`src` broadcast to the shape and cast to the dtype of `input`."""
     if hasattr(src._data, "lives_on") and is_array(input._data):
-        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+        raise NotImplementedError(NO_DATA)
     shape, have = tuple(input.shape), tuple(src.shape)
     if have != shape and not is_array(input._data):
         check_fits(shape, have)

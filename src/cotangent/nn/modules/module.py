@@ -12,6 +12,7 @@ from typing import Any, Self
 from ...autograd.modes import no_grad
 from ...conversion import check_to
 from ...dtypes import dtype as Dtype
+from ...errors import NO_DATA
 from ...functions import empty_like
 from ...size import check_device, device as Device
 from ...tensor import Tensor
@@ -290,7 +291,7 @@ class Module(ModuleCalls, ModuleState):
         def convert(t: Tensor) -> Tensor:
             if where is not None and where.type != t.device.type == "meta":
                 raise NotImplementedError(
-                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead "
+                    f"{NO_DATA} Please use torch.nn.Module.to_empty() instead "
                     "of torch.nn.Module.to() when moving module from meta to a different device."
                 )
             # Integer tensors, such as counters, keep their dtype.
