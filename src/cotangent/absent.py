@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 __all__ = [
-    "device_count", "get_rng_state_all", "is_available", "is_initialized", "manual_seed", "manual_seed_all",
-    "max_memory_allocated", "memory_allocated", "refusing",
+    "device_count", "enter_refusals", "get_rng_state_all", "is_available", "is_initialized", "manual_seed",
+    "manual_seed_all", "max_memory_allocated", "memory_allocated", "refusing",
 ]  # fmt: skip
 
 
@@ -97,3 +97,26 @@ def refusing(module: str, name: str, kind: type[Exception], text: str) -> Callab
     refuse.__module__, refuse.__name__, refuse.__qualname__ = module, name, name
     refuse.__doc__ = f"Needs a device, and there is none.\n\nRaises:\n    {kind.__name__}: always.\n"
     return refuse
+
+
+def enter_refusals(scope: dict[str, Any], backend: str, asked: dict[str, str]) -> None:
+    """Put functions that ask a device of some backend in a module.
+
+    Args:
+        scope: the module's names.
+        backend: as the errors call it.
+        asked: what the errors say cannot be executed, with the names of the functions, separated by spaces.
+
+    Example:
+        >>> from cotangent.absent import enter_refusals
+        >>> scope = {"__name__": "cotangent.mps"}
+        >>> enter_refusals(scope, "MPS", {"emptyCache": "empty_cache"})
+        >>> scope["empty_cache"]()
+        Traceback (most recent call last):
+            ...
+        RuntimeError: Cannot execute emptyCache() without MPS backend.
+    """
+    for what, names in asked.items():
+        for name in names.split():
+            text = f"Cannot execute {what}() without {backend} backend."
+            scope[name] = refusing(scope["__name__"], name, RuntimeError, text)

@@ -4,32 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from .absent import refusing
-
-
-def is_available() -> bool:
-    """Whether there is such a device: no.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.mps.is_available(), torch.mps.device_count()
-        (False, 0)
-    """
-    return False
-
-
-def device_count() -> int:
-    """The number of such devices: none."""
-    return 0
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the generator of the device; without one nothing happens, as in PyTorch.
-
-    Args:
-        seed: any number.
-    """
-
+from .absent import (
+    device_count as device_count,
+    enter_refusals,
+    is_available as is_available,
+    manual_seed as manual_seed,
+)
 
 # What asks the device, by the name of what PyTorch's error says that it cannot execute.
 _ASKED: Final = {
@@ -42,8 +22,4 @@ _ASKED: Final = {
     "deviceSynchronize": "synchronize",
 }
 
-for _asked, _names in _ASKED.items():
-    for _name in _names.split():
-        globals()[_name] = refusing(
-            __name__, _name, RuntimeError, f"Cannot execute {_asked}() without MPS backend."
-        )
+enter_refusals(globals(), "MPS", _ASKED)

@@ -6,6 +6,7 @@ from typing import Final
 
 from .absent import (
     device_count as device_count,
+    enter_refusals,
     get_rng_state_all as get_rng_state_all,
     is_available as is_available,
     is_initialized as is_initialized,
@@ -13,7 +14,6 @@ from .absent import (
     manual_seed_all as manual_seed_all,
     max_memory_allocated as max_memory_allocated,
     memory_allocated as memory_allocated,
-    refusing,
 )
 
 # What asks the device, by the name of what PyTorch's error says that it cannot execute.
@@ -26,8 +26,4 @@ _ASKED: Final = {
     "memorySnapshot": "snapshot",
 }
 
-for _asked, _names in _ASKED.items():
-    for _name in _names.split():
-        globals()[_name] = refusing(
-            __name__, _name, RuntimeError, f"Cannot execute {_asked}() without MTIA backend."
-        )
+enter_refusals(globals(), "MTIA", _ASKED)
