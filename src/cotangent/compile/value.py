@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -184,6 +185,7 @@ class Value(Shaped):
         return self.tape.numbers(self.fresh())
 
 
+@lru_cache(maxsize=1024)
 def dense(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Strides in bytes of a contiguous array."""
     out, step = [], itemsize
@@ -212,21 +214,26 @@ WRITE_THROUGH.infer = lambda base, value, chain: np.broadcast_to(_ZERO[base.np_d
 
 def record(tape: Tape, op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """Append one execution of `op` to the tape and return its value (a tuple if it has several)."""
+    # Spelled out for the usual case: a first call spends much of its time here.
     operands = tuple(
-        tuple(operand(tape, v) for v in p) if isinstance(p, (list, tuple)) else operand(tape, p)
-        for p in payloads
-    )
+        [
+            p.index if p.__class__ is Value and p.tape is tape
+            else tuple([operand(tape, v) for v in p]) if isinstance(p, (list, tuple))
+            else operand(tape, p)
+            for p in payloads
+        ]
+    )  # fmt: skip
     results = infer(op, payloads, statics)
     many = isinstance(results, tuple)
-    made = []
     as_laid = op.is_view or op.kind == "elementwise" or lies_otherwise(payloads)
-    for result in results if many else (results,):
-        strides = result.strides if as_laid else None
-        made.append(Value(tape, tape.fresh(), result.shape, result.dtype, strides))
+    made = [
+        Value(tape, tape.fresh(), result.shape, result.dtype, result.strides if as_laid else None)
+        for result in (results if many else (results,))
+    ]
     code, lasti = here()
     tape.add(
-        Instruction(op, operands, statics, tuple(v.index for v in made), many, tuple(v.shape for v in made),
-                    tuple(v.np_dtype for v in made), code, lasti)
+        Instruction(op, operands, statics, tuple([v.index for v in made]), many,
+                    tuple([v.shape for v in made]), tuple([v.np_dtype for v in made]), code, lasti)
     )  # fmt: skip
     if op.is_view and isinstance(payloads[0], Value):
         seen = payloads[0]

@@ -21,7 +21,6 @@ import struct
 import threading
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from .. import lazy
@@ -237,8 +236,11 @@ def _sources() -> bytes:
     """A hash of the modules that generate code: entries of another version are never found."""
     if _state.version is None:
         digest = hashlib.sha256()
-        for path in sorted(Path(__file__).parent.glob("*.py")):
-            digest.update(path.read_bytes())
+        directory = os.path.dirname(__file__)
+        for name in sorted(os.listdir(directory)):
+            if name.endswith(".py"):
+                with open(f"{directory}{os.sep}{name}", "rb", buffering=0) as file:
+                    digest.update(file.read())
         _state.version = digest.digest()
     return _state.version
 
