@@ -16,9 +16,10 @@ from .config import warn_once
 from .creation import born, legacy_tensor, tensor
 from .dtypes import OF_PYTHON, dtype as _dtype
 from .errors import NO_DATA, noted, type_name
+from .kernels.layout import lies_by_channels
 from .ops.table import TABLE
-from .ops.viewfronts import contiguous
-from .size import check_device, device, memory_format, preserve_format, strided
+from .ops.viewfronts import channels_order, contiguous, laid_out
+from .size import check_device, contiguous_format, device, memory_format, preserve_format, strided
 from .tensor import Tensor
 
 exchange = lazy.module("cotangent.exchange")  # DLPack is not in everybody's way
@@ -88,7 +89,8 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
         where = check_device(_string_device(kwargs["device"]))
     if where is not None and where.type != self.device.type:
         self = _moved(self, where)
-    return _in_format(cast(self, known_dtype or d or self.dtype, copy), format)
+    made = cast(self, known_dtype or d or self.dtype, copy)
+    return contiguous(made) if format is contiguous_format and made is not self else _in_format(made, format)
 
 
 def _moved(t: Any, where: Any) -> Any:
@@ -137,7 +139,13 @@ _KINDS: Final[dict[str, Any]] = {
 
 
 def _in_format(made: Any, format: Any) -> Any:
-    return made if format is None or format is preserve_format else contiguous(made, memory_format=format)
+    """`made` in a format, itself where its strides tell of that one; without channels all tell of theirs."""
+    if format is None or format is preserve_format:
+        return made
+    if made._data.__class__ is not np.ndarray:
+        return contiguous(made, memory_format=format)
+    by_channels = channels_order(format, made._data.ndim) is not None
+    return made if lies_by_channels(made._data) == by_channels else laid_out(made, format)
 
 
 def _string_device(value: Any) -> Any:

@@ -21,7 +21,7 @@ from .kernels.fperr import QUIET, reset_errors, set_errors
 from .ops.arguments import REQUIRED, missing, too_many
 from .ops.views import alias
 from .size import CPU, check_device, places
-from .tensor import LEGACY_NEW, TO_SCALAR, Tensor
+from .tensor import LEGACY_NEW, TO_SCALAR, Tensor, of_class
 
 _COPY_CONSTRUCT = (
     "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
@@ -464,9 +464,7 @@ def legacy_tensor(
         source = args[0]
         if source.dtype is not d and not any_dtype:
             raise TypeError(f"expected {_options(d)} (got {_options(source.dtype)})")
-        seen = alias(source)
-        seen.__class__ = cls
-        return seen
+        return of_class(alias(source), cls)
     elif len(args) == 1 and not isinstance(args[0], (int, np.integer)):
         data = args[0]
         if isinstance(data, str) or not (isinstance(data, np.ndarray) or _is_sequence(data)):

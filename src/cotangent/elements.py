@@ -13,7 +13,7 @@ from .creation import legacy_tensor
 from .ops.complex import view_as_complex, view_as_real
 from .ops.table import constant
 from .ops.views import alias
-from .tensor import Tensor
+from .tensor import Tensor, of_class
 
 
 def _refuse_grad(name: str, *tensors: Any) -> None:
@@ -185,9 +185,7 @@ def as_subclass(self: Any, cls: type) -> Any:
     """
     if not (isinstance(cls, type) and issubclass(cls, Tensor)):
         raise TypeError(f"cls must be a type that inherits from Tensor, but got {cls}")
-    made = alias(self)
-    made.__class__ = cls
-    return made
+    return of_class(alias(self), cls)
 
 
 def const_data_ptr(self: Any) -> int:

@@ -379,7 +379,9 @@ def randperm(n: int, **options: Any) -> Any:
     return request.finish(lambda shape: discrete.randperm(request.stream, shape[-1], d), apart=True)
 
 
-def _like(function: str, source: Any, make: Callable[..., Any], options: dict[str, Any]) -> Any:
+def _like(
+    function: str, source: Any, make: Callable[..., Any], options: dict[str, Any], *bounds: Any
+) -> Any:
     if not isinstance(source, Tensor):
         bad_argument(function, "input", 1, "Tensor", source)
     options.setdefault("dtype", None)
@@ -388,15 +390,16 @@ def _like(function: str, source: Any, make: Callable[..., Any], options: dict[st
     memory_format = options.pop("memory_format", None)
     data = source._data
     plain = data.__class__ is not np.ndarray or (data.flags.c_contiguous and memory_format is None)
-    if plain or modes.vmaps or function not in _IN_PLACE:
-        return make(tuple(source.shape), **options)
+    if plain or modes.vmaps:
+        return make(*bounds, tuple(source.shape), **options)
     generator, requires_grad = options.pop("generator", None), options.pop("requires_grad", False)
-    place = TABLE["zeros_like"].entry(source.detach()).to(options["dtype"], memory_format=memory_format)
-    return getattr(place, _IN_PLACE[function])(generator=generator).requires_grad_(requires_grad)
+    place = TABLE["zeros_like"].entry(source.detach()).to(options["dtype"])
+    place = place if memory_format is None else place.clone(memory_format=memory_format)
+    return getattr(place, _IN_PLACE[function])(*bounds, generator=generator).requires_grad_(requires_grad)
 
 
 # The methods that fill a tensor, whatever its order in memory, with the numbers of these functions.
-_IN_PLACE: Final = {"rand_like": "uniform_", "randn_like": "normal_"}
+_IN_PLACE: Final = {"rand_like": "uniform_", "randn_like": "normal_", "randint_like": "random_"}
 
 
 def rand_like(input: Any, **options: Any) -> Any:
@@ -412,7 +415,7 @@ def randn_like(input: Any, **options: Any) -> Any:
 def randint_like(input: Any, low: Any, high: Any = None, **options: Any) -> Any:
     """Integers in [low, high) of the shape and dtype of `input`; in [0, low) without `high`."""
     bounds = (0, low) if high is None else (low, high)
-    return _like("randint_like", input, lambda shape, **o: randint(*bounds, shape, **o), options)
+    return _like("randint_like", input, randint, options, *bounds)
 
 
 def normal(

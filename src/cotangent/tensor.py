@@ -62,8 +62,7 @@ class Tensor(Tracked):
     @staticmethod
     def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
         """The memory of `data` as a tensor of the class `cls`, a leaf."""
-        made = data.detach()
-        made.__class__ = cls
+        made: Tensor = of_class(data.detach(), cls)
         made._req = bool(require_grad)
         return made
 
@@ -350,13 +349,15 @@ class Tensor(Tracked):
         # A copy is a leaf. The class itself cannot be named in a pickle: it goes by PyTorch's name.
         kind = None if type(self) is Tensor else type(self)
         own = {name: value for name, value in self.__dict__.items() if not hasattr(TensorBase, name)}
-        return _rebuild_tensor, (kind, self._data, self._req, own)
+        return _rebuild_tensor, (kind, self._data, self._req, own, slots_of(self))
 
     def __copy__(self) -> Tensor:
         t = new(type(self))
         t._data, t._req, t._node = self._data, self._req, self._node
         t._vc, t._view, t._cut = self._vc, self._view, self._cut
         t.__dict__.update(self.__dict__)
+        for name, value in slots_of(self).items():
+            setattr(t, name, value)
         return t
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -371,14 +372,46 @@ class Tensor(Tracked):
         for key, value in self.__dict__.items():
             if key not in ("_leaf_hooks", "_accumulator"):
                 t.__dict__[key] = copy.deepcopy(value, memo)
+        for key, value in slots_of(self).items():
+            setattr(t, key, copy.deepcopy(value, memo))
         return t
 
 
-def _rebuild_tensor(kind: type[Tensor] | None, data: Any, requires_grad: bool, own: dict[str, Any]) -> Tensor:
+def of_class(t: Any, cls: type) -> Any:
+    """A tensor that nobody else holds, as one of another class."""
+    try:
+        t.__class__ = cls
+    except TypeError:  # a class with slots has objects of another form
+        made: Any = new(cls)
+        made._data, made._req, made._node = t._data, t._req, t._node
+        made._vc, made._view, made._cut = t._vc, t._view, t._cut
+        made.__dict__.update(t.__dict__)
+        return made
+    return t
+
+
+def slots_of(t: Any) -> dict[str, Any]:
+    """What a tensor keeps in slots that its class, a program's, has given it."""
+    if type(t) is Tensor:
+        return {}
+    names = [name for c in type(t).__mro__ if not issubclass(TensorBase, c) for name in _slots(c)]
+    return {name: getattr(t, name) for name in names if hasattr(t, name)}
+
+
+def _slots(cls: type) -> Any:
+    declared = vars(cls).get("__slots__", ())
+    return (declared,) if isinstance(declared, str) else declared
+
+
+def _rebuild_tensor(
+    kind: type[Tensor] | None, data: Any, requires_grad: bool, own: dict[str, Any], slots: dict[str, Any]
+) -> Tensor:
     """What a pickled tensor is made of again."""
     t = new(kind or Tensor)
     t._data, t._req, t._node, t._vc, t._view, t._cut = data, requires_grad, None, None, None, None
     t.__dict__.update(own)
+    for name, value in slots.items():
+        setattr(t, name, value)
     return t
 
 

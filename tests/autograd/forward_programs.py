@@ -272,3 +272,25 @@ def distinct_values_have_a_history(torch: Any, say: Say) -> None:
             values, inverse, counts = function(x, return_inverse=True, return_counts=True, **options)
             say(values, inverse.requires_grad, counts.requires_grad)
     say.failure(lambda: torch.unique(x).sum().backward())
+
+
+@program
+def dual_tensors_meet_ordinary_ones(torch: Any, say: Say) -> None:
+    """The ones that carry no tangent have a history all the same."""
+    ahead = torch.autograd.forward_ad
+    w = torch.tensor([[0.5, 1.0], [2.0, -1.0]], requires_grad=True)
+    b = torch.tensor([3.0, 4.0], requires_grad=True)
+    x = torch.tensor([1.0, 2.0])
+    with ahead.dual_level():
+        dual = ahead.make_dual(x, torch.tensor([1.0, 0.0]))
+        y = (torch.mv(w.exp(), dual) * b.square()).sum()
+        say(y)
+        say(*torch.autograd.grad(y, (w, b), retain_graph=True))
+        (again,) = torch.autograd.grad(y, b, create_graph=True)
+        say(again.requires_grad, ahead.unpack_dual(again).tangent.detach())
+        y.backward()
+    say(w.grad, b.grad)
+    for function in (lambda p, q: p.sum() * q.sum(), lambda p, q: (p * q).exp()):
+        pair = [torch.tensor([0.3, 0.7], dtype=torch.float64, requires_grad=True) for _ in range(2)]
+        for fast in (True, False):
+            say(torch.autograd.gradgradcheck(function, pair, check_fwd_over_rev=True, fast_mode=fast))

@@ -80,6 +80,15 @@ def lazy(t: Any) -> list[Any]:
     return found
 
 
+def no_channels(t: Any, d: int) -> list[Any]:
+    layer = getattr(t.nn, f"Conv{d}d")(0, 4, 2, stride=2)
+    layer.bias.data.fill_(1.0)
+    x = t.ones(2, 0, *(5, 6, 7)[:d], requires_grad=True)
+    y = layer(x)
+    y.sum().backward()
+    return [y, layer.weight.grad, layer.bias.grad, x.grad, type(y.grad_fn).__name__]
+
+
 CALLS: dict[str, Callable[[Any], Any]] = {
     "cells without units": cells,
     "cells, bad weights": bad_cells,
@@ -143,6 +152,16 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         lambda: t.nn.Conv1d(1, 1, 1)(t.ones(1, 1, 0)),
         lambda: t.nn.functional.conv2d(t.ones(0, 2, 3, 3), t.ones(2, 2, 1, 1)),
     ),
+    **{
+        f"convolution of no channels, {d}d": lambda t, d=d: no_channels(t, d) for d in (1, 2, 3)
+    },
+    "derivatives of convolutions by another name": lambda t: [
+        t.nn.functional.grad is t.nn.grad,
+        t.nn.functional.grad.conv1d_input((1, 1, 3), t.ones(1, 1, 2), t.ones(1, 1, 2)),
+    ],
+    "an optimizer whose state has the size of a parameter without one": lambda t: tried(
+        lambda: t.optim.Adagrad(t.nn.LazyLinear(3).parameters())
+    )[0][0],
     "ctc of nothing": lambda t: t.nn.functional.ctc_loss(
         t.ones(0, 0, 4), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long)
     ),

@@ -85,3 +85,66 @@ def test_rows_of_channels_are_a_view() -> None:
         x = t.ones(2, 8, 6, 6).contiguous(memory_format=t.channels_last)
         made = t.nn.functional.conv2d(x, t.ones(4, 8, 3, 3))
         assert made.permute(0, 2, 3, 1).view(-1, 4).shape == (32, 4)
+
+
+def strides(call: Callable[[Any], Any]) -> None:
+    """Compares the strides of the tensors that a call makes."""
+    ours, theirs = ([tuple(x.stride()) for x in call(t)] for t in (cotangent, torch))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 4, 4), (2, 3, 4, 4), (1, 1, 1, 1), (2, 3, 1, 1), (1, 3, 4, 4)])
+def test_to_a_format(shape: tuple[int, ...]) -> None:
+    def made(t: Any) -> list[Any]:
+        x = t.ones(shape)
+        y = x.to(memory_format=t.channels_last)
+        plain, last = t.contiguous_format, t.channels_last
+        wide = x.to(t.float64, memory_format=last), y.to(t.float64, memory_format=plain)
+        return [x, y, y.to(memory_format=plain), x.contiguous(memory_format=last), *wide]
+
+    strides(made)
+    for t in (cotangent, torch):
+        turned = t.ones(3, 2).t()
+        assert turned.to(memory_format=t.contiguous_format) is turned
+
+
+def test_random_numbers_in_the_order_of_another_tensor() -> None:
+    for dtype in ("float32", "int64"):
+        found = []
+        for t in (cotangent, torch):
+            t.manual_seed(0)
+            x = t.ones(2, 3, 2, 2, dtype=getattr(t, dtype)).contiguous(memory_format=t.channels_last)
+            for y in (x, x[..., 0].transpose(0, 1)):
+                z = t.randint_like(y, -3, 4)
+                found.append((z.stride(), str(z.dtype), z.tolist(), t.randint_like(y, 5).tolist()))
+                same = t.randint_like(y, 9, memory_format=t.contiguous_format)
+                found.append((same.stride(), same.tolist()))
+        assert found[: len(found) // 2] == found[len(found) // 2 :]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_one_channel_by_channels(transposed: bool) -> None:
+    def made(t: Any) -> list[Any]:
+        kind = t.nn.ConvTranspose2d if transposed else t.nn.Conv2d
+        found = []
+        for channels, size, kernel in ((1, 5, 3), (4, 3, 1), (4, 1, 1)):
+            for by_channels in (False, True):
+                layer = kind(channels, 4, kernel).to(memory_format=t.channels_last)
+                x = t.ones(2, channels, size, size)
+                x = x.to(memory_format=t.channels_last) if by_channels else x
+                found.append(layer(x.requires_grad_()))
+                x.grad = None
+                found[-1].sum().backward()
+                found.append(x.grad)
+        return found
+
+    strides(made)
+
+
+def test_a_single_volume_by_channels() -> None:
+    def made(t: Any) -> list[Any]:
+        x = t.ones(1, 6, 4, 4, 4).contiguous(memory_format=t.channels_last_3d)
+        pool = t.nn.MaxPool3d(2, return_indices=True)
+        return [part for y in (x, x[0], x.contiguous()[0]) for part in pool(y)]
+
+    strides(made)

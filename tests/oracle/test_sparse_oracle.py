@@ -83,6 +83,20 @@ def b(xp: Any) -> Any:
     return dense(xp, 4, 2, requires_grad=True)
 
 
+def met(xp: Any, spread: bool, again: bool) -> Any:
+    """The gradient of an embedding looked up twice, at once or one after the other."""
+    weight = xp.ones(8, 2, requires_grad=True)
+    g = xp.ones(()).expand(3, 2) if spread else xp.arange(6.0).reshape(3, 2)
+    rows = [xp.tensor([7, 1, 3]), xp.tensor([1, 2, 7])]
+    looked = [xp.nn.functional.embedding(row, weight, sparse=True) for row in (*rows, rows[0])]
+    if again:
+        for each in (looked[0], looked[2], looked[1]):
+            each.backward(g)
+    else:
+        (looked[0] + looked[1]).backward(g)
+    return weight.grad
+
+
 def from_values(run: Callable[..., Any]) -> Callable[[Any], Any]:
     """The gradient for the values that a sparse tensor is made of."""
 
@@ -122,6 +136,11 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
         xp.sparse.sum(matrix(xp), (0, 1)),
         xp.sparse.sum(xp.sparse_coo_tensor([[0, 2, 2]], dense(xp, 3, 2), (4, 2)), 1),
         xp.sparse.sum(xp.sparse_coo_tensor([[0, 2, 2]], dense(xp, 3, 2), (4, 2)), 0),
+    ],
+    "gradients that meet": lambda xp: [
+        [grad._indices(), grad._values(), grad.is_coalesced()]
+        for spread in (False, True)
+        for grad in (met(xp, spread, again=False), met(xp, spread, again=True))
     ],
     "norm": lambda xp: matrix(xp).norm(),
     "places": lambda xp: [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import pickle
@@ -296,6 +297,8 @@ def test_500_damaged_files_give_an_error_or_their_content(tmp_path: Path) -> Non
     saved = {
         "w": torch.arange(20.0),
         "b": torch.ones(3, 2, dtype=torch.bfloat16),
+        "s": torch.eye(3).to_sparse(),
+        "m": torch.empty(2, device="meta"),
         "lr": 0.5,
         "names": ["a", "b"],
     }
@@ -417,3 +420,31 @@ def test_places_of_ones_own() -> None:
     file.seek(0)
     with pytest.raises(RuntimeError, match="don't know how to restore data location"):
         torch.load(file, map_location="cellar")
+
+
+class Noted(torch.Tensor):
+    """A tensor with a slot of its own."""
+
+    __slots__ = ("note", "missing")
+
+
+def test_slots_of_subclasses_are_kept() -> None:
+    x = torch.ones(2).as_subclass(Noted)
+    x.note = ["a"]
+    x.free = 3
+    file = io.BytesIO()
+    torch.save(x, file)
+    file.seek(0)
+    unrestricted = torch.load(file, weights_only=False)
+    for found in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x)), unrestricted):
+        assert type(found) is Noted and found.tolist() == [1.0, 1.0]
+        assert found.note == ["a"] and found.free == 3
+        assert not hasattr(found, "missing")
+    assert copy.copy(x).note is x.note and copy.deepcopy(x).note is not x.note
+    assert not hasattr(x + 1, "note")
+
+
+def test_tensors_without_numbers_are_copied() -> None:
+    x = torch.nn.Parameter(torch.empty(2, 3, device="meta").t())
+    found = copy.deepcopy(x)
+    assert found is not x and found.device.type == "meta" and found.stride() == (1, 3) and found.requires_grad

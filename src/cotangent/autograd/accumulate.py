@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.sparse import Coo
+from ..kernels.sparse import Coo, added
 from ..ops.table import TABLE
 from .base import InferenceCell, as_array, cell_of, count, wrap
 from .inplace import dense, write
@@ -78,9 +78,9 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
             inference_write(cell)
     elif isinstance(data, Coo):
         if isinstance(g, Coo):
-            held._data = data + g
+            held._data = added(data, g)
         else:
-            leaf._grad = made(data + g)
+            leaf._grad = made(added(data, g))
     else:
         leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
 
@@ -98,7 +98,7 @@ def accumulate_tensor(leaf: Any, g: Any) -> None:
     if sparse and not isinstance(g._data, Coo):  # the sum is no longer sparse
         leaf._grad = TABLE["add"].entry(g, held)
     elif modes.grad is None and not held._level and sparse:
-        held._data = held._data + g._data
+        held._data = added(held._data, g._data)
     elif modes.grad is None and not held._level and (modes.tracer is not None or isinstance(g._data, Coo)):
         write(TABLE["add"], (held, g), (1,))
     else:

@@ -399,9 +399,11 @@ def finish(
     if active.ever and not modes.inference and from_inference(tensors):
         _unshielded(op, tensors, statics, made, mode)
         mode = None
-    if mode is not None and op.rules and requires(op, tensors, level):
+    # Forward mode by hand records for its own tensors and for ordinary ones, in one graph.
+    plain = 0 if owner is not None and owner.beside_recording else level
+    if mode is not None and op.rules and requires(op, tensors, level, plain):
         if any(t.dtype.category >= FLOATING for t in made):  # type: ignore[attr-defined]
-            record(op, tensors, statics, made, compute, level, mode)
+            record(op, tensors, statics, made, compute, level, mode, plain=plain)
         elif active.ever and recorded_integers(tensors) and _histories_refused(op):
             refused = made[0].dtype  # type: ignore[attr-defined]
             raise RuntimeError(f"Autograd not support dtype: {dtypes.SCALAR_NAME[refused]}")
@@ -449,25 +451,26 @@ def _unshielded(
         link_view(made[0], base, TABLE["view_as_shape"], (made[0]._data.shape,))
 
 
-def requires(op: Primitive, tensors: tuple[Any, ...], level: int) -> bool:
-    """Whether any differentiable input at this level requires a gradient."""
+def requires(op: Primitive, tensors: tuple[Any, ...], level: int, plain: int | None = None) -> bool:
+    """Whether any differentiable input at this level (or at `plain`) requires a gradient."""
     for name, value in zip(op.tensors, tensors, strict=True):
         if name not in op.rules:
             continue
         for t in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(t, TensorBase) and t._req and t._level == level:
+            if isinstance(t, TensorBase) and t._req and t._level in (level, plain):
                 return True
     return False
 
 
 def record(
     op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], made: list[Any], compute: dtype | None,
-    level: int, mode: Any, written: Any = None,
+    level: int, mode: Any, written: Any = None, plain: int | None = None,
 ) -> Any:  # fmt: skip
     """Make the node of one execution of `op` and hang it on the results.
 
     Args:
         written: for an in-place write, the tensor written; the caller then sets its history itself.
+        plain: another level whose tensors the node leads to.
 
     Returns:
         the node.
@@ -485,7 +488,7 @@ def record(
         lengths.append(len(items))
         wanted[name] = False
         for t in items:
-            if name in op.rules and isinstance(t, TensorBase) and t._req and t._level == level:
+            if name in op.rules and isinstance(t, TensorBase) and t._req and t._level in (level, plain):
                 edges.append(edge_of(t))
                 wanted[name] = True
             else:

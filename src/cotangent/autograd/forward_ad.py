@@ -36,6 +36,7 @@ class _DualLevel(JvpLevel):
     """A jvp level that knows its tensors, to turn them into ordinary ones in the end."""
 
     is_transform = False
+    beside_recording = True
     writes = True
 
     def __init__(self) -> None:

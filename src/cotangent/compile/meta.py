@@ -59,6 +59,10 @@ class Meta(Shaped):
         """The payload with another type."""
         return Meta(self.shape, to, None)
 
+    def copy(self, order: str = "K") -> Meta:
+        """The same again."""
+        return Meta(self.shape, self.np_dtype, self.strides)
+
     def item(self) -> NoReturn:
         """There are no numbers."""
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")

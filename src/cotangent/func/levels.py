@@ -46,6 +46,7 @@ class Level:
     depth: int  # how many transforms run, this one included; what PyTorch prints as the level
     writes = False  # whether an in-place operation writes the memory of its payloads, through `write`
     is_batch = False  # whether its tensors hold one example beside the other
+    beside_recording = False  # whether its nodes lead to ordinary tensors that require gradients, too
     is_transform = True  # whether a transform of torch.func runs, inside which e.g. backward() is refused
 
     def __enter__(self) -> Any:

@@ -77,21 +77,30 @@ def lies_by_channels(a: Any) -> bool:
 
 def by_channels(a: Any) -> Any:
     """The array with its second dimension innermost in memory."""
-    return np.ascontiguousarray(np.moveaxis(a, 1, -1)).transpose(0, a.ndim - 1, *range(1, a.ndim - 1))
+    moved = np.moveaxis(a, 1, -1)
+    # NumPy leaves steps of dimensions of size one as they happen to be; PyTorch tells the order by them.
+    dense = moved.copy() if 1 in a.shape else np.ascontiguousarray(moved)
+    return dense.transpose(0, a.ndim - 1, *range(1, a.ndim - 1))
 
 
-def like_image(kernel: Callable[..., Any], operands: int = 1) -> Callable[..., Any]:
+def like_image(kernel: Callable[..., Any], operands: int = 1, volume: bool = False) -> Callable[..., Any]:
     """The kernel with results that have their channels where one of the first operands has them.
 
     Args:
         operands: how many these are.
+        volume: whether four dimensions are those of a volume that is no part of a batch.
     """
 
     @functools.wraps(kernel)
     def laid(*args: Any, **options: Any) -> Any:
         made = kernel(*args, **options)
         for a in args[:operands]:
-            if a.__class__ is np.ndarray and not a.flags.c_contiguous and lies_by_channels(a):
+            if a.__class__ is not np.ndarray or (a.flags.c_contiguous and 1 not in a.shape):
+                continue
+            if volume and a.ndim == 4:
+                if a.transpose(1, 2, 3, 0).flags.c_contiguous and not a.flags.c_contiguous:
+                    return tuple(by_channels(part[None])[0] for part in made)
+            elif lies_by_channels(a):
                 if not isinstance(made, tuple):
                     return by_channels(made)
                 return tuple(by_channels(part) if part.ndim == a.ndim else part for part in made)

@@ -192,7 +192,7 @@ class Coo:
         return target
 
     def __add__(self, other: Any) -> Any:
-        return added(self, other)
+        return added(other, self)  # where cotangents meet; PyTorch's engine writes the last one first
 
     def __radd__(self, other: Any) -> Any:
         return added(other, self)
@@ -255,7 +255,10 @@ def added(one: Any, two: Any, alpha: Any = 1) -> Any:
         two.add_to(out, alpha)
         return out
     scaled = two.values if alpha == 1 else two.values * two.values.dtype.type(alpha)
-    if one.indices is two.indices or np.array_equal(one.indices, two.indices):
+    # PyTorch merges contiguous values and puts others (of a sum's gradient, say) one after the other.
+    spread = 0 in one.values.strides or 0 in two.values.strides
+    ordered = one.coalesced and two.coalesced
+    if (ordered or not spread) and np.array_equal(one.indices, two.indices):
         return one.with_values(one.values + scaled)
     if one.sparse_dim != two.sparse_dim:
         what = "expected 'self' and 'other' to have same number of sparse dimensions"
@@ -263,10 +266,8 @@ def added(one: Any, two: Any, alpha: Any = 1) -> Any:
     together = Coo(
         np.concatenate((one.indices, two.indices), 1), np.concatenate((one.values, scaled)), one.shape
     )
-    if one.coalesced and two.coalesced:
+    if ordered:
         return together.coalesce()
-    # PyTorch merges contiguous values and puts others (of a sum's gradient, say) one after the other.
-    spread = 0 in one.values.strides or 0 in two.values.strides
     return together if spread else _merged(together, one.indices.shape[1])
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 from ..autograd.base import TensorBase, not_taken_over
 from ..functions import empty
 from ..size import preserve_format
-from ..tensor import Tensor
+from ..tensor import Tensor, of_class
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
@@ -73,10 +73,9 @@ class Parameter(Tensor, metaclass=_MarkedType):
             if requires_grad and not (data.is_floating_point() or data.is_complex()):
                 raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
             # Same memory and same version counter, but a leaf of its own.
-            made = data.detach()
-            made.__class__ = cls
+            made: Parameter = of_class(data.detach(), cls)
             made._req = bool(requires_grad)
-            return made  # type: ignore[return-value]
+            return made
         kept = data.detach().requires_grad_(requires_grad)
         if type(kept) is not type(data):
             raise RuntimeError(

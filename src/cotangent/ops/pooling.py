@@ -55,7 +55,8 @@ def _max_pool(spatial: int) -> Any:
         like_image(
             lambda a, stride, padding, dilation, ceil, window: k.max_pool(
                 a, window, stride, padding, dilation, ceil
-            )
+            ),
+            volume=spatial == 3,
         ),
         node=f"MaxPool{spatial}DWithIndicesBackward0",
         public=f"max_pool{spatial}d",

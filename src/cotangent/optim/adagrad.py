@@ -96,6 +96,7 @@ class Adagrad(Stepping):
     def _start(self, parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         first = self.defaults["initial_accumulator_value"]
         self._start_counters(state, group)
+        parameter.dim()  # a parameter without a size refuses here, before there is a sum of the wrong one
         state["sum"] = full_like(
             parameter,
             complex(first, first) if parameter.is_complex() else first,

@@ -38,6 +38,8 @@ _REBUILDERS: Final[dict[tuple[str, str], Any]] = {
     ("torch._utils", "_rebuild_tensor"): rebuild.rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): rebuild.rebuild_tensor_v2,
     ("torch._utils", "_rebuild_tensor_v3"): rebuild.rebuild_tensor_v3,
+    ("torch._utils", "_rebuild_sparse_tensor"): rebuild.rebuild_sparse_tensor,
+    ("torch._utils", "_rebuild_meta_tensor_no_storage"): rebuild.rebuild_meta_tensor,
     ("torch._utils", "_rebuild_device_tensor_from_numpy"): rebuild.rebuild_from_numpy,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter_with_state,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..size import device
+from ..storage import UntypedStorage
 
 _NO_CUDA: Final = (
     "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are"
@@ -35,8 +36,8 @@ def register_package(
     _registered.sort(key=lambda entry: entry[0])
 
 
-def _cpu_tag(storage: Any) -> str:
-    return "cpu"
+def _cpu_tag(storage: Any) -> str | None:
+    return "cpu" if storage.device.type == "cpu" else None
 
 
 def _cpu_place(storage: Any, location: str) -> Any:
@@ -52,8 +53,17 @@ def _cuda_place(storage: Any, location: str) -> None:
         raise RuntimeError(_NO_CUDA)
 
 
+def _meta_tag(storage: Any) -> str | None:
+    return "meta" if storage.device.type == "meta" else None
+
+
+def _meta_place(storage: Any, location: str) -> Any:
+    return UntypedStorage(storage.nbytes(), device="meta") if location == "meta" else None
+
+
 register_package(10, _cpu_tag, _cpu_place)
 register_package(20, _cuda_tag, _cuda_place)
+register_package(22, _meta_tag, _meta_place)
 
 
 def mapper(map_location: Any) -> Callable[[Any, str], Any]:
@@ -90,7 +100,7 @@ def location_tag(storage: Any) -> str:
 
 
 def default_restore_location(storage: Any, location: str) -> Any:
-    """A storage put where its tag says: the CPU.
+    """A storage put where its tag says: the CPU, or nowhere ("meta").
 
     Args:
         storage: a storage on the CPU.
@@ -111,10 +121,6 @@ def default_restore_location(storage: Any, location: str) -> Any:
         found = deserializer(storage, location)
         if found is not None:
             return found
-    if location == "meta":
-        raise RuntimeError(
-            "cotangent computes on the CPU only: storages cannot be mapped to 'meta', only to 'cpu'"
-        )
     raise RuntimeError(
         f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {location})"
     )

@@ -21,6 +21,7 @@ from .allowed import allowed
 from .archive import NATIVE, RECORD, Reader, Seekable, fill
 from .names import find, is_torch
 from .places import mapper
+from .rebuild import waiting
 from .restricted import Blocked, Refused, RestrictedUnpickler, names_in
 from .writing import MAGIC_NUMBER, PROTOCOL_VERSION
 
@@ -215,7 +216,7 @@ class _Source:
                     raise RuntimeError(
                         f"the record data/{key} has {storage.nbytes()} bytes, the pickle says {count * width}"
                     )
-                if swap and named is not UntypedStorage:
+                if swap and named is not UntypedStorage and storage.device.type == "cpu":
                     storage.byteswap(named.dtype)
                 storages[key] = storage
             return _typed(storages[key], named)
@@ -266,7 +267,7 @@ class _Source:
                 storages[key] = self.put(UntypedStorage(count * width), location), named
             storage, _ = storages[key]
             view = saved[5]
-            if view is not None:
+            if view is not None and storage.device.type == "cpu":
                 _, offset, size = view
                 width = named.dtype.itemsize
                 # Through a buffer, at which the search for the whole memory ends.
@@ -274,7 +275,11 @@ class _Source:
                 storage = UntypedStorage.over(np.frombuffer(part, np.uint8))
             return _typed(storage, named)
 
-        result = self._unpickle(file, persistent_load)
+        waiting.on, waiting.missed = True, False
+        try:
+            result = self._unpickle(file, persistent_load)
+        finally:
+            waiting.on = False
         keys = self._unpickle(file, no_storage)
         if isinstance(keys, list):
             keys = [key.decode("ascii", "replace") if isinstance(key, bytes) else key for key in keys]
@@ -283,6 +288,9 @@ class _Source:
         for key in keys:
             storage, named = storages[key]
             self._fill(file, storage, named, swap)
+        if waiting.missed:  # now that there are bytes, sparse tensors can be made and checked
+            file.seek(here)
+            result = self._unpickle(file, persistent_load)
         return result
 
     def _fill(self, file: Any, storage: Any, named: Any, swap: bool) -> None:
@@ -290,10 +298,11 @@ class _Source:
         count = int.from_bytes(file.read(8), "little")
         if count * width != storage.nbytes():
             raise RuntimeError(f"a storage has {count} elements, its tensors say {storage.nbytes() // width}")
-        missing = fill(file, memoryview(storage._array))
+        there = storage.device.type == "cpu"
+        missing = fill(file, memoryview(storage._array if there else bytearray(storage.nbytes())))
         if missing:
             raise RuntimeError(f"unexpected EOF, expected {missing} more bytes. The file might be corrupted.")
-        if swap and named is not UntypedStorage:
+        if swap and named is not UntypedStorage and there:
             storage.byteswap(named.dtype)
 
     # -- pickles --

@@ -5,22 +5,53 @@ Every argument may come from a hostile file, so each is checked before memory is
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from typing import Any, Final
 
 import numpy as np
 
-from ..autograd.base import wrap
+from .. import lazy
+from ..autograd.base import world, wrap
 from ..dtypes import FROM_NUMPY, dtype
-from ..size import layout, sparse_coo, strided
+from ..size import COMPRESSED, layout, sparse_coo, strided
 from ..storage import TypedStorage, UntypedStorage
-from ..tensor import Tensor
+from ..tensor import Tensor, of_class
+
+sparse = lazy.module("cotangent.sparse")
+compressed = lazy.module("cotangent.sparse_compressed")
+
+
+class Waiting(threading.local):
+    """What this thread does about sparse tensors, whose places must be read before they are checked."""
+
+    def __init__(self) -> None:
+        self.on = False  # whether the bytes of storages are still to come
+        self.missed = False  # whether a sparse tensor was left out for that
+
+
+waiting: Final = Waiting()
+
+
+def _integers(name: str, numbers: Any) -> None:
+    if not isinstance(numbers, tuple) or not all(type(n) is int for n in numbers):
+        raise RuntimeError(f"a tensor's {name} must be integers, the file has {numbers!r}")
+
+
+def _without_memory(d: dtype, size: Any, stride: Any) -> Any:
+    """A tensor of that geometry on the device "meta"."""
+    if len(size) != len(stride) or min(size, default=0) < 0:
+        raise RuntimeError(f"a tensor's size and stride do not fit: {size!r}, {stride!r}")
+    made = world.meta.blank(size, d.np)
+    made._data.strides = tuple(n * d.itemsize for n in stride)
+    return made
 
 
 def _view(storage: UntypedStorage, d: dtype, offset: Any, size: Any, stride: Any) -> Any:
     """A tensor of that geometry over the memory of a storage."""
     for name, numbers in (("size", size), ("stride", stride), ("storage_offset", (offset,))):
-        if not isinstance(numbers, tuple) or not all(type(n) is int for n in numbers):
-            raise RuntimeError(f"a tensor's {name} must be integers, the file has {numbers!r}")
+        _integers(name, numbers)
+    if storage.device.type == "meta":
+        return _without_memory(d, size, stride)
     return wrap(np.empty(0, d.np)).set_(storage, offset, size, stride)
 
 
@@ -61,9 +92,40 @@ def _finished(t: Any, requires_grad: Any, metadata: Any) -> Any:
         if metadata.get("conj"):
             t = t.conj()
         if metadata.get("neg"):
-            t = -t
+            t = t._neg_view()
     t.requires_grad = bool(requires_grad)
     return t
+
+
+def rebuild_meta_tensor(d: Any, size: Any, stride: Any, requires_grad: Any) -> Any:
+    """A tensor without numbers, on the device "meta"."""
+    _integers("size", size)
+    _integers("stride", stride)
+    if not isinstance(d, dtype):
+        raise RuntimeError(f"a tensor needs a dtype, the file has {d!r}")
+    return _finished(_without_memory(d, size, stride), requires_grad, None)
+
+
+def rebuild_sparse_tensor(kind: Any, data: Any) -> Any:
+    """A sparse tensor of its parts, which are checked; which layout it is says how many they are."""
+    parts = (3, 4) if kind is sparse_coo else (4,) if kind in COMPRESSED.values() else ()
+    if not isinstance(data, tuple) or len(data) not in parts:
+        raise RuntimeError(f"a sparse tensor needs its parts, the file has {kind!r}, {data!r:.200}")
+    *given, size = data[:3] if kind is sparse_coo else data
+    if not all(isinstance(part, Tensor) for part in given):
+        raise RuntimeError(f"the parts of a sparse tensor must be tensors, the file has {data!r:.200}")
+    _integers("size", size)
+    if waiting.on:
+        waiting.missed = True
+        return wrap(np.empty(0))
+    if kind is not sparse_coo:
+        return compressed.sparse_compressed_tensor(*given, size, layout=kind, check_invariants=True)
+    made = sparse.sparse_coo_tensor(*given, size, check_invariants=True)
+    if len(data) == 4 and data[3]:
+        if (np.diff(made._data.keys()) <= 0).any():
+            raise RuntimeError("the file says that places of a sparse tensor are in order, and they are not")
+        made._data.coalesced = True
+    return made
 
 
 def rebuild_from_numpy(data: Any, d: Any, device: Any, requires_grad: Any) -> Any:
@@ -81,7 +143,7 @@ def rebuild_from_type_v2(func: Any, new_type: Any, args: Any, state: Any) -> Any
         raise RuntimeError(f"expected a subclass of Tensor, the file has {new_type!r}")
     made = func(*args)
     if type(made) is not new_type:
-        made.__class__ = new_type
+        made = of_class(made, new_type)
     restore = getattr(made, "__setstate__", None)
     if restore is not None:
         restore(state)
@@ -96,7 +158,7 @@ def rebuild_from_type_v2(func: Any, new_type: Any, args: Any, state: Any) -> Any
 
 def layout_of(name: str) -> layout:
     """The layout of that name."""
-    known = {str(each): each for each in (strided, sparse_coo)}
+    known = {str(each): each for each in (strided, sparse_coo, *COMPRESSED.values())}
     if name not in known:
         raise RuntimeError(f"unknown layout {name!r}; known are {', '.join(known)}")
     return known[name]

@@ -15,12 +15,13 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from ..autograd.base import TensorBase
+from ..autograd.base import TensorBase, wrap
 from ..dtypes import dtype, uint8
 from ..kernels.shape import address, dense_strides, element_strides, memory, owner
-from ..size import layout
+from ..kernels.sparse import Coo
+from ..size import layout, sparse_coo
 from ..storage import CLASSES, TypedStorage, UntypedStorage, class_name
-from ..tensor import Tensor
+from ..tensor import Tensor, slots_of
 from . import rebuild, settings
 from .archive import NATIVE, Writer, replaced
 from .names import written_name
@@ -109,9 +110,18 @@ def tensor_parts(t: Any) -> tuple[Any, tuple[Any, ...]]:
         t: a tensor.
 
     Returns:
-        PyTorch's rebuild function and its arguments, the storage first.
+        PyTorch's rebuild function and its arguments, the storage first where there is one.
     """
-    data = t.detach().resolve_conj()._data if hasattr(t, "resolve_conj") else t._data
+    plain = t.detach()
+    if isinstance(plain._data, Coo):
+        return rebuild.rebuild_sparse_tensor, (t.layout, _sparse_parts(plain))
+    if hasattr(plain._data, "lives_on"):
+        return rebuild.rebuild_meta_tensor, (t.dtype, tuple(t.shape), t.stride(), t.requires_grad)
+    # Conjugates and negatives that were never computed stay so: the memory goes with a mark.
+    marks = {name: True for name, marked in (("conj", t.is_conj()), ("neg", t.is_neg())) if marked}
+    plain = plain.conj() if "conj" in marks else plain
+    plain = plain._neg_view() if "neg" in marks else plain
+    data = plain._data
     if not isinstance(data, np.ndarray):
         raise RuntimeError("a tensor inside a function transform (vmap, grad, jvp, tracing) cannot be saved")
     if min(data.strides, default=0) < 0 or not np.may_share_memory(memory(data), owner(data)):
@@ -119,9 +129,17 @@ def tensor_parts(t: Any) -> tuple[Any, tuple[Any, ...]]:
     offset = (address(data) - address(memory(data))) // data.itemsize if data.size else 0
     strides = element_strides(data) if data.size else dense_strides(data.shape)
     common: tuple[Any, ...] = (offset, data.shape, strides, t.requires_grad, OrderedDict())
+    metadata = (marks,) if marks else ()
     if class_name(t.dtype) in CLASSES:
-        return rebuild.rebuild_tensor_v2, (_StorageOf(data, t.dtype), *common)
-    return rebuild.rebuild_tensor_v3, (_StorageOf(data, None), *common, t.dtype)
+        return rebuild.rebuild_tensor_v2, (_StorageOf(data, t.dtype), *common, *metadata)
+    return rebuild.rebuild_tensor_v3, (_StorageOf(data, None), *common, t.dtype, *metadata)
+
+
+def _sparse_parts(t: Any) -> tuple[Any, ...]:
+    """What files keep of a sparse tensor; not whether it requires a gradient."""
+    if t.layout is sparse_coo:
+        return t._indices(), t._values(), t.shape, t.is_coalesced()
+    return wrap(t._data.compressed), wrap(t._data.plain), wrap(t._data.raw), t.shape
 
 
 def _own_attributes(t: Any) -> dict[str, Any]:
@@ -166,7 +184,9 @@ def _pickler(pickle_module: Any, storages: _Storages, legacy: bool) -> type:
             own = _own_attributes(obj)
             if kind is Tensor and not own:
                 return made, parts
-            state = obj.__getstate__() if "__getstate__" in vars(kind) else own
+            slots = slots_of(obj)
+            own_state = (own, slots) if slots else own
+            state = obj.__getstate__() if "__getstate__" in vars(kind) else own_state
             return rebuild.rebuild_from_type_v2, (made, kind, parts, state)
 
         def save_global(self, obj: Any, name: str | None = None) -> None:

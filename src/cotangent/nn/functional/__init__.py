@@ -6,6 +6,7 @@ Functions that PyTorch also offers elsewhere, or that need no more than the tabl
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from types import ModuleType
 from typing import Any, Final
 
@@ -82,6 +83,8 @@ _OF_OVERRIDES: Final = frozenset(
 def __getattr__(name: str) -> Any:
     if name in _RARE:
         return getattr(_rare, name)
+    if name == "grad":
+        return _import_module("cotangent.nn.grad")
     if name in _OF_OVERRIDES:
         return getattr(world.overrides, name)
     raise AttributeError(f"module 'torch.nn.functional' has no attribute '{name}'")

@@ -249,6 +249,8 @@ def convolution(
     if 0 in kernel:
         raise RuntimeError(f"kernel size should be greater than zero, but got {_times(kernel)}")
     if not transposed:
+        if not input.shape[1]:  # of nothing PyTorch makes nothing: no bias, no channels
+            weight, bias = weight[:0], None if bias is None else bias[:0]
         return conv_of(input, weight, bias, steps, around, spread, groups)
     if any(e >= max(s, d) for e, s, d in zip(extra, steps, spread, strict=True)):
         _refuse_output_padding(extra, steps, spread)
