@@ -254,3 +254,25 @@ def test_derivations_are_of_scalars_and_usual_functions() -> None:
         torch.source(lambda x: x.sum(), torch.ones(3), latex=True)
     with pytest.raises(NotImplementedError, match=r"mish.*has no usual form in LaTeX"):
         torch.source(lambda x: F.mish(x), torch.tensor(1.0), latex=True)
+
+
+AFTER_SELECTIVE = """\
+from functools import partial
+import cotangent as torch
+from cotangent.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
+
+def masked(x):
+    return torch.where((x > 0) & (x < 2), x.sin(), x * 0.5).sum()
+
+x = torch.linspace(-1.0, 3.0, 5, dtype=torch.float64)
+before = torch.source(masked, x)
+keep = partial(create_selective_checkpoint_contexts, [torch.ops.aten.sin.default])
+w = torch.ones(2, requires_grad=True)
+checkpoint(lambda w: w.sin().sum(), w, use_reentrant=False, context_fn=keep).backward()
+assert torch.source(masked, x) == before
+"""
+
+
+def test_selective_checkpointing_does_not_hide_the_kernels(run_python: RunPython) -> None:
+    result = run_python("-W", "error", "-c", AFTER_SELECTIVE)
+    assert result.returncode == 0, result.stderr

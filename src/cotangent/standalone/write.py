@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ..autograd.emit import innermost
 from ..autograd.where import place
 from ..compile.tape import Instruction, execute
 from ..kernels.fperr import QUIET, reset_errors, set_errors
@@ -242,9 +243,9 @@ class Text:
             if written is None:
                 raise refused(step, f"has an argument that cannot be written down: {static!r}")
             arguments.append((written, static))
-        if step.op.kernel is view:
+        kernel = innermost(step.op.kernel)
+        if kernel is view:
             return ast.Call(ast.Attribute(arguments[0][0], "reshape", ast.Load()), [arguments[1][0]], [])
-        kernel = step.op.kernel
         if self.is_fast(step):
             kernel, tensors = step.op.fast, arguments[: len(step.op.tensors)]
             required = [
@@ -262,7 +263,7 @@ class Text:
     def is_fast(self, step: Instruction) -> bool:
         """Whether the entry calls the fast form for these operands: floats of one dtype, default statics."""
         op = step.op
-        if op.kind != "elementwise" or op.fast is None or op.fast is op.kernel:
+        if op.kind != "elementwise" or op.fast is None or op.fast is innermost(op.kernel):
             return False
         plain = {
             self.arrays[o].dtype
@@ -286,7 +287,7 @@ class Text:
                 raise refused(step, f"writes through a view by {link.op.public}")
             given = [(shown, Probe(array)), *((written, s) for written, s in statics if written is not None)]
             try:
-                shown = self.writer.call(link.op.kernel, given)
+                shown = self.writer.call(innermost(link.op.kernel), given)
             except NoForm as error:
                 raise refused(step, f"cannot be written with NumPy alone: {error}") from None
             array = link.op.kernel(array, *link.statics)

@@ -212,7 +212,7 @@ def _copied(result: Any) -> Any:
 
 
 def _watched(op: Primitive, kernel: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(kernel, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    @functools.wraps(kernel, updated=("__dict__",) if hasattr(kernel, "__dict__") else ())
     def call(*args: Any, **kwargs: Any) -> Any:
         regions = _here.regions
         token = set_errors(QUIET)  # a frame of our own: NumPy's warnings would be heard here
