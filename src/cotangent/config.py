@@ -19,6 +19,7 @@ class Settings:
         "warn_always",
         "deterministic",
         "deterministic_warn_only",
+        "fill_uninitialized",
         "threads",
         "on_threads",
         "lang",
@@ -29,6 +30,7 @@ class Settings:
         self.warn_always = False
         self.deterministic = False
         self.deterministic_warn_only = False
+        self.fill_uninitialized = True
         self.threads: int | None = None
         # Told of a new number of threads, by whoever has started some.
         self.on_threads: Callable[[], None] | None = None
@@ -62,6 +64,17 @@ def warn_once(text: str, stacklevel: int = 2) -> None:
     if settings.warn_always or text not in _told:
         _told.add(text)
         warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
+
+
+def warn_caller_once(text: str) -> None:
+    """`warn_caller`, once per process unless `torch.set_warn_always(True)`.
+
+    Args:
+        text: the message.
+    """
+    if settings.warn_always or text not in _told:
+        _told.add(text)
+        warn_caller(text)
 
 
 def warn_caller(text: str) -> None:

@@ -18,6 +18,7 @@ from .errors import noted, type_name
 from .kernels.elementwise import cast as cast_array
 from .kernels.float8 import narrowed
 from .kernels.fperr import QUIET, reset_errors, set_errors
+from .kernels.unwritten import unwritten
 from .ops.arguments import REQUIRED, missing, too_many
 from .ops.views import alias
 from .size import CPU, check_device, places
@@ -470,7 +471,7 @@ def legacy_tensor(
         if isinstance(data, str) or not (isinstance(data, np.ndarray) or _is_sequence(data)):
             raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
         is_size = type(data).__name__ == "Size"
-        array = np.empty(tuple(data), d.np) if is_size else as_array(data, None).astype(d.np)
+        array = unwritten(np.empty(tuple(data), d.np)) if is_size else as_array(data, None).astype(d.np)
     else:
         if any(not hasattr(n, "__index__") for n in args):
             raise TypeError(
@@ -481,7 +482,7 @@ def legacy_tensor(
         for n in shape:
             if n < 0:
                 raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {shape}")
-        array = np.zeros(shape, d.np)
+        array = unwritten(np.zeros(shape, d.np))
     t = new(cls)
     t._data = array
     t._req = False

@@ -17,6 +17,7 @@ from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
 from .kernels.layout import in_order, order_of
 from .kernels.sparse import Coo
+from .kernels.unwritten import unwritten
 from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
 from .ops.copies import full_like as filled_like
 from .ops.viewfronts import channels_order
@@ -41,7 +42,9 @@ def _shape(function: str, size: Any) -> tuple[int, ...]:
 
 
 def _filled(shape: tuple[int, ...], d: Any, fill: Any) -> Any:
-    return np.empty(shape, d) if fill is None else np.ones(shape, d) if fill else np.zeros(shape, d)
+    if fill is None:
+        return unwritten(np.empty(shape, d))
+    return np.ones(shape, d) if fill else np.zeros(shape, d)
 
 
 def no_memory(shape: tuple[int, ...], itemsize: int) -> str:
@@ -73,7 +76,7 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
         empty = born(np.zeros(shape, d.np)).to_sparse(layout=options["layout"])
         return empty.requires_grad_() if requires_grad else empty
     if out is not None and options.get("layout") is sparse_coo:
-        return written(out, dtype, np.empty(shape, d.np), sparse_coo)
+        return written(out, dtype, unwritten(np.empty(shape, d.np)), sparse_coo)
     if options.get("layout") is sparse_coo:
         if fill:
             raise RuntimeError("full(...) is not implemented for sparse layout")
@@ -229,7 +232,8 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
         raise RuntimeError(
             f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
         )
-    array = np.ndarray(tuple(size), d, np.empty(extent, d), 0, tuple(s * d.itemsize for s in stride))
+    memory = unwritten(np.empty(extent, d))
+    array = np.ndarray(tuple(size), d, memory, 0, tuple(s * d.itemsize for s in stride))
     return placed(born(array, options.get("requires_grad", False)), options.get("device"))
 
 
@@ -347,7 +351,7 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     if not data.flags.forc and not dense(data):  # in the order of memory of a result of `data` alone
         data = in_order(np.empty(data.shape, np.bool_), order_of(data.shape, [data.strides]))
     if fill is None:
-        made = np.empty_like(data, d)
+        made = unwritten(np.empty_like(data, d))
     elif not fill:
         made = np.zeros_like(data, d)
     else:

@@ -67,7 +67,14 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "spectra": ("stft istft", "stft istft", ""),
     "gamma": ("_standard_gamma_grad _dirichlet_grad", "", ""),
-    "aten": ("_chunk_cat _unsafe_masked_index _unsafe_masked_index_put_accumulate", "", ""),
+    "aten": (
+        (
+            "_addmm_activation _chunk_cat _compute_linear_combination _unsafe_masked_index "
+            "_unsafe_masked_index_put_accumulate"
+        ),
+        "",
+        "",
+    ),
     "triangles": (
         "tril triu diag diag_embed diagflat trace",
         "tril triu diag diag_embed diagflat trace",

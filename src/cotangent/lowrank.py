@@ -17,6 +17,7 @@ from .ops.partial_eigen import lobpcg_of
 from .ops.qr import linalg_qr
 from .ops.singular import linalg_svd
 from .ops.triangular import solve_triangular
+from .size import strided
 
 __all__ = ["lobpcg", "pca_lowrank", "svd_lowrank"]
 
@@ -104,6 +105,8 @@ def pca_lowrank(A: Any, q: int | None = None, center: bool = True, niter: int = 
         raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
     if niter < 0:
         raise ValueError(f"niter(={niter}) must be non-negative integer")
+    if center and A.layout is not strided:
+        A = A.to_dense()  # which it is without its mean
     return svd_lowrank(A - A.mean(dim=(-2,), keepdim=True) if center else A, q, niter)
 
 
@@ -126,7 +129,7 @@ def lobpcg(
     """A few of the largest or smallest eigenvalues of A x = e B x, A symmetric and B positive-definite.
 
     Args:
-        A: (..., m, m).
+        A: (..., m, m), as B and iK also in a sparse layout.
         k: how many; as many as X has columns, or one.
         B: (..., m, m); the unit matrix if None.
         X: (..., m, n), where to start; random numbers if None.
@@ -165,6 +168,7 @@ def lobpcg(
             "number of "
             f"requested eigenpairs (={columns})"
         )
+    A, B, iK = (t if t is None or t.layout is strided else t.to_dense() for t in (A, B, iK))
     if X is None:
         X = random.randn(*A.shape[:-1], columns, dtype=A.dtype)
     elif tuple(X.shape[-2:]) != (m, columns):

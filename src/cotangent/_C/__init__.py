@@ -108,10 +108,13 @@ _will_engine_execute_node = will_execute
 
 # What of `__torch_function__` programs look for here; the module is not run for less.
 overriding = lazy.module("cotangent.overriding")
+backends = lazy.module("cotangent.backends")
 _disabled_torch_function_impl = not_taken_over
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("_BlasBackend", "_LinalgBackend"):
+        return getattr(backends, name)
     if name in ("DisableTorchFunction", "DisableTorchFunctionSubclass", "_EnableTorchFunction"):
         return getattr(overriding, name)
     raise AttributeError(f"module 'torch._C' has no attribute {name!r}")

@@ -20,7 +20,7 @@ from ..kernels.deferred import Deferred
 from ..kernels.float8 import DTYPES as FLOAT8, narrowed, refused
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.sparse import Coo
-from ..ops.arguments import REQUIRED, missing, no_match
+from ..ops.arguments import REQUIRED, factor_first, missing, no_match
 from ..ops.kernel_writes import COPIED, KERNELS, SAVED
 from ..ops.refusals import unsupported
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, TABLE, Primitive
@@ -66,6 +66,8 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
 def _dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     if op.complex_form is not None and getattr(getattr(tensors[0], "dtype", None), "is_complex", False):
         return op.complex_form(*tensors, *statics)
+    if op.old_order and isinstance(statics[0], TensorBase):
+        tensors, statics = factor_first(op, tensors, statics)
     owner = owner_of(tensors)
     if owner is not None:
         result = owner.run(op, tensors, statics)

@@ -298,6 +298,8 @@ class Writer(NodeWriter):
             self.quietly(depth, call)
         if op.defaults:
             self.add(1, "else:")
+            if op.old_order:
+                self.add(2, f"if hasattr({op.old_order}, '_data'):", f"    {self.fallback}")
             self.quietly(2, general)
 
     def quietly(self, depth: int, call: str) -> None:

@@ -18,7 +18,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.index import key_of
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..kernels.sparse import Coo
-from ..ops.arguments import REQUIRED
+from ..ops.arguments import REQUIRED, factor_first
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
 from .base import InferenceCell, TensorBase, active, bump, cell_of, from_inference
 from .dispatch import (
@@ -56,6 +56,8 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             f"{op.public}_() received an invalid combination of arguments - got (), but expected "
             + op.signatures[0].replace("Tensor input, ", "", 1).replace(", Tensor out = None", "")
         )
+    if op.old_order and isinstance(statics[0], TensorBase):
+        tensors, statics = factor_first(op, tensors, statics, "_")
     if active.keeping:
         before_write(x)
     owner = owner_of(tensors)
@@ -498,6 +500,8 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
         inner = getattr(value, "op", None)
         if isinstance(inner, Primitive):
             scope[name] = _writer(inner)
+    if "IN_PLACE" in scope:
+        scope["IN_PLACE"] = "_"
     made = FunctionType(plain.__code__, scope, front.__name__ + "_", plain.__defaults__, plain.__closure__)
     made.__kwdefaults__ = plain.__kwdefaults__
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..kernels.deferred import Deferred
 from ..kernels.sparse import Coo
 from .base import InferenceCell, TensorBase, active, cell_of
 from .dispatch import convert, owner_of
@@ -75,6 +76,8 @@ def deliver(function: str, value: Any, out: Any) -> Any:
                 stacklevel=3,
             )
         out._data = np.array(data)
+    elif out._data.__class__ is Deferred:
+        out._data.put(data)
     else:
         out._data[...] = data
     cell = cell_of(out)

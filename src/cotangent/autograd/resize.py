@@ -17,6 +17,7 @@ from ..errors import bad_argument
 from ..kernels.deferred import layout as lying
 from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
 from ..kernels.sparse import Coo
+from ..kernels.unwritten import unwritten
 from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
 from ..ops.viewfronts import channels_order, is_contiguous
@@ -90,7 +91,7 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
     offset = storage_offset(data)
     resized = in_memory(data, whole, dense_strides(whole), offset)
     if resized is None:
-        memory = np.zeros(offset + count, data.dtype)
+        memory = unwritten(np.zeros(offset + count, data.dtype))
         before = owner(data).ravel(order="K").view(np.uint8)
         memory.view(np.uint8)[: before.size] = before[: memory.nbytes]
         resized = memory[offset:].reshape(whole)

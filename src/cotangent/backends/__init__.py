@@ -5,6 +5,7 @@ What is set is kept, so that programs may set and read it; the kernels here have
 
 from __future__ import annotations
 
+import enum
 import sys
 import warnings
 from collections.abc import Iterator
@@ -81,12 +82,72 @@ class _Cudnn(_Switches):
         """The version: none is there."""
 
 
+class _LinalgBackend(enum.Enum):
+    """Libraries of linear algebra on a GPU."""
+
+    Default = 0
+    Cusolver = 1
+    Magma = 2
+
+
+class _BlasBackend(enum.Enum):
+    """Libraries of matrix products on a GPU."""
+
+    Default = 0
+    Cublas = 1
+    Cublaslt = 2
+    Ck = 3
+
+
+def _preferred(kind: Any, names: dict[str, str], default: str, wanted: Any) -> Any:
+    """The preferred one of some libraries, `wanted` if it is there.
+
+    Args:
+        kind: class of the libraries.
+        names: those that are not there, and what messages call them.
+        default: which one is there.
+        wanted: a name, a member of `kind`, or None to ask.
+
+    Raises:
+        RuntimeError: for one that there is not.
+    """
+    if wanted is None:
+        return kind[default]
+    if isinstance(wanted, kind):
+        wanted = wanted.name.lower()
+    if not isinstance(wanted, str):
+        raise RuntimeError("Unknown input value type.")
+    if wanted in names:
+        raise RuntimeError(
+            f"Cannot set preferred backend to {names[wanted]} if PyTorch has not been compiled with "
+            f"{names[wanted]}."
+        )
+    if wanted.title() not in kind.__members__:
+        raise RuntimeError(f"Unknown input value. Choose from: {_CHOICES[kind]}.")
+    return kind[default]
+
+
+_CHOICES: Final[dict[Any, str]] = {
+    _LinalgBackend: "default, cusolver, magma",
+    _BlasBackend: "default, cublas, hipblas, cublaslt, hipblaslt, ck",
+}
+
+
 class _Cuda(_Switches):
     """`torch.backends.cuda`: which kernels attention may use there is kept, as nothing here runs there."""
 
     def __init__(self, name: str, available: bool, **values: Any) -> None:
         super().__init__(name, available, **values)
         self._allowed = dict.fromkeys(("flash", "mem_efficient", "math", "cudnn"), True)
+
+    def preferred_linalg_library(self, backend: Any = None) -> Any:
+        """Which library linear algebra on a GPU prefers: no other than the default is there."""
+        return _preferred(_LinalgBackend, {"magma": "MAGMA", "cusolver": "cuSOLVER"}, "Default", backend)
+
+    def preferred_blas_library(self, backend: Any = None) -> Any:
+        """Which library products of matrices on a GPU prefer: no other than the default is there."""
+        names = {"cublaslt": "cuBLASLt", "ck": "Ck"}
+        return _preferred(_BlasBackend, names, "Cublas", backend)
 
     def flash_sdp_enabled(self) -> bool:
         """Whether flash attention is allowed."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn, TypeVar
 
 import numpy as np
 
 from .. import dtypes
+from ..config import warn_caller_once
 from ..errors import bad_argument, type_name
-from .table import deliver, is_array
+from .table import Primitive, deliver, is_array, is_tensor
 
 
 class _Required:
@@ -44,6 +46,77 @@ def too_many(function: str, takes: int, more: tuple[Any, ...]) -> NoReturn:
         f"{function}() takes {takes} positional argument{'s' * (takes != 1)} but {takes + len(more)} were "
         "given"
     )
+
+
+def warn_of_old_order(name: str, factor: str, *tensors: str) -> None:
+    """Warn of a call in PyTorch's old order, in which a number stands before the last tensors.
+
+    Args:
+        name: of the function; in-place forms end in an underscore.
+        factor: name of the number.
+        tensors: names of the last tensors.
+    """
+    last = ", ".join(f"Tensor {t}" for t in tensors)
+    first, out = ("", "") if name.endswith("_") else ("Tensor input, ", ", Tensor out = None")
+    warn_caller_once(
+        f"This overload of {name} is deprecated:\n\t{name}({first}Number {factor}, {last}"
+        f"{out and ', *' + out})\nConsider using one of the following signatures instead:\n\t"
+        f"{name}({first}{last}, *, Number {factor} = 1{out})"
+    )
+
+
+def factor_first(
+    op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], suffix: str = ""
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The operands of a call in PyTorch's old order, `add(input, alpha, other)`; it is warned of."""
+    factor = tensors[-1]
+    if is_tensor(factor) and not (factor.ndim or factor.requires_grad):
+        factor = factor.item()
+    if isinstance(factor, NUMBER):
+        warn_of_old_order(op.public + suffix, op.old_order, op.tensors[-1])
+        return (*tensors[:-1], statics[0]), (factor, *statics[1:])
+    raise TypeError(f"{op.public}{suffix}(): argument '{op.old_order}' must be Number, not Tensor")
+
+
+# Copies of functions for in-place forms have "_" in its place.
+IN_PLACE: Final = ""
+
+
+def in_old_order(name: str, names: tuple[str, str], given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """(input, one tensor, the other, beta, alpha) of a call like `addmm(beta, input, alpha, mat1, mat2)`.
+
+    Methods leave the input out, and both may leave out `alpha`: PyTorch's old order.
+
+    Args:
+        name: of the function.
+        names: those of the two tensors.
+        given: the arguments.
+
+    Raises:
+        TypeError: if these are no arguments in the old order.
+    """
+    method = is_tensor(given[0])
+    head, (one, other) = given[:-2], given[-2:]
+    if method:
+        head = (head[1], head[0], *head[2:])
+    beta, input, alpha = head if len(head) == 3 else (*head, 1)
+    if len(given) > 5 or is_tensor(beta) or is_tensor(alpha) or not is_tensor(other):
+        too_many(name, 3, given[3:])
+    last = f"Tensor {names[0]}, Tensor {names[1]}"
+    out = "" if method else ", Tensor out = None"
+    taken = "Number beta, " + ("" if method else "Tensor input, ")
+    taken += "Number alpha, " * (len(given) == 5) + last + ("" if method else ", *" + out)
+    first = "" if method else "Tensor input, "
+    wanted = f"{name}({first}{last}, *, Number beta = 1, Number alpha = 1{out})"
+    if not method and name in ("addmm", "baddbmm"):
+        wanted += (
+            f"\n\t{name}({first}{last}, torch.dtype out_dtype, *, Number beta = 1, Number alpha = 1{out})"
+        )
+    warn_caller_once(
+        f"This overload of {name} is deprecated:\n\t{name}({taken})\nConsider using one of the following "
+        f"signatures instead:\n\t{wanted}"
+    )
+    return input, one, other, beta, alpha
 
 
 def no_match(function: str, given: tuple[Any, ...], *signatures: str, **named: Any) -> NoReturn:
@@ -84,6 +157,7 @@ def _of_kind(value: Any, kind: str) -> bool:
     return type_name(value) == kind.partition(" ")[0]
 
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _NUMPY: Final = {"axis": "dim", "keepdims": "keepdim"}
 
 
@@ -100,6 +174,19 @@ def renamed(function: str, numpy: dict[str, Any], **given: Any) -> dict[str, Any
             raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
         given[_NUMPY[key]] = value
     return given
+
+
+def numpy_named(function: _Function) -> _Function:
+    """The function, which takes `dim` and `keepdim` under NumPy's names, too: `axis` and `keepdims`."""
+    names = {key: name for key, name in _NUMPY.items() if name in function.__code__.co_varnames}
+
+    @functools.wraps(function)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        for key in names.keys() & kwargs.keys():
+            kwargs[names[key]] = kwargs.pop(key)
+        return function(*args, **kwargs)
+
+    return named  # type: ignore[return-value]
 
 
 def integer(function: str, argument: str, position: int, value: Any) -> int:

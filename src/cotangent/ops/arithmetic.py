@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..config import warn_once
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL
 from ..kernels import elementwise as k
-from .arguments import NUMBER, REQUIRED, no_match, too_many
+from .arguments import IN_PLACE, NUMBER, REQUIRED, no_match, too_many, warn_of_old_order
 from .copies import zeros_like
 from .describe import of_one, of_two
 from .refusals import (
@@ -86,6 +85,7 @@ add = elementwise(
     "add(input, other | alpha=1)",
     _add,
     fast=np.add,
+    old_order="alpha",
     signatures=("(Tensor input, Tensor other, *, Number alpha = 1, Tensor out = None)",),
     input=lambda g: g,
     other=lambda g, alpha: scaled(g, alpha),
@@ -97,6 +97,7 @@ sub = elementwise(
     "sub(input, other | alpha=1)",
     _sub,
     fast=np.subtract,
+    old_order="alpha",
     signatures=("(Tensor input, Tensor other, *, Number alpha = 1, Tensor out = None)",),
     guard=_no_bools,
     input=lambda g: g,
@@ -474,13 +475,7 @@ def positive(input: Any) -> Any:
 def _factor_first(name: str, tensor1: Any, tensor2: Any, more: Any, value: Any) -> tuple[Any, Any, Any]:
     """(one tensor, the other, the number) of a call whose number is a tensor or stands first."""
     if len(more) == 1 and not is_tensor(tensor1):
-        warn_once(
-            f"This overload of {name} is deprecated:\n\t{name}(Tensor input, Number value, Tensor tensor1, "
-            "Tensor tensor2, *, Tensor out = None)\nConsider using one of the following signatures "
-            "instead:\n\t"
-            f"{name}(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value = 1, Tensor out = None)",
-            4,
-        )
+        warn_of_old_order(name, "value", "tensor1", "tensor2")
         return tensor2, more[0], tensor1
     if more:
         too_many(name, 3, more)
@@ -509,7 +504,7 @@ def addcmul(
         tensor([2.5000, 5.0000])
     """
     if more or is_tensor(value):
-        tensor1, tensor2, value = _factor_first("addcmul", tensor1, tensor2, more, value)
+        tensor1, tensor2, value = _factor_first("addcmul" + IN_PLACE, tensor1, tensor2, more, value)
     return deliver("addcmul", addcmul_of(input, tensor1, tensor2, value), out)
 
 
@@ -536,7 +531,7 @@ def addcdiv(
         tensor([1.2500, 1.2500])
     """
     if more or is_tensor(value):
-        tensor1, tensor2, value = _factor_first("addcdiv", tensor1, tensor2, more, value)
+        tensor1, tensor2, value = _factor_first("addcdiv" + IN_PLACE, tensor1, tensor2, more, value)
     return deliver("addcdiv", addcdiv_of(input, tensor1, tensor2, value), out)
 
 

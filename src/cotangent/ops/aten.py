@@ -8,11 +8,14 @@ from typing import Any
 
 from ..dtypes import uint8
 from ..errors import check_dim
+from .activation import gelu_of
 from .copies import cast
 from .join import cat
 from .masks import masked_fill
+from .matmul import addmm, mm
 from .overloads import packet
 from .padding import constant_pad_nd
+from .piecewise import relu
 from .pooling import scatter_windows
 from .resample import RESIZE, resize_bytes
 from .softmax import softmax_backward
@@ -47,6 +50,47 @@ def slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = 
     first, last = (n if v is None else v + n if v < 0 else v for v in (0 if start is None else start, end))
     first = min(max(first, 0), n)
     return slice_of(input, d, first, min(max(last, first), n), step)
+
+
+def _addmm_activation(
+    input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1, use_gelu: bool = False,
+    out: Any = None,
+) -> Any:  # fmt: skip
+    """ReLU (or GELU) of `addmm`.
+
+    Args:
+        input, mat1, mat2, beta, alpha: as in `torch.addmm`.
+        use_gelu: which of the two.
+        out: tensor to write the result to.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch._addmm_activation(torch.ones(1), torch.ones(1, 2), torch.tensor([[1.0, -2.0]] * 2))
+        tensor([[3., 0.]])
+    """
+    made = addmm(input, mat1, mat2, beta=beta, alpha=alpha)
+    return deliver("_addmm_activation", gelu_of(made, "none") if use_gelu else relu(made), out)
+
+
+def _compute_linear_combination(input: Any, coefficients: Any, *, out: Any = None) -> Any:
+    """Weighted sums of the slices of `input` along its first dimension.
+
+    Args:
+        input: (n, *).
+        coefficients: (m, n).
+        out: tensor of shape (m, *) that the sums are added to.
+
+    Returns:
+        (m, *).
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch._compute_linear_combination(torch.tensor([1.0, 10.0]), torch.tensor([[1.0, 2.0]]))
+        tensor([21.])
+    """
+    flat = input.reshape(input.shape[0], -1)
+    made = mm(coefficients.to(flat.dtype), flat).reshape(coefficients.shape[0], *input.shape[1:])
+    return made if out is None else out.add_(made)
 
 
 def _softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import check_dim
-from .arguments import REQUIRED, compiler_name, deliver_exact
+from .arguments import REQUIRED, compiler_name, deliver_exact, numpy_named
 from .arithmetic import mul
 from .blas import mm_of
 from .complex import conjugated
@@ -132,6 +132,7 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     )
 
 
+@numpy_named
 def vecdot(x: Any, y: Any = REQUIRED, *, dim: int = -1, out: Any = None) -> Any:
     """Sums of products along a dimension, the elements of the first tensor conjugated.
 

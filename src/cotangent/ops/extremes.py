@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import extremes as k
-from .arguments import deliver_exact, no_match, renamed, same_out, whole as whole_number
+from .arguments import deliver_exact, no_match, numpy_named, renamed, same_out, whole as whole_number
 from .batching import flat, in_front
 from .history import history_first
 from .reduce import reduced_dims, spread, sum_back
@@ -350,6 +350,7 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False, *, out: Any = None, *
     return _group_extreme("amin", input, dim, keepdim, out, amin_dims)
 
 
+@numpy_named
 def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
     """The smallest and the largest element, of all or along a dimension.
 

@@ -15,7 +15,7 @@ from .. import dtypes
 from ..config import settings
 from ..errors import bad_argument, check_dim, check_dims
 from ..kernels import fourier as k
-from .arguments import REQUIRED, fitted, integer, missing
+from .arguments import REQUIRED, fitted, integer, missing, numpy_named
 from .batching import in_front
 from .blas import conj_of
 from .complex import real_part
@@ -219,7 +219,7 @@ def _one(name: str, run: _Run, what: str) -> Callable[..., Any]:
         size = None if n is None else (integer(public, "n", 2, n),)
         return _store(name, run(name, input, size, (dim,), norm), out)
 
-    return _named(function, name, what)
+    return numpy_named(_named(function, name, what))
 
 
 def _many(name: str, run: _Run, default: Any, what: str) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from ..kernels import gather as k
 from ..kernels.layout import rows
 from ..kernels.scatter_reduce import reduce_at
 from . import index_batching
-from .arguments import REQUIRED, deliver_exact, missing, renamed
+from .arguments import REQUIRED, deliver_exact, missing, numpy_named, renamed
 from .arithmetic import remainder_number
 from .fitting import gather_fits
 from .history import history_first
@@ -481,6 +481,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any, *, out: Any = None)
     return deliver("index_fill", fill_rows(input, index, d, value), out)
 
 
+@numpy_named
 def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any = None) -> Any:
     """Elements of `input` at `indices` along one dimension, both broadcast elsewhere.
 

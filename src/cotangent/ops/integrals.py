@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from .. import dtypes
 from ..errors import check_dim
-from .arguments import NUMBER, no_match
+from .arguments import NUMBER, no_match, numpy_named
 from .join import cat
 from .table import is_tensor
 
@@ -142,6 +142,7 @@ def _pieces(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]:
     return gaps * (y.narrow(d, 1, n - 1) + y.narrow(d, 0, n - 1)), d
 
 
+@numpy_named
 def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """The integral of sampled values along a dimension, by the trapezoid rule.
 
@@ -169,6 +170,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     return pieces.sum(d) / 2.0
 
 
+@numpy_named
 def trapz(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """Another name of `trapezoid`.
 
@@ -180,6 +182,7 @@ def trapz(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
+@numpy_named
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     """Running integrals of sampled values along a dimension, by the trapezoid rule.
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import noted
 from . import views as v
-from .arguments import REQUIRED, deliver_exact
+from .arguments import IN_PLACE, REQUIRED, deliver_exact, in_old_order
 from .blas import addmm_of, bmm_of, dot_of, matmul_batched, mm_of, mv_of
 from .fitting import check_vectors, product_fits, tensor_operands
 from .history import history_first
@@ -320,14 +320,16 @@ def _lead(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def addmm(
-    input: Any, mat1: Any = REQUIRED, mat2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
-) -> Any:
+    input: Any, mat1: Any = REQUIRED, mat2: Any = REQUIRED, *more: Any,
+    beta: Any = 1, alpha: Any = 1, out: Any = None,
+) -> Any:  # fmt: skip
     """`beta * input + alpha * (mat1 @ mat2)`.
 
     Args:
         input: broadcast to (n, p).
         mat1: (n, m).
         mat2: (m, p).
+        more: in PyTorch's old order the numbers stand among the tensors.
         beta: factor of `input`; at 0 nan and inf in it are ignored.
         alpha: factor of the product.
         out: tensor to write the result to.
@@ -343,6 +345,10 @@ def addmm(
         >>> torch.addmm(torch.ones(1), torch.ones(1, 3), torch.ones(3, 2))
         tensor([[4., 4.]])
     """
+    if more:
+        input, mat1, mat2, beta, alpha = in_old_order(
+            "addmm" + IN_PLACE, ("mat1", "mat2"), (input, mat1, mat2, *more)
+        )
     try:
         a, b, c = mat1._data, mat2._data, input._data
     except AttributeError:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..errors import bad_argument, check_dim
-from .arguments import REQUIRED, deliver_exact, missing, no_match
+from .arguments import REQUIRED, deliver_exact, missing, no_match, numpy_named
 from .extremes import amax, amin
 from .join import zeros_of
 from .matrices import at_least_matrix, castable, inexact, square, tensor
@@ -27,6 +27,7 @@ _OVERLOADS: Final = (f"Tensor input, Number ord, {_OPTIONS}", f'Tensor input, st
 _OTHER_DTYPE: Final = "linalg.matrix_norm expected out tensor dtype {kind} but got: {kind_out}"
 
 
+@numpy_named
 def matrix_norm(
     A: Any,
     ord: Any = "fro",
@@ -126,6 +127,7 @@ def _extreme(values: Any, dim: int, keepdim: bool, largest: bool) -> Any:
     return (amax if largest else amin)(values, dim, keepdim)
 
 
+@numpy_named
 def linalg_norm(
     A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None
 ) -> Any:

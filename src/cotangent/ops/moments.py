@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name
 from ..kernels import moments as k, reduce as kr
-from .arguments import REQUIRED, missing, no_match, renamed
+from .arguments import REQUIRED, missing, no_match, numpy_named, renamed
 from .batching import flat
 from .blas import conj_of
 from .copies import full_like
@@ -493,6 +493,7 @@ def nansum(
     return deliver("nansum", op(x, all_dims(x, dim), keepdim), out)
 
 
+@numpy_named
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None) -> Any:
     """Mean of the elements that are not nan; arguments as for `mean`.
 

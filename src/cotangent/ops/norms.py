@@ -11,7 +11,7 @@ from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import moments as k
 from ..kernels.layout import rows
-from .arguments import deliver_exact
+from .arguments import deliver_exact, numpy_named
 from .batching import same_rank
 from .blas import conj_of
 from .complex import real_part, sgn
@@ -160,6 +160,7 @@ def norm_along(x: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     return norm_of(x, order, dims, keepdim)
 
 
+@numpy_named
 def vector_norm(
     x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, out: Any = None
 ) -> Any:

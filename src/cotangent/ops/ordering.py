@@ -10,7 +10,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import ordering as k
 from ..kernels.layout import rows
-from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing, renamed
+from .arguments import REQUIRED, compiler_name, deliver_exact, integer, missing, numpy_named, renamed
 from .blas import conj_of
 from .exponential import exp
 from .gather import gather_along, scatter_zeros
@@ -552,6 +552,7 @@ def _check_joined(input: Any, other: Any, d: int) -> None:
             )
 
 
+@numpy_named
 def diff(
     input: Any,
     n: int = 1,

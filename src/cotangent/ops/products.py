@@ -10,7 +10,16 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import products as k
-from .arguments import REQUIRED, compiler_name, deliver_exact, integers, missing
+from .arguments import (
+    IN_PLACE,
+    REQUIRED,
+    compiler_name,
+    deliver_exact,
+    in_old_order,
+    integers,
+    missing,
+    numpy_named,
+)
 from .arithmetic import mul
 from .batching import in_front, same_rank
 from .blas import (
@@ -300,6 +309,7 @@ def kron(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
     return deliver("kron", result, out)
 
 
+@numpy_named
 def cross(input: Any, other: Any = REQUIRED, dim: int | None = None, *, out: Any = None) -> Any:
     """Cross products of vectors of three elements.
 
@@ -328,6 +338,7 @@ def cross(input: Any, other: Any = REQUIRED, dim: int | None = None, *, out: Any
     return linalg_cross(input, other, dim=dim, out=out)
 
 
+@numpy_named
 def linalg_cross(input: Any, other: Any = REQUIRED, *, dim: int = -1, out: Any = None) -> Any:
     """Cross products of vectors of three elements, on the last dimension unless told otherwise.
 
@@ -370,14 +381,16 @@ def linalg_cross(input: Any, other: Any = REQUIRED, *, dim: int = -1, out: Any =
 
 
 def addmv(
-    input: Any, mat: Any = REQUIRED, vec: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
-) -> Any:
+    input: Any, mat: Any = REQUIRED, vec: Any = REQUIRED, *more: Any,
+    beta: Any = 1, alpha: Any = 1, out: Any = None,
+) -> Any:  # fmt: skip
     """`beta * input + alpha * (mat @ vec)`.
 
     Args:
         input: broadcast to (n,).
         mat: (n, m).
         vec: (m,).
+        more: in PyTorch's old order the numbers stand among the tensors.
         beta: factor of `input`; at 0 nan and inf in it are ignored.
         alpha: factor of the product.
         out: tensor to write the result to.
@@ -393,6 +406,10 @@ def addmv(
         >>> torch.addmv(torch.ones(2), torch.ones(2, 3), torch.ones(3))
         tensor([4., 4.])
     """
+    if more:
+        input, mat, vec, beta, alpha = in_old_order(
+            "addmv" + IN_PLACE, ("mat", "vec"), (input, mat, vec, *more)
+        )
     _need("addmv", input=input, mat=mat, vec=vec)
     if mat.ndim != 2 or vec.ndim != 1 or input.ndim > 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got {input.ndim}, {mat.ndim}, {vec.ndim}")
@@ -411,14 +428,16 @@ def addmv(
 
 
 def addr(
-    input: Any, vec1: Any = REQUIRED, vec2: Any = REQUIRED, *, beta: Any = 1, alpha: Any = 1, out: Any = None
-) -> Any:
+    input: Any, vec1: Any = REQUIRED, vec2: Any = REQUIRED, *more: Any,
+    beta: Any = 1, alpha: Any = 1, out: Any = None,
+) -> Any:  # fmt: skip
     """`beta * input + alpha * outer(vec1, vec2)`.
 
     Args:
         input: broadcast to (n, m).
         vec1: (n,).
         vec2: (m,).
+        more: in PyTorch's old order the numbers stand among the tensors.
         beta: factor of `input`; at 0 nan and inf in it are ignored.
         alpha: factor of the product.
         out: tensor to write the result to.
@@ -435,6 +454,10 @@ def addr(
         tensor([[1., 1.],
                 [2., 2.]])
     """
+    if more:
+        input, vec1, vec2, beta, alpha = in_old_order(
+            "addr" + IN_PLACE, ("vec1", "vec2"), (input, vec1, vec2, *more)
+        )
     _need("addr", input=input, vec1=vec1, vec2=vec2)
     for name, t in (("vec1", vec1), ("vec2", vec2)):
         if t.ndim != 1:
@@ -457,20 +480,16 @@ def addr(
 
 
 def addbmm(
-    input: Any,
-    batch1: Any = REQUIRED,
-    batch2: Any = REQUIRED,
-    *,
-    beta: Any = 1,
-    alpha: Any = 1,
-    out: Any = None,
-) -> Any:
+    input: Any, batch1: Any = REQUIRED, batch2: Any = REQUIRED, *more: Any,
+    beta: Any = 1, alpha: Any = 1, out: Any = None,
+) -> Any:  # fmt: skip
     """`beta * input + alpha * (batch1 @ batch2).sum(0)`.
 
     Args:
         input: broadcast to (n, p).
         batch1: (b, n, m).
         batch2: (b, m, p).
+        more: in PyTorch's old order the numbers stand among the tensors.
         beta: factor of `input`; at 0 nan and inf in it are ignored.
         alpha: factor of the sum of products.
         out: tensor to write the result to.
@@ -486,6 +505,10 @@ def addbmm(
         >>> torch.addbmm(torch.ones(1), torch.ones(2, 1, 3), torch.ones(2, 3, 2))
         tensor([[7., 7.]])
     """
+    if more:
+        input, batch1, batch2, beta, alpha = in_old_order(
+            "addbmm" + IN_PLACE, ("batch1", "batch2"), (input, batch1, batch2, *more)
+        )
     _need("addbmm", input=input, batch1=batch1, batch2=batch2)
     shape = (_size(batch1, 1), _size(batch2, 2))
     check_expands(input, shape)
@@ -515,20 +538,16 @@ def addbmm(
 
 
 def baddbmm(
-    input: Any,
-    batch1: Any = REQUIRED,
-    batch2: Any = REQUIRED,
-    *,
-    beta: Any = 1,
-    alpha: Any = 1,
-    out: Any = None,
-) -> Any:
+    input: Any, batch1: Any = REQUIRED, batch2: Any = REQUIRED, *more: Any,
+    beta: Any = 1, alpha: Any = 1, out: Any = None,
+) -> Any:  # fmt: skip
     """`beta * input + alpha * (batch1 @ batch2)`.
 
     Args:
         input: broadcast to (b, n, p).
         batch1: (b, n, m).
         batch2: (b, m, p).
+        more: in PyTorch's old order the numbers stand among the tensors.
         beta: factor of `input`; at 0 nan and inf in it are ignored.
         alpha: factor of the products.
         out: tensor to write the result to.
@@ -544,6 +563,10 @@ def baddbmm(
         >>> torch.baddbmm(torch.ones(1), torch.ones(2, 1, 3), torch.ones(2, 3, 1)).flatten()
         tensor([4., 4.])
     """
+    if more:
+        input, batch1, batch2, beta, alpha = in_old_order(
+            "baddbmm" + IN_PLACE, ("batch1", "batch2"), (input, batch1, batch2, *more)
+        )
     _need("baddbmm", input=input, batch1=batch1, batch2=batch2)
     check_expands(input, (_size(batch1, 0), _size(batch1, 1), _size(batch2, 2)))
     check_fit(batch1, batch2)

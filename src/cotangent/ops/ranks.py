@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import check_dim
 from ..kernels import ranks as k
-from .arguments import deliver_exact, renamed
+from .arguments import deliver_exact, numpy_named, renamed
 from .extremes import median, of_all, pick_at, place_at
 from .refusals import unsupported
 from .results import namedtuple_of
@@ -177,6 +177,7 @@ def _at_ranks(ordered: Any, q: Any, interpolation: str, skip_nan: bool) -> Any:
     return lerp(low, high, weight)
 
 
+@numpy_named
 def quantile(
     input: Any,
     q: Any,
@@ -210,6 +211,7 @@ def quantile(
     return _quantile("quantile", input, q, dim, keepdim, interpolation, out, False)
 
 
+@numpy_named
 def nanquantile(
     input: Any,
     q: Any,

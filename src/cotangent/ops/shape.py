@@ -13,7 +13,7 @@ from ..errors import check_dim, check_dims
 from ..kernels import rearrange as k
 from ..kernels.deferred import layout
 from ..kernels.layout import rows
-from .arguments import REQUIRED, integer, integers, no_match, rank, whole
+from .arguments import REQUIRED, integer, integers, no_match, numpy_named, rank, whole
 from .join import stack
 from .table import constant, is_array, is_tensor, linear
 from .views import (
@@ -290,6 +290,7 @@ def tile(input: Any, *args: Any, dims: Any = REQUIRED) -> Any:
     return _repeated(input, (1,) * (n - len(times)) + times)
 
 
+@numpy_named
 def repeat_interleave(
     input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from .. import dtypes
 from ..errors import check_dim
 from ..kernels import shape as k
-from .arguments import REQUIRED, integer, integers, missing, no_match, rank, renamed, whole
+from .arguments import REQUIRED, integer, integers, missing, no_match, numpy_named, rank, renamed, whole
 from .join import cat_of, stack_of, zeros_of
 from .table import is_tensor, linear
 from .views import slice_of
@@ -194,6 +194,7 @@ def chunk(input: Any, chunks: Any = REQUIRED, dim: Any = 0, **numpy: Any) -> tup
     return split_by(input, length, d)  # type: ignore[no-any-return]
 
 
+@numpy_named
 def tensor_split(
     input: Any, indices_or_sections: Any = REQUIRED, dim: int = 0, *, sections: Any = None,
     indices: Any = None, tensor_indices_or_sections: Any = None,

@@ -185,7 +185,8 @@ def _solution(function: str, a: Any, b: Any, left: bool, caller: str) -> Any:
         for d in range(len(lead)):
             if d < len(lead) - len(own) or own[d - len(lead)] != lead[d]:
                 info = slice_of(info, d, 0, 1, 1)
-        info = reshape_any(info, own)
+        # Of a batch without matrices there is none to tell of.
+        info = reshape_any(info, own) if info.numel() == math.prod(own) else info.new_zeros(own)
         if caller:
             raise_for(info, caller, SINGULAR)
     return found, info

@@ -79,6 +79,7 @@ class Primitive:
     operator: Callable[..., Any] | None = None
     misfit: str | None = None
     lens: Callable[..., Any] | None = None
+    old_order: str = ""
     rounds_in_float = True
     node_class: Any = None
     general_class: Any = None
@@ -342,6 +343,7 @@ def elementwise(
     signatures: tuple[str, ...] = (),
     out_check: Callable[..., None] | None = None,
     cast_error: Callable[..., Exception] | None = None,
+    old_order: str = "",
     **rules: Any,
 ) -> Any:
     """Declare an op that acts element by element, with broadcasting and dtype promotion.
@@ -375,6 +377,7 @@ def elementwise(
         out_check: `out_check(result, out, first tensor)` raises for `out=` tensors PyTorch refuses.
         cast_error: `cast_error(result dtype, dtype of the tensor written)` makes the error of an in-place
             form.
+        old_order: the static that PyTorch's deprecated overload takes before the last tensor.
         **rules: pullback per parameter, and any option of `declare`.
     """
     options = {key: rules.pop(key) for key in _OPTIONS & rules.keys()}
@@ -394,6 +397,7 @@ def elementwise(
     op.signatures = signatures
     op.out_check = out_check
     op.cast_error = cast_error
+    op.old_order = old_order
     op.check = check
     return declare(op, result=result, **options)
 

@@ -9,7 +9,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels.deferred import layout
 from ..kernels.sparse import Coo
-from .arguments import REQUIRED, integer, integers, missing, no_match, rank
+from .arguments import REQUIRED, integer, integers, missing, no_match, numpy_named, rank
 from .table import has_layout, is_array, is_tensor
 from .views import (
     dense_clone,
@@ -239,6 +239,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     return reshaped(input, shape[:first] + (math.prod(shape[first : last + 1]),) + shape[last + 1 :])
 
 
+@numpy_named
 def unflatten(input: Any, dim: Any = REQUIRED, sizes: Any = REQUIRED) -> Any:
     """One dimension made several.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, finfo, float32
+from ...ops.arguments import numpy_named
 from ...ops.broadcast import expanded
 from ...ops.distances import pdist
 from ...ops.normalize import row_shape
@@ -35,6 +36,7 @@ def normalize(
     return input / norms if out is None else input.div(norms, out=out)
 
 
+@numpy_named
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """Cosines of the angles between vectors.
 
