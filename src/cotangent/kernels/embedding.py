@@ -56,7 +56,16 @@ def embedding_picked(c: Any, index: Any, padding: int, by_frequency: bool) -> An
 
 
 def one_hot(index: Any, classes: int) -> Any:
-    """int64 zeros with a one at each index."""
+    """int64 zeros with a one at each index.
+
+    Raises:
+        RuntimeError: for an index that is no column.
+    """
+    if index.size:
+        if index.min() < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        if index.max() >= classes:
+            raise RuntimeError("Class values must be smaller than num_classes.")
     found = np.zeros((index.size, classes), np.int64)
     found[np.arange(index.size), index.reshape(-1)] = 1
     return found.reshape(*index.shape, classes)

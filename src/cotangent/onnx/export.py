@@ -17,7 +17,7 @@ from .. import lazy, tree
 from ..autograd.base import TensorBase, wrap
 from ..autograd.where import place
 from ..compile.tape import execute
-from . import translate_layers, translate_shapes
+from . import translate_bags, translate_layers, translate_shapes
 from .errors import OnnxExporterError
 from .graph import Graph
 from .sizes import Dynamic, Size, Traced, Varying, traced
@@ -27,7 +27,7 @@ onnx: Any = lazy.module("onnx")
 
 DEFAULT_OPSET: Final = 20
 OLDEST_OPSET: Final = 13
-FAMILIES: Final = (translate_shapes, translate_layers)  # whose import registers their translations
+FAMILIES: Final = (translate_shapes, translate_layers, translate_bags)  # imported for what they register
 
 
 class TrainingMode(enum.Enum):

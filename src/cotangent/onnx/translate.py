@@ -98,6 +98,13 @@ def translate(graph: Graph, step: Instruction, statics: dict[str, Any]) -> None:
             graph.names[number] = name
 
 
+def maker(c: Call, number: int, names: tuple[str, ...]) -> Instruction | None:
+    """The instruction that makes a value, if it is one of these operations."""
+    made = c.g.makers.get(number)
+    step = None if made is None else c.g.trace.steps[made]
+    return step if step is not None and step.op.name in names else None
+
+
 # -- elementwise -------------------------------------------------------------------------------------------
 
 _UNARY: Final = {

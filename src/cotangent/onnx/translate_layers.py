@@ -6,21 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..compile.tape import Instruction
 from ..kernels.resample import resize
 from .sizes import Size, integers
-from .translate import Call, mean_and_variance, translates
+from .translate import Call, maker, mean_and_variance, translates
 
 _RESHAPES: Final = ("reshape_any", "view_as_shape")
 _TURNS: Final = ("t_matrix", "transpose_dims")
 _PRODUCTS: Final = ("addmm_of", "mm")
-
-
-def _maker(c: Call, number: int, names: tuple[str, ...]) -> Instruction | None:
-    """The instruction that makes a value, if it is one of these operations."""
-    made = c.g.makers.get(number)
-    step = None if made is None else c.g.trace.steps[made]
-    return step if step is not None and step.op.name in names else None
 
 
 # -- products ----------------------------------------------------------------------------------------------
@@ -28,7 +20,7 @@ def _maker(c: Call, number: int, names: tuple[str, ...]) -> Instruction | None:
 
 def _matrix(c: Call, number: int) -> tuple[str, int]:
     """A matrix, and whether the name is that of its transpose."""
-    turned = _maker(c, number, _TURNS)
+    turned = maker(c, number, _TURNS)
     if turned is not None and len(c.g.shape(number)) == 2:
         return c.g.name(turned.operands[0]), 1
     return c.g.name(number), 0
@@ -310,18 +302,48 @@ def _projection(c: Call, number: int) -> tuple[int, int | None, int | None]:
     """
     unknown = number, None, None
     cell = len(c.g.shape(number)) == 2
-    product = _maker(c, number, _PRODUCTS if cell else _RESHAPES)
+    product = maker(c, number, _PRODUCTS if cell else _RESHAPES)
     if product is not None and not cell:
-        product = _maker(c, product.operands[0], _PRODUCTS)
+        product = maker(c, product.operands[0], _PRODUCTS)
     if product is None:
         return unknown
     left, right = product.operands[-2:]
-    turned = _maker(c, right, _TURNS)
-    flat = None if cell else _maker(c, left, _RESHAPES)
+    turned = maker(c, right, _TURNS)
+    flat = None if cell else maker(c, left, _RESHAPES)
     if turned is None or not (cell or (flat is not None and len(c.g.shape(flat.operands[0])) == 3)):
         return unknown
     bias = product.operands[0] if product.op.name == "addmm_of" else None
     return left if flat is None else flat.operands[0], turned.operands[0], bias
+
+
+def _padding(counts: list[int], batch: int) -> tuple[Any, Any, Any]:
+    """Between packed sequences and padded ones, for how many of them each step has.
+
+    Returns:
+        the packed row of each step and sequence (any where there is none), the padded rows that hold
+        something, and the lengths.
+    """
+    there = np.arange(batch) < np.array(counts)[:, None]
+    places = np.where(there, np.cumsum([0, *counts[:-1]])[:, None] + np.arange(batch), 0)
+    return places, np.flatnonzero(there), there.sum(0).astype(np.int32)
+
+
+@translates("pack_rows")
+def _pack_rows(c: Call) -> str:
+    _, batch, *rest = c.size(0)
+    _, inside, _ = _padding(c.wholes("counts"), c.g.fixed(batch))
+    return c.g.op("Gather", c.g.reshape(c[0], [-1, *rest]), c.g.constant(inside), axis=0)
+
+
+@translates("pad_rows")
+def _pad_rows(c: Call) -> str:
+    counts, steps = c.wholes("counts"), c.whole("steps")
+    places, inside, _ = _padding([*counts, *[0] * (steps - len(counts))], c.whole("batch"))
+    rows = places.reshape(-1)
+    shown = np.full(len(rows), sum(counts))  # where there is none, the row of zeros after all others
+    shown[inside] = rows[inside]
+    whole = c.g.op("Concat", c[0], c.g.filled([1, *c.shape[2:]], 0, c.dtype), axis=0)
+    return c.g.op("Gather", whole, c.g.constant(shown.reshape(places.shape)), axis=0)
 
 
 @translates("lstm_layer", "gru_layer", "rnn_layer")
@@ -329,8 +351,9 @@ def _recurrent(c: Call) -> list[Any]:
     name = c.step.op.name
     tensors = list(c.operands[0])
     counts = list(integers(c.step.statics[0]))
-    if len(set(counts)) > 1:
-        c.g.refuse("of packed sequences has no translation to ONNX")
+    packed = len(c.g.shape(tensors[0])) == 2 and len(counts) > 1
+    if packed:
+        counts = [c.g.fixed(n) for n in counts]
     if len(tensors) > (4 if name != "rnn_layer" else 3):
         c.g.refuse("with a projection or other extras has no translation to ONNX")
     states = 2 if name == "lstm_layer" else 1
@@ -352,8 +375,12 @@ def _recurrent(c: Call) -> list[Any]:
     both = c.g.unsqueeze(c.g.op("Concat", b, hidden, axis=0), 0)
     inputs = [x, c.g.unsqueeze(w, 0), c.g.unsqueeze(_reordered(c, weight, order), 0), both, ""]
     inputs += [c.g.unsqueeze(c.g.name(tensors[1 + k]), 0) for k in range(states)]
-    cell = len(c.g.shape(tensors[0])) == 2  # one step
+    cell = len(c.g.shape(tensors[0])) == 2 and not packed  # one step
     inputs[0] = c.g.unsqueeze(x, 0) if cell else x
+    if packed:
+        places, inside, lengths = _padding(counts, counts[0])
+        inputs[0] = c.g.op("Gather", x, c.g.constant(places), axis=0)
+        inputs[4] = c.g.constant(lengths)
     attributes: dict[str, Any] = {
         "hidden_size": size,
         "direction": "reverse" if c.get("backwards") else "forward",
@@ -364,5 +391,9 @@ def _recurrent(c: Call) -> list[Any]:
         attributes["activations"] = ["Relu" if c.get("relu") else "Tanh"]
     kind = {"lstm_layer": "LSTM", "gru_layer": "GRU", "rnn_layer": "RNN"}[name]
     outs = c.g.ops(kind, inputs, 1 + states, **attributes)
-    results = [c.g.squeeze(outs[0], *([0, 1] if cell else [1])), *[c.g.squeeze(out, 0) for out in outs[1:]]]
+    steps = c.g.squeeze(outs[0], *([0, 1] if cell else [1]))
+    if packed:
+        rows = c.g.op("Reshape", steps, c.g.ints(-1, size))
+        steps = c.g.op("Gather", rows, c.g.constant(inside), axis=0)
+    results = [steps, *[c.g.squeeze(out, 0) for out in outs[1:]]]
     return [*results, *[None] * (len(c.step.results) - len(results))]

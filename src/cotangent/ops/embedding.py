@@ -117,15 +117,8 @@ def one_hot(input: Any = REQUIRED, num_classes: int = -1) -> Any:
         bad_argument("one_hot", "input", 1, "Tensor", input)
     if input.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if not input.numel():
-        if num_classes <= 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return one_hot_of(input, num_classes)
-    if input.min().item() < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    highest = int(input.max().item())
+    if not input.numel() and num_classes <= 0:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if num_classes == -1:
-        num_classes = highest + 1
-    elif num_classes <= highest:
-        raise RuntimeError("Class values must be smaller than num_classes.")
+        num_classes = max(int(input.max().item()), 0) + 1
     return one_hot_of(input, num_classes)
