@@ -25,6 +25,7 @@ from programs.grammar import draw, random_raw
 from programs.interpreter import run
 from programs.program import Program
 from programs.reduction import reduce
+from programs.rounding import within_rounding
 
 CHUNK = 250
 
@@ -37,6 +38,7 @@ class Count:
     steps: int = 0
     raising: int = 0
     died: int = 0
+    rounded: int = 0
     families: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
     examples: dict[str, tuple[Program, Difference]] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Count:
         self.steps += other.steps
         self.raising += other.raising
         self.died += other.died
+        self.rounded += other.rounded
         self.families += other.families
         self.causes += other.causes
         for cause, example in other.examples.items():
@@ -82,7 +85,9 @@ def work(job: tuple[int, int, str, bool]) -> Count:
         result.families.update(step.family for step in program.steps)
         result.died += death(records) < len(records)
         found = compare(program, records, run(other, program), structure)
-        if found:
+        if found and within_rounding(program, found, torch):
+            result.rounded += 1
+        elif found:
             cause = found.cause(program)
             result.causes[cause] += 1
             result.offer(cause, Program(program.steps[: found.step + 1], program.watched), found)
@@ -142,6 +147,7 @@ def main() -> int:
     print(file=sys.stderr)
     print(f"{total.programs} programs, {total.steps} steps, {total.raising} of them raising, {seconds:.0f} s")
     print(f"{total.died} programs compared up to where one of PyTorch's own assertions failed")
+    print(f"{total.rounded} programs compared up to where PyTorch's own rounding is as large as the value")
     rules = ", ".join(f"{name} {number}" for name, number in total.families.most_common())
     print("steps by rule:", rules)
     print(f"{sum(total.causes.values())} programs differ, {len(total.causes)} causes")

@@ -15,9 +15,10 @@ NO_DATA: Final = "Cannot copy out of meta tensor; no data!"
 class _Explainer:
     """What adds an explanation to an error; `autograd.notes`, three floors up, enters itself here."""
 
-    __slots__ = ("add",)
+    __slots__ = ("add", "histories")
 
     add: Callable[[BaseException, str, dict[str, Any]], None]
+    histories: Callable[[], None]  # raises what PyTorch raises before it looks at arguments
 
 
 explainer: Final = _Explainer()
@@ -26,6 +27,12 @@ explainer: Final = _Explainer()
 def noted(error: E, kind: str, **values: Any) -> E:
     """`error`, with the note of this kind (see autograd/note_texts.py) for the user's current line."""
     explainer.add(error, kind, values)
+    return error
+
+
+def after_histories(error: E) -> E:
+    """`error`, which PyTorch raises only if the histories of the tensors at hand are in order."""
+    explainer.histories()
     return error
 
 
@@ -67,7 +74,9 @@ def check_dim(dim: int, ndim: int) -> int:
     n = ndim or 1
     if -n <= dim < n:
         return dim + n if dim < 0 else dim
-    raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    raise after_histories(
+        IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    )
 
 
 def check_dims(dims: int | Iterable[int], ndim: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .autograd.base import cell_of, world
+from .autograd.base import cell_of, world, written_inside
 from .autograd.inplace import check_overlap, dense
 from .config import settings
 from .creation import as_array, born, check_dtype, placed
@@ -532,7 +532,7 @@ def _new(function: str, self: Any, size: Any, fill: Any, options: dict[str, Any]
         whole = _new(function, below, ((owner.size, *given),), fill, {**options, "requires_grad": False})
         made = owner.batch(whole, 0)
         return made.requires_grad_() if options.get("requires_grad") else made
-    return _make(function, size, fill, options)
+    return written_inside(_make(function, size, fill, options), self, int(fill is not None))
 
 
 def new_zeros(self: Any, *size: Any, **options: Any) -> Any:
@@ -568,7 +568,7 @@ def new_full(self: Any, size: Any, fill_value: Any, **options: Any) -> Any:
     owner = self._owner
     if owner is not None and owner.is_batch:  # one for each example
         return owner.batch(new_full(self._data.value, (owner.size, *size), fill_value, **options), 0)
-    return full(size, fill_value, **options)
+    return written_inside(full(size, fill_value, **options), self, 1)
 
 
 def new_tensor(

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from programs.found import FOUND, outcome
+from programs.found import FOUND as FIRST, outcome
+from programs.found_edges import FOUND_EDGES
 
 import cotangent
 
+FOUND = FIRST | FOUND_EDGES
 DATA = Path(__file__).parent.parent / "data" / "programs_found.json"
 SEEN = json.loads(DATA.read_text(encoding="utf-8"))["seen"]
 

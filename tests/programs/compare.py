@@ -176,9 +176,12 @@ _NO_SIZE = re.compile(r"out of bounds for dimension 0 with size [1-9]")
 def undefined(program: Program, records: Sequence[Record]) -> int:
     """Find where what PyTorch computes depends on how its loops are cut into vectors and blocks.
 
-    There are two such places: gelu of an infinity in float32, which its vector code makes nan and its scalar
-    code does not; and scans and row copies written into a tensor whose elements overlap in memory (`unfold`
-    with a step below its size), whose result depends on the order of the writes.
+    There are four such places: gelu of an infinity in float32, which its vector code makes nan and its scalar
+    code does not; scans and row copies written into a tensor whose elements overlap in memory (`unfold`
+    with a step below its size), whose result depends on the order of the writes; the sign of the zeros that
+    the negation of complex numbers leaves (its vector code subtracts from zero, its scalar code turns the
+    sign), which shows once a function with a cut is taken of it; and what an assignment to a list of indices
+    has written by the time it meets one that is out of bounds.
 
     Args:
         program: the program that was run.
@@ -189,10 +192,18 @@ def undefined(program: Program, records: Sequence[Record]) -> int:
     """
     infinite: set[str] = set()
     overlapping: set[str] = set()
+    negated: set[str] = set()
     for number, (step, record) in enumerate(zip(program.steps, records, strict=False)):
         target, _, source = step.text.strip().partition(" = ")
         if "gelu(" in source and any(f"gelu({name}" in source for name in infinite):
             return number
+        if record.error and _OUT_OF_BOUNDS.match(record.error) and _LISTED.search(step.text):
+            return number
+        if _CUT.search(step.text) and any(re.search(rf"\b{name}\b", step.text) for name in negated):
+            return number
+        if _NEGATION.search(step.text) or any(re.search(rf"\b{name}\b", step.text) for name in negated):
+            complex_ones = (n for n, f in record.names.items() if "complex" in str(f.get("dtype")))
+            negated.update(n for n in complex_ones if n in target.split(", ") or n in step.text)
         if _SCAN.search(step.text) and any(_written(step.text, name) for name in overlapping):
             return number
         if ".unfold(" in source or any(re.search(rf"\b{name}\b", source) for name in overlapping):
@@ -212,6 +223,10 @@ def _of_layout(step: Step, one: Record, two: Record) -> bool:
     )
 
 
+_OUT_OF_BOUNDS = re.compile(r"IndexError: index -?\d+ is out of bounds")
+_LISTED = re.compile(r"^\w+\[.*\[.*\].*\] [-+*/]?= ")
+_NEGATION = re.compile(r"neg_?\(|= -t\d|negative")
+_CUT = re.compile(r"sqrt|pow|\*\*|log|acos|asin|atan|angle")
 _SCAN = re.compile(r"\.(cumsum_|cumprod_|index_copy_|index_add_|logcumsumexp_)\(")
 
 

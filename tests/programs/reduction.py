@@ -7,6 +7,7 @@ from typing import Any
 from .compare import Difference, compare
 from .interpreter import run
 from .program import Kind, Program, Step
+from .rounding import within_rounding
 
 
 def differ(program: Program, left: Any, right: Any, structure: bool = False) -> Difference | None:
@@ -19,9 +20,10 @@ def differ(program: Program, left: Any, right: Any, structure: bool = False) -> 
         structure: see `compare`.
 
     Returns:
-        The first difference, or None.
+        The first difference that is more than PyTorch's own rounding, or None.
     """
-    return compare(program, run(left, program), run(right, program), structure)
+    found = compare(program, run(left, program), run(right, program), structure)
+    return None if found and within_rounding(program, found, left) else found
 
 
 def reduce(

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import check_broadcast
+from ..kernels.elementwise import times_one
 from ..kernels.sparse import Coo, added
 from ..ops.table import TABLE
 from .base import InferenceCell, as_array, cell_of, count, wrap
-from .inplace import dense, write
+from .inplace import check_overlap, dense, write
 from .modes import made, modes
 from .node import ACCUMULATE
 from .views import inference_write, mark_stale
@@ -68,12 +70,18 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
         return
     data = held._data
     if data.__class__ is np.ndarray and data.flags.writeable:
-        np.add(data, g, out=data, casting="unsafe")
+        if 0 in data.strides:
+            check_overlap(held)
+        try:
+            np.add(data, times_one(g), out=data, casting="unsafe")
+        except ValueError:
+            check_broadcast((data.shape, g.shape))
+            raise
         cell = cell_of(held)
         if cell.__class__ is not InferenceCell:
             count(cell)
             if cell[1] is not None:
-                mark_stale(held, held)
+                mark_stale(held if held._view is None else held._view.base, held)
         elif not modes.inference:
             inference_write(cell)
     elif isinstance(data, Coo):
@@ -82,6 +90,7 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
         else:
             leaf._grad = made(added(data, g))
     else:
+        check_overlap(held)
         leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
 
 

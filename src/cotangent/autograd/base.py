@@ -188,6 +188,8 @@ def cell_of(t: TensorBase) -> list[Any]:
 def count(cell: Any) -> None:
     """Count a write in a cell, also in that of a tensor which got the memory of one of inference mode."""
     if cell.__class__ is GivenCell:
+        if active.inference:  # inside that mode nothing is counted
+            return
         cell = cell.shared
     list.__setitem__(cell, 0, list.__getitem__(cell, 0) + 1)
 
@@ -212,9 +214,23 @@ def from_inference(tensors: Any) -> bool:
     return found
 
 
+def written_inside(made: Any, source: Any, writes: int) -> Any:
+    """`made`, with the writes counted that PyTorch makes into what it makes of a tensor of inference mode."""
+    if active.ever and isinstance(source._vc, InferenceCell) and made._vc is None:
+        made._vc = [writes, None]
+    return made
+
+
 def singular(tensors: Any) -> bool:
-    """Whether `finish` has to look at these: all come from inference mode, or integers have a history."""
-    return from_inference(tensors) or recorded_integers(tensors)
+    """Whether `finish` has to look at these: some come from inference mode, or integers have a history."""
+    return from_inference(tensors) or recorded_integers(tensors) or _ended(tensors)
+
+
+def _ended(tensors: Any) -> bool:
+    """Whether views of inference mode, where gradients end, stand beside tensors made in it."""
+    views = [t for t in tensors if isinstance(t, TensorBase) and t._view is not None and t._view.inherited]
+    made = (t for t in tensors if isinstance(t, TensorBase) and isinstance(t._vc, InferenceCell))
+    return bool(views) and any(True for _ in made)
 
 
 def recorded_integers(tensors: Any) -> bool:

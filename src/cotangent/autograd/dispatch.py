@@ -16,9 +16,10 @@ from .. import dtypes
 from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
 from ..errors import bad_argument, check_broadcast, type_name
-from ..kernels.deferred import Deferred
+from ..kernels.deferred import Deferred, resolved
 from ..kernels.float8 import DTYPES as FLOAT8, narrowed, refused
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.layout import as_lying
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, factor_first, missing, no_match
 from ..ops.kernel_writes import COPIED, KERNELS, SAVED
@@ -187,13 +188,9 @@ def _deferred(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, ...]
             return Deferred(seen, first.change)
         return tuple(Deferred(part, first.change) for part in seen)
     plain = [
-        [_plain(item) for item in value] if isinstance(value, list) else _plain(value) for value in payloads
+        list(map(resolved, value)) if isinstance(value, list) else resolved(value) for value in payloads
     ]
     return run_kernel(op, tuple(plain), statics)
-
-
-def _plain(data: Any) -> Any:
-    return data.resolved() if data.__class__ is Deferred else data
 
 
 def _check_tensor(op: Primitive, name: str, value: Any) -> None:
@@ -368,7 +365,8 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
         result = np.asarray(result)
     if _differs(result, result_dtype.np):
         result = convert(result, result_dtype.np)
-    return finish(op, wrapped, statics, result, compute)
+    laid = as_lying(op, result, [t._data for t in wrapped if t is not None])
+    return finish(op, wrapped, statics, laid, compute)
 
 
 # -- results and recording ------------------------------------------------------------------------------
@@ -492,7 +490,7 @@ def record(
         for t in items:
             if name in op.rules and isinstance(t, TensorBase) and t._req and t._level in (level, plain):
                 edges.append(edge_of(t))
-                wanted[name] = True
+                wanted[name] = wanted[name] or edges[-1] is not None
             else:
                 edges.append(None)
             if isinstance(t, TensorBase):

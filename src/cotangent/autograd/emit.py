@@ -21,11 +21,22 @@ import numpy as np
 
 from .. import dtypes, lazy
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.layout import as_chosen
 from ..kernels.sized import LARGE, large
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.kernel_writes import KERNELS
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays, on_symbols
-from .base import InferenceCell, active, as_array, is_tensor, new, singular, stand_in, world
+from .base import (
+    InferenceCell,
+    active,
+    as_array,
+    is_tensor,
+    new,
+    singular,
+    stand_in,
+    world,
+    written_inside,
+)
 from .cuts import VALUELESS
 from .dispatch import dispatch, finish, is_output, operate, served_by
 from .emit_node import NodeWriter
@@ -243,6 +254,19 @@ class Writer(NodeWriter):
     def elementwise_payloads(self) -> None:
         self.payloads()
         self.compute("...")
+        self.lay()
+
+    def lay(self) -> None:
+        """The order of memory of a result of several operands: NumPy's differs from PyTorch's for some."""
+        arrays = [f"a_{t}" for t in self.op.tensors]
+        if self.op.reverse:
+            arrays.reverse()
+        if len(arrays) > 1 and not getattr(self.op.kernel, "in_rows", False):
+            # Of two operands the first decides, and NumPy agrees where that is contiguous.
+            tests = [f"{a}.flags.c_contiguous" for a in (arrays[:1] if len(arrays) == 2 else arrays)]
+            one = f"{arrays[0]}.ndim > 1" if len(arrays) == 2 else "r.ndim > 1"
+            self.add(1, f"if {one} and not ({' and '.join(tests)}):")
+            self.add(2, f"r = as_chosen(r, ({', '.join(arrays)}))")
 
     def payloads(self) -> None:
         """The arrays `a_NAME` of the operands, all of one dtype `dt`."""
@@ -539,7 +563,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "singular": singular, "apart": out_apart, "ref": weakref.ref,
+    "as_chosen": as_chosen, "singular": singular, "apart": out_apart, "ref": weakref.ref,
 }  # fmt: skip
 
 
@@ -549,3 +573,4 @@ def install() -> None:
     emitter.deliver = deliver
     emitter.constant = made
     emitter.is_tensor = is_tensor
+    emitter.written_inside = written_inside

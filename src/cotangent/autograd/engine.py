@@ -21,7 +21,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..kernels.elementwise import times_one
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.shape import element_strides
 from ..ops.table import TABLE
 from .accumulate import accumulate_array, accumulate_tensor, check_leaf
 from .anomaly import watched
@@ -31,8 +33,10 @@ from .node import FREED_TEXT, AccumulateGrad, Node, Port
 from .notes import annotate, raised_at, recorded_at
 from .recorded import OpNode
 from .running import DEEPEST, call_back, check_hook_result, hook_name, in_thread
+from .views import link_view
 from .where import here
 
+NOT_THERE: Final = "NotImplemented"  # the node of operations without a derivative: to run it is the mistake
 _SEQ: Final = operator.attrgetter("seq")
 
 
@@ -165,14 +169,25 @@ def _fast(order: list[Node], leaves: list[Node], grads: dict[Any, Any], keep: bo
             if g is not None:
                 node.step(g, grads, keep)
     except Exception as error:
+        first = _refused_before(order, node, grads)
         explain(error, node)
         _deliver(order, node, leaves, grads)
+        if first is not None:
+            first.step(take(first), grads, keep)  # raises
         raise
     del order[:]
     for leaf in leaves:
         g = take(leaf, None)
         if g is not None:
             accumulate_array(leaf.variable, g, leaf.dtype)  # type: ignore[attr-defined]
+
+
+def _refused_before(order: list[Node], failed: Node, grads: dict[Any, Any]) -> Any:
+    """A node without derivative that is ready where another failed: PyTorch takes these first."""
+    left = order[order.index(failed) :]
+    waited = {edge for node in left for edge in node.edges}
+    ready = (n for n in left[1:] if n in grads and n not in waited)
+    return next((n for n in ready if n.op and n.op.node_name == NOT_THERE), None)
 
 
 def _deliver(order: list[Node], failed: Node, leaves: list[Node], grads: dict[Any, Any]) -> None:
@@ -242,6 +257,7 @@ class Careful:
         self.needed = self._needed()
         self.grads: dict[Any, Any] = {}
         self.only: Node | None = None  # the root, where there is one
+        self.given: list[Any] = []  # the tensors that the run began with
         # id of an array -> the tensor that stands for it: one array, one tensor
         self.faces: dict[int, Any] = {}
 
@@ -269,10 +285,12 @@ class Careful:
     def run(self, roots: Sequence[Node], cotangents: Sequence[Any], plain: bool = False) -> list[Any]:
         """Run all nodes, in the fast loop's steps if they are `plain`; the cotangents of wanted inputs."""
         self.only = roots[0] if len(roots) == 1 else None
-        for root, t in zip(roots, cotangents, strict=True):
+        for number, (root, t) in enumerate(zip(roots, cotangents, strict=True)):
+            check_shape(root, t, "", number)
             self.add(root, t if self.tensors else t._data)
             if not self.tensors:
                 self.faces[id(t._data)] = t
+                self.given.append(t)
         for root in roots:
             if root.__class__ is AccumulateGrad and not self.pending[root]:
                 self.leaf(root)
@@ -301,6 +319,8 @@ class Careful:
     def add(self, node: Any, g: Any) -> None:
         """Add a cotangent to what is pending for `node`."""
         held = self.grads.get(node)
+        if held is not None and g.__class__ is np.ndarray and g.dtype.kind == "c":
+            g = times_one(g)
         self.grads[node] = g if held is None else held + g
 
     def spent(self, edges: tuple[Any, ...]) -> None:
@@ -320,6 +340,24 @@ class Careful:
             face = made(as_array(g))
             self.faces[id(face._data)] = face
         return face
+
+    def seen_in(self, g: Any) -> Any:
+        """The tensor whose memory the cotangent `g` looks into: another one that is shown, or None."""
+        for face in self.faces.values():
+            data = face._data
+            if g.base is data:
+                return face
+            if data.base is not None and g.base is data.base and any(face is t for t in self.given):
+                return face
+        return None
+
+    def looking(self, g: Any, base: Any) -> None:
+        """Let what stands for `g` be a view of the tensor `base`, in whose memory it lies."""
+        data = base._data
+        statics = (g.shape, element_strides(g), (g.ctypes.data - data.ctypes.data) // g.itemsize, None)
+        face = made(g)
+        link_view(face, base, TABLE["as_strided_of"], statics)
+        self.faces[id(g)] = face
 
     def expanded(self, g: Any) -> None:
         """Let what stands for `g`, one number seen many times, be a view, as PyTorch's expanded gradients."""
@@ -356,9 +394,14 @@ class Careful:
     def capture(self, node: Any, g: Any) -> None:
         """Keep the cotangent of a wanted input."""
         if self.wanted is not None and node in self.wanted and g is not None and not self.accumulate:
-            whole = self.tensors or g.__class__ is not np.ndarray or g.base is None
-            if not whole and g.ndim and g.size and not any(g.strides):
-                self.expanded(g)
+            if not (self.tensors or g.__class__ is not np.ndarray or g.base is None or id(g) in self.faces):
+                seen = self.seen_in(g)
+                if seen is not None:
+                    self.looking(g, seen)
+                elif g.ndim and g.size and not any(g.strides):
+                    self.expanded(g)
+                elif g.base.ndim > g.ndim > 0 and g.base.shape == (1,) * (g.base.ndim - g.ndim) + g.shape:
+                    self.looking(g, made(g.base))  # summed over dimensions that broadcasting had added
             self.captured[node] = self.shown(g)
 
     def leaf(self, node: Any) -> None:
@@ -435,13 +478,16 @@ class Careful:
         try:
             if modes.extras.anomaly:
                 values = watched(node, gs, self.tensors)
-            elif self.wanted is not None and isinstance(node, OpNode):
+            elif self.wanted is not None and isinstance(node, OpNode) and node.op.node_name != NOT_THERE:
                 asked = tuple(e if e is None or self.needs(e) else None for e in node.edges)
                 values = node.apply(gs, self.tensors, asked)
             else:
                 values = node.apply(gs, self.tensors)
         except Exception as error:
             explain(error, node)
+            first = _refused_before(self.order, node, self.grads)
+            if first is not None and self.needs(first):
+                self.node(first)  # raises
             raise
         hooks = node.hooks  # what was saved may have been unpacked by code that hooks this node
         if hooks is not None and hooks.post:
@@ -449,8 +495,9 @@ class Careful:
         if not self.keep:
             node.release()
         del g, gs
-        for edge, value in zip(node.edges, values, strict=True):
+        for number, (edge, value) in enumerate(zip(node.edges, values, strict=True)):
             if edge is not None and value is not None and self.needs(edge):
+                check_shape(edge, value, node, number)
                 self.add(edge, value)
         del values
         self.spent(node.edges)
@@ -507,6 +554,30 @@ class Careful:
                     check_hook_result(hook, old, fresh)
             values = tuple(self.taken(r) for r in result)
         return values
+
+
+def check_shape(edge: Any, g: Any, node: Any, number: int) -> None:
+    """Refuse a cotangent that has not the shape with which the tensor of `edge` was made.
+
+    Args:
+        edge: where the cotangent goes.
+        g: the cotangent.
+        node: where it comes from; "" for what the caller gave.
+        number: which of the results or of the given ones it is.
+
+    Raises:
+        RuntimeError: with PyTorch's text.
+    """
+    whole, output = (edge.parent, edge.output) if edge.__class__ is Port else (edge, 0)
+    if whole.hooks is None or not whole.hooks.shapes:
+        return
+    wanted, have = whole.hooks.shape_of(whole, output), tuple(g.shape)
+    if wanted is None or wanted == have:
+        return
+    name = f"Function {node.name()} returned an invalid gradient" if node else "invalid gradient"
+    raise RuntimeError(
+        f"{name} at index {number} - got {list(have)} but expected shape compatible with {list(wanted)}"
+    )
 
 
 def _whole(node: Any) -> Any:

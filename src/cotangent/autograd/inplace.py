@@ -15,7 +15,6 @@ from .. import dtypes
 from ..errors import check_broadcast
 from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
-from ..kernels.index import key_of
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, factor_first
@@ -34,6 +33,7 @@ from .dispatch import (
     requires,
     run_kernel,
 )  # fmt: skip
+from .in_turn import IN_TURN, overlaps_itself, put_in_turn, write_in_turn
 from .keeping import before_write
 from .metadata import look_anew
 from .modes import modes
@@ -66,12 +66,12 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     level = 0 if owner is None else owner.number
     mode = modes.grad
     recording = mode is not None and bool(op.rules) and requires(op, tensors, level)
+    if recording and op.public == "copy":  # the only one that looks at the dtype
+        recording = x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
     if recording and not (active.ever and from_inference(tensors)):
         check_writable(x)
         if active.ever or any(isinstance(t, TensorBase) and t._req and t._node is None for t in tensors[1:]):
             refuse_history(op, tensors, level, x)
-        if op.public == "copy":  # the only one that looks at the dtype
-            recording = recording and x.dtype.category >= dtypes.FLOATING  # type: ignore[attr-defined]
     if x._data.__class__ is Deferred:
         if op.is_view:
             return look_anew(op, x, statics, recording)
@@ -97,8 +97,11 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             if op.public == "copy" and _same_elements(x._data, arrays[1]):
                 pass  # nothing to do, and nothing to say of overlaps
             elif op.public in _APART:
-                check_inputs_apart(x, tensors, op.public != "copy")
-                _put(op, x, arrays, statics)
+                shared = check_inputs_apart(x, tensors, op.public != "copy")
+                if shared and op.name in IN_TURN and x._data.size <= _SEQUENTIAL:
+                    IN_TURN[op.name](x._data, *arrays[1:], *statics)
+                else:
+                    _put(op, x, arrays, statics)
             else:
                 _put(op, x, arrays, statics)
     except (RuntimeError, IndexError):
@@ -132,6 +135,12 @@ def _same_elements(a: Any, b: Any) -> bool:
 def _write_deferred(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """A write through a view that conjugates or negates: of its values first, then of the memory."""
     view = x._data
+    if op.public == "copy":
+        x._data = view.array
+        try:
+            check_inputs_apart(x, tensors)
+        finally:
+            x._data = view
     x._data = view.resolved()
     try:
         return write(op, tensors, statics)
@@ -145,12 +154,12 @@ def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, 
     values: Any = arrays[1] if op.name == "index_put_at" else None
     if _repeats(op):
         data = x._data
-        apart = data.flags.forc or data.size > _SEQUENTIAL or dense(data) or not _overlaps_itself(data)
+        apart = data.flags.forc or data.size > _SEQUENTIAL or dense(data) or not overlaps_itself(data)
         if values is not None and data.size <= _SEQUENTIAL:
             apart = apart and not np.may_share_memory(data, values)
             if not apart:
                 _warn_of_expanded(op, data)
-                _put_in_turn(data, values, *arrays[2:], *statics)
+                put_in_turn(data, values, *arrays[2:], *statics)
                 return True
         if 0 in data.strides or not apart:
             return False
@@ -221,7 +230,7 @@ def _write_elementwise(
         )
     if data.size <= _SEQUENTIAL and _entangled(data, arrays):
         _warn_of_expanded(op, data)
-        _write_in_turn(op, data, arrays, statics)
+        write_in_turn(op, data, arrays, statics)
     elif (
         arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse
         # NumPy 2.4 negates float32 four elements apart (float64: eight) wrongly into an array with gaps.
@@ -243,40 +252,12 @@ _SEQUENTIAL: Final = 1024
 
 def _entangled(data: Any, arrays: list[Any]) -> bool:
     """Whether elements written are read again under another place: what is read then depends on the order."""
-    if not data.flags.forc and not dense(data) and _overlaps_itself(data):
+    if not data.flags.forc and not dense(data) and overlaps_itself(data):
         return True
     others = (
         a for a in arrays if a.__class__ is np.ndarray and a is not data and np.may_share_memory(a, data)
     )
     return any(not _alike(a, data) for a in others)
-
-
-def _overlaps_itself(data: Any) -> bool:
-    """Whether several elements lie at one place in memory."""
-    places: Any = np.zeros((), np.int64)
-    for n, step in zip(data.shape, data.strides, strict=True):
-        places = np.add.outer(places, np.arange(n) * step)
-    return bool(np.unique(places).size < places.size)
-
-
-def _write_in_turn(op: Primitive, data: Any, arrays: list[Any], statics: tuple[Any, ...]) -> None:
-    """Compute and store element by element, the dimension with the smallest steps in memory fastest."""
-    order = sorted(range(data.ndim), key=lambda d: -abs(data.strides[d]))
-    operands = [None if a is None else np.broadcast_to(a, data.shape).transpose(order) for a in arrays]
-    seen = data.transpose(order)
-    for place in np.ndindex(seen.shape):
-        values = tuple(None if a is None else np.asarray(a[place]) for a in operands)
-        seen[place] = convert(np.asarray(run_kernel(op, values, statics)), data.dtype)
-
-
-def _put_in_turn(data: Any, values: Any, indices: Any, dims: Any, accumulate: bool) -> None:
-    """Write or add one value after the other: places or values may lie in memory that is being written."""
-    shown: Any = in_memory(data, data.shape, element_strides(data), storage_offset(data))
-    places = np.arange(data.size).reshape(data.shape)[key_of(indices, dims)]
-    given = np.broadcast_to(values, places.shape)
-    for where in np.ndindex(places.shape):
-        place = np.unravel_index(places[where], data.shape)
-        shown[place] = shown[place] + given[where] if accumulate else given[where]
 
 
 def _defaults(op: Primitive, statics: tuple[Any, ...]) -> bool:
@@ -327,9 +308,14 @@ _TOGETHER: Final = (
 )
 
 
-def check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -> None:
-    """Refuse operands that lie partly or in another order (`wholly`: at all) in the memory being written."""
+def check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -> bool:
+    """Refuse operands that lie partly or in another order (`wholly`: at all) in the memory being written.
+
+    Returns:
+        whether some operand may lie there that PyTorch lets pass, as it does not look closely.
+    """
     data = x._data
+    shared = False
     for t in tensors[1:]:
         if not isinstance(t, TensorBase) or (t._data is data and not wholly):
             continue
@@ -340,6 +326,8 @@ def check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -
             continue
         if dense(data) and dense(other) and (wholly or not _alike(data, other)):
             raise RuntimeError(_TOGETHER)
+        shared = True
+    return shared
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -371,7 +359,7 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
             f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(result.shape)}"
         )
     if _repeats(op):
-        if 0 in data.strides or (data.size <= _SEQUENTIAL and not dense(data) and _overlaps_itself(data)):
+        if 0 in data.strides or (data.size <= _SEQUENTIAL and not dense(data) and overlaps_itself(data)):
             _warn_of_expanded(op, data)
             changed = (data != result) & ((data == data) | (result == result))
             seen: Any = in_memory(data, data.shape, element_strides(data), storage_offset(data))

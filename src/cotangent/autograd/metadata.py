@@ -7,15 +7,17 @@ now on, with the step back to how the base looked before.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, Final
 
 from ..kernels.shape import element_strides, storage_offset
 from ..ops.table import TABLE, Primitive, emitter
-from .base import InferenceCell, cell_of, count
+from .base import InferenceCell, active, cell_of, count, holds_integers
 from .dispatch import record, run_kernel
 from .modes import modes
+from .node import Port
 from .recorded import alias
-from .views import DEFAULT, View, edge_of, inference_write, mark_stale, succeed, views_of
+from .views import DEFAULT, View, edge_of, inference_write, mark_stale, views_of
 
 # PyTorch numbers the in-place forms of view operations as overloads of their own.
 _NODE_NAMES: Final = {
@@ -30,6 +32,8 @@ _classes: Final[dict[type, type]] = {}
 def look_anew(op: Primitive, x: Any, statics: tuple[Any, ...], recording: bool) -> Any:
     """Make `x` the view that `op` gives of it, in place."""
     before = alias(x, edge_of(x) if recording else None)
+    if not recording and x._req:
+        _keep_shape(x)
     view = x._view
     data = run_kernel(op, (x._data,), statics)
     if view is None:
@@ -47,12 +51,25 @@ def look_anew(op: Primitive, x: Any, statics: tuple[Any, ...], recording: bool) 
         node = record(op, (before,), statics, [x], None, 0, modes.grad, written=x)
         node.__class__ = _in_place_class(node.__class__)
         mark_stale(x if view is None else view.base, x)
-        succeed(x, node)
+        # A retained gradient stays with the old node, as in PyTorch.
+        x._node, x._req = node, True
+        if holds_integers(x):
+            active.ever = True
         if view is not None:
             x._view.stale, x._view.version = False, x._vc[0]
     elif list.__getitem__(cell_of(x), 1) is not None:
         mark_stale(x if view is None else view.base, x)
     return x
+
+
+def _keep_shape(x: Any) -> None:
+    """Have the history of `x` remember the shape that it was made with: cotangents have that one."""
+    node = x._node
+    if node is None:
+        node = None if x._accumulator is None else x._accumulator()
+    if node is not None:
+        whole, output = (node.parent, node.output) if isinstance(node, Port) else (node, 0)
+        whole._hooks().shapes.setdefault(output, (weakref.ref(whole), tuple(x._data.shape)))
 
 
 def _lead_back(x: Any, data: Any) -> None:

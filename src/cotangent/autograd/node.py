@@ -100,7 +100,7 @@ class HookDict(OrderedDict[int, Any]):
 class NodeHooks:
     """Hooks of one node; tensor hooks are kept per output, for that is the cotangent they see."""
 
-    __slots__ = ("tensor", "pre", "post", "retain", "after_accumulate", "capture")
+    __slots__ = ("tensor", "pre", "post", "retain", "after_accumulate", "capture", "shapes")
 
     def __init__(self) -> None:
         self.tensor: dict[int, HookDict] = {}
@@ -108,10 +108,17 @@ class NodeHooks:
         self.post: HookDict = HookDict()
         self.retain: dict[int, weakref.ref[TensorBase]] = {}
         self.after_accumulate: HookDict = HookDict()
+        # Of outputs whose tensor has got another shape since, unrecorded: (node, the shape it was made with).
+        self.shapes: dict[int, tuple[weakref.ref[Node], tuple[int, ...]]] = {}
 
     def only_after(self) -> bool:
         """Whether there are none but those that run when a leaf has been accumulated into."""
-        return not (self.tensor or self.pre or self.post or self.retain)
+        return not (self.tensor or self.pre or self.post or self.retain or self.shapes)
+
+    def shape_of(self, node: Node, output: int) -> tuple[int, ...] | None:
+        """The shape that an output of `node` was made with, if its tensor has another one now."""
+        made, shape = self.shapes.get(output, (None, None))
+        return shape if made is not None and made() is node else None
 
     def tensor_hooks(self, output: int) -> HookDict:
         """The hooks of the tensor that is output number `output`."""

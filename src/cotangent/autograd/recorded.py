@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from ..kernels.elementwise import times_one
 from ..kernels.sparse import Coo
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
@@ -106,8 +107,10 @@ class OpNode(Node):
             t = t.unpack()
         edge = self.edges[self.position(name) + index]
         if edge is None:
-            # A tensor of a lower level is a constant here, but keeps its history down there.
-            return t if not t._req or t._level != getattr(self, "level", 0) else alias(t, None)
+            # What requires a gradient by now does so for PyTorch, too: it keeps the tensor itself. One of a
+            # lower level is a constant here, but keeps its history down there.
+            level = getattr(self, "level", 0)
+            return t if not t._req or not level or t._level != level else alias(t, None)
         return t if t._req and edge_of(t) is edge else alias(t, edge)
 
     @property
@@ -156,6 +159,7 @@ class OpNode(Node):
         g = grads[0] if op.nout == 1 else grads
         absorbs = active.absorbing and op.kind == "elementwise" and absorbing()
         conj = op.kind == "elementwise" and self.general and self.fit[2] and op.analytic
+        given = g
         if conj:
             g = conjugate(g, tensors)
         memo: dict[str, Any] = {}
@@ -183,8 +187,8 @@ class OpNode(Node):
                     if v is None or edges[k] is None:
                         out.append(None)
                         continue
-                    if conj:
-                        v = conjugate(v, tensors)
+                    if conj:  # what a rule hands on as it came stays the same tensor
+                        v = given if v is g else conjugate(v, tensors)
                     out.append(v if self.fit is None else self._fitted(v, start + k, tensors))
             start += length
         return tuple(out)
@@ -467,6 +471,8 @@ def plus(held: Any, d: Any) -> Any:
     `held` comes from the table of pending cotangents: that entry, the caller's variable, this parameter
     and getrefcount's argument are four references; any more and somebody else has it.
     """
+    if held.dtype.kind == "c":
+        d = times_one(d)
     if _references(held) == 4 and held.__class__ is np.ndarray and held.base is None:
         return _add(held, d, held)
     return held + d
@@ -480,7 +486,9 @@ def unbroadcast(value: Any, shape: tuple[int, ...]) -> Any:
     axes = tuple(range(lead)) + tuple(
         i + lead for i, n in enumerate(shape) if n == 1 and value.shape[i + lead] != 1
     )
-    return np.add.reduce(value, axis=axes).reshape(shape) if axes else value.reshape(shape)
+    # Of dimensions that were added the sum is taken as a view of what has them still, as in PyTorch.
+    summed = np.add.reduce(value, axis=axes, keepdims=True) if axes else value
+    return summed.reshape(shape) if lead else summed
 
 
 def cast_array(value: Any, dtype: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, NoReturn
 
 import numpy as np
 
+from ..kernels.shape import copied_in
 from ..ops.table import TABLE, Primitive
 from .base import DETACHED, InferenceCell, TensorBase, active, cell_of, holds_integers, wrap
 from .modes import modes
@@ -160,7 +161,9 @@ def link_view(
     above = parent._view
     base = parent if above is None else above.base
     if origin is None:
-        if modes.grad is None:
+        if above is not None and above.origin == INFERENCE:
+            origin = INFERENCE
+        elif modes.grad is None:
             origin = INFERENCE if modes.inference else NO_GRAD
         elif op.multi_view:
             origin = MULTI
@@ -339,14 +342,25 @@ class AsStridedBackward0(_HandWritten):
         g = grads[0]
         if g is None:
             return (None,)
+        if 0 in g.shape and not (tensors and g._level):  # nothing flows, not even a history
+            kind = g.dtype.np if tensors else g.dtype
+            nothing = np.zeros(self.base_shape, kind)
+            return (wrap(nothing) if tensors else nothing,)
         made = self.view.pull(g, self.base_shape, tensors)
         return (made if made is not g or tensors else g.view(),)
+
+
+def _memory_order(base: Any) -> tuple[int, ...]:
+    """The dimensions of `base` from the widest step in memory to the narrowest."""
+    data = base._data
+    steps = data.strides if isinstance(data, np.ndarray) else ()
+    return tuple(sorted(range(len(data.shape)), key=lambda d: -abs(steps[d]) if steps else d))
 
 
 class CopySlices(_HandWritten):
     """History of a base after a write through a view: `inner` is the writing operation's node."""
 
-    __slots__ = ("view", "inner")
+    __slots__ = ("view", "inner", "order")
     __module__ = "builtins"
     materialize: ClassVar[bool] = False
     inner: Any
@@ -355,6 +369,7 @@ class CopySlices(_HandWritten):
         self._born((base_edge, *inner.edges[1:]))
         self.view = view.without_base()
         self.inner = inner
+        self.order = _memory_order(view.base)
 
     def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
         g = grads[0]
@@ -362,7 +377,14 @@ class CopySlices(_HandWritten):
             raise RuntimeError(FREED_TEXT)
         if g is None:
             return (None,) * len(self.edges)
-        inside = self.view.replay(g, not tensors)
+        try:
+            inside = self.view.replay(g, not tensors)
+        except (ValueError, RuntimeError):  # a view of other memory: the cotangent takes on the base's layout
+            if tensors:
+                g = TABLE["ordered_clone"].entry(g, self.order)
+            else:
+                g = copied_in(g, self.order)
+            inside = self.view.replay(g, not tensors)
         if not tensors:
             inside = inside.copy()
         first, *rest = self.inner.apply((inside,), tensors)

@@ -19,6 +19,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.where import here
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.layout import as_chosen
 from ..ops.table import BOOL_RESULT, FLOAT, TABLE, Primitive
 from .tape import Instruction, Tape
 
@@ -367,7 +368,9 @@ def _elementwise(op: Primitive, payloads: tuple[Any, ...], statics: tuple[Any, .
     arrays: list[Any] = [np.broadcast_to(p.probe() if isinstance(p, Shaped) else p, shape) for p in present]
     roles: Any = [["readonly"]] * len(present) + [["writeonly", "allocate"]]
     types = [None] * len(present) + [d]
-    return np.nditer([*arrays, None], ["zerosize_ok"], roles, op_dtypes=types, order="K").operands[-1]
+    made = np.nditer([*arrays, None], ["zerosize_ok"], roles, op_dtypes=types, order="K").operands[-1]
+    given = [p.probe() if isinstance(p, Shaped) else p for p in present]
+    return as_chosen(made, given[::-1] if op.reverse else given)
 
 
 def _broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:

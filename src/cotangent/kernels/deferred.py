@@ -154,3 +154,8 @@ def negated(a: Any) -> Any:
     if a.__class__ is Deferred:
         return _changed(a.array, _NEGATED[a.change])
     return Deferred(a, np.negative)
+
+
+def resolved(data: Any) -> Any:
+    """A payload, the values of what is put off."""
+    return data.resolved() if data.__class__ is Deferred else data

@@ -19,6 +19,11 @@ from .sized import sized
 special = lazy.module("scipy.special")
 
 
+def times_one(a: Any) -> Any:
+    """A complex array times one, as PyTorch's sums multiply their second operand: infinities show it."""
+    return a if a.dtype.kind != "c" or np.isfinite(a).all() else np.multiply(a, 1)
+
+
 def cast(a: Any, dtype: Any) -> Any:
     """`a` in another dtype; complex numbers become real by dropping the imaginary part."""
     if a.dtype.kind == "c" and dtype.kind not in "cb":
@@ -159,7 +164,7 @@ def pow_scalar(a: Any, exponent: Any, out: Any = None) -> Any:
     if exponent == 0.5:
         return np.sqrt(a, out=out)
     if exponent == 0:
-        return stored(np.ones_like(a), out)
+        return stored(np.ones(a.shape, a.dtype), out)
     if exponent == -1:
         return np.divide(1.0, a, out=out)
     if exponent == -0.5:
@@ -191,7 +196,7 @@ def pow_base(a: Any, base: Any, out: Any = None) -> Any:
     if a.dtype.kind in "iu":
         return pow_tensor(np.asarray(int(base)).astype(a.dtype), a, out)
     if base == 1:
-        return stored(np.ones_like(a), out)
+        return stored(np.ones(a.shape, a.dtype), out)
     if base == 2 and a.dtype.kind == "f":
         return np.exp2(a, out=out)
     if a.dtype.kind == "c":

@@ -180,3 +180,12 @@ def as_chosen(made: Any, operands: Sequence[Any]) -> Any:
         for x in operands
     ]
     return in_order(made, order_of(made.shape, known))
+
+
+def as_lying(op: Any, made: Any, operands: list[Any]) -> Any:
+    """The result of the elementwise operation `op` in PyTorch's order, where an operand is not contiguous."""
+    if made.__class__ is not np.ndarray or made.ndim < 2 or getattr(op.kernel, "in_rows", False):
+        return made
+    if all(x.flags.c_contiguous for x in operands):
+        return made
+    return as_chosen(made, operands[::-1] if op.reverse else operands)

@@ -12,6 +12,7 @@ from ..dtypes import SCALAR_NAME, from_numpy, promote_types
 from ..errors import noted
 from .activation import log_sigmoid
 from .halves import in_float, is_half, wide
+from .layout import as_chosen
 
 
 def reduced(values: Any, reduction: int) -> Any:
@@ -74,7 +75,7 @@ def mse(a: Any, b: Any, reduction: int) -> Any:
     """(a - b)^2."""
     d = np.subtract(a, b, out=...)
     if not reduction:
-        return np.multiply(d, d, out=d)
+        return as_chosen(np.multiply(d, d, out=d), (a, b))
     total = _total_of_squares(d)
     return np.asarray(total / d.dtype.type(d.size) if reduction == 1 else total)
 
@@ -89,7 +90,7 @@ def smooth_l1(a: Any, b: Any, reduction: int, beta: float) -> Any:
     near *= near
     near *= 0.5 / beta
     d += near
-    return reduced(d, reduction)
+    return reduced(d, reduction) if reduction else as_chosen(d, (a, b))
 
 
 def huber(a: Any, b: Any, reduction: int, delta: float) -> Any:
@@ -103,6 +104,8 @@ def huber(a: Any, b: Any, reduction: int, delta: float) -> Any:
         own = SCALAR_NAME[from_numpy(a.dtype)]
         raise RuntimeError(f"result type {wider} can't be cast to the desired output type {own}")
     found = _huber(a, b, reduction, delta)
+    if not reduction:
+        found = as_chosen(found, (a, b))
     return found if found.dtype == a.dtype else found.astype(a.dtype)
 
 

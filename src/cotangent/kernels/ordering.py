@@ -61,6 +61,29 @@ def cumprod(a: Array, dim: int) -> Array:
     return np.multiply.accumulate(a, axis=dim, dtype=wide(a)).astype(a.dtype, copy=False)
 
 
+def cumprod_back(g: Array, a: Array, dim: int) -> Array:
+    """sum over j >= i of g_j times the product of x_0..x_j without x_i, for every i.
+
+    Before the first zero of a row the product is divided by x_i; at that zero it is taken of what goes before
+    and what follows; behind it, it is zero. (PyTorch's formulas, which decide what becomes of infinities.)
+    """
+    if not a.ndim:
+        return g.copy()
+    x = np.moveaxis(np.conjugate(a), dim, -1)
+    h = np.moveaxis(g, dim, -1)
+    whole = np.multiply.accumulate(x, axis=-1)
+    if x.all():
+        return np.moveaxis(np.add.accumulate((whole * h)[..., ::-1], axis=-1)[..., ::-1] / x, -1, dim)
+    zeros = np.add.accumulate(x == 0, axis=-1, dtype=np.intp)
+    led_up = np.where(zeros == 0, whole * h, 0)
+    before = np.add.accumulate(led_up[..., ::-1], axis=-1)[..., ::-1] / x
+    first = (zeros == 1) & (x == 0)
+    behind = np.multiply.accumulate(np.where((zeros == 1) & ~first, x, 1), axis=-1)
+    led = np.concatenate([np.ones_like(whole[..., :1]), whole[..., :-1]], axis=-1)
+    at_zero = led * np.where(zeros == 1, behind * h, 0).sum(-1, keepdims=True)
+    return np.moveaxis(np.where(zeros == 0, before, np.where(first, at_zero, 0)).astype(h.dtype), -1, dim)
+
+
 def cumulative_extreme(a: Array, dim: int, largest: bool) -> tuple[Array, Array]:
     """(running maxima or minima, positions of the latest element that attains them)."""
     if not a.ndim:

@@ -114,7 +114,26 @@ def view(a: Array, shape: Shape) -> Array:
     Raises:
         ValueError: if the memory layout does not allow it.
     """
-    return a.reshape(shape) if a.flags.c_contiguous else np.reshape(a, shape, copy=False)
+    if a.flags.c_contiguous:
+        return _stepped(a.reshape(shape), a) if 1 in a.shape else a.reshape(shape)
+    found: Array = np.reshape(a, shape, copy=False)
+    return _stepped(found, a) if 1 in shape else found
+
+
+def _stepped(found: Array, a: Array) -> Array:
+    """The view `found` of `a` with PyTorch's steps for dimensions of one: past what lies behind them."""
+    if not found.size or not found.ndim:
+        return found
+    strides = list(found.strides)
+    kept = found.shape == a.shape
+    if found.shape[-1] == 1 or kept:
+        strides[-1] = a.strides[-1] if a.ndim else a.itemsize
+    for d in range(found.ndim - 2, -1, -1):
+        if found.shape[d] == 1:
+            strides[d] = strides[d + 1] * found.shape[d + 1]
+        elif kept:
+            strides[d] = a.strides[d]
+    return found if tuple(strides) == found.strides else _as_strided(found, found.shape, tuple(strides))
 
 
 def view_bits(a: Array, dtype: np.dtype[Any]) -> Array:

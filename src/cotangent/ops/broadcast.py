@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..errors import check_dim, check_dims
+from ..errors import after_histories, check_dim, check_dims
 from ..size import Size
 from .arguments import REQUIRED, integer, integers, no_match, rank, renamed, whole
 from .viewfronts import shape_of
@@ -42,11 +42,12 @@ def expanded(input: Any, shape: tuple[int, ...]) -> Any:
     if lead >= 0 and shape[lead:] == have and (not lead or min(shape) >= 0):
         return expand_to(input, shape)
     if lead < 0:
-        raise RuntimeError(
+        error = RuntimeError(
             f"expand({input.dtype.cpp_type}{{{list(have)}}}, size={list(shape)}): the number of sizes "
             f"provided ({len(shape)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(have)})"
         )
+        raise after_histories(error)
     out = list(shape)
     for i in range(len(shape) - 1, -1, -1):
         n = shape[i]

@@ -18,13 +18,17 @@ def along(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     return op.entry(tensors[0], *statics), dims[0]
 
 
+def _numpy_dtype(g: Any) -> Any:
+    return getattr(g.dtype, "np", g.dtype)
+
+
 cast: Any = linear(
     "cast(input | dtype)",
     k.cast,
     node="ToCopyBackward0",
     public="to",
     batch=along,
-    input=lambda g, input_dtype: cast(g, input_dtype),
+    input=lambda g, input_dtype: g if _numpy_dtype(g) == input_dtype else cast(g, input_dtype),
     doc="`input` in another dtype (a NumPy dtype).",
 )
 clone_of = linear(

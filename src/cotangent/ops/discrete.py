@@ -12,7 +12,7 @@ from ..errors import check_dim
 from .arguments import deliver_exact, renamed
 from .batching import in_front
 from .refusals import unsupported
-from .table import constant, deliver, general
+from .table import constant, deliver, emitter, general
 from .unmapped import refuse_shape
 
 
@@ -149,10 +149,12 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
         if out is not None:
             raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
         found = (data if data.ndim else data.reshape(1)).nonzero()
-        return tuple(constant(np.ascontiguousarray(i)) for i in found)
+        return tuple(
+            emitter.written_inside(constant(np.ascontiguousarray(i)), input, 1) for i in found
+        )
     return deliver_exact(
         "nonzero",
-        constant(np.argwhere(data)),
+        emitter.written_inside(constant(np.argwhere(data)), input, 1),
         out,
         "nonzero: Expected out tensor to have scalar type {kind} but got scalar type{kind_out}",
     )

@@ -168,6 +168,8 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
         bad_argument(name, "input", 1, "Tensor", input)
     if is_tensor(dim):
         return between(input, dim, out=out) if out is not None else between(input, dim)
+    if dim is not None and 0 in input._data.shape and whole_number(dim):
+        _nonempty(name, input, check_dim(dim, input.ndim))
     if input.dtype.is_complex:
         raise NotImplementedError(
             f"\"{name}_all\" not implemented for '{dtypes.SCALAR_NAME[input.dtype]}'"

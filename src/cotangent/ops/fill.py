@@ -12,7 +12,8 @@ from .batching import in_place
 from .copies import zeros_like
 from .indexing import cast_back
 from .reduce import sum_all
-from .table import general, is_tensor
+from .refusals import NO_REAL_PART
+from .table import general, is_array, is_tensor
 
 
 def _fill(a: Any, value: Any) -> None:
@@ -23,6 +24,14 @@ def _fill_tangent(tangents: Any, args: Any, out: Any) -> Any:
     """Tangent of fill: that of the value, everywhere."""
     _, moved = tangents
     return args[0] * 0 if moved is None else fill_tensor(args[0] * 0, moved)
+
+
+def _value_rule(g: Any, value_dtype: Any) -> Any:
+    """The cotangent of the value: a real one takes no complex sum, as in PyTorch."""
+    complex_sum = g.dtype.kind == "c" if is_array(g) else g.dtype.is_complex
+    if complex_sum and value_dtype.kind != "c":
+        raise RuntimeError(NO_REAL_PART)
+    return cast_back(sum_all(g), value_dtype)
 
 
 fill_number = general(
@@ -39,7 +48,7 @@ fill_tensor = general(
     node="FillBackward1",
     public="fill",
     input=lambda g: zeros_like(g),
-    value=lambda g, value_dtype: cast_back(sum_all(g), value_dtype),
+    value=_value_rule,
     jvp=_fill_tangent,
 )
 # The same, named as PyTorch names the nodes of the in-place forms.
@@ -50,7 +59,7 @@ written_tensor = general(
     public="fill_",
     store=_fill,
     input=lambda g: zeros_like(g),
-    value=lambda g, value_dtype: cast_back(sum_all(g), value_dtype),
+    value=_value_rule,
     jvp=_fill_tangent,
 )
 written_number = general(

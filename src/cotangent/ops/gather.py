@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..errors import bad_argument, check_broadcast, check_dim
+from ..errors import after_histories, bad_argument, check_broadcast, check_dim
 from ..kernels import gather as k
 from ..kernels.layout import rows
 from ..kernels.scatter_reduce import reduce_at
@@ -65,7 +65,7 @@ pad_to: Any = linear(
 )
 scatter_add_along = linear(
     "scatter_add_along(input, src, index | dim)",
-    lambda a, src, index, dim: k.scatter_add(a, index, src, dim),
+    rows(lambda a, src, index, dim: k.scatter_add(a, index, src, dim)),
     node="ScatterAddBackward0",
     public="scatter_add",
     batch="aligned",
@@ -159,7 +159,7 @@ def _tensors(function: str, **given: Any) -> None:
 
 def _check_index(function: str, index: Any) -> None:
     if index.dtype not in (dtypes.int64, dtypes.int32):
-        raise RuntimeError(f"{function}(): Expected dtype int32/int64 for index")
+        raise after_histories(RuntimeError(f"{function}(): Expected dtype int32/int64 for index"))
 
 
 def _in_bounds(index: Any, n: int, dim: int) -> None:

@@ -520,10 +520,12 @@ def setitem(input: Any, key: Any, value: Any) -> None:
                 value = value.expand(shape)
         out.copy_(value)
         return
+    if out._req or value._req:
+        emitter.writable(out)  # PyTorch looks at histories first
     check_indices(out, indices, dims)
     wanted = _result_shape(tuple(out.shape), [tuple(i.shape) for i in indices], dims)
     have = tuple(value.shape)
-    while len(have) > len(wanted) and have[0] == 1:
+    while have and have[0] == 1:
         have = have[1:]
     lead = len(wanted) - len(have)
     if lead < 0 or any(n not in (1, m) for n, m in zip(have, wanted[lead:], strict=True)):

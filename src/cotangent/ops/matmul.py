@@ -10,7 +10,7 @@ import math
 from typing import Any, Final
 
 from .. import dtypes
-from ..errors import noted
+from ..errors import after_histories, noted
 from . import views as v
 from .arguments import IN_PLACE, REQUIRED, deliver_exact, in_old_order
 from .blas import addmm_of, bmm_of, dot_of, matmul_batched, mm_of, mv_of
@@ -59,19 +59,17 @@ def mm(input: Any, mat2: Any = REQUIRED, *, out: Any = None) -> Any:
     tensor_operands("mm", input=input, mat2=mat2)
     refuse_ranks("mm", input, mat2, (2, 2))
     if input.ndim != 2:
-        raise RuntimeError("self must be a matrix")
+        raise after_histories(RuntimeError("self must be a matrix"))
     if mat2.ndim != 2:
-        raise RuntimeError("mat2 must be a matrix")
+        raise after_histories(RuntimeError("mat2 must be a matrix"))
     _check_inner(input, mat2)
     return deliver_exact("mm", mm_of(input, mat2), out)
 
 
 def _check_sizes(a: Any, b: Any) -> None:
     if a.shape[1] != b.shape[0]:
-        raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and "
-            f"{b.shape[0]}x{b.shape[1]})"
-        )
+        sizes = f"{a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]}"
+        raise after_histories(RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({sizes})"))
 
 
 def _check_inner(a: Any, b: Any) -> None:

@@ -75,13 +75,18 @@ cummin_of = _ordered(
     "cummin",
     keeps=True,
 )
+def _single(shape: Any, dim: int) -> bool:
+    """Whether running along `dim` changes nothing: PyTorch hands the cotangent on as it is then."""
+    return not shape or shape[dim] == 1 or 0 in shape
+
+
 cumsum_of = linear(
     "cumsum_of(input | dim)",
     rows(k.cumsum),
     node="CumsumBackward0",
     public="cumsum",
     batch="axes",
-    input=lambda g, dim: reverse_cumsum(g, dim),
+    input=lambda g, dim: g if _single(g.shape, dim) else reverse_cumsum(g, dim),
 )
 reverse_cumsum: Any = linear(
     "reverse_cumsum(input | dim)",
@@ -105,24 +110,7 @@ cumprod_of = general(
 
 def _cumprod_pull(g: Any, input: Any, dim: int) -> Any:
     """The pullback of cumprod; of products of single numbers it is the identity."""
-    return g if not input.shape or input.shape[dim] == 1 else cumprod_back(g, input, dim)
-
-
-def _cumprod_back(g: Any, a: Any, dim: int) -> Any:
-    """sum over j >= i of g_j times the product of x_0..x_j without x_i, for every i; zeros are no trouble."""
-    if not a.ndim:
-        return g.copy()
-    x = np.moveaxis(np.conjugate(a), dim, -1)
-    h = np.moveaxis(g, dim, -1)
-    out = np.empty_like(h)
-    before = np.ones(x.shape[:-1], x.dtype)
-    for i in range(x.shape[-1]):
-        after = x[..., i:].copy()
-        after[..., 0] = 1
-        np.multiply.accumulate(after, axis=-1, out=after)
-        out[..., i] = before * (h[..., i:] * after).sum(-1)
-        before = before * x[..., i]
-    return np.moveaxis(out, -1, dim)
+    return g if _single(input.shape, dim) else cumprod_back(g, input, dim)
 
 
 def _cumprod_back_input(h: Any, g: Any, x: Any, shape: Any, dim: int) -> Any:
@@ -183,7 +171,7 @@ gather_sum_at: Any = linear(
 )  # fmt: skip
 cumprod_back: Any = general(
     "cumprod_back(g, input | dim)",
-    _cumprod_back,
+    k.cumprod_back,
     node="CumprodBackward0",
     public="cumprod",
     batch="aligned",

@@ -14,7 +14,7 @@ from .complex import real_part
 from .copies import cast, zeros_like
 from .describe import of_one, of_two
 from .exponential import log
-from .refusals import refuse
+from .refusals import NO_BOOL_OPERAND, refuse
 from .results import frexp_result
 from .select import choose
 from .table import FLOAT, deliver, elementwise, general, is_array, is_tensor
@@ -64,6 +64,8 @@ def _holds_complex(x: Any) -> bool:
 
 
 def _pow_left(g: Any, input: Any, exponent: Any) -> Any:
+    if str(getattr(exponent, "dtype", "")) in ("bool", "torch.bool"):  # PyTorch subtracts one from it
+        raise RuntimeError(NO_BOOL_OPERAND)
     return choose(exponent == 0.0, 0.0, g * (exponent * pow_tensor(input, exponent - 1.0)))
 
 

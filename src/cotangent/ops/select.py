@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..config import warn_caller
-from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, dtype, finfo, uint8
+from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, dtype, finfo, promote_types, uint8
 from ..errors import bad_argument
 from ..kernels import elementwise as k
 from .arguments import NUMBER, REQUIRED, compiler_name, no_match, plain
@@ -120,6 +120,17 @@ fmin = elementwise(
 _CLAMP_COMPLEX: Final = refuse_with(NotImplementedError("clamp is not supported for complex types"), COMPLEX)
 
 
+def _one_complex_bound(tensors: tuple[Any, ...]) -> None:
+    """Refuse one complex bound of real numbers: PyTorch computes a maximum or a minimum then."""
+    input, low, high = tensors
+    if not is_tensor(input) or input.dtype.is_complex:
+        return
+    kernel = "maximum_cpu" if high is None else "minimum_cpu" if low is None else "clamp_cpu"
+    for bound in (low, high):
+        if is_tensor(bound) and bound.dtype.is_complex:
+            refuse(kernel, COMPLEX)(None, promote_types(input.dtype, bound.dtype))
+
+
 def _clamp_back(g: Any, input: Any, min: Any, max: Any) -> Any:
     if min is None:
         return choose(input <= max, g, 0.0)
@@ -164,6 +175,7 @@ clamp_tensors = elementwise(
     public="clamp",
     strict=("input", "min", "max"),
     check=_CLAMP_COMPLEX,
+    guard=_one_complex_bound,
     input=_clamp_back,
     min=_clamp_low_back,
     max=_clamp_high_back,

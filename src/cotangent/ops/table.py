@@ -144,6 +144,7 @@ class _Emitter:
     refuse_history  refuses tensors of which an operation could not be recorded
     vjp         `torch.func.vjp`
     is_traced   tells a Tensor that is traced and not differentiated any further
+    written_inside  counts the writes inside of what is made of a tensor of inference mode
     package     the package itself, with all that programs may call
     """
 
@@ -158,6 +159,7 @@ class _Emitter:
     refuse_history: Callable[[Primitive, tuple[Any, ...], int], None]
     vjp: Callable[..., Any]
     is_traced: Callable[[Any], bool]
+    written_inside: Callable[[Any, Any, int], Any]
     package: Any
 
 

@@ -140,8 +140,8 @@ hypot = elementwise(
     np.hypot,
     strict=("input", "other"),
     check=refuse("hypot_cpu", 0, 1, COMPLEX),
-    input=lambda g, input, out: g * (input / out),
-    other=lambda g, other, out: g * (other / out),
+    input=lambda g, input, out: g * input / out,
+    other=lambda g, other, out: g * other / out,
     doc=of_two(
         "Lengths sqrt(input ** 2 + other ** 2).",
         "hypot",
