@@ -78,7 +78,19 @@ run = lazy.module("cotangent.distributed.run")
 _reducer = lazy.module("cotangent.nn.parallel.reducer")
 # Modules that are imported when they are first asked for.
 _MODULES = frozenset(
-    ("algorithms", "autograd", "checkpoint", "device_mesh", "elastic", "fsdp", "nn", "optim", "rpc", "tensor")
+    (
+        "algorithms",
+        "autograd",
+        "checkpoint",
+        "device_mesh",
+        "elastic",
+        "fsdp",
+        "launch",
+        "nn",
+        "optim",
+        "rpc",
+        "tensor",
+    )
 )
 
 
