@@ -1,4 +1,4 @@
-"""Messages from rank to rank: as in programs.py."""
+"""Messages from rank to rank, and what collectives take and refuse: as in programs.py."""
 
 from __future__ import annotations
 
@@ -71,6 +71,67 @@ def subgroup(rank: int, size: int) -> Any:
     return first, dist.recv(t, group=pair, group_src=0), t.item()
 
 
+def said(call: Any) -> str:
+    try:
+        return f"no error: {call()!r}"
+    except (ValueError, TypeError, RuntimeError) as error:
+        return str(error)
+
+
+def reductions(rank: int, size: int) -> Any:
+    """Means and sums of sparse tensors, and reductions that there are not."""
+    op = dist.ReduceOp
+    found = []
+    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.complex64):
+        t = torch.tensor([1.0, 2.0]).to(dtype) + rank
+        dist.all_reduce(t, op=op.AVG)
+        found.append(torch.view_as_real(t)[:, 0].tolist() if t.is_complex() else t.tolist())
+    out = torch.zeros(2)
+    dist.reduce_scatter_tensor(out, torch.arange(2.0 * size) + rank, op=op(op.AVG))
+    found.append(out.tolist())
+    t = torch.sparse_coo_tensor([[0, 1 + rank]], [1.0, 2.0], (5,))
+    dist.all_reduce(t)
+    found.append([t.is_coalesced(), t.to_dense().tolist()])
+
+    def reduced(op: Any, t: Any) -> str:
+        return said(lambda: dist.all_reduce(t, op=op))
+
+    found.append([
+        reduced(op.AVG, torch.ones(2, dtype=torch.int64)),
+        reduced(op.BAND, torch.ones(2)),
+        reduced(op.PRODUCT, torch.ones(2, dtype=torch.complex64)),
+        reduced(op.MAX, torch.sparse_coo_tensor([[0]], [1.0], (2,))),
+        reduced("sum", torch.ones(2)),
+        str(op.MAX), repr(op.SUM), op(op.MIN) == op.MIN, isinstance(op.MIN, op),
+    ])  # fmt: skip
+    return found
+
+
+def misuses(rank: int, size: int) -> Any:
+    """Tensors that do not fit are refused before anything is sent."""
+    one, three = torch.ones(2), torch.ones(2, dtype=torch.int32)
+    calls = [
+        lambda: dist.all_gather([], one),
+        lambda: dist.all_gather([three] * size, one),
+        lambda: dist.all_gather([torch.ones(3)] * size, one),
+        lambda: dist.all_gather((one,) * size, one),
+        lambda: dist.all_gather([one, 3], one),
+        lambda: dist.all_gather_into_tensor(torch.ones(2 * size + 1), one),
+        lambda: dist.all_gather_into_tensor(torch.ones(size, 2), one),
+        lambda: dist.reduce_scatter_tensor(torch.zeros(3), torch.arange(4.0)),
+        lambda: dist.all_to_all_single(torch.zeros(4), torch.arange(4.0), [1, 1, 1], [1, 1, 1]),
+        lambda: dist.all_to_all_single(torch.zeros(4), torch.arange(4.0), [1], [1]),
+        lambda: dist.all_to_all_single(torch.zeros(4), torch.arange(4.0)),
+        lambda: dist.broadcast(one, 5),
+        lambda: dist.broadcast(one, group_src=-1),
+        lambda: dist.all_reduce_coalesced([one, three]),
+        lambda: dist.new_group([0, 0]),
+        lambda: dist.new_group([0, 5]),
+        lambda: dist.get_group_rank(dist.group.WORLD, 7),
+    ]
+    return [said(call) for call in calls]
+
+
 def refused(rank: int, size: int) -> Any:
     t = torch.ones(1)
     calls = [
@@ -85,13 +146,7 @@ def refused(rank: int, size: int) -> Any:
         lambda: dist.broadcast(t),
         lambda: dist.send(3, (rank + 1) % size),
     ]
-    texts = []
-    for call in calls:
-        try:
-            texts.append(f"no error: {call()!r}")
-        except (ValueError, TypeError) as error:
-            texts.append(str(error))
-    return texts
+    return [said(call) for call in calls]
 
 
 if __name__ == "__main__":

@@ -376,8 +376,8 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
             dist.init_process_group("gloo", store=store, rank=0, world_size=1)
         with pytest.raises(TypeError, match=r"Expected parameter `tensor` of type torch.Tensor"):
             dist.all_reduce(3)
-        with pytest.raises(RuntimeError, match=r"Cannot use ReduceOp.AVG with Gloo"):
-            dist.all_reduce(torch.ones(1), op=dist.ReduceOp.AVG)
+        with pytest.raises(RuntimeError, match=r"Cannot use ReduceOp.PREMUL_SUM with Gloo"):
+            dist.all_reduce(torch.ones(1), op=dist.ReduceOp.PREMUL_SUM)
         with pytest.raises(RuntimeError, match="doesn't have any parameter that requires a gradient"):
             torch.nn.parallel.DistributedDataParallel(torch.nn.ReLU())
         assert dist.get_backend() == "gloo" and dist.group.WORLD.size() == 1

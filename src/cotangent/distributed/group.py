@@ -19,12 +19,12 @@ from .debug import DebugLevel, get_debug_level
 from .gloo import Gloo
 from .mail import Mail
 from .mpi import MPI, meeting
-from .store import DistStoreError, FileStore, PrefixStore, Store, TCPStore
+from .store import FileStore, PrefixStore, Store, TCPStore
 
 __all__ = [
-    "ProcessGroup", "Work", "destroy_process_group", "get_backend", "get_default_group", "get_global_rank",
-    "get_group_rank", "get_process_group_ranks", "get_rank", "get_world_size", "init_process_group",
-    "is_initialized", "new_group", "resolve",
+    "ProcessGroup", "Work", "canonical_rank", "destroy_process_group", "get_backend", "get_backend_config",
+    "get_default_group", "get_global_rank", "get_group_rank", "get_pg_count", "get_process_group_ranks",
+    "get_rank", "get_world_size", "init_process_group", "is_initialized", "new_group", "resolve",
 ]  # fmt: skip
 
 _FINGERPRINT: Final = 512  # bytes of a text that ranks compare
@@ -469,6 +469,21 @@ def get_backend(group: ProcessGroup | None = None) -> str:
     return resolve(group).backend
 
 
+def get_backend_config(group: ProcessGroup | None = None) -> str:
+    """Which backend serves which devices, for a group.
+
+    Args:
+        group: the group; all processes by default.
+    """
+    name = resolve(group).backend
+    return f"cpu:{name},cuda:{name}" if name == "gloo" else f"cpu:{name}"
+
+
+def get_pg_count() -> int:
+    """How many groups this process has made."""
+    return len(_Here.groups)
+
+
 def get_process_group_ranks(group: ProcessGroup | None = None) -> list[int]:
     """The numbers of a group's processes.
 
@@ -488,6 +503,8 @@ def get_group_rank(group: ProcessGroup, global_rank: int) -> int:
     Raises:
         ValueError: if it does not belong to it.
     """
+    if group is _Here.default:
+        return global_rank
     if global_rank not in group.ranks:
         raise ValueError(f"Global rank {global_rank} is not part of group {group.group_name}")
     return group.ranks.index(global_rank)
@@ -503,6 +520,8 @@ def get_global_rank(group: ProcessGroup, group_rank: int) -> int:
     Raises:
         ValueError: if there is no such rank.
     """
+    if group is _Here.default:
+        return group_rank
     if not 0 <= group_rank < group.size():
         raise ValueError(f"Group rank {group_rank} is not part of group {group.group_name}")
     return group.ranks[group_rank]
@@ -550,10 +569,14 @@ def new_group(
     """
     world = get_default_group()
     chosen = list(world.ranks) if ranks is None else sorted(ranks)
-    if len(set(chosen)) != len(chosen) or not set(chosen) <= set(world.ranks):
-        raise ValueError(
-            f"the new group's rank should be within the world_size set by init_process_group, got {ranks}"
-        )
+    if len(set(chosen)) != len(chosen):
+        raise ValueError(f"ranks list must not contain duplicate entries, got {ranks}")
+    for each in chosen:
+        if each not in world.ranks:
+            raise ValueError(
+                f"Rank {each} is out of range. Valid ranks are 0 to {world.size() - 1}"
+                f" (world_size={world.size()})"
+            )
     _Here.made += 1
     name = str(_Here.made)
     rank = chosen.index(world.rank()) if world.rank() in chosen else -1
@@ -561,33 +584,3 @@ def new_group(
     group = ProcessGroup(chosen, rank, name, world.backend, store, timeout or world.timeout)
     _Here.groups.add(group)
     return group
-
-
-def monitored_wait(group: ProcessGroup, name: str, timeout: timedelta, wait_all_ranks: bool) -> None:
-    """Wait for all ranks through the store, and say which do not come.
-
-    Args:
-        group: the group.
-        name: of this occasion, the same on all ranks.
-        timeout: how long.
-        wait_all_ranks: whether to name all that are missing, or the first.
-
-    Raises:
-        RuntimeError: if one does not come.
-    """
-    group.store.set(f"{name}/{group.rank()}", "here")
-    missing = []
-    for rank in range(group.size()):
-        try:
-            group.store.wait([f"{name}/{rank}"], timeout)
-        except DistStoreError:
-            missing.append(rank)
-            if not wait_all_ranks:
-                break
-            timeout = timedelta(0)
-    if missing:
-        shown = ", ".join(map(str, missing)) if wait_all_ranks else str(missing[0])
-        raise RuntimeError(
-            f"Rank {group.rank()} successfully reached monitoredBarrier, but received errors while waiting"
-            f" for send/recv from rank {shown}. Please check rank {shown} logs for faulty rank."
-        )

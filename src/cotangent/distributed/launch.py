@@ -30,9 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         0
     """
     warnings.warn(
-        "The module torch.distributed.launch is deprecated\nand will be removed in future. Use torchrun.\nNote"
-        " that --use-env is set by default in torchrun.\nIf your script expects `--local-rank` argument"
-        " to be set, please\nchange it to read from `os.environ['LOCAL_RANK']` instead.",
+        "The module torch.distributed.launch is deprecated\nand will be removed in future. Use torchrun.\n"
+        "Note that --use-env is set by default in torchrun.\nIf your script expects `--local-rank`"
+        " argument to be set, please\nchange it to read from `os.environ['LOCAL_RANK']` instead.",
         FutureWarning,
         stacklevel=2,
     )

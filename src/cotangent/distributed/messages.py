@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from typing import Any
 
-from .arguments import checked_tensor, contiguous, fill
-from .group import ProcessGroup, Work, canonical_rank, get_global_rank, get_rank, is_initialized, resolve
+from .arguments import checked_tensor, contiguous, fill, outside
+from .group import ProcessGroup, Work, canonical_rank, get_global_rank, get_rank, resolve
 
-__all__ = ["P2POp", "batch_isend_irecv", "check_other_rank", "irecv", "isend", "recv", "send", "warn_outside"]
-
-
-def warn_outside(name: str) -> None:
-    """Warn that this process is not in the group that it calls a function for.
-
-    Args:
-        name: of the function.
-    """
-    me = get_rank() if is_initialized() else -1
-    warnings.warn(
-        f"Running {name} on global rank {me} which does not belong to the given group.", stacklevel=3
-    )
+__all__ = ["P2POp", "batch_isend_irecv", "check_other_rank", "irecv", "isend", "recv", "send"]
 
 
 def check_other_rank(group: ProcessGroup, rank: int, kind: str) -> None:
@@ -66,8 +53,7 @@ def send(
     peer = canonical_rank(chosen, dst, group_dst)
     check_other_rank(chosen, peer, "destination")
     t = checked_tensor(tensor, "tensor")
-    if chosen.rank() < 0:
-        warn_outside("isend")
+    if outside(chosen, "isend"):
         return
     chosen.mail.send(contiguous(t), peer, tag)()
 
@@ -92,8 +78,7 @@ def recv(
     """
     chosen = resolve(group)
     t = checked_tensor(tensor, "tensor")
-    if chosen.rank() < 0:
-        warn_outside("irecv")
+    if outside(chosen, "irecv"):
         return -1
     return get_global_rank(chosen, _receiving(t, src, chosen, tag, group_src)())
 
@@ -126,8 +111,7 @@ def isend(
     chosen = resolve(group)
     peer = canonical_rank(chosen, dst, group_dst)
     t = checked_tensor(tensor, "tensor")
-    if chosen.rank() < 0:
-        warn_outside("isend")
+    if outside(chosen, "isend"):
         return None
     return _started(chosen.mail.send(contiguous(t), peer, tag), t)
 
@@ -145,8 +129,7 @@ def irecv(
     """
     t = checked_tensor(tensor, "tensor")
     chosen = resolve(group)
-    if chosen.rank() < 0:
-        warn_outside("irecv")
+    if outside(chosen, "irecv"):
         return None
     return _started(_receiving(t, src, chosen, tag, group_src), t)
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import rings
+from .arguments import outside
 from .group import ProcessGroup, canonical_rank, get_group_rank, resolve
-from .messages import check_other_rank, warn_outside
+from .messages import check_other_rank
 
 __all__ = [
     "all_gather_object", "broadcast_object_list", "gather_object", "recv_object_list", "scatter_object_list",
@@ -42,7 +43,7 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
         group: the group; all processes by default.
     """
     chosen = resolve(group)
-    if chosen.rank() < 0:
+    if outside(chosen, "all_gather_object"):
         return
     places = slice(chosen.size())
     chosen.submit(lambda: object_list.__setitem__(places, _gathered(chosen, obj)), False, "ALLGATHER_OBJECT")
@@ -65,7 +66,7 @@ def gather_object(
         ValueError: if the list is missing there or given elsewhere.
     """
     chosen = resolve(group)
-    if chosen.rank() < 0:
+    if outside(chosen, "gather_object"):
         return
     root = get_group_rank(chosen, dst or 0) if group_dst is None else group_dst
     if chosen.rank() == root and object_gather_list is None:
@@ -95,7 +96,7 @@ def broadcast_object_list(
         group_src: its rank in the group, instead.
     """
     chosen = resolve(group)
-    if chosen.rank() < 0:
+    if outside(chosen, "broadcast_object_list"):
         return
     root = get_group_rank(chosen, src or 0) if group_src is None else group_src
 
@@ -130,7 +131,7 @@ def scatter_object_list(
     if not isinstance(scatter_object_output_list, list) or not scatter_object_output_list:
         raise ValueError("Expected argument scatter_object_output_list to be a list of size at least 1.")
     chosen = resolve(group)
-    if chosen.rank() < 0:
+    if outside(chosen, "scatter_object_list"):
         return
     held: list[Any] = [scatter_object_input_list]
     broadcast_object_list(held, src, chosen, None, group_src)
@@ -156,8 +157,7 @@ def send_object_list(
     chosen = resolve(group)
     peer = canonical_rank(chosen, dst, group_dst)
     check_other_rank(chosen, peer, "destination")
-    if chosen.rank() < 0:
-        warn_outside("send_object_list")
+    if outside(chosen, "send_object_list"):
         return
     data = _pickled(list(object_list))
     chosen.mail.send(np.array([data.size], np.int64), peer, _TAG)()
@@ -186,8 +186,7 @@ def recv_object_list(
     chosen = resolve(group)
     peer = canonical_rank(chosen, src, group_src)
     check_other_rank(chosen, peer, "source")
-    if chosen.rank() < 0:
-        warn_outside("recv_object_list")
+    if outside(chosen, "recv_object_list"):
         return -1
     length = np.empty(1, np.int64)
     chosen.mail.recv(length, peer, _TAG)()
