@@ -6,7 +6,6 @@ and stay in a folder of their own, so that a model that was loaded once needs no
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import importlib
 import importlib.util
@@ -15,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import uuid
 import warnings
 import zipfile
@@ -119,14 +119,14 @@ def list(
         verbose: whether to say that a copy is used.
 
     Returns:
-        the names of the functions in its `hubconf.py`.
+        the names of the functions in its `hubconf.py`, sorted.
 
     Raises:
         RuntimeError: if it can neither be fetched nor is kept.
     """
     folder = _kept(github, force_reload, trust_repo, verbose, skip_validation)
-    found = vars(_entries(folder))
-    return [name for name, value in found.items() if callable(value) and not name.startswith("_")]
+    entries = _entries(folder)
+    return [name for name in dir(entries) if not name.startswith("_") and callable(getattr(entries, name))]
 
 
 def help(
@@ -211,13 +211,11 @@ def download_url_to_file(url: str, dst: str, hash_prefix: str | None = None, pro
     """
     dst = os.path.expanduser(dst)
     partial = f"{dst}.{uuid.uuid4().hex}.partial"
-    if os.path.exists(partial):
-        raise FileExistsError(errno.EEXIST, "No usable temporary file name found")
     digest = hashlib.sha256()
     try:
         with (
             urlopen(Request(url, headers={"User-Agent": "torch.hub"})) as answer,
-            open(partial, "wb") as file,
+            open(partial, "xb") as file,
         ):
             length = answer.info().get("Content-Length")
             total = int(length) if length else None
@@ -273,8 +271,15 @@ def load_state_dict_from_url(
         download_url_to_file(url, path, None if digits is None else digits.group(1), progress)
     packed = _single_member(path)
     if packed is not None:
+        warnings.warn(
+            "Falling back to the old format < 1.6. This support will be deprecated in favor of default "
+            "zipfile format introduced in 1.6. Please redo torch.save() to save it in the new zipfile "
+            "format.",
+            FutureWarning,
+            stacklevel=2,
+        )
         with zipfile.ZipFile(path) as archive:
-            archive.extract(packed, folder)
+            _unpack(archive, folder)
         path = os.path.join(folder, packed)
     return _load_file(path, map_location=map_location, weights_only=weights_only)
 
@@ -361,18 +366,16 @@ def _kept(github: str, again: bool, trust: Any, verbose: bool, skip_validation: 
         return folder
     if not skip_validation:
         _check_own(owner, name, branch)
-    archive = os.path.join(place, f"{flat}.zip")
-    try:
+    # In a folder of its own: another process may fetch the same branch's name, and what the archive holds
+    # must not replace anything that is kept.
+    with tempfile.TemporaryDirectory(dir=place, prefix=".fetch-") as workshop:
+        archive = os.path.join(workshop, f"{flat}.zip")
         _fetch(owner, name, branch, archive)
         with zipfile.ZipFile(archive) as packed:
-            unpacked = os.path.join(place, packed.infolist()[0].filename)
-            shutil.rmtree(unpacked, ignore_errors=True)
-            _unpack(packed, place)
+            unpacked = os.path.join(workshop, packed.infolist()[0].filename)
+            _unpack(packed, workshop)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.move(unpacked, folder)
-    finally:
-        if os.path.exists(archive):
-            os.remove(archive)
     return folder
 
 

@@ -124,6 +124,9 @@ def subgroups(rank: int, size: int) -> Any:
     dist.all_reduce(t, group=own)
     found["pairs"] = [t.item(), len(groups), dist.get_process_group_ranks(own)]
     own, groups = dist.new_subgroups_by_enumeration([[1], [0]])
+    second = dist.new_group([1])
+    part, parts = dist.new_subgroups(1, second)
+    found["of a group"] = [part is None, [dist.get_process_group_ranks(g) for g in parts]]
     found["enumerated"] = [dist.get_rank(own), dist.get_world_size(own), groups.index(own)]
     found["refused"] = [
         said_of(ValueError, call)

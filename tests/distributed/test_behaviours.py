@@ -102,6 +102,7 @@ def test_gradients_flow_through_collectives(pair: Any) -> None:
 def test_groups_that_divide_all_processes(pair: Any) -> None:
     for rank, found in enumerate(pair("subgroups")):
         assert found["pairs"] == [3.0, 1, [0, 1]] and found["enumerated"] == [0, 1, 1 - rank]
+        assert found["of a group"] == [rank == 0, [[1]]]
         assert found["refused"] == [
             SIZE,
             "The arg 'group_size' (0) must be positive",

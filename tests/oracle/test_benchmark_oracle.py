@@ -22,6 +22,8 @@ SAMPLES: list[dict[str, Any]] = [
     },
     {"times": [1.2e-3] * 100, "label": "l", "sub_label": "s"},
     {"times": [1e-2, 1.2e-2, 1.1e-2, 1.3e-2], "label": "l", "env": "e"},
+    {"times": [1e-3, 1.1e-3], "sub_label": "s"},
+    {"times": [1e-3, 1.1e-3], "stmt": "a = 1\nb = 2", "sub_label": "s", "setup": "x = 1"},
     {"times": [1e-9 * i for i in range(1, 300)], "setup": "x = 1\ny = 2"},
     {"times": [1e-3] * 9 + [5e-3], "stmt": "a = 1\nb = 2\nc", "setup": "x = 1", "description": "d"},
     {"times": [1.0, 1.01, 1.02, 0.99, 1.005], "n": 1, "stmt": "    foo\n    bar", "setup": ""},

@@ -20,6 +20,7 @@ dependencies = {dependencies!r}
 def layer(size, bias=True):
     "A layer."
     return nn.Linear(size, width, bias)
+def also(): pass
 def _hidden(): pass
 answer = 42
 """
@@ -74,7 +75,17 @@ def test_a_file_that_somebody_zipped(weights: Path, tmp_path: Path) -> None:
     packed = tmp_path / "net.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(weights, "inner.pth")
-    assert hub.load_state_dict_from_url(packed.as_uri(), progress=False)["w"].tolist() == [0, 1, 2]
+    with pytest.warns(FutureWarning, match="Falling back to the old format < 1.6"):
+        loaded = hub.load_state_dict_from_url(packed.as_uri(), progress=False)
+    assert loaded["w"].tolist() == [0, 1, 2]
+
+
+def test_a_zipped_file_names_nothing_outside(weights: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "net.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(weights, "../../net.pth")
+    with pytest.warns(FutureWarning), pytest.raises(ValueError, match="directory traversal"):
+        hub.load_state_dict_from_url(packed.as_uri(), progress=False)
 
 
 def test_progress_is_shown(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +114,7 @@ def test_a_repository_that_asks_for_more(tmp_path: Path) -> None:
 
 def test_a_repository_that_is_kept(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = repository(place / "somebody_nets_v1_x", [])
-    assert hub.list("somebody/nets:v1/x") == ["layer"]
+    assert hub.list("somebody/nets:v1/x") == ["also", "layer"]
     assert capsys.readouterr().err == f"Using cache found in {folder}\n"
     assert hub.help("somebody/nets:v1/x", "layer") == "A layer."
     assert hub.load("somebody/nets:v1/x", "layer", 1, verbose=False).in_features == 1
@@ -125,3 +136,35 @@ def test_archives_stay_in_their_folder(name: str, tmp_path: Path) -> None:
         archive.writestr(name, "x")
     with zipfile.ZipFile(packed) as archive, pytest.raises(ValueError, match="Archive entry"):
         hub._unpack(archive, str(tmp_path / "out"))
+
+
+def fetched(monkeypatch: pytest.MonkeyPatch, members: dict[str, str]) -> None:
+    """Let GitHub answer with an archive of these members."""
+
+    def download(url: str, path: str, progress: bool) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in members.items():
+                archive.writestr(name, text)
+
+    monkeypatch.setattr(hub, "download_url_to_file", download)
+
+
+def test_a_repository_is_fetched(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "def layer():\n    return 1\n"
+    fetched(monkeypatch, {"nets-0/": "", "nets-0/hubconf.py": text})
+    where = "somebody/nets:v1"
+    assert hub.load(where, "layer", trust_repo=True, skip_validation=True) == 1
+    fetched(monkeypatch, {"nets-0/": "", "nets-0/hubconf.py": text.replace("1", "2")})
+    assert hub.load(where, "layer", verbose=False) == 1
+    assert hub.load(where, "layer", force_reload=True, skip_validation=True) == 2
+    assert sorted(path.name for path in place.iterdir()) == ["somebody_nets_v1", "trusted_list"]
+
+
+def test_a_hostile_archive_removes_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dear = place.parent / "dear"
+    dear.mkdir()
+    fetched(monkeypatch, {"../dear/": "", "../dear/hubconf.py": ""})
+    with pytest.raises(ValueError, match="directory traversal"):
+        hub.load("somebody/nets:v1", "layer", trust_repo=True, skip_validation=True)
+    assert dear.is_dir()
+    assert [path.name for path in place.iterdir()] == ["trusted_list"]

@@ -55,13 +55,17 @@ def test_scalars(tmp_path: Path) -> None:
     assert {"both_a", "both_b"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_tensors_histograms_pictures_sounds_and_texts(tmp_path: Path) -> None:
+def test_tensors_histograms_pictures_sounds_and_texts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with SummaryWriter(str(tmp_path)) as writer:
         writer.add_tensor("t", torch.arange(6).reshape(2, 3))
         writer.add_histogram("h", torch.tensor([1.0, 2.0, 2.0, 3.0], requires_grad=True), 1)
         writer.add_image("image", torch.rand(3, 4, 5))
         writer.add_images("images", torch.rand(2, 3, 4, 5))
         writer.add_audio("audio", torch.tensor([[0.0, 1.0, -2.0]]), sample_rate=8000)
+        with pytest.raises(AssertionError, match="should be 1 dimensional"):
+            writer.add_audio("stereo", torch.zeros(2, 5))
         writer.add_text("text", "some **words**")
         writer.add_embedding(torch.eye(3), metadata=["a", "b", "c"])
         writer.add_pr_curve("pr", torch.tensor([0, 1, 1]), torch.tensor([0.1, 0.6, 0.9]))
@@ -71,6 +75,7 @@ def test_tensors_histograms_pictures_sounds_and_texts(tmp_path: Path) -> None:
     assert (values["h"].histo.num, values["h"].histo.sum, values["h"].histo.sum_squares) == (4, 8, 18)
     assert (values["image"].image.height, values["image"].image.width) == (4, 5)
     assert values["audio"].audio.length_frames == 3
+    assert "audio amplitude out of range, auto clipped." in capsys.readouterr().out
     assert struct.unpack("<3h", values["audio"].audio.encoded_audio_string[-6:]) == (0, 32767, -32767)
     assert any(tag.startswith("text") for tag in values)
     assert {"images", "pr"} <= set(values)
@@ -79,16 +84,21 @@ def test_tensors_histograms_pictures_sounds_and_texts(tmp_path: Path) -> None:
 def test_hyperparameters(tmp_path: Path) -> None:
     hparams = pytest.importorskip("tensorboardX.proto.plugin_hparams_pb2")
     with SummaryWriter(tmp_path) as writer:
-        given = {"lr": 0.1, "batch": torch.tensor(4), "optimizer": "sgd"}
+        given = {"lr": 0.1, "batch": torch.tensor(4), "optimizer": "sgd", "unset": None}
         writer.add_hparams(given, {"accuracy": 0.5}, {"lr": [0.1, 0.2]}, run_name="run")
         with pytest.raises(TypeError, match="should be dictionary"):
             writer.add_hparams([], {})  # type: ignore[arg-type]
+        for limits in ({"other": [1]}, {"lr": 0.1}, {"lr": [0.1, "high"]}):
+            with pytest.raises(TypeError, match="should be a list of same type as hparam_dict"):
+                writer.add_hparams(given, {}, limits)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="hparam_domain_discrete should be a dictionary"):
+            writer.add_hparams(given, {}, [("lr", [0.1])])  # type: ignore[arg-type]
     values = _values(tmp_path / "run")
     assert values["accuracy"].simple_value == 0.5
     content = values["_hparams_/experiment"].metadata.plugin_data.content
     infos = {i.name: i for i in hparams.HParamsPluginData.FromString(content).experiment.hparam_infos}
     assert [v.number_value for v in infos["lr"].domain_discrete.values] == [0.1, 0.2]
-    assert set(infos) == set(given)
+    assert set(infos) == set(given) - {"unset"}
 
 
 def test_the_graph_of_a_module(tmp_path: Path) -> None:

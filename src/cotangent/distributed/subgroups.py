@@ -8,7 +8,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 from .arguments import ReduceOp
-from .group import ProcessGroup, get_default_group, get_rank, get_world_size, met, new_group
+from .group import (
+    ProcessGroup,
+    get_default_group,
+    get_process_group_ranks,
+    get_rank,
+    get_world_size,
+    met,
+    new_group,
+)
 from .store import Store
 
 __all__ = [
@@ -97,21 +105,20 @@ def new_subgroups(
     backend: str | None = None,
     pg_options: Any = None,
     group_desc: str | None = None,
-) -> tuple[ProcessGroup, list[ProcessGroup]]:
-    """Divide all processes into groups of one size, in the order of their ranks. All of them call it.
+) -> tuple[ProcessGroup | None, list[ProcessGroup]]:
+    """Divide processes into groups of one size, in the order of their ranks. All of them call it.
 
     Args:
         group_size: the size.
-        group: accepted as in PyTorch.
+        group: whose processes; all by default.
         timeout, backend, pg_options, group_desc: as for `new_group`.
 
     Returns:
-        this process's group, and all of them.
+        this process's group, None if it is in none, and all of them.
 
     Raises:
         ValueError: if the size does not divide the number of processes, or is missing.
     """
-    size = get_world_size(get_default_group())
     if group_size is None:
         raise ValueError(
             "Default group size only takes effect when CUDA is available.If your subgroup using a backend"
@@ -119,14 +126,14 @@ def new_subgroups(
         )
     if group_size <= 0:
         raise ValueError(f"The arg 'group_size' ({group_size}) must be positive")
+    members = get_process_group_ranks(group)
+    size = len(members)
     if size < group_size:
         raise ValueError(f"The arg 'group_size' ({group_size}) must not exceed the world size ({size})")
     if size % group_size:
         raise ValueError(f"The world size ({size}) must be divisible by '{group_size=}'")
-    lists = [list(range(start, start + group_size)) for start in range(0, size, group_size)]
-    own, groups = new_subgroups_by_enumeration(lists, timeout, backend, pg_options, group_desc)
-    assert own is not None
-    return own, groups
+    lists = [members[start : start + group_size] for start in range(0, size, group_size)]
+    return new_subgroups_by_enumeration(lists, timeout, backend, pg_options, group_desc)
 
 
 def new_subgroups_by_enumeration(

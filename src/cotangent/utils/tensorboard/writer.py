@@ -38,8 +38,7 @@ def _plain(value: Any) -> Any:
     """A value with its tensors as arrays (16-bit floats that NumPy does not write as float32)."""
     if isinstance(value, TensorBase):
         t: Any = value.detach()  # type: ignore[attr-defined]
-        array = t.numpy() if t.dtype.np.kind != "V" else t.float().numpy()
-        return array
+        return t.numpy() if t.dtype.np.kind != "V" else t.float().numpy()
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
     return type(value)(_plain(v) for v in value) if type(value) in (list, tuple) else value
@@ -188,15 +187,28 @@ class SummaryWriter:
         Raises:
             TypeError: if the first two are no dicts, or for values of other types.
         """
-        if not isinstance(hparam_dict, dict) or not isinstance(metric_dict, dict):
+        if type(hparam_dict) is not dict or type(metric_dict) is not dict:
             raise TypeError("hparam_dict and metric_dict should be dictionary.")
+        limits = hparam_domain_discrete or {}
+        if not isinstance(limits, dict):
+            raise TypeError("parameter: hparam_domain_discrete should be a dictionary, nothing logged.")
+        for name, values in limits.items():
+            kind = type(hparam_dict.get(name))
+            listed = name in hparam_dict and isinstance(values, list)
+            if not listed or not all(isinstance(value, kind) for value in values):
+                raise TypeError(
+                    f"parameter: hparam_domain_discrete[{name}] should be a list of same type as "
+                    f"hparam_dict[{name}]."
+                )
         given = {
-            key: _plain(v).item() if isinstance(v, TensorBase) else v for key, v in hparam_dict.items()
+            key: _plain(v).item() if isinstance(v, TensorBase) else v
+            for key, v in hparam_dict.items()
+            if v is not None
         }
         experiment, begin, end = _summary.hparams(given, metric_dict)
-        for name, values in (hparam_domain_discrete or {}).items():
+        for name, values in limits.items():
             _limit(experiment, name, values)
-        folder = str(time.time()) if run_name is None else run_name
+        folder = run_name or str(time.time())
         with SummaryWriter(f"{self.log_dir}/{folder}") as inner:
             for summary in (experiment, begin, end):
                 inner._record(summary, global_step)
@@ -254,11 +266,19 @@ class SummaryWriter:
 
         Args:
             tag: a name.
-            snd_tensor: (1, L) or (L,), samples in [-1, 1]; what lies outside is cut off.
+            snd_tensor: (1, L) or (L,), samples in [-1, 1]; what lies outside is cut off, which is said.
             global_step, walltime: as for `add_scalar`.
             sample_rate: samples in a second.
+
+        Raises:
+            AssertionError: if there are several channels.
         """
-        samples = np.clip(np.asarray(_plain(snd_tensor)).reshape(-1), -1, 1)
+        samples = np.asarray(_plain(snd_tensor)).squeeze()
+        if samples.ndim != 1:
+            raise AssertionError("input tensor should be 1 dimensional.")
+        if abs(samples).max() > 1:
+            print("warning: audio amplitude out of range, auto clipped.")
+            samples = np.clip(samples, -1, 1)
         file = io.BytesIO()
         with wave.open(file, "wb") as sound:
             sound.setnchannels(1)

@@ -68,9 +68,10 @@ class TaskSpec:
     @property
     def title(self) -> str:
         """The labels, or the statement where there is none."""
-        if self.label is None:
-            return _named("stmt", self.stmt) if "\n" in self.stmt else self.stmt
-        return f"{self.label}: {self.sub_label}" if self.sub_label else self.label
+        if self.label is None and "\n" in self.stmt:
+            return _named("stmt", self.stmt, self.sub_label)
+        named = self.stmt if self.label is None else self.label
+        return f"{named}: {self.sub_label}" if self.sub_label else named
 
     def setup_str(self) -> str:
         """The setup as it is shown, empty where nothing is set up."""
@@ -82,10 +83,11 @@ class TaskSpec:
         return "\n".join(part + "\n" * ("\n" in part) for part in parts)
 
 
-def _named(name: str, code: str) -> str:
+def _named(name: str, code: str, variant: str | None = None) -> str:
     """Code under its name: on the same line where it is one line."""
     lines = code.split("\n")
-    return f"{name}: {code}" if len(lines) == 1 else "\n  ".join((f"{name}:", *lines))
+    head = f"{name}: ({variant})" if variant else f"{name}:"
+    return f"{head} {code}" if len(lines) == 1 else "\n  ".join((head, *lines))
 
 
 @dataclass(repr=False)
