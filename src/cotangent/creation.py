@@ -136,10 +136,10 @@ def _scalar(value: Any, depth: int, first: bool) -> Any:
         return value
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return value[()]
-    if isinstance(value, str):
-        if first and depth:
+    if isinstance(value, (str, bytes)):
+        if first and depth and isinstance(value, str):
             raise ValueError("too many dimensions 'str'")
-        raise TypeError("new(): invalid data type 'str'")
+        raise TypeError(f"new(): invalid data type '{type(value).__name__}'")
     if isinstance(value, (list, tuple)):
         raise _Nested
     if hasattr(value, "__index__"):
@@ -182,10 +182,35 @@ def _fits(values: list[Any], d: _dtype) -> None:
     # Negative numbers wrap around in an unsigned dtype.
     least = limits.min or -limits.max
     for v in values:
+        if isinstance(v, (complex, np.inexact)) and not isinstance(v, float):
+            name = type(v).__name__
+            named = f"numpy.{name}" if isinstance(v, np.inexact) else name
+            raise TypeError(f"'{named}' object cannot be interpreted as an integer")
         if v != v or not (least if isinstance(v, int) else limits.min) <= v.real <= limits.max:
             if isinstance(v, int) and not -(2**63) <= v < 2**64:
                 raise ValueError("Overflow when unpacking long long")
             raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
+
+
+def _array_dtype(array: np.ndarray[Any, Any]) -> _dtype:
+    """The dtype of a tensor on an array's memory.
+
+    Raises:
+        TypeError, ValueError: for arrays that PyTorch's tensors cannot look at.
+    """
+    if not array.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion between byte "
+            "orders is currently not supported."
+        )
+    found = dtypes.from_numpy(array.dtype)
+    if any(s < 0 for s in array.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are "
+            "not currently supported. (You can probably work around this by making a copy of your array  "
+            "with array.copy().) "
+        )
+    return found
 
 
 def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, Any]:
@@ -196,7 +221,7 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
         texts.
     """
     if isinstance(data, np.ndarray):
-        found = dtypes.from_numpy(data.dtype)
+        found = _array_dtype(data)
         return np.array(data, (d or found).np, copy=copy or None)
     if isinstance(data, (bool, int, float, complex, np.generic)) and not isinstance(data, str):
         values = [data]
@@ -237,10 +262,10 @@ def as_array(data: Any, d: _dtype | None, copy: bool = True) -> np.ndarray[Any, 
 
 
 def _of_storage(data: Any, d: _dtype | None) -> np.ndarray[Any, Any]:
-    """The numbers of a storage; of bytes, as the dtype has it."""
+    """The numbers of a storage; of bytes, as the dtype has it (PyTorch's default for them is int64)."""
     typed: _dtype | None = getattr(data, "dtype", None)
     if typed is None:
-        chosen = d or settings.default_dtype
+        chosen = d or dtypes.int64
         whole = len(data._array) // chosen.itemsize * chosen.itemsize
         return data._array[:whole].view(chosen.np).copy()  # type: ignore[no-any-return]
     if d is not None and d is not typed:
@@ -399,6 +424,7 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
 
     Raises:
         TypeError: if it is no array or of another dtype.
+        ValueError: if its strides are negative, or its bytes in another order than this machine's.
 
     Example:
         >>> import cotangent as torch
@@ -408,21 +434,13 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    dtypes.from_numpy(ndarray.dtype)
-    if any(s < 0 for s in ndarray.strides):
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are "
-            "not currently supported. (You can probably work around this by making a copy of your array  "
-            "with array.copy().) "
-        )
+    _array_dtype(ndarray)
     if not ndarray.flags.writeable:
-        warnings.warn(
+        warn_once(
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This "
             "means writing to this tensor will result in undefined behavior. You may want to copy the array "
             "to protect its data or make it writable before converting it to a tensor. This type of warning "
-            "will be suppressed for the rest of this program.",
-            UserWarning,
-            stacklevel=2,
+            "will be suppressed for the rest of this program."
         )
     return born(ndarray.view(np.ndarray))
 

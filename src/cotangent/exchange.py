@@ -13,7 +13,7 @@ import numpy as np
 
 from . import dtypes
 from .config import settings, warn_once
-from .creation import as_array, born, check_dtype, from_numpy
+from .creation import as_array, born, check_dtype, from_numpy, placed
 from .dtypes import dtype as _dtype
 from .errors import type_name
 from .kernels.deferred import Deferred
@@ -172,6 +172,8 @@ def frombuffer(
     """
     if dtype is None:
         missing("frombuffer", "dtype")
+    if not isinstance(dtype, _dtype):
+        raise TypeError(f"frombuffer(): argument 'dtype' must be torch.dtype, not {type_name(dtype)}")
     try:
         view = memoryview(buffer)
     except TypeError:
@@ -218,22 +220,24 @@ def asarray(
     dtype: _dtype | None = None,
     device: Any = None,
     copy: bool | None = None,
-    requires_grad: bool = False,
+    requires_grad: bool | None = None,
 ) -> Any:
     """`obj` as a tensor, sharing memory unless a copy is asked for or needed.
 
     Args:
         obj: tensor, NumPy array, buffer, number or nested sequence.
         dtype: element type; that of `obj` if None.
-        device: "cpu" or None.
+        device: "cpu", "meta" or None.
         copy: True to always copy, False to raise where a copy is needed, None to copy if needed.
-        requires_grad: whether gradients flow to it.
+        requires_grad: whether gradients flow to it; as to `obj` if None. A tensor that is returned as it is
+            changes.
 
     Returns:
         a tensor.
 
     Raises:
         ValueError: if `copy` is False and a copy is needed.
+        RuntimeError: if gradients shall flow to integers.
 
     Example:
         >>> import cotangent as torch
@@ -241,8 +245,9 @@ def asarray(
         tensor([1, 2])
     """
     dtype = check_dtype("asarray", dtype)
-    if device is not None:
-        check_device(device, "asarray")
+    if copy is not None and not isinstance(copy, bool):
+        raise TypeError(f"asarray(): argument 'copy' must be bool, not {type_name(copy)}")
+    where = None if device is None else check_device(device, "asarray")
     made: Any = None
     if isinstance(obj, Tensor):
         made = obj
@@ -253,27 +258,50 @@ def asarray(
             raise RuntimeError(
                 "can't alias NumPy scalars. Either remove copy=False or transform it in a ndarray. "
             )
+        made = from_numpy(np.array(obj))
     elif type_name(obj) == "PyCapsule":
         made = from_dlpack(obj)
     elif not isinstance(obj, (list, tuple)) and _has_buffer(obj):
-        made = frombuffer(obj, dtype=dtype or settings.default_dtype)
+        made = frombuffer(obj, dtype=dtype or settings.default_dtype, requires_grad=bool(requires_grad))
     if made is None:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
-        return born(as_array(obj, dtype), requires_grad)
-    other = dtype is not None and dtype is not made.dtype
-    if other and copy is False:
-        raise ValueError(
-            f"can't alias tensor with dtype '{dtypes.SCALAR_NAME[made.dtype]}' into dtype "
-            f"'{dtypes.SCALAR_NAME[dtype]}'."
-        )
-    if other:
-        made = made.to(dtype)
-    elif copy:
-        made = made.clone()
-    if not requires_grad:
-        return made.detach() if made.requires_grad else made
-    return made if made.requires_grad else made.detach().requires_grad_()
+        made = placed(born(as_array(obj, dtype), False), device)
+    else:
+        made = _as_asked(made, dtype, where, copy)
+    if requires_grad is None:
+        requires_grad = isinstance(obj, Tensor) and obj.requires_grad
+        if requires_grad:
+            warn_once(_AS_GIVEN, 2)
+    return _needing_grad(made, requires_grad)
+
+
+_AS_GIVEN: Final = (
+    "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of False. Pass "
+    "requires_grad=False explicitly to get the old behavior and silence this warning."
+)
+
+
+def _as_asked(t: Any, dtype: _dtype | None, where: _device | None, copy: bool | None) -> Any:
+    """A tensor in another dtype or place, if need be, or copied."""
+    moved = where is not None and where.type != t.device.type
+    other = dtype is not None and dtype is not t.dtype
+    if moved and copy is False:
+        raise ValueError(f"can't alias tensor from device '{t.device}' to '{where}'.")
+    if dtype is not None and other and copy is False:
+        names = dtypes.SCALAR_NAME
+        raise ValueError(f"can't alias tensor with dtype '{names[t.dtype]}' into dtype '{names[dtype]}'.")
+    if moved or other:
+        return t.to(device=where or t.device, dtype=dtype or t.dtype)
+    return t.clone() if copy else t
+
+
+def _needing_grad(t: Any, wanted: bool) -> Any:
+    if wanted and t.dtype.category < dtypes.FLOATING:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    if t.requires_grad == wanted:
+        return t
+    return t.requires_grad_(wanted) if t.is_leaf else t.detach()
 
 
 def _has_buffer(obj: Any) -> bool:

@@ -128,6 +128,24 @@ torch.asarray([1.5,2],requires_grad=True)
 torch.asarray(torch.ones(2,requires_grad=True),requires_grad=False)
 torch.asarray(np.ones(2)[::-1])
 torch.asarray(array.array('d',[1,2,3]),dtype=torch.float32,copy=False)
+torch.asarray(torch.ones(2),device='meta')
+torch.asarray([1,2],device='meta')
+torch.asarray(np.ones(2),device='meta',copy=False)
+torch.asarray(np.int8(3),dtype=torch.float32,requires_grad=True)
+torch.asarray([1],requires_grad=True)
+torch.asarray(torch.tensor([1]),requires_grad=True)
+torch.asarray([1],copy=3)
+torch.asarray(np.array([1],'>i4'))
+torch.frombuffer(bytearray(8),dtype=3)
+torch.tensor(np.ones(2)[::-1])
+torch.as_tensor(np.array([1],'>i4'))
+torch.tensor(1+2j,dtype=torch.int64)
+torch.tensor([1,2j],dtype=torch.uint8)
+torch.tensor(np.float32(3),dtype=torch.int64)
+torch.tensor(np.float64(3),dtype=torch.int64)
+torch.tensor(b'abc')
+torch.tensor([b'abc'])
+torch.tensor(torch.ones(2).untyped_storage())
 """.strip().split("\n")
 
 
@@ -196,3 +214,34 @@ def test_strides_of_what_is_indexed(text):
         return eval(text, scope).stride()
 
     assert strides(cotangent) == strides(oracle)
+
+
+AS_ARRAY = [
+    {}, {"requires_grad": True}, {"requires_grad": False}, {"copy": True},
+    {"copy": True, "requires_grad": True}, {"copy": True, "requires_grad": False},
+    {"copy": False, "requires_grad": False}, {"dtype": "float64"},
+    {"dtype": "float64", "requires_grad": True}, {"dtype": "float64", "requires_grad": False},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", AS_ARRAY, ids=str)
+@pytest.mark.parametrize("kind", ["constant", "leaf", "result"])
+def test_gradients_of_what_asarray_is_given(kind, options):
+    def told(torch):
+        x = torch.ones(2, requires_grad=kind != "constant")
+        x = x * 2 if kind == "result" else x
+        given = {k: getattr(torch, v) if k == "dtype" else v for k, v in options.items()}
+        with warnings.catch_warnings(action="ignore"):  # each library says once that the default is another
+            y = torch.asarray(x, **given)
+        return str(y), y is x, y.requires_grad, x.requires_grad, y.is_leaf, y.data_ptr() == x.data_ptr()
+
+    assert told(cotangent) == told(oracle)
+
+
+def test_asarray_says_that_the_default_has_changed():
+    cotangent.set_warn_always(True)
+    try:
+        with pytest.warns(UserWarning, match="unspecified requires_grad now defaults to obj.requires_grad"):
+            assert cotangent.asarray(cotangent.ones(1, requires_grad=True)).requires_grad
+    finally:
+        cotangent.set_warn_always(False)

@@ -195,3 +195,27 @@ def test_sequences_run_side_by_side(kind: str, monkeypatch: pytest.MonkeyPatch) 
     for key, p in layer.named_parameters():
         t.testing.assert_close(per_sample[key], t.stack([g[key] for g in expected]))
         t.testing.assert_close(p.grad, per_sample[key].sum(0))
+
+
+AT_A_NUMBER = (
+    "x[i]", "x[i, :]", "x[:, i]", "x[i, i]", "x[i, 0]", "x[..., i]", "x[None, i]", "x[i, None]",
+    "x[i, [0, 1]]", "x[[0, 1], i]", "x[i, 1:]", "put(y, i)", "put(y, (i, 1))", "put(x, i)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", AT_A_NUMBER)
+def test_each_example_has_a_number_as_its_index(text: str) -> None:
+    def put(x: Any, key: Any) -> Any:
+        x = x.clone()
+        x[key] = 9.0
+        return x
+
+    def told(t: Any) -> Any:
+        x, y = t.arange(12.0).reshape(3, 4), t.arange(36.0).reshape(3, 3, 4)
+        try:
+            f = lambda i, y: eval(text, {"x": x, "y": y, "i": i, "put": put})  # noqa: E731
+            return t.func.vmap(f)(t.tensor([0, 2, -1]), y).tolist()
+        except RuntimeError as error:
+            return str(error)
+
+    assert told(cotangent) == told(torch)

@@ -15,7 +15,7 @@ from ..kernels import float8, index as k
 from . import index_batching
 from .copies import zeros_like
 from .table import as_first, blank, constant, emitter, general, is_array, is_tensor, linear
-from .unmapped import refuse_mask
+from .unmapped import is_mapped, refuse_mask
 from .views import alias, reshape_any, select_at, slice_of, sum_to_size, unsqueeze_at
 
 
@@ -268,7 +268,7 @@ def _walk(x: Any, key: tuple[Any, ...], keep_full: bool) -> tuple[Any, list[Any]
                 indices.append(constant(np.zeros(1 if t.item() else 0, np.int64)))
                 dims.append(dim)
                 dim += 1
-            elif t.ndim == 0 and t.dtype.category == dtypes.INTEGRAL and t.dtype is not dtypes.uint8:
+            elif t.ndim == 0 and not is_mapped(t):
                 out = select_at(out, dim, _checked(int(t.item()), out.shape[dim], place))
             elif t.dtype in (dtypes.bool_, dtypes.uint8):
                 mask_positions(out, t, dim, indices, dims)
