@@ -81,6 +81,7 @@ FLOORS = {
     "nn": 5,
     "optim": 5,
     "utils": 5,
+    "__future__": 3,
     "namespaces": 5,
     "_C": 5,
     "_functorch": 5,

@@ -67,7 +67,7 @@ _world.meta = _lazy_module("cotangent.compile.meta")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(
     (
-        "__config__",
+        "__config__", "__future__",
         "_C", "_VF", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp",
         "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
         "futures", "hub", "jit", "library", "linalg", "masked", "multiprocessing", "nn", "onnx", "optim",

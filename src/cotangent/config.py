@@ -20,6 +20,8 @@ class Settings:
         "deterministic",
         "deterministic_warn_only",
         "fill_uninitialized",
+        "overwrite_params",
+        "swap_params",
         "threads",
         "on_threads",
         "lang",
@@ -31,6 +33,8 @@ class Settings:
         self.deterministic = False
         self.deterministic_warn_only = False
         self.fill_uninitialized = True
+        self.overwrite_params = False
+        self.swap_params = False
         self.threads: int | None = None
         # Told of a new number of threads, by whoever has started some.
         self.on_threads: Callable[[], None] | None = None

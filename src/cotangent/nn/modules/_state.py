@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from ...autograd.modes import no_grad
 from ...autograd.node import RemovableHandle
+from ...config import settings
 from ...tensor import Tensor
+from ...utils.swapping import swap_tensors
 from ..parameter import Parameter, is_lazy
 from ._legacy_hooks import BoundHook
 from ._members import ModuleMembers, tensor_like
@@ -323,6 +325,9 @@ class ModuleState(ModuleMembers):
             if member.is_meta and not value.is_meta and not assign:
                 warnings.warn(_LEFT_BEHIND.format(key), stacklevel=2)
             with no_grad():
+                if settings.swap_params:
+                    _swap_in(member, value, assign)
+                    return
                 if not assign:
                     member.copy_(value)
                     return
@@ -333,8 +338,9 @@ class ModuleState(ModuleMembers):
                         value = Parameter(value, requires_grad=member.requires_grad)
                 setattr(self, name, value)
         except Exception as error:
+            action = "swapping" if settings.swap_params else "copying"
             error_msgs.append(
-                f'While copying the parameter named "{key}", whose dimensions in the model are '
+                f'While {action} the parameter named "{key}", whose dimensions in the model are '
                 f"{member.size()} and whose dimensions in the checkpoint are {value.size()}, "
                 f"an exception occurred : {error.args}."
             )
@@ -411,3 +417,19 @@ class ModuleState(ModuleMembers):
 
 def _overrides(module: ModuleState, method: str) -> bool:
     return getattr(type(module), method) is not getattr(ModuleState, method)
+
+
+def _swap_in(member: Any, value: Any, assign: bool) -> None:
+    """Let a parameter or buffer become what it makes of the value that is loaded."""
+    made = member.module_load(value, assign=assign)
+    if made is value or made is member:
+        raise RuntimeError(
+            "module_load returned one of self or other, please .detach() the result if returning one of the "
+            "inputs in module_load"
+        )
+    if isinstance(member, Parameter):
+        if isinstance(made, Parameter):
+            made.requires_grad_(member.requires_grad)
+        else:
+            made = Parameter(made, requires_grad=member.requires_grad)
+    swap_tensors(member, made)

@@ -10,12 +10,14 @@ from types import ModuleType
 from typing import Any, Self
 
 from ...autograd.modes import no_grad
+from ...config import settings
 from ...conversion import check_to
 from ...dtypes import dtype as Dtype
 from ...errors import NO_DATA
 from ...functions import empty_like
 from ...size import check_device, device as Device
 from ...tensor import Tensor
+from ...utils.swapping import swap_tensors
 from ..parameter import Parameter, is_lazy
 from ._calls import (
     ModuleCalls,
@@ -146,9 +148,13 @@ class Module(ModuleCalls, ModuleState):
             gradient = parameter.grad
             with no_grad():
                 moved = fn(parameter)
-                if moved.device != parameter.device:  # of another kind: the parameter is a new one
+                if settings.swap_params:
+                    self._exchange(name, parameter, moved, None if gradient is None else fn(gradient))
+                    continue
+                if settings.overwrite_params or moved.device != parameter.device:  # then it is a new one
                     self._parameters[name] = made = Parameter(moved, parameter.requires_grad)
-                    made.grad = None if gradient is None else fn(gradient)
+                    if gradient is not None:
+                        made.grad = fn(gradient).requires_grad_(gradient.requires_grad)
                     continue
                 parameter.data = moved
                 if gradient is not None:
@@ -163,6 +169,24 @@ class Module(ModuleCalls, ModuleState):
             else:
                 self._buffers[name] = moved
         return self
+
+    def _exchange(self, name: str, parameter: Parameter, moved: Tensor, gradient: Tensor | None) -> None:
+        """Let a parameter, and its gradient, become what they have been converted to."""
+        held = parameter.grad
+        try:
+            parameter.grad = None
+            swap_tensors(parameter, Parameter(moved, parameter.requires_grad))
+        except Exception as error:
+            parameter.grad = held
+            raise RuntimeError(f"_apply(): Couldn't swap {self._get_name()}.{name}") from error
+        if held is None or gradient is None:
+            return
+        gradient.requires_grad_(held.requires_grad)
+        try:
+            swap_tensors(held, gradient)
+        except Exception as error:
+            raise RuntimeError(f"_apply(): Couldn't swap {self._get_name()}.{name}.grad") from error
+        parameter.grad = held
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
         """Call a function on every module below this one, then on this one.
