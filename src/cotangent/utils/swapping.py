@@ -34,8 +34,8 @@ def swap_tensors(t1: Any, t2: Any) -> None:
             raise RuntimeError(f"Cannot swap {name} because it has weakref associated with it")
         if t._accumulator is not None and t._accumulator() is not None:  # a graph leads to it
             raise RuntimeError(
-                f"Expected use_count of {name} to be 1 or 2 with an AccumulateGrad node but got 3 make sure you "
-                "are not holding references to the tensor in other places."
+                f"Expected use_count of {name} to be 1 or 2 with an AccumulateGrad node but got 3 make sure "
+                "you are not holding references to the tensor in other places."
             )
     slots = [_slots(type(t)) for t in (t1, t2)]
     if slots[0] != slots[1]:
