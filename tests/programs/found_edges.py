@@ -249,6 +249,19 @@ d[[0]] = d
 """,
         "a.tolist(), b.tolist(), c.tolist(), d.tolist()",
     ),
+    "an_expanded_tensor_cannot_be_copied_into_from_its_memory": (
+        "x = torch.tensor([-2.0, 3.0])\nx.expand(2, 2).copy_(x.detach())",
+        "x.tolist()",
+    ),
+    "a_scalar_filled_with_a_sum": (
+        """
+x = torch.tensor(-2.0, dtype=torch.float64, requires_grad=True)
+y = x.nan_to_num()
+y.fill_(x.sum())
+y.mul_(-0.5).backward()
+""",
+        "x.grad.item()",
+    ),
     "a_conjugate_cannot_be_copied_into_from_its_memory": (
         "x = torch.tensor([1 - 1j, 2j])\ntorch.conj(x).copy_(x[0])", "x.tolist()",
     ),

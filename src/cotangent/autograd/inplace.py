@@ -99,6 +99,8 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             elif op.public in _APART:
                 shared = check_inputs_apart(x, tensors, op.public != "copy")
                 if shared and op.name in IN_TURN and x._data.size <= _SEQUENTIAL:
+                    if not _repeats(op):
+                        check_overlap(x)
                     IN_TURN[op.name](x._data, *arrays[1:], *statics)
                 else:
                     _put(op, x, arrays, statics)

@@ -13,7 +13,7 @@ from .copies import zeros_like
 from .indexing import cast_back
 from .reduce import sum_all
 from .refusals import NO_REAL_PART
-from .table import general, is_array, is_tensor
+from .table import general, is_tensor
 
 
 def _fill(a: Any, value: Any) -> None:
@@ -28,8 +28,7 @@ def _fill_tangent(tangents: Any, args: Any, out: Any) -> Any:
 
 def _value_rule(g: Any, value_dtype: Any) -> Any:
     """The cotangent of the value: a real one takes no complex sum, as in PyTorch."""
-    complex_sum = g.dtype.kind == "c" if is_array(g) else g.dtype.is_complex
-    if complex_sum and value_dtype.kind != "c":
+    if getattr(g.dtype, "np", g.dtype).kind == "c" != value_dtype.kind:
         raise RuntimeError(NO_REAL_PART)
     return cast_back(sum_all(g), value_dtype)
 
