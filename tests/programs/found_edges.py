@@ -122,14 +122,13 @@ x.backward(torch.ones(3, 2))
         "x = torch.eye(2, requires_grad=True)\nv = x.t()\ny = x * 1\nx.grad = v\ny.mean().backward()",
         "v._version, x._version, type(v.grad_fn).__name__, v.tolist()",
     ),
-    "an_expanded_gradient_cannot_be_added_to": (
+    "a_gradient_of_equal_numbers_is_added_to": (
         """
-x = torch.ones(2, 2, requires_grad=True)
-(g,) = torch.autograd.grad(x.sum(), x)
-x.grad = g
-x.backward(g)
+x = torch.tensor([[-1.0, 2.0, -1.5], [1.0, -0.5, 0.5]], requires_grad=True)
+(x.grad,) = torch.autograd.grad(x.mean(1).sum(), x)
+(x * torch.arange(3.0)).sum().backward()
 """,
-        "None",
+        "x.grad.tolist()",
     ),
     "views_of_inference_mode_lead_nowhere": (
         """
