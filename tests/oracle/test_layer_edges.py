@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,6 +90,89 @@ def no_channels(t: Any, d: int) -> list[Any]:
     return [y, layer.weight.grad, layer.bias.grad, x.grad, type(y.grad_fn).__name__]
 
 
+def refused_backwards(t: Any, name: str, *numbers: float, **options: Any) -> Any:
+    """In place, a negative slope hides the sign of the input: the derivative is refused."""
+    x = leaf(t, -1.0, 1.0)
+    y = getattr(t.nn.functional, name)(x.clone(), *numbers, **options)
+    return [y, *tried(lambda: y.sum().backward())]
+
+
+def with_tangents(t: Any, norm: Callable[..., Any]) -> list[Any]:
+    """Running statistics that carry a tangent, with and without an input that does."""
+    ahead = t.autograd.forward_ad
+
+    def at(places: tuple[int, ...]) -> Any:
+        with ahead.dual_level():
+            given = [t.ones(4, 2, 3), t.zeros(2), t.ones(2)]
+            for k in places:
+                given[k] = ahead.make_dual(given[k], t.ones_like(given[k]))
+            return tuple(norm(*given).shape)
+
+    warnings.simplefilter("ignore")  # of TorchScript, which PyTorch's forward mode loads
+    return [str(tried(partial(at, places))) for places in ((0,), (1,), (0, 1), (0, 2), (1, 2))]
+
+
+def batches_counted_nowhere(t: Any) -> list[Any]:
+    found = []
+    for assign in (False, True):
+        with t.device("meta"):
+            layer = t.nn.BatchNorm2d(3)
+        layer.load_state_dict({}, strict=False, assign=assign)
+        found.append(str(layer.num_batches_tracked))
+    return found
+
+
+def converted(t: Any, overwrite: bool, swap: bool) -> list[Any]:
+    """What stays the same object where a module is converted or loaded."""
+    future = t.__future__
+    future.set_overwrite_module_params_on_conversion(overwrite)
+    future.set_swap_module_params_on_conversion(swap)
+    try:
+        layer = t.nn.Linear(2, 1)
+        layer.weight.grad = t.ones(1, 2)
+        weight, grad = layer.weight, layer.weight.grad
+        layer.double()
+        state = {"weight": t.full((1, 2), 3.0, dtype=t.float64), "bias": t.zeros(1, dtype=t.float64)}
+        found = [layer.weight is weight, layer.weight.grad is grad, str(layer.weight.dtype), str(grad.dtype)]
+        held = layer.weight
+        layer.load_state_dict(state)
+        found += [layer.weight is held, layer.weight.tolist(), layer.weight.requires_grad]
+        layer.load_state_dict(state, assign=True)
+        return [*found, layer.weight is held, type(layer.weight).__name__, layer.weight.requires_grad]
+    finally:
+        future.set_overwrite_module_params_on_conversion(False)
+        future.set_swap_module_params_on_conversion(False)
+
+
+def made_sparse(t: Any) -> list[Any]:
+    layer = t.nn.Linear(2, 1)
+    layer.weight.grad = t.ones(1, 2)
+    weight, grad = layer.weight, layer.weight.grad
+    layer._apply(lambda x: x.to_sparse())
+    kinds = [str(x.layout) for x in (weight, grad, layer.weight, layer.weight.grad, layer.bias)]
+    return [*kinds, layer.weight is weight, type(layer.weight).__name__, layer.weight.requires_grad]
+
+
+def skipped(t: Any) -> list[Any]:
+    t.manual_seed(1)
+    layer = t.nn.utils.skip_init(t.nn.Linear, 50, 2)
+    drawn = t.rand(1)
+    t.manual_seed(1)
+    usual = t.nn.Linear(50, 2)
+    return [tuple(layer.weight.shape), str(layer.weight.device), drawn, t.equal(layer.weight, usual.weight)]
+
+
+def far_places(t: Any) -> list[Any]:
+    """A volume sampled at a place that is infinitely far."""
+    found = []
+    for dtype in (t.float16, t.float32, t.float64):
+        volume = t.arange(27.0).reshape(1, 1, 3, 3, 3).to(dtype)
+        grid = t.nn.functional.affine_grid(t.eye(3, 4)[None], (1, 1, 3, 3, 3), align_corners=False).to(dtype)
+        grid[:, 1, 1, 1, 0] = float("inf")
+        found.append(t.nn.functional.grid_sample(volume, grid, align_corners=False)[0, 0, 1].reshape(-1))
+    return found
+
+
 CALLS: dict[str, Callable[[Any], Any]] = {
     "cells without units": cells,
     "cells, bad weights": bad_cells,
@@ -162,6 +246,45 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "an optimizer whose state has the size of a parameter without one": lambda t: tried(
         lambda: t.optim.Adagrad(t.nn.LazyLinear(3).parameters())
     )[0][0],
+    "elu_ with a negative alpha": lambda t: refused_backwards(t, "elu_", -2.0),
+    "leaky_relu_ with a negative slope": lambda t: refused_backwards(t, "leaky_relu_", -2.0),
+    "celu_ with a negative alpha": lambda t: refused_backwards(t, "celu_", -2.0),
+    "rrelu_ with negative slopes": lambda t: refused_backwards(t, "rrelu_", -3.0, -2.0),
+    "leaky_relu_ with a slope": lambda t: refused_backwards(t, "leaky_relu_", 0.5),
+    "batch norm with tangents": lambda t: with_tangents(t, t.nn.functional.batch_norm),
+    "instance norm with tangents": lambda t: with_tangents(t, t.nn.functional.instance_norm),
+    "batches counted nowhere": batches_counted_nowhere,
+    **{f"converted, {flags}": lambda t, flags=flags: converted(t, *flags)
+       for flags in ((False, False), (True, False), (False, True))},
+    "made sparse": made_sparse,
+    "skip_init": skipped,
+    "places far away": far_places,
+    "interpolate to what is too large": lambda t: tried(
+        *(lambda f=f, m=m: t.nn.functional.interpolate(t.ones(1, 1, 16, 16), scale_factor=f, mode=m)
+          for f in (-1e20, 1e20, 1e10, float("nan"), float("inf")) for m in ("nearest", "bilinear")),
+        lambda: t.nn.functional.interpolate(t.ones(1, 1, 16, 16), scale_factor=1e10, mode="area"),
+    ),
+    "fold of windows too large": lambda t: tried(
+        lambda: t.nn.functional.fold(t.ones(1, 3, 3), (3, 3), (7318349394477056, 7318349394477056)),
+    ),
+    "pads by their operators": lambda t: tried(
+        lambda: t.ops.aten.reflection_pad1d(t.arange(6.0).reshape(1, 6), (2, 1)),
+        lambda: t.ops.aten.reflection_pad1d(t.ones(3, 3, 10, 10), (2, 2)),
+        lambda: t.ops.aten.replication_pad2d(t.arange(6.0).reshape(1, 2, 3), (2, 1, 0, 1)),
+        lambda: t.ops.aten.replication_pad3d(t.ones(3, 3), (2, 1, 0, 1, 1, 1)),
+    ),
+    **{
+        f"{kind}'s statistics, {d} beside {own}": lambda t, d=d, own=own, kind=kind: str(tried(
+            lambda: str(getattr(t.nn, kind)(3, affine=False, track_running_stats=True, dtype=getattr(t, own))(
+                t.ones(2, 3, 2, 2, dtype=getattr(t, d))).dtype)
+        ))
+        for kind in ("BatchNorm2d", "InstanceNorm2d")
+        for d in ("float64", "float32", "float16")
+        for own in ("float32", "float16", "float64")
+    },
+    "batch norm of nothing in another dtype": lambda t: t.nn.BatchNorm2d(3)(
+        t.ones(0, 3, 2, 2, dtype=t.float64)
+    ),
     "ctc of nothing": lambda t: t.nn.functional.ctc_loss(
         t.ones(0, 0, 4), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long)
     ),

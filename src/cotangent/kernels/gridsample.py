@@ -174,7 +174,7 @@ def _sampled(
 ) -> Array:
     mixing = _mixing(grid, x.shape[2:], mode, padding, align, orders)
     found = _channels_second(mixing @ _channels_last(x), x.shape[0], grid.shape[1:-1])
-    if mode == "bicubic" or (mode == "bilinear" and padding == "zeros"):
+    if mode == "bicubic" or (mode == "bilinear" and padding == "zeros" and x.ndim == 4):
         known = np.isfinite(grid).all(-1)
         if not known.all():  # there is no weight for a place that is no number
             found = np.where(known[:, None], found, x.dtype.type(np.nan))
@@ -243,6 +243,8 @@ class _Rounded:
                 weight = share if weight is None else weight * share
             ends = zip(lows, reversed(corner), strict=True)
             values = self._taken([_whole(low).astype(np.int64) + high for low, high in ends])
+            if self.d == 3:  # of volumes PyTorch leaves out what lies outside, whatever its weight
+                weight = np.where(np.isfinite(weight), weight, self.kind(0))
             parts.append(values * weight[:, None, :])
         return sum(parts[1:], parts[0])
 

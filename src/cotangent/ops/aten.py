@@ -14,7 +14,7 @@ from .join import cat
 from .masks import masked_fill
 from .matmul import addmm, mm
 from .overloads import packet
-from .padding import constant_pad_nd
+from .padding import constant_pad_nd, pad
 from .piecewise import relu
 from .pooling import scatter_windows
 from .resample import RESIZE, resize_bytes
@@ -254,6 +254,29 @@ def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Sequence
     return input.index_put(_within(input, indices), masked_fill(values, ~mask, 0), True)
 
 
+def _bordered(kind: str, mode: str, dims: int) -> Any:
+    """The operator that continues a tensor beyond the borders of its last dimensions."""
+
+    def padded(input: Any, padding: Any) -> Any:
+        sizes = tuple(input.shape)
+        if len(sizes) not in (dims + 1, dims + 2) or 0 in sizes[len(sizes) - dims - 1 :]:
+            raise RuntimeError(
+                f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with possibly 0 batch size and "
+                f"other non-zero dimensions for input, but got: {list(sizes)}"
+            )
+        if len(padding) != 2 * dims:
+            raise RuntimeError(f"padding size is expected to be {2 * dims}, but got: {len(padding)}")
+        return pad(input, padding, mode)
+
+    padded.__name__ = f"{kind}_pad{dims}d"
+    padded.__doc__ = f"`nn.functional.pad` in the mode '{mode}', for {dims} dimensions."
+    padded.default = padded  # type: ignore[attr-defined]  # PyTorch's name of an operator's only overload
+    return padded
+
+
+for _dims in (1, 2, 3):
+    for _kind, _mode in (("reflection", "reflect"), ("replication", "replicate")):
+        globals()[f"{_kind}_pad{_dims}d"] = _bordered(_kind, _mode, _dims)
 for _entry in (slice, _softmax_backward_data, native_dropout_backward, max_pool2d_with_indices_backward):
     _entry.default = _entry  # type: ignore[union-attr]  # PyTorch's name of an operator's only overload
 

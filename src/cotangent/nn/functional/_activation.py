@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
@@ -27,7 +27,7 @@ __all__ = [
 relu_ = in_place(straight.relu)
 threshold_ = in_place(straight.threshold)
 selu_ = in_place(smooth.selu)
-celu_ = in_place(smooth.celu)
+_celu_ = in_place(smooth.celu)
 _silu_ = in_place(smooth.silu_of)
 _mish_ = in_place(smooth.mish_of)
 _hardswish_ = in_place(straight.hardswish_of)
@@ -38,6 +38,32 @@ _leaky_relu_ = in_place(straight.leaky_relu_of)
 _elu_ = in_place(smooth.elu_of)
 _rrelu_ = in_place(straight.rrelu_of)
 _rrelu_drawn_ = in_place(straight.rrelu_drawn)
+
+
+_NEGATIVE: Final = (
+    "In-place {} backward calculation is triggered with a negative slope which is not supported. This is "
+    "caused by calling in-place forward function with a negative slope, please call out-of-place version "
+    "instead."
+)
+_FILE_AN_ISSUE: Final = (
+    " File an issue at https://github.com/pytorch/pytorch if you do require supporting in-place leakRelu "
+    "backward calculation with negative slope"
+)
+
+
+def _written(result: Any, slope: float, name: str) -> Any:
+    """What was written in place; its derivative is refused where a slope below zero hides the input's sign.
+
+    Here the input was kept; PyTorch has the result only.
+    """
+    if slope < 0 and result.grad_fn is not None:
+        text = _NEGATIVE.format(name) + (_FILE_AN_ISSUE if name == "leakyReLu" else "")
+
+        def refuse(cotangents: Any) -> NoReturn:
+            raise RuntimeError(text)
+
+        result.grad_fn.register_prehook(refuse)
+    return result
 
 
 def _numbers(function: str, **given: Any) -> None:
@@ -149,7 +175,9 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     """
     if negative_slope.__class__ is not float:
         _numbers("leaky_relu", negative_slope=negative_slope)
-    return (_leaky_relu_ if inplace else straight.leaky_relu_of)(input, negative_slope)
+    if inplace:
+        return _written(_leaky_relu_(input, negative_slope), negative_slope, "leakyReLu")
+    return straight.leaky_relu_of(input, negative_slope)
 
 
 def leaky_relu_(input: Any, negative_slope: float = 0.01) -> Any:
@@ -184,7 +212,9 @@ def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     """
     if alpha.__class__ is not float:
         _numbers("elu", alpha=alpha)
-    return (_elu_ if inplace else smooth.elu_of)(input, alpha, 1.0, 1.0)
+    if inplace:
+        return _written(_elu_(input, alpha, 1.0, 1.0), alpha, "elu")
+    return smooth.elu_of(input, alpha, 1.0, 1.0)
 
 
 def elu_(input: Any, alpha: float = 1.0) -> Any:
@@ -234,7 +264,22 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
         >>> torch.nn.functional.celu(torch.tensor([-1.0, 1.0]))
         tensor([-0.6321,  1.0000])
     """
-    return (celu_ if inplace else smooth.celu)(input, alpha)
+    return celu_(input, alpha) if inplace else smooth.celu(input, alpha)
+
+
+def celu_(input: Any, alpha: float = 1.0) -> Any:
+    """In-place form of `celu`.
+
+    Args:
+        input: tensor to write into.
+        alpha: where negative values saturate, negated.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.celu_(torch.tensor([-1.0, 1.0]))
+        tensor([-0.6321,  1.0000])
+    """
+    return _written(_celu_(input, alpha), alpha, "elu")
 
 
 def silu(input: Any, inplace: bool = False) -> Any:
@@ -396,7 +441,10 @@ def rrelu(
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
-        return (_rrelu_ if inplace else straight.rrelu_of)(input, (lower + upper) / 2)
+        slope = (lower + upper) / 2
+        if inplace:
+            return _written(_rrelu_(input, slope), slope, "leakyReLu")
+        return straight.rrelu_of(input, slope)
     return (_rrelu_drawn_ if inplace else straight.rrelu_drawn)(input, _slopes(input, lower, upper))
 
 

@@ -85,8 +85,19 @@ def _goal(
         factors = tuple(float(f) for f in scale_factor)
     else:
         factors = (float(scale_factor),) * spatial
-    wanted = tuple(math.floor(n * f) for n, f in zip(have, factors, strict=True))
+    wanted = tuple(_whole(n * f) for n, f in zip(have, factors, strict=True))
     return wanted, (None,) * spatial if recompute else factors
+
+
+def _whole(size: float) -> int:
+    """A size rounded down.
+
+    Raises:
+        RuntimeError: if it is no size that a machine could count.
+    """
+    if not abs(size) < 1 << 63:
+        raise RuntimeError("value cannot be converted to type int64_t without overflow")
+    return math.floor(size)
 
 
 def _refuse_mode(input: Any, mode: str) -> NoReturn:
@@ -109,6 +120,9 @@ def _check_sizes(input: Any, wanted: tuple[int, ...]) -> None:
             "Input and output sizes should be greater than 0, but got input "
             f"({shown[0]}) output ({shown[1]})"
         )
+    sizes = [*input.shape[:2], *map(int, wanted)]
+    if math.prod(sizes) * input.dtype.itemsize >= 1 << 63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={sizes}")
     if not input.shape[1]:
         raise RuntimeError(
             f"Non-empty {spatial + 2}D data tensor expected but got a tensor with sizes {list(input.shape)}"
@@ -189,6 +203,8 @@ def interpolate(
     if spatial > 3 or mode not in ("nearest", "nearest-exact", "area", *_RANK):
         _refuse_mode(input, mode)
     if mode == "area":
+        if math.prod((*input.shape[:2], *wanted)) >= 1 << 63 and min(wanted) > 0:
+            raise RuntimeError("numel: integer multiplication overflow")
         return _AREA[spatial](input, wanted if spatial > 1 else wanted[0])
     if mode in _RANK and rank != _RANK[mode]:
         if mode == "bicubic":

@@ -76,12 +76,17 @@ def normalized(
     ):  # fmt: skip
         _check_length(name, value, channels)
     refuse("batch_norm", BOOL, INTEGRAL, COMPLEX)(None, input.dtype)
+    if not training and _moves(input) and (_moves(running_mean) or _moves(running_var)):
+        raise RuntimeError(
+            "batch_norm is not differentiable wrt running_mean and running_var, they cannot have forward "
+            "grad defined"
+        )
+    if not input.numel():
+        return _of_nothing(input, weight, bias, channels)
     if not one_dtype(input, weight, bias, running_mean, running_var):
         wide = input.to(float32)
         out, mean, scale = normalized(wide, weight, bias, running_mean, running_var, training, momentum, eps)
         return out.to(input.dtype), mean, scale
-    if not input.numel():
-        return _of_nothing(input, weight, bias, channels)
     dims = _reduced(input)
     if not training:
         found = fixed_norm_of(input, weight, bias, running_mean, running_var, dims, eps)
@@ -96,13 +101,18 @@ def normalized(
     return out, mean, scale
 
 
+def _moves(value: Any) -> bool:
+    """Whether a tensor carries a tangent."""
+    return value is not None and getattr(value._data, "tangent", None) is not None
+
+
 def _of_nothing(input: Any, weight: Any, bias: Any, channels: int) -> tuple[Any, Any, Any]:
     """The norm of an input without elements, which still depends on the parameters."""
     out = input.clone()
     if weight is not None and channels:
-        out = out * weight[0]
+        out = out * weight[0].to(input.dtype)
     if bias is not None and channels:
-        out = out + bias[0]
+        out = out + bias[0].to(input.dtype)
     return out, zeros(channels, dtype=input.dtype), zeros(channels, dtype=input.dtype)
 
 
@@ -210,6 +220,11 @@ def instance_norm(
         )
     n = shape[0]
     once: list[Any] = [None if t is None else t.repeat(n) for t in (weight, bias, running_mean, running_var)]
+    # Statistics of another dtype do no harm where parameters of it would.
+    once[2:] = [
+        t if t is None or (input.dtype.itemsize == 2 and t.dtype is float32) else t.to(input.dtype)
+        for t in once[2:]
+    ]
     joined = input.contiguous().view((1, n * shape[1], *shape[2:]))
     out = normalized(joined, once[0], once[1], once[2], once[3], use_input_stats, momentum, eps)[0]
     for running, repeated in ((running_mean, once[2]), (running_var, once[3])):

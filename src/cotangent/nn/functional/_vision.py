@@ -339,6 +339,11 @@ def fold(
             f"dimensions for input, but got: {list(shape)}"
         )
     rows = len(shape) - 2
+    if math.prod(kernel) >= 1 << 63:
+        raise RuntimeError(
+            f"Given kernel_width = {kernel[1]} and kernel_height = {kernel[0]} the product of kernel_width "
+            "and kernel_height overflowed."
+        )
     if shape[rows] % math.prod(kernel):
         raise RuntimeError(
             f"Expected size of input's dimension {rows} to be divisible by the product of kernel_size, but "

@@ -99,7 +99,8 @@ class _NormBase(Module):
             key = prefix + "num_batches_tracked"
             if key not in state_dict:
                 counted = self.num_batches_tracked
-                state_dict[key] = counted if counted is not None else tensor(0, dtype=int64)
+                there = counted is not None and counted.device.type != "meta"
+                state_dict[key] = counted if there else tensor(0, dtype=int64)
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
