@@ -15,7 +15,7 @@ from ...conversion import check_to
 from ...dtypes import dtype as Dtype
 from ...errors import NO_DATA
 from ...functions import empty_like
-from ...size import check_device, device as Device
+from ...size import check_device, device as Device, strided
 from ...tensor import Tensor
 from ...utils.swapping import swap_tensors
 from ..parameter import Parameter, is_lazy
@@ -151,7 +151,7 @@ class Module(ModuleCalls, ModuleState):
                 if settings.swap_params:
                     self._exchange(name, parameter, moved, None if gradient is None else fn(gradient))
                     continue
-                if settings.overwrite_params or moved.device != parameter.device:  # then it is a new one
+                if settings.overwrite_params or _other_kind(parameter, moved):  # then it is a new one
                     self._parameters[name] = made = Parameter(moved, parameter.requires_grad)
                     if gradient is not None:
                         made.grad = fn(gradient).requires_grad_(gradient.requires_grad)
@@ -440,6 +440,11 @@ def _shown(name: str) -> property:
     return property(
         lambda self: getattr(_everywhere, name), lambda self, value: setattr(_everywhere, name, value)
     )
+
+
+def _other_kind(before: Tensor, after: Tensor) -> bool:
+    """Whether a tensor cannot get the memory of another and stay the object that it is."""
+    return before.device != after.device or (before.layout is strided) is not (after.layout is strided)
 
 
 class _WithHooks(ModuleType):
