@@ -80,9 +80,7 @@ def test_tensors_that_do_not_fit(messages: Any) -> None:
     dtypes = "Invalid usage of tensors with different dtypesFound"
     for found in messages("misuses"):
         elements = found.pop(4)
-        assert elements.startswith(
-            f"{kind} <class 'list'> with elements of type [<class 'torch.Tensor'>"
-        )
+        assert elements.startswith(f"{kind} <class 'list'> with elements of type [<class 'torch.Tensor'>")
         assert found == [
             f"{gather} output tensor list at index 0 (expected length 3, got 0)",
             f"{dtypes} torch.int32 and  torch.float32",

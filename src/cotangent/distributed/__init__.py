@@ -81,6 +81,7 @@ _reducer = lazy.module("cotangent.nn.parallel.reducer")
 # Modules that are imported when they are first asked for.
 _MODULES = frozenset(
     (
+        "_functional_collectives",
         "algorithms",
         "autograd",
         "checkpoint",

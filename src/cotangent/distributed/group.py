@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 
@@ -18,8 +17,9 @@ from . import rings
 from .debug import DebugLevel, get_debug_level
 from .gloo import Gloo
 from .mail import Mail
+from .meeting import met
 from .mpi import MPI, meeting
-from .store import FileStore, PrefixStore, Store, TCPStore
+from .store import PrefixStore, Store, TCPStore
 
 __all__ = [
     "ProcessGroup", "Work", "canonical_rank", "destroy_process_group", "get_backend", "get_backend_config",
@@ -156,8 +156,8 @@ class ProcessGroup:
 
     # Compiled functions do not watch what is in slots: the exchange changes it.
     __slots__ = (
-        "__weakref__", "_lane", "_link", "_mail", "_number", "_rank", "backend", "detail", "group_name",
-        "ranks", "store", "timeout",
+        "__weakref__", "_lane", "_link", "_mail", "_number", "_rank", "backend", "detail", "group_desc",
+        "group_name", "ranks", "store", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -166,6 +166,7 @@ class ProcessGroup:
         self.ranks = ranks
         self._rank = rank
         self.group_name = name
+        self.group_desc = "undefined"
         self.backend = backend
         self.store = store
         self.timeout = timeout
@@ -294,6 +295,34 @@ def get_default_group() -> ProcessGroup:
     return _Here.default
 
 
+def find_group(name: str) -> ProcessGroup:
+    """The group of a name.
+
+    Args:
+        name: its `group_name`.
+
+    Raises:
+        RuntimeError: if there is none.
+    """
+    for group in _Here.groups:
+        if group.group_name == name:
+            return group
+    raise RuntimeError(f"Could not resolve the process group registered under the name {name}")
+
+
+def group_of_ranks(ranks: Any) -> ProcessGroup:
+    """A group of some processes, made unless there is one. All processes call it.
+
+    Args:
+        ranks: their numbers; or lists of them, for several groups of which this process is in one.
+    """
+    found = []
+    for each in ranks if isinstance(ranks[0], list) else [ranks]:
+        same = [group for group in _Here.groups if group.ranks == sorted(each)]
+        found.append(same[0] if same else new_group(each))
+    return next((group for group in found if group.rank() >= 0), found[0])
+
+
 def resolve(group: ProcessGroup | None) -> ProcessGroup:
     """A group, or the default one.
 
@@ -362,55 +391,9 @@ def init_process_group(
     # A store may have served a group that has been destroyed: each has its own keys.
     own = PrefixStore(f"default{store.add(f'times/{rank}', 1)}", store)
     group = ProcessGroup(ranks, rank, "0", name, own, limit)
+    group.group_desc = "default_pg"
     _Here.default = group
     _Here.groups.add(group)
-
-
-def met(method: str, rank: int, world_size: int, timeout: timedelta) -> tuple[Store, int, int]:
-    """The store that a method names, with the rank and the number of processes."""
-    url = urlparse(method)
-    query = {key: values[0] for key, values in parse_qs(url.query).items()}
-
-    def number(value: int, name: str, variable: str) -> int:
-        if value >= 0:
-            return value
-        found = query.get(name) or (os.environ.get(variable) if url.scheme == "env" else None)
-        if found is None:
-            raise ValueError(
-                f"Error initializing torch.distributed using {url.scheme}:// rendezvous: "
-                + (
-                    f"environment variable {variable} expected, but not set"
-                    if url.scheme == "env"
-                    else f"{name} parameter missing"
-                )
-            )
-        return int(found)
-
-    me = number(rank, "rank", "RANK")
-    size = number(world_size, "world_size", "WORLD_SIZE")
-    if url.scheme == "file":
-        return FileStore(url.path, size), me, size
-    if url.scheme == "tcp":
-        if url.hostname is None or url.port is None:
-            raise ValueError(f"tcp:// rendezvous: a host and a port are needed, got {method!r}")
-        host, port = url.hostname, url.port
-    elif url.scheme == "env":
-        values = []
-        for variable in ("MASTER_ADDR", "MASTER_PORT"):
-            found = os.environ.get(variable)
-            if found is None:
-                raise ValueError(
-                    "Error initializing torch.distributed using env:// rendezvous: environment variable "
-                    f"{variable} expected, but not set"
-                )
-            values.append(found)
-        host, port = values[0], int(values[1])
-    else:
-        raise RuntimeError(f"No rendezvous handler for {url.scheme}://")
-    # The launcher may serve a store, which all ranks join.
-    at = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
-    served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and at == (host, str(port))
-    return TCPStore(host, port, size, me == 0 and not served, timeout, multi_tenant=True), me, size
 
 
 def destroy_process_group(group: ProcessGroup | None = None) -> None:
@@ -562,7 +545,8 @@ def new_group(
         ranks: the numbers of its processes; all by default.
         timeout: of each message; the default group's by default.
         backend: "gloo".
-        pg_options, use_local_synchronization, group_desc, device_id: accepted as in PyTorch.
+        group_desc: what it is for, kept as `group_desc`.
+        pg_options, use_local_synchronization, device_id: accepted as in PyTorch.
 
     Raises:
         ValueError: for numbers that there are not.
@@ -582,5 +566,6 @@ def new_group(
     rank = chosen.index(world.rank()) if world.rank() in chosen else -1
     store = PrefixStore(f"group{name}", world.store)
     group = ProcessGroup(chosen, rank, name, world.backend, store, timeout or world.timeout)
+    group.group_desc = group_desc or "undefined"
     _Here.groups.add(group)
     return group

@@ -14,9 +14,9 @@ from .group import (
     get_process_group_ranks,
     get_rank,
     get_world_size,
-    met,
     new_group,
 )
+from .meeting import met
 from .store import Store
 
 __all__ = [

@@ -5,20 +5,33 @@ Rajbhandari et al., 2020, https://arxiv.org/abs/1910.02054, stage 1.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ...autograd.base import bump, wrap
 from ...autograd.modes import enable_grad
 from ...autograd.where import here
+from ...optim.adadelta import Adadelta
+from ...optim.adagrad import Adagrad
+from ...optim.adam import Adam
+from ...optim.adamax import Adamax
+from ...optim.adamw import AdamW
 from ...optim.optimizer import Optimizer
+from ...optim.rmsprop import RMSprop
+from ...optim.rprop import Rprop
+from ...optim.sgd import SGD
 from .. import collectives, objects
 from ..algorithms.join import Join, Joinable, JoinHook
 from ..group import resolve
 
 __all__ = ["ZeroRedundancyOptimizer"]
+
+_logger: Final = logging.getLogger(__name__)
+# Those that PyTorch has as functions, too, which overlapping needs.
+_FUNCTIONAL: Final = (Adagrad, Adam, AdamW, SGD, Adadelta, RMSprop, Rprop, Adamax)
 
 
 class ZeroRedundancyOptimizer(Optimizer, Joinable):
@@ -29,7 +42,8 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         optimizer_class: the optimizer of each share.
         process_group: the ranks; all processes by default.
         parameters_as_bucket_view: accepted as in PyTorch.
-        overlap_with_ddp: only False.
+        overlap_with_ddp: the steps are a matter of `algorithms.ddp_comm_hooks.ddp_zero_hook`, whose hooks
+            refuse this package's backends as PyTorch's refuse Gloo.
         defaults: options of the optimizer.
 
     Raises:
@@ -50,9 +64,11 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         overlap_with_ddp: bool = False,
         **defaults: Any,
     ) -> None:
-        if overlap_with_ddp:
-            raise NotImplementedError(
-                "ZeroRedundancyOptimizer: overlap_with_ddp=True is not there; accepted: False"
+        self._overlap_with_ddp = overlap_with_ddp
+        if overlap_with_ddp and optimizer_class not in _FUNCTIONAL:
+            raise ValueError(
+                "Using `ddp_with_overlap=True` requires using a functional optimizer, but there is no"
+                f" supported functional optimizer equivalent for {optimizer_class}"
             )
         self.process_group = resolve(process_group)
         self.rank = self.process_group.rank()
@@ -86,6 +102,14 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
             for key, value in local.items():  # the defaults of the optimizer's class
                 group.setdefault(key, value)
 
+    def _whole(self) -> None:
+        """Refuse what needs the optimizer of this rank's share, where the hooks have not made it."""
+        if self._overlap_with_ddp:
+            raise RuntimeError(
+                "This method should not be called until this ZeroRedundancyOptimizer instance has been fully"
+                " initialized"
+            )
+
     def _options_down(self) -> None:
         """Options that a schedule has set here are those of the share's optimizer."""
         for group, local in zip(self.param_groups, self.optim.param_groups, strict=True):
@@ -96,7 +120,14 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
 
         Args:
             param_group: the group.
+
+        Raises:
+            RuntimeError: with `overlap_with_ddp=True`.
         """
+        if self._complete and self._overlap_with_ddp:
+            raise RuntimeError(
+                "ZeroRedundancyOptimizer with `overlap_with_ddp=True` only supports a single parameter group"
+            )
         super().add_param_group(param_group)
         if self._complete:
             held = self.optim.state
@@ -115,6 +146,11 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         Returns:
             The loss, if there is a closure.
         """
+        if self._overlap_with_ddp:
+            _logger.warning(
+                "`step()` should not be included in the training loop when `overlap_with_ddp=True`"
+            )
+            return None
         Join.notify_join_context(self)
         loss = None
         if closure is not None:
@@ -150,6 +186,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         Args:
             to: the rank.
         """
+        self._whole()
         states: list[Any] = [None] * self.world_size
         objects.all_gather_object(states, self.optim.state_dict(), self.process_group)
         self._consolidated = states if self.rank == to else None
@@ -161,6 +198,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         Raises:
             RuntimeError: on another rank, or before.
         """
+        self._whole()
         if self._consolidated is None:
             raise RuntimeError(
                 "Optimizer state has not been consolidated on this rank. Please call"
@@ -186,6 +224,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         Args:
             state_dict: from `state_dict`, saved by any number of ranks.
         """
+        self._whole()
         saved = [number for group in state_dict["param_groups"] for number in group["params"]]
         parameters = [p for group in self.param_groups for p in group["params"]]
         by_number = dict(zip(saved, parameters, strict=True))

@@ -15,7 +15,8 @@ from enum import Enum
 from typing import Any, Final
 
 from ...futures import Future
-from ..group import get_default_group, is_initialized, met, own_address
+from ..group import get_default_group, is_initialized, own_address
+from ..meeting import met
 from ..store import PrefixStore
 from . import agent as agents, recording, rref as references
 from .rref import RRef

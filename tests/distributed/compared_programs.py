@@ -1,0 +1,205 @@
+"""Calls whose results and errors are the same under PyTorch: each program is `program(rank, size)`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.distributed._functional_collectives as fc
+from programs import main
+from torch.distributed.algorithms.ddp_comm_hooks import ddp_zero_hook
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.optim import ZeroRedundancyOptimizer
+from torch.nn.parallel import DistributedDataParallel
+
+ROWS = [2, 1, 1, 2]  # how much each rank sends to each, modulo the ranks
+
+
+def told(calls: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+    """What each call returns, as text, or its error; and of what it warned."""
+    found = {}
+    for name, call in calls.items():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                value = repr(call())
+            except Exception as error:
+                value = f"{type(error).__name__}: {error}"
+        found[name] = [value, [str(each.message) for each in caught]]
+    return found
+
+
+def kinds(y: Any) -> list[str]:
+    """What comes of a tensor that a collective brings."""
+    found = [y, y + 1, y.wait(), y.trigger_wait(), fc.wait_tensor(y), y.numpy(), y.tolist()]
+    return [type(each).__name__ for each in found]
+
+
+def functional(rank: int, size: int) -> Any:
+    """Functional collectives: what they give, and for what they take a group."""
+    world = dist.group.WORLD
+    x = torch.arange(8.0) + rank
+    square = x[:4].reshape(2, 2).repeat(2, 2)
+    line, grid = init_device_mesh("cpu", (size,)), init_device_mesh("cpu", (2, size // 2))
+    named = init_device_mesh("cpu", (size // 2, 2), mesh_dim_names=("dp", "tp"))
+    sent, got = [ROWS[(rank + r) % 4] for r in range(size)], [ROWS[(rank + r) % 4] for r in range(size)]
+    calls: dict[str, Callable[[], Any]] = {
+        f"all_reduce {op}": lambda op=op: fc.all_reduce(x, op, world)
+        for op in ("sum", "avg", "product", "min", "max", "SUM", "band", "nosuch")
+    }
+    return told({
+        **calls,
+        "kinds": lambda: kinds(fc.all_reduce(x, "sum", world)),
+        "item": lambda: fc.all_reduce(x, "sum", world)[1].item(),
+        "str": lambda: str(fc.all_reduce(x, "sum", world)),
+        "gather": lambda: fc.all_gather_single(x, 0, world),
+        "gather along 1": lambda: fc.all_gather_single(square, 1, world),
+        "gather, old name": lambda: fc.all_gather_tensor(x, 0, world),
+        "gather, autograd": lambda: fc.all_gather_tensor_autograd(x, 0, world),
+        "scatter": lambda: fc.reduce_scatter_single(x, "sum", 0, world),
+        "scatter along 1": lambda: fc.reduce_scatter_single(square, "avg", 1, world),
+        "scatter, old name": lambda: fc.reduce_scatter_tensor(x, "max", 0, world),
+        "scatter, odd": lambda: fc.reduce_scatter_single(x[:3], "sum", 0, world),
+        "exchange": lambda: fc.all_to_all_single(x, None, None, world),
+        "exchange of parts": lambda: fc.all_to_all_single(x[: sum(sent)], got, sent, world),
+        "exchange, one list": lambda: fc.all_to_all_single(x, got, None, world),
+        "exchange, floats": lambda: fc.all_to_all_single(x, [1.0], [1.0], world),
+        "broadcast": lambda: fc.broadcast(x, 1, world),
+        "permute": lambda: fc.permute_tensor(x, [1, 2, 3, 0], world),
+        "several": lambda: fc.all_reduce_coalesced([x, x[:2]], "sum", world),
+        "several, dtypes": lambda: fc.all_reduce_coalesced([x, x.int()], "sum", world),
+        "several gathered": lambda: fc.all_gather_into_tensor_coalesced([x, x[:2]], world),
+        "several scattered": lambda: fc.reduce_scatter_tensor_coalesced([x, square], "sum", [0, 1], world),
+        "several, few": lambda: fc.reduce_scatter_tensor_coalesced([x, square], "sum", [0], world),
+        "by ranks": lambda: fc.all_reduce(x, "sum", list(range(size))),
+        "by name": lambda: fc.all_reduce(x, "sum", world.group_name),
+        "by nothing": lambda: fc.all_reduce(x, "sum", 3),
+        "by a name that is not there": lambda: fc.all_reduce(x, "sum", "nowhere"),
+        "by mesh": lambda: fc.all_reduce(x, "sum", line),
+        "by mesh and dimension": lambda: fc.all_reduce(x, "sum", (grid, 1)),
+        "by grid": lambda: fc.all_reduce(x, "sum", grid),
+        "by line of a grid": lambda: fc.all_reduce(x, "sum", named["dp"]),
+        "gather in place": lambda: fc.all_gather_tensor_inplace(torch.zeros(2 * size), x[:2], world),
+        "scatter in place": lambda: fc.reduce_scatter_tensor_inplace(torch.zeros(8 // size), x, "sum", world),
+        "reduce in place": lambda: fc.all_reduce_inplace(x.clone(), "sum", world),
+        "reduce in place, later": lambda: fc.all_reduce_inplace(x.clone(), "sum", world, True),
+    })  # fmt: skip
+
+
+def gradients(rank: int, size: int) -> Any:
+    """Gradients of functional collectives, and the names of their nodes."""
+    world = dist.group.WORLD
+
+    def names(node: Any) -> list[str]:
+        return (
+            []
+            if node is None
+            else [node.name(), *(names(node.next_functions[0][0]) if node.next_functions else [])]
+        )
+
+    def run(function: Callable[[Any], Any], shape: tuple[int, ...] = (8,)) -> Any:
+        z = (torch.arange(8.0).reshape(shape) + rank).requires_grad_()
+        y = function(z)
+        weights = torch.arange(1.0, y.numel() + 1).reshape(y.shape) * (rank + 1)
+        first = torch.autograd.grad((y * y * weights).sum(), z, create_graph=True)[0]
+        second = torch.autograd.grad(first.sum(), z)[0]
+        return names(y.grad_fn), first.tolist(), second.tolist()
+
+    functions: dict[str, tuple[Any, ...]] = {
+        "all_reduce": (lambda z: fc.all_reduce(z, "sum", world),),
+        "mean": (lambda z: fc.all_reduce(z, "avg", world),),
+        "gather": (lambda z: fc.all_gather_single(z, 0, world),),
+        "scatter": (lambda z: fc.reduce_scatter_single(z, "sum", 0, world),),
+        "scatter along 1": (lambda z: fc.reduce_scatter_single(z, "sum", 1, world), (2, 4)),
+        "greatest": (lambda z: fc.reduce_scatter_single(z, "max", 0, world),),
+        "exchange": (lambda z: fc.all_to_all_single(z, None, None, world),),
+        "permute": (lambda z: fc.permute_tensor(z, [1, 2, 3, 0], world),),
+        "several": (lambda z: fc.all_reduce_coalesced([z], "sum", world)[0],),
+        "several gathered": (lambda z: fc.all_gather_single_coalesced([z], world)[0],),
+        "wait": (lambda z: fc.wait_tensor(z * 2),),
+    }
+    return told({name: lambda given=given: run(*given) for name, given in functions.items()})
+
+
+def mesh(rank: int, size: int) -> Any:
+    """Four processes as a mesh."""
+    grid = init_device_mesh("cpu", (2, 2), mesh_dim_names=("dp", "tp"))
+    line = init_device_mesh("cpu", (4,))
+    deep = init_device_mesh("cpu", (2, 1, 2), mesh_dim_names=("a", "b", "c"))
+    plain = DeviceMesh("cpu", [[0, 1], [2, 3]])
+    ranks = dist.get_process_group_ranks
+    return told({
+        "shown": lambda: (grid, line, deep, plain, grid.mesh),
+        "sizes": lambda: (grid.ndim, grid.shape, grid.size(), grid.size(0), grid.mesh_dim_names),
+        "place": lambda: (grid.get_coordinate(), grid.get_rank(), grid.get_local_rank("dp")),
+        "place along what": lambda: grid.get_local_rank(),
+        "group of what": lambda: grid.get_group(),
+        "groups": lambda: ([ranks(g) for g in grid.get_all_groups()], grid.get_group("dp").group_desc),
+        "no such dimension": lambda: grid.get_group("xx"),
+        "no such number": lambda: grid.get_group(5),
+        "parts": lambda: (grid["dp"], grid["dp", "tp"] is grid, grid["tp"].mesh, grid["tp"].get_coordinate()),
+        "group of a part": lambda: grid["tp"].get_group() is grid.get_group("tp"),
+        "turned": lambda: grid["tp", "dp"],
+        "no such part": lambda: grid["dp", "xx"],
+        "no names": lambda: line["dp"],
+        "equal": lambda: (grid["tp"] == grid["tp"], grid["dp"] == grid["tp"]),
+        "in sets": lambda: len({grid["tp"], grid["tp"], grid["dp"]}),
+        "flat": lambda: (grid["dp", "tp"]._flatten(), ranks(grid._flatten().get_group()), grid["dp_tp"].mesh),
+        "flat, taken": lambda: grid._flatten("dp"),
+        "flat, named": lambda: (grid._flatten("all"), grid["all"]),
+        "world": lambda: line.get_group() is dist.group.WORLD,
+        "deep": lambda: (deep["a", "c"], deep["a", "b"].mesh, deep["a", "c"]["c"].mesh),
+        "deep, turned": lambda: deep["c", "a"],
+        "deep, flat": lambda: (deep["a", "b"]._flatten("ab").mesh, ranks(deep["ab"].get_group())),
+        "few": lambda: init_device_mesh("cpu", (3,)),
+        "many": lambda: init_device_mesh("cpu", (8,)),
+        "twice a name": lambda: init_device_mesh("cpu", (2, 2), mesh_dim_names=("a", "a")),
+        "a name too few": lambda: init_device_mesh("cpu", (2, 2), mesh_dim_names=("a",)),
+        "index": lambda: init_device_mesh("cpu:0", (4,)),
+        "outside": lambda: DeviceMesh("cpu", [0, 1]).get_coordinate(),
+        "of a group": lambda: DeviceMesh.from_group(dist.group.WORLD, "cpu"),
+        "of groups": lambda: DeviceMesh.from_group(
+            grid.get_all_groups(), "cpu", mesh=grid.mesh, mesh_dim_names=("x", "y")
+        ),
+        "of no group": lambda: DeviceMesh.from_group([], "cpu"),
+        "of groups, no mesh": lambda: DeviceMesh.from_group(grid.get_all_groups(), "cpu"),
+        "of groups, no names": lambda: DeviceMesh.from_group(grid.get_all_groups(), "cpu", mesh=grid.mesh),
+        "of a group, another mesh": lambda: DeviceMesh.from_group(dist.group.WORLD, "cpu", mesh=[0, 1]),
+        "entered": lambda: grid.__enter__() is grid,
+        "names": lambda: (dist.init_device_mesh is init_device_mesh, dist.DeviceMesh is DeviceMesh),
+    })  # fmt: skip
+
+
+def overlap(rank: int, size: int) -> Any:
+    """ZeroRedundancyOptimizer made to step within the backward, which Gloo refuses."""
+    net = torch.nn.Linear(2, 2)
+    ddp = DistributedDataParallel(net)
+    overlapping = ZeroRedundancyOptimizer(net.parameters(), torch.optim.Adam, overlap_with_ddp=True, lr=0.1)
+    plain = ZeroRedundancyOptimizer(net.parameters(), torch.optim.SGD, lr=0.1)
+    logging.disable(logging.WARNING)
+    interleaved = ddp_zero_hook.hook_with_zero_step_interleaved
+    return told({
+        "hook": lambda: ddp_zero_hook.hook_with_zero_step(allreduce_hook, ddp, overlapping),
+        "interleaved": lambda: interleaved(allreduce_hook, ddp, overlapping),
+        "hook, plain": lambda: ddp_zero_hook.hook_with_zero_step(allreduce_hook, ddp, plain),
+        "step": lambda: overlapping.step(),
+        "state": lambda: overlapping.state_dict(),
+        "load": lambda: overlapping.load_state_dict({}),
+        "consolidate": lambda: overlapping.consolidate_state_dict(),
+        "group": lambda: overlapping.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]}),
+        "state, plain": lambda: plain.state_dict(),
+        "optimizer": lambda: ZeroRedundancyOptimizer(
+            net.parameters(), torch.optim.LBFGS, overlap_with_ddp=True
+        ),
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(globals())
+    sys.stdout.flush()
