@@ -210,3 +210,129 @@ def test_schemas_of_annotations(signature: str, written: str) -> None:
     source += f"def f{signature}: ...\n"
     shown = f"torch.library.infer_schema(f, mutates_args={written}, op_name='f')"
     assert told(cotangent, source, shown) == told(oracle, source, shown)
+
+
+_KINDS = {
+    "int": ("1", "True", "torch.tensor(3)", "torch.tensor(2.0)", "1.0", "torch.ones(2)"),
+    "float": ("1", "True", "torch.tensor(2.5)", "1j"),
+    "bool": ("1", "None", "torch.tensor(True)"),
+    "Scalar": ("1", "1j", "torch.tensor(3)"),
+    "str": ("'a'", "1"),
+    "ScalarType": ("torch.float32", "'float32'"),
+    "Device": ("'cpu'", "torch.device('cpu')", "1"),
+    "int[]": ("(1, 2)", "torch.Size([1])", "1", "[1.5]"),
+    "int[2]": ("1", "[1, 2]"),
+    "float[]": ("(1, 2.5)", "1.5"),
+    "bool[]": ("[1]",),
+    "Tensor[]": ("(torch.ones(1),)", "[1]", "torch.ones(2)"),
+    "Tensor?[]": ("(None, torch.ones(1))",),
+    "int[]?": ("None", "(1,)"),
+}
+_RETURNED = {
+    "Tensor": ("torch.ones(1)", "1", "[torch.ones(1)]", "None"),
+    "(Tensor, Tensor)": ("[torch.ones(1), torch.zeros(1)]", "torch.ones(2)", "(torch.ones(1), 1)"),
+    "()": ("None", "1"),
+    "Tensor[]": ("(torch.ones(1),)", "[]"),
+    "float": ("1",),
+    "bool": ("1",),
+    "(Tensor out, int k)": ("(torch.ones(1), True)",),
+}
+
+
+def _first_line(found: Any) -> Any:
+    """What was found; of an error the kind and first line: the rest names what C++ calls types."""
+    return str(found).partition("\\n")[0].partition("Cast error")[0]
+
+
+def _called(schema: str, kernel: str, call: str) -> Any:
+    """What an operator gives in each library."""
+    told = []
+    for library in (cotangent, oracle):
+        lib = library.library.Library("oneoff", "FRAGMENT")
+        scope = {"torch": library}
+        name = lib.define(f"one{schema}")
+        lib.impl(name, eval(kernel, scope), "CompositeExplicitAutograd")
+        scope["op"] = library.ops.oneoff.one
+        try:
+            told.append(str(eval(call, scope)).replace("cotangent", "torch"))
+        except (RuntimeError, TypeError) as error:
+            told.append(_first_line((type(error).__name__, str(error))))
+        lib._destroy()
+        if hasattr(library.ops.oneoff, "one"):
+            delattr(library.ops.oneoff, "one")
+    return told
+
+
+@pytest.mark.parametrize(("kind", "value"), [(k, v) for k, vs in _KINDS.items() for v in vs])
+def test_kernels_get_what_the_schema_says(kind: str, value: str) -> None:
+    mine, other = _called(f"({kind} a) -> str", "lambda a: f'{type(a).__name__} {a}'", f"op({value})")
+    assert mine == other
+
+
+@pytest.mark.parametrize(("kind", "value"), [(k, v) for k, vs in _RETURNED.items() for v in vs])
+def test_results_are_what_the_schema_says(kind: str, value: str) -> None:
+    mine, other = _called(f"(Tensor x) -> {kind}", f"lambda x: {value}", "op(torch.ones(1))")
+    assert mine == other
+
+
+_ON_META = """
+lib = torch.library
+@lib.custom_op("empty::fake", mutates_args=())
+def fake(x: torch.Tensor, k: int) -> torch.Tensor:
+    return x.new_ones(k)
+@fake.register_fake
+def _(x, k):
+    return x.new_empty(k)
+@lib.custom_op("empty::none", mutates_args=())
+def none(x: torch.Tensor) -> torch.Tensor:
+    return x + 1
+own = lib.Library("empty", "FRAGMENT")
+for name, key in (("cpu", "CPU"), ("composite", "CompositeExplicitAutograd"), ("meta", "Meta")):
+    own.define(f"{name}(Tensor x) -> Tensor")
+    own.impl(name, lambda x: x.new_empty(7), key)
+"""
+
+
+@pytest.mark.parametrize("call", ["fake(x, 3)", "none(x)", "ops.cpu(x)", "ops.composite(x)", "ops.meta(x)"])
+def test_operators_on_meta(call: str) -> None:
+    def told(library: Any) -> Any:
+        scope = {"torch": library}
+        exec(_ON_META, scope)
+        scope |= {"x": library.ones(2, device="meta"), "ops": library.ops.empty}
+        try:
+            return str(eval(call, scope))
+        except (RuntimeError, NotImplementedError) as error:
+            return type(error).__name__, str(error)
+        finally:
+            scope["own"]._destroy()
+
+    assert told(cotangent) == told(oracle)
+
+
+_REFUSED = [
+    "lib.Library('refused', 'X')", "lib.Library('prim', 'DEF')", "lib.define('refused::a', 'Tensor x')",
+    "lib.define('refused', '(Tensor x) -> Tensor')", "lib.define(3, '(Tensor x) -> Tensor')",
+    "lib.define('refused::b', '(Foo x) -> Tensor')", "lib.define('refused::c', '(Tensor x) -> Foo')",
+    "lib.Library('refused', 'FRAGMENT').define('d(Tensor x) -> Tensor', 'FOO')",
+    "lib.Library('refused', 'FRAGMENT').impl(3, print)",
+    "lib.Library('aten', 'IMPL', 'CPU').__repr__()",
+    "torch.ops.refused.known.other", "lib.register_kernel('refused::known', 'nodev', print)",
+    "lib.register_kernel('refused::known', 'cuda:1', print)",
+    "lib.Library('refused', 'FRAGMENT').impl('known', print, 'FOO')",
+    "str(torch.ops.refused.known.default._schema)", "repr(torch.ops.refused.known.default._schema)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", _REFUSED)
+def test_what_libraries_refuse(call: str) -> None:
+    def told(library: Any) -> Any:
+        own = library.library.Library("refused", "FRAGMENT")
+        own.define("known(Tensor x, int[2] k=1, float e=1e-05, float f=2, Device d='cpu') -> Tensor")
+        try:
+            return str(eval(call, {"torch": library, "lib": library.library}))
+        except Exception as error:
+            return type(error).__name__, str(error).strip()
+        finally:
+            own._destroy()
+
+    assert told(cotangent) == told(oracle)

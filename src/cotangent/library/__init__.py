@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
-from .operators import OPERATORS, Operator, found, removed, switched
+from ..size import device
+from .operators import OPERATORS, Operator, Overload, found, removed, switched
 from .schema import infer_schema, parsed, schema_of
 
-_KEYS: Final = {"cpu": "CPU", "default": "CompositeExplicitAutograd"}
+_KEYS: Final = {"cpu": "CPU", "meta": "Meta", "default": "CompositeExplicitAutograd"}
+# The dispatch keys that kernels can be given by name; only some of them are ever asked for here.
+_BACKENDS: Final = (
+    "CPU", "CUDA", "HIP", "XLA", "MPS", "IPU", "XPU", "HPU", "VE", "Lazy", "MTIA", "MAIA", "PrivateUse1",
+    "Meta",
+)  # fmt: skip
+_DISPATCH: Final = frozenset((
+    *_BACKENDS, *(f"Autograd{name}" for name in _BACKENDS), "Autograd", "AutogradOther", "AutocastCPU",
+    "AutocastCUDA", "BackendSelect", "CompositeExplicitAutograd", "CompositeExplicitAutogradNonFunctional",
+    "CompositeImplicitAutograd", "Functionalize", "Python", "SparseCPU", "SparseCsrCPU",
+))  # fmt: skip
 
 
 class CustomOpDef:
@@ -51,7 +63,7 @@ class CustomOpDef:
         return register_kernel(self, device_types, fn)
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
-        """Say what shape and dtype results have; nothing here asks for that."""
+        """Say what shape and dtype results have; see `torch.library.register_fake`."""
         return register_fake(self, fn)  # type: ignore[no-any-return]
 
     def register_autograd(
@@ -143,17 +155,33 @@ def register_kernel(
 
     def entered(function: Callable[..., Any]) -> Callable[..., Any]:
         given = "default" if device_types is None else device_types
-        for device in (given,) if isinstance(given, str) else given:
-            target.kernels[_KEYS.get(device, device)] = function
+        for name in (given,) if isinstance(given, str) else given:
+            _enter(target, _key_of(name), function)
         return function
 
     return entered if func is None else entered(func)
 
 
+def _key_of(name: str) -> str:
+    """The dispatch key of a device, or of that name."""
+    if name in _KEYS or name in _DISPATCH:
+        return _KEYS.get(name, name)
+    if device(name).index is not None:
+        raise RuntimeError(f"Expected device_type string to not have a device index; got {name}")
+    return name
+
+
+def _enter(op: Operator, key: str, kernel: Callable[..., Any]) -> None:
+    if key == "Meta":
+        op.fake = kernel
+    else:
+        op.kernels["Autograd" if key == "AutogradCPU" else key] = kernel
+
+
 def register_fake(
     op: Any, func: Callable[..., Any] | None = None, /, *, lib: Any = None, **options: Any
 ) -> Any:
-    """Say what shape and dtype an operator's results have. It is kept, and nothing here asks for it.
+    """Say what shape and dtype an operator's results have: what it makes of tensors on the device "meta".
 
     Args:
         op: the operator or its name.
@@ -172,6 +200,8 @@ def register_fake(
         >>> @torch.library.register_fake("docs::halved")
         ... def _(x):
         ...     return torch.empty_like(x)
+        >>> torch.ops.docs.halved(torch.ones(3, device="meta")).shape
+        torch.Size([3])
     """
     target = found(op)
 
@@ -280,7 +310,11 @@ class Library:
 
     def __init__(self, ns: str, kind: str, dispatch_key: str = "") -> None:
         if kind not in ("IMPL", "DEF", "FRAGMENT"):
-            raise ValueError("Unsupported kind: ", kind)
+            raise ValueError(f"Unsupported kind: {kind}")
+        if ns == "prim" and kind != "IMPL":
+            raise ValueError(
+                f"{ns} is a reserved namespace. Please try creating a library with another name."
+            )
         self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
         self._defined: list[Operator] = []
         self._gone = weakref.finalize(self, _forget, self._defined)
@@ -289,9 +323,16 @@ class Library:
         """Make an operator of its schema; its name is returned.
 
         Raises:
-            RuntimeError: if there is one of that name.
+            RuntimeError: if there is one of that name, or the library is for kernels only.
         """
+        if alias_analysis not in ("", "FROM_SCHEMA", "CONSERVATIVE"):
+            raise RuntimeError(f"Invalid alias_analysis type {alias_analysis}")
         form = parsed(schema)
+        if self.kind == "IMPL":
+            raise RuntimeError(
+                f'def("{form.name}"): Cannot define an operator inside of a TORCH_LIBRARY_IMPL block.  All '
+                "def()s should be placed in the (unique) TORCH_LIBRARY block for their namespace."
+            )
         own = form.name
         form.name = f"{self.ns}::{own}"
         if form.name in OPERATORS:
@@ -310,13 +351,20 @@ class Library:
         """Compute an operator by `fn` where that key says: a device, or "Autograd" for all of it."""
         if not callable(fn):
             raise TypeError(f"Input function is required to be a callable but found type {type(fn)}")
-        name = op_name if isinstance(op_name, str) else found(op_name).schema.name
+        if not isinstance(op_name, (str, Overload)):
+            raise RuntimeError(
+                "impl should be passed either a name or an OpOverload object as the first argument, got "
+                f"{type(op_name)}"
+            )
+        name = op_name if isinstance(op_name, str) else op_name.name()
         target = found(name if "::" in name else f"{self.ns}::{name}")
         key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
-        if key == "Meta":
-            target.fake = fn
-        else:
-            target.kernels["Autograd" if key in ("Autograd", "AutogradCPU") else key] = fn
+        if key not in _DISPATCH:
+            raise RuntimeError(f"could not parse dispatch key: {key}")
+        _enter(target, key, fn)
+
+    def __repr__(self) -> str:
+        return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
 
     def _destroy(self) -> None:
         self._gone()
@@ -359,9 +407,21 @@ def define(qualname: str, schema: str, *, lib: Library | None = None, tags: Any 
         >>> torch.ops.docs.tripled(torch.ones(1))
         tensor([3.])
     """
+    if not isinstance(qualname, str):
+        raise ValueError(
+            f"define(qualname, schema): expected qualname to be instance of str, got {type(qualname)}"
+        )
     place, mark, own = qualname.partition("::")
     if not mark:
-        raise ValueError(f"Expected `qualname` to be of the form `namespace::name`, got {qualname}")
+        raise ValueError(
+            f'Expected `qualname` to be of the form "namespace::name", but got {qualname}. The qualname '
+            "passed to the torch.library APIs must consist of a namespace and a name, e.g. aten::sin"
+        )
+    if not re.fullmatch(r"\(.*\) -> .*", schema):
+        raise ValueError(
+            'define(qualname, schema, ...): expected schema to look like e.g. "(Tensor x) -> Tensor" but got '
+            f'"{schema}"'
+        )
     if lib is None:
         lib = _KEPT.setdefault(place, Library(place, "FRAGMENT"))
     lib.define(own + schema)

@@ -19,6 +19,7 @@ from ..ops.views import select_at
 from ..tensor import Tensor
 from ..tree import flatten, tree_map
 from .schema import Schema
+from .values import given_back
 
 OPERATORS: Final[dict[str, Operator]] = {}
 _CPU: Final = ("CPU", "CompositeExplicitAutograd", "CompositeImplicitAutograd")
@@ -64,16 +65,40 @@ class Operator:
                 return self.kernels[key]
         raise NotImplementedError(
             f"Could not run '{self.schema.name}' with arguments from the 'CPU' backend. This could be "
-            "because "
-            "the operator doesn't exist for this backend, or was omitted during the selective/custom build "
-            "process (if using custom build)."
+            "because the operator doesn't exist for this backend, or was omitted during the selective/custom "
+            "build process (if using custom build)."
+        )
+
+    def _without_numbers(self) -> Callable[..., Any]:
+        """What makes results on the device "meta".
+
+        Raises:
+            RuntimeError, NotImplementedError: if there is nothing.
+        """
+        if self.fake is not None:
+            return self.fake
+        if self.strict:
+            raise RuntimeError(
+                f"There was no fake impl registered for <CustomOpDef({self.schema.name})>. This is necessary "
+                f"for torch.compile/export/fx tracing to work. Please use `{self.name}.register_fake` to add "
+                "an fake impl."
+            )
+        for key in _CPU[1:]:
+            if key in self.kernels:
+                return self.kernels[key]
+        raise NotImplementedError(
+            f"{self.schema.name}: attempted to run this operator with Meta tensors, but there was no fake "
+            "impl or Meta kernel registered. You may have run into this message while using an operator with "
+            "PT2 compilation APIs (torch.compile/torch.export); in order to use this operator with those "
+            "APIs you'll need to add a fake impl. Please see the following for next steps:  "
+            "https://pytorch.org/tutorials/advanced/custom_ops_landing_page.html"
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         by_place, by_name = self.schema.bind(args, kwargs)
         own = self.kernels.get("Autograd")
         if own is not None:
-            return own(*by_place, **by_name)
+            return given_back(own(*by_place, **by_name), self.schema.returns, self.schema.name)
         tensors = [t for t in flatten((by_place, by_name))[0] if isinstance(t, Tensor)]
         mapped = any(t._level for t in tensors)
         wanted = modes.grad is not None and any(t._req for t in tensors)
@@ -83,9 +108,11 @@ class Operator:
         return self.run(by_place, by_name)
 
     def run(self, by_place: Sequence[Any], by_name: dict[str, Any]) -> Any:
-        """Call the kernel, and count what it wrote."""
-        kernel = self.kernel()
-        made = kernel(*by_place, **by_name)
+        """Call the kernel, or what stands for it on the device "meta", and count what it wrote."""
+        given = flatten((by_place, by_name))[0]
+        without = any(isinstance(t, Tensor) and t.is_meta for t in given)
+        kernel = self._without_numbers() if without else self.kernel()
+        made = given_back(kernel(*by_place, **by_name), self.schema.returns, self.schema.name)
         if self.strict:
             self._check(kernel, (by_place, by_name), made)
         for argument, value in zip(self.schema.arguments, (*by_place, *by_name.values()), strict=True):
@@ -260,6 +287,9 @@ class Packet:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._op(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"The underlying op of '{self}' has no overload name '{name}'")
 
     def overloads(self) -> list[str]:
         """The names of the forms."""

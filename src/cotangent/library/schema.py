@@ -9,11 +9,12 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from .. import dtypes
 from ..size import device
 from ..tensor import Tensor
+from .values import KINDS, Unfit, parts, taken
 
 _REQUIRED: Final = object()
 _SCALAR: Final = int | float | bool
@@ -75,6 +76,7 @@ class Argument:
     default: Any = _REQUIRED
     keyword: bool = False
     writes: str = ""
+    count: int = 0  # of a list that one number may stand for
 
     @property
     def needed(self) -> bool:
@@ -84,20 +86,26 @@ class Argument:
     def text(self, short: bool) -> str:
         """The argument in a schema; floats are `2.` if `short`, and `2.0` otherwise."""
         kind = self.kind.replace("Tensor", f"Tensor({self.writes}!)", 1) if self.writes else self.kind
-        return f"{kind} {self.name}" + ("" if self.needed else f"={_written(self.default, short)}")
+        kind = kind.replace("[]", f"[{self.count}]", 1) if self.count else kind
+        if self.needed:
+            return f"{kind} {self.name}"
+        place = short and self.kind.startswith("Device")
+        return f"{kind} {self.name}={self.default if place else _written(self.default, short)}"
 
 
 def _written(value: Any, short: bool) -> str:
     if isinstance(value, str):
         return f'"{value}"'
-    if short and isinstance(value, float) and value.is_integer():
-        return f"{int(value)}."
+    if short and isinstance(value, float):
+        return f"{int(value)}." if value.is_integer() and abs(value) < 1e17 else f"{value:.17g}"
+    if isinstance(value, device):
+        return f'"{value}"'
     if isinstance(value, dtypes.dtype):
         return str(value).partition(".")[2]
     return str(value)
 
 
-@dataclass
+@dataclass(repr=False)
 class Schema:
     """The signature of an operator."""
 
@@ -112,6 +120,8 @@ class Schema:
 
     def __str__(self) -> str:
         return self.text(True)
+
+    __repr__ = __str__
 
     def text(self, short: bool) -> str:
         """The schema, as PyTorch's C++ (`short`) or its Python code writes it."""
@@ -150,7 +160,9 @@ class Schema:
                 raise RuntimeError(
                     f"{self.name}() is missing value for argument '{a.name}'. Declaration: {self}"
                 )
-            if not _fits(value, a.kind):
+            try:
+                value = taken(value, a.kind, a.count)
+            except Unfit:
                 self._refuse(k, a, value)
             if a.keyword:
                 by_name[a.name] = value
@@ -162,12 +174,12 @@ class Schema:
             )
         return by_place, by_name
 
-    def _refuse(self, position: int, argument: Argument, value: Any) -> None:
+    def _refuse(self, position: int, argument: Argument, value: Any) -> NoReturn:
         raise RuntimeError(
             f"{self.name}() Expected a value of type '{_spoken(argument.kind)}' for argument "
-            f"'{argument.name}' "
-            f"but instead found type '{type(value).__name__}'.\nPosition: {position}\nValue: {value!r}\n"
-            f"Declaration: {self}\nCast error details: Unable to cast {value} to {_spoken(argument.kind)}"
+            f"'{argument.name}' but instead found type '{type(value).__name__}'.\nPosition: {position}\n"
+            f"Value: {value!r}\nDeclaration: {self}\n"
+            f"Cast error details: Unable to cast {value} to {_spoken(argument.kind)}"
         )
 
 
@@ -177,20 +189,6 @@ def _spoken(kind: str) -> str:
     if kind.endswith("[]"):
         return f"List[{_spoken(kind[:-2])}]"
     return {"SymInt": "int", "Scalar": "number", "ScalarType": "int"}.get(kind, kind)
-
-
-def _fits(value: Any, kind: str) -> bool:
-    if kind.endswith("?"):
-        return value is None or _fits(value, kind[:-1])
-    if kind.endswith("[]"):
-        return isinstance(value, (list, tuple)) and all(_fits(v, kind[:-2]) for v in value)
-    if kind == "Tensor":
-        return isinstance(value, Tensor)
-    if kind in ("SymInt", "int"):
-        return isinstance(value, int) or hasattr(value, "__index__")
-    if kind in ("float", "Scalar"):
-        return isinstance(value, (int, float, complex if kind == "Scalar" else float, Tensor))
-    return not (kind == "str" and not isinstance(value, str))
 
 
 def infer_schema(
@@ -224,13 +222,20 @@ def infer_schema(
 
 def schema_of(function: Callable[..., Any], mutates_args: str | Iterable[str], name: str) -> Schema:
     """The schema of a function with annotations; see `infer_schema`."""
-    signature, told = inspect.signature(function, eval_str=True), inspect.signature(function)
+    told = inspect.signature(function)
 
-    def refuse(what: str) -> None:
+    def refuse(what: str) -> NoReturn:
         raise ValueError(f"infer_schema(func): {what} Got func with signature {told})")
 
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError as error:
+        refuse(f"{error}: annotations must name types that can be found where the function is defined.")
     if mutates_args != "unknown" and isinstance(mutates_args, str):
-        raise ValueError("mutates_args must either be a sequence of the names of the arguments or 'unknown'.")
+        raise ValueError(
+            "mutates_args must either be a sequence of the names of the arguments that are mutated or the "
+            "string 'unknown'. "
+        )
     arguments: list[Argument] = []
     for parameter in signature.parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -241,11 +246,9 @@ def schema_of(function: Callable[..., Any], mutates_args: str | Iterable[str], n
         if kind is None:
             names = ", ".join(str(k) for k in _PARAMETERS)
             refuse(
-                f"Parameter {parameter.name} has unsupported type {parameter.annotation}. The valid types "
-                "are: "
-                f"[{names}]."
+                f"Parameter {parameter.name} has unsupported type {parameter.annotation}. "
+                f"{_instead_of_tuple(parameter.annotation)}The valid types are: [{names}]."
             )
-        assert kind is not None
         written = kind.startswith("Tensor") if mutates_args == "unknown" else parameter.name in mutates_args
         if written and not kind.startswith("Tensor"):
             refuse(
@@ -255,7 +258,7 @@ def schema_of(function: Callable[..., Any], mutates_args: str | Iterable[str], n
             )
         default = _REQUIRED if parameter.default is parameter.empty else parameter.default
         if default is not _REQUIRED and not isinstance(
-            default, (int, float, bool, str, type(None), dtypes.dtype)
+            default, (int, float, bool, str, type(None), dtypes.dtype, device)
         ):
             refuse(
                 f"Parameter {parameter.name} has an unsupported default value type {type(default)}. Please "
@@ -285,7 +288,22 @@ def schema_of(function: Callable[..., Any], mutates_args: str | Iterable[str], n
     return Schema(name, arguments, _returned(signature.return_annotation, refuse))
 
 
-def _returned(annotation: Any, refuse: Callable[[str], None]) -> str:
+def _instead_of_tuple(annotation: Any) -> str:
+    """What to write for a tuple among the parameters, if it is one."""
+    if typing.get_origin(annotation) is not tuple:
+        return ""
+    inside = typing.get_args(annotation)
+    same = len(set(inside)) == 1
+    shown = f"For example, list[{getattr(inside[0], '__qualname__', inside[0])}]." if same else ""
+    if same and isinstance(inside[0], type) and inside[0].__module__ != "builtins":
+        shown = f"For example, list[{inside[0].__module__}.{inside[0].__qualname__}]."
+    return (
+        "We do not support Tuple inputs in schema. As a workaround, please try to use List instead. "
+        f"{shown}\n\n"
+    )
+
+
+def _returned(annotation: Any, refuse: Callable[[str], NoReturn]) -> str:
     if annotation is None:
         return "()"
     found = _RETURNS.get(_plain(annotation))
@@ -295,7 +313,6 @@ def _returned(annotation: Any, refuse: Callable[[str], None]) -> str:
         return "(" + ", ".join(_returned(part, refuse) for part in typing.get_args(annotation)) + ")"
     kinds = ", ".join(f"{k}: '{v}'" for k, v in _RETURNS.items())
     refuse(f"Return has unsupported type {annotation}. The valid types are: {{{kinds}}}.")
-    return ""
 
 
 _WHOLE: Final = re.compile(r"\s*(?P<name>[\w.:]*)\s*\((?P<arguments>.*)\)\s*->\s*(?P<returns>.+?)\s*$", re.S)
@@ -326,10 +343,33 @@ def parsed(text: str) -> Schema:
         one = _ONE.match(word)
         if one is None:
             raise RuntimeError(f"Expected an argument like 'Tensor x' but got '{word}' in '{text}'")
+        _check_kind(text, one["kind"])
         kind = one["kind"] + re.sub(r"\d+", "", one["more"])
+        count = int("0" + "".join(re.findall(r"\d+", one["more"])[:1]))
         default = _REQUIRED if one["default"] is None else _read(one["default"], kind)
-        arguments.append(Argument(one["name"], kind, default, keyword, one["alias"] if one["write"] else ""))
+        written = one["alias"] if one["write"] else ""
+        arguments.append(Argument(one["name"], kind, default, keyword, written, count))
+    kinds = parts(whole["returns"])
+    for kind in [kinds] if isinstance(kinds, str) else kinds:
+        _check_kind(text, kind.rstrip("[]?"))
     return Schema(whole["name"], arguments, whole["returns"])
+
+
+def _check_kind(text: str, kind: str) -> None:
+    if kind not in KINDS:
+        at = text.rfind(kind) if text.count(kind) == 1 else text.find(kind)
+        raise RuntimeError(
+            "\nunknown type specifier. Common valid schema types include Tensor, SymInt, int, float, bool, "
+            "Scalar; for a full list, please see "
+            "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/README.md#func :\n"
+            f"{text}\n{' ' * at}{'~' * len(kind)} <--- HERE\n"
+        )
+
+
+_DTYPES: Final = {d.name: d for d in dtypes.ALL} | {
+    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "long": dtypes.int64,
+    "int": dtypes.int32, "short": dtypes.int16,
+}  # fmt: skip
 
 
 def _read(text: str, kind: str) -> Any:
@@ -341,5 +381,5 @@ def _read(text: str, kind: str) -> Any:
     if text[:1] == "[":
         return [_read(part.strip(), kind[:-2]) for part in text[1:-1].split(",") if part.strip()]
     if kind.startswith("ScalarType"):
-        return getattr(dtypes, text)
+        return _DTYPES[text]
     return float(text) if kind.startswith("float") or not re.fullmatch(r"-?\d+", text) else int(text)
