@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import warnings
+import weakref
 from typing import Any
 
 import pytest
@@ -275,6 +276,26 @@ def test_small_steps_where_counters_and_parameters_have_one_element() -> None:
         x, y = torch.randn(8, 3), torch.randn(8, 1)
         losses.append([call(x, y).item() for _ in range(20)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_memory_of_programs_lives_as_long_as_they_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    arenas = []
+
+    class Program(running.NativeProgram):  # type: ignore[misc, name-defined]
+        def _memory(self, wanted: set[int]) -> None:
+            super()._memory(wanted)
+            arenas.append(weakref.ref(self.arena))
+
+    monkeypatch.setattr(running, "NativeProgram", Program)
+    call = torch.compile(lambda x, w: ((x @ w).relu() @ w).square().sum())
+    x, w = torch.randn(8, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
+    call(x, w).backward()
+    gc.collect()
+    assert len(arenas) == 2  # of the forward program and of its backward
+    assert all(arena() is not None for arena in arenas)
+    del call
+    gc.collect()
+    assert all(arena() is None for arena in arenas)
 
 
 def test_profilers_go_on_after_a_trace() -> None:

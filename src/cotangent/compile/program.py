@@ -193,6 +193,7 @@ class Program(Writer):
         )  # fmt: skip
         self.last: list[Any] = []
         self.scope["last"] = self.last
+        self.scope["arena"] = self.arena  # the steps have its address: it lives as long as the function
         graph = self.graph
         self.depth = 2
         if graph.inputs:

@@ -30,7 +30,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import contract_frame as frames, contract_multiply as mult, contract_pack as pack
+from . import (
+    contract_depthwise as depthwise,
+    contract_frame as frames,
+    contract_multiply as mult,
+    contract_pack as pack,
+)  # fmt: skip
 from .contract_gemm import Gemm, Layout, along, plan_gemm
 from .contract_plan import Machine, Plan, grain
 from .contract_windows import FINISH, Conv, Images, Planner, Sizes
@@ -60,6 +65,8 @@ def plan_forward(conv: Conv, machine: Machine, threads: int) -> Plan:
         The plan, with roles "x", "w", "y", and "c.0", ... for the epilogue.
     """
     c = conv.in_three()
+    if depthwise.is_depthwise(c):
+        return depthwise.plan_forward(c, machine, threads)
     p = Planner(c, machine, threads)
     windows, taps = math.prod(c.out), math.prod(c.kernel)
     if not (c.examples and windows and c.outputs and c.groups):
@@ -147,6 +154,8 @@ def plan_input_gradient(conv: Conv, machine: Machine, threads: int) -> Plan:
         The plan, with roles "g", "w", "x" (written), and "c.0", ... for the epilogue.
     """
     c = conv.in_three()
+    if depthwise.is_depthwise(c):
+        return depthwise.plan_input_gradient(c, machine, threads)
     p = Planner(c, machine, threads)
     elements, taps = math.prod(c.sizes), math.prod(c.kernel)
     if not (c.examples and elements and c.inputs and c.groups):
@@ -260,6 +269,8 @@ def plan_weight_gradient(conv: Conv, machine: Machine, threads: int) -> Plan:
         The plan, with roles "x", "g", "w" (written).
     """
     c = conv.in_three()
+    if depthwise.is_depthwise(c):
+        return depthwise.plan_weight_gradient(c, machine, threads)
     p = Planner(c, machine, threads)
     windows, taps = math.prod(c.out), math.prod(c.kernel)
     elements = c.inputs * taps
