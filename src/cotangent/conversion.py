@@ -215,7 +215,7 @@ def type(self: Any, dtype: Any = None, non_blocking: bool = False, **kwargs: Any
         ('torch.FloatTensor', tensor([1]))
     """
     if dtype is None:
-        return f"torch.{self.dtype.type_name}"
+        return f"torch.{'sparse.' * self.is_sparse}{self.dtype.type_name}"
     if isinstance(dtype, str):
         found = _BY_TYPE_NAME.get(dtype.removeprefix("torch.")) if dtype.startswith("torch.") else None
         if found is None:

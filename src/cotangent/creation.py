@@ -477,6 +477,8 @@ def legacy_tensor(
     """
     if kwargs.get("device") is not None:
         check_device(kwargs["device"])
+    if "size" in kwargs and not args:
+        args = tuple(kwargs["size"])
     if not args:
         array: Any = np.empty((0,), d.np)
     elif len(args) == 1 and isinstance(args[0], Tensor):

@@ -8,12 +8,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, lazy
 from .creation import legacy_tensor
 from .ops.complex import view_as_complex, view_as_real
 from .ops.table import constant
 from .ops.views import alias
 from .tensor import Tensor, of_class
+
+sparse = lazy.module("cotangent.sparse")
 
 
 def _refuse_grad(name: str, *tensors: Any) -> None:
@@ -145,6 +147,8 @@ def new(self: Any, *args: Any, **options: Any) -> Any:
         >>> torch.ones(1).new([1, 2])
         tensor([1., 2.])
     """
+    if self.is_sparse:
+        return sparse.legacy(self.dtype, args, options)
     return legacy_tensor(type(self), self.dtype, args, options)
 
 

@@ -75,12 +75,12 @@ def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     if options.get("layout") in COMPRESSED.values():
         empty = born(np.zeros(shape, d.np)).to_sparse(layout=options["layout"])
         return empty.requires_grad_() if requires_grad else empty
-    if out is not None and options.get("layout") is sparse_coo:
-        return written(out, dtype, unwritten(np.empty(shape, d.np)), sparse_coo)
-    if options.get("layout") is sparse_coo:
+    if options.get("layout") is sparse_coo or (out is not None and isinstance(out._data, Coo)):
         if fill:
-            raise RuntimeError("full(...) is not implemented for sparse layout")
+            raise RuntimeError(_NO_FULL)
         nothing: Any = Coo(np.zeros((len(shape), 0), np.int64), np.zeros(0, d.np), shape)
+        if out is not None:
+            return written(out, dtype, nothing, options.get("layout"))
         return born(nothing, requires_grad)
     if out is not None:
         return written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
@@ -113,7 +113,9 @@ def written(out: Any, dtype: Any, array: Any, layout: Any = None) -> Any:
         raise RuntimeError(
             f"layout {_LAYOUT[layout]} does not match layout of out parameter ({_LAYOUT[out.layout]})"
         )
-    if out._data.shape == array.shape:
+    if isinstance(out._data, Coo):
+        out._data = array.astype(out.dtype.np)
+    elif out._data.shape == array.shape:
         if out._data.__class__ is np.ndarray:
             check_overlap(out)
         out._data[...] = array
@@ -123,6 +125,7 @@ def written(out: Any, dtype: Any, array: Any, layout: Any = None) -> Any:
     return out
 
 
+_NO_FULL: Final = "full(...) is not implemented for sparse layout"
 _LAYOUT: Final = {strided: "Strided", sparse_coo: "Sparse"}
 
 
@@ -304,6 +307,8 @@ def full(size: Any = REQUIRED, fill_value: Any = REQUIRED, **options: Any) -> An
     fill_value = _filling("full", fill_value)
     dtype, requires_grad, out = taken("full", options)
     shape = _shape("full", (size,))
+    if options.get("layout", strided) is not strided:
+        raise RuntimeError(_NO_FULL)
     d = dtype or (out.dtype if out is not None else dtypes.scalar_dtype(fill_value, settings.default_dtype))
     array = np.full(shape, number(fill_value, d), d.np)
     if out is not None:
@@ -345,6 +350,8 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     data = input._data
     if hasattr(data, "lives_on") and options.get("device") not in (None, input.device, input.device.type):
         data = data.probe()  # somewhere else the elements exist
+    if options.get("memory_format") is not None and input.layout is not strided:
+        raise RuntimeError("memory format option is only supported by strided tensors")
     if data.__class__ is not np.ndarray:
         source: Any = input if dtype is None else input.to(dtype)
         return filled_like(source.detach(), 0 if fill is None else fill)
@@ -518,7 +525,7 @@ def triu_indices(row: int, col: int, offset: int = 0, **options: Any) -> Any:
 
 def _as_of(t: Any, options: dict[str, Any]) -> None:
     """Options that are not given are those of a tensor."""
-    for key in ("dtype", "device"):
+    for key in ("dtype", "device", "layout"):
         if options.get(key) is None:
             options[key] = getattr(t, key)
 

@@ -185,7 +185,7 @@ _BESIDE: Final = {
         ),
     ),
     "sparse_sizes": (
-        "hspmm native_norm resize_as_sparse_ indices_copy values_copy",
+        "hspmm native_norm resize_as_sparse_ indices_copy values_copy _sparse_broadcast_to",
         "sparse_resize_ sparse_resize_and_clear_ resize_as_sparse_ _coalesced_",
     ),
     "quantized": (

@@ -14,7 +14,7 @@ from .autograd.modes import modes
 from .config import settings
 from .creation import born, check_dtype, placed
 from .drawing import NO_OUT, drawn
-from .errors import bad_argument, type_name
+from .errors import bad_argument, check_broadcast, type_name
 from .factories import written
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
@@ -465,6 +465,8 @@ def normal(
         return sampling.normal_around(request.stream, first, second, d)
 
     both = isinstance(mean, Tensor) and isinstance(std, Tensor)
+    if both:
+        check_broadcast([tuple(mean.shape), tuple(std.shape)])
     found = request.finish(around, *arrays)
     return depending(normal_around_both if both else normal_around, found, mean, std)
 

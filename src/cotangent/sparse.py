@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 import numpy as np
 
+from . import dtypes
 from .autograd.modes import Decorator
 from .creation import as_tensor, born, tensor
 from .dtypes import INTEGRAL, dtype as _dtype
-from .errors import check_dim
+from .errors import check_dim, type_name
 from .kernels.sparse import Coo
 from .ops.arguments import integers
 from .ops.gather import index_add, index_select
@@ -27,7 +29,7 @@ from .ops.sparse import (
 )
 from .ops.systems import linalg_solve as solve
 from .ops.table import is_tensor
-from .size import sparse_csr, strided
+from .size import Size, check_device, sparse_csr, strided
 
 __all__ = [
     "addmm",
@@ -163,6 +165,60 @@ def sparse_coo_tensor(
     _check(array, given, shape)
     made = coo_of(places, given, shape, bool(is_coalesced))
     return made.detach().requires_grad_() if requires_grad else made
+
+
+def legacy(d: _dtype, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """What the old constructors make: `sparse.FloatTensor(indices, values, size)`, or sizes alone.
+
+    Args:
+        d: the dtype.
+        args: places and values, with or without the shape; or sizes, also none.
+        options: device.
+
+    Raises:
+        TypeError: for something else.
+    """
+    if options.get("device") is not None:
+        check_device(options["device"])
+    if len(args) in (2, 3) and is_tensor(args[0]) and is_tensor(args[1]):
+        shape = None if len(args) == 2 else tuple(args[2])
+        return sparse_coo_tensor(args[0], args[1], shape, dtype=d, check_invariants=False)
+    sizes = args[0] if len(args) == 1 and isinstance(args[0], Size) else args
+    if not all(isinstance(n, int) for n in sizes):
+        got = ", ".join(type_name(a) for a in args)
+        raise TypeError(f"new() received an invalid combination of arguments - got ({got})")
+    shape = tuple(sizes) if args else (0,)
+    nothing: Any = Coo(np.zeros((len(shape), 0), np.int64), np.zeros(0, d.np), shape)
+    return born(nothing)
+
+
+class _LegacyMeta(type):
+    """`isinstance(x, torch.sparse.FloatTensor)` asks for layout and dtype."""
+
+    dtype: _dtype
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return is_tensor(value) and value.is_sparse and value.dtype is cls.dtype
+
+
+@functools.cache
+def _legacy_class(name: str) -> Any:
+    """`FloatTensor` and the like; None for other names."""
+    d = next((d for d in dtypes.ALL if d.type_name == name and d.category < dtypes.COMPLEX), None)
+    if d is None:
+        return None
+
+    def make(cls: Any, *args: Any, **options: Any) -> Any:
+        return legacy(d, args, options)
+
+    return _LegacyMeta(name, (), {"dtype": d, "__new__": make, "__module__": "torch.sparse"})
+
+
+def __getattr__(name: str) -> Any:
+    found = _legacy_class(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
 
 
 def _check(places: Any, values: Any, shape: tuple[int, ...]) -> None:
@@ -389,13 +445,13 @@ def spdiags(diagonals: Any, offsets: Any, shape: tuple[int, int], layout: Any = 
         tensor([[0., 1.],
                 [0., 0.]])
     """
-    lines, moves = diagonals.reshape(-1, diagonals.shape[-1]), offsets.reshape(-1)
+    lines, moves = diagonals if diagonals.ndim == 2 else diagonals.reshape(1, -1), offsets.reshape(-1)
     if len(lines) != len(moves):
         raise RuntimeError(
             f"spdiags(): Number of diagonals ({len(lines)}) does not match the number of offsets"
             f" ({len(moves)})"
         )
-    row, column, flat = [], [], []
+    row, column, flat = ([np.zeros(0, np.int64)] for _ in range(3))
     for number, offset in enumerate(moves.tolist()):
         columns = np.arange(max(offset, 0), min(shape[1], shape[0] + offset, lines.shape[1]))
         row.append(columns - offset)

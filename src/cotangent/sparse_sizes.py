@@ -8,9 +8,10 @@ import numpy as np
 
 from .creation import born
 from .kernels.sparse import Coo
+from .kernels.sparse_checks import spread
 from .ops.arguments import integers
 from .ops.gather import index_select
-from .ops.sparse import coo_of, is_sparse, product
+from .ops.sparse import coalesce, coo_of, is_sparse, product, values_of
 from .uncommon import no_backend
 
 
@@ -59,6 +60,30 @@ def native_norm(input: Any, p: Any = 2, dim: Any = None, keepdim: bool = False, 
             "dimensions of the input"
         )
     return (input if dtype is None else input.to(dtype)).norm(p)
+
+
+def _sparse_broadcast_to(input: Any, size: Any) -> Any:
+    """A sparse tensor repeated along dimensions of size one, and along new ones in front.
+
+    Args:
+        input: sparse tensor.
+        size: the new shape.
+
+    Raises:
+        RuntimeError: if `input` does not fit.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch._sparse_broadcast_to(torch.ones(1).to_sparse(), (2,)).values()
+        tensor([1., 1.])
+    """
+    data = _places("_sparse_broadcast_to", input)
+    shape, n = tuple(size), data.sparse_dim
+    sparse = len(shape) - (data.ndim - n)
+    places, at = spread(data.indices, np.arange(data.indices.shape[1]), data.shape[:n], shape[:sparse])
+    values = index_select(values_of(input), 0, born(at)).expand((len(at), *shape[sparse:]))
+    made = coo_of(born(places), values, shape, False)
+    return coalesce(made) if data.coalesced else made
 
 
 _SHRINK: Final = (

@@ -164,6 +164,15 @@ class _Storage:
             raise TypeError("cannot pin 'torch.storage.UntypedStorage' only CPU memory can be pinned")
         raise RuntimeError("Cannot access accelerator device when none is available.")
 
+    def share_memory_(self) -> Any:
+        """The storage, if other processes see its memory.
+
+        Raises:
+            NotImplementedError: if they do not yet: it is the tensor that moves, by `Tensor.share_memory_`.
+            RuntimeError: if it is on the device "meta".
+        """
+        return self if self.is_shared() else self._share("_share_fd_")
+
     def _share_fd_cpu_(self, *_: Any, **__: Any) -> Any:
         return self._share("_share_fd_")
 

@@ -306,7 +306,7 @@ class Tensor(Tracked):
         return f"Parameter({text})" if "_is_param" in self.__dict__ else text
 
     def __format__(self, spec: str) -> str:
-        if type(self) is Tensor and not self._data.shape:
+        if type(self) is Tensor and not self._data.shape and not self.is_meta:
             return self.item().__format__(spec)  # type: ignore[no-any-return]
         return object.__format__(self, spec)
 

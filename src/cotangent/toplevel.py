@@ -12,7 +12,7 @@ from .dtypes import dtype
 from .errors import bad_argument, narrow_int
 from .ops.arguments import REQUIRED, integers, missing
 from .ops.table import TABLE
-from .size import CPU, check_device, device, memory_format, places
+from .size import CPU, check_device, device, memory_format, places, strided
 from .tensor import Tensor
 
 _TENSOR_TYPE: Final = (
@@ -227,6 +227,11 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     """
     if not isinstance(mode, bool):
         bad_argument("_set_deterministic_algorithms", "mode", 1, "bool", mode)
+    if not isinstance(warn_only, bool):
+        kind = type(warn_only).__name__
+        raise TypeError(
+            f"_set_deterministic_algorithms(): argument 'warn_only' must be bool, not {kind}"
+        )
     settings.deterministic = mode
     settings.deterministic_warn_only = warn_only
 
@@ -320,6 +325,11 @@ def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
         RuntimeError: if the order is not the only one.
         TypeError: for another kind of check.
     """
+    if self.layout is not strided:
+        raise AttributeError(
+            f"Can't get dim order on sparse type: {self.type()} Use Tensor.to_dense() to convert to a dense "
+            "tensor first."
+        )
     formats = ambiguity_check if isinstance(ambiguity_check, list) else []
     named = all(isinstance(f, memory_format) for f in formats)
     if not isinstance(ambiguity_check, (bool, list)) or not named:

@@ -213,6 +213,33 @@ t.backends.cuda.preferred_linalg_library(t._C._LinalgBackend.Cusolver)
 t.backends.cuda.preferred_blas_library(3)
 """.strip().split("\n")
 
+WRITES = """
+t.ones(2).copy_(3.0), t.ones(2, dtype=t.int64).copy_(2.7), t.ones(2).copy_(True)
+t.ones(2).copy_([1, 2])
+t.ones(2).copy_()
+t.ones(2).copy_(other=t.zeros(2))
+(x := t.ones(2, requires_grad=True)), t.autograd.grad((x * 2).copy_(3.0).sum() + x.sum(), x)
+(x := t.tensor([2, 1, 0])).index_fill_(0, x, 0)
+(x := t.tensor([2, 1, 0])).put_(x, x.clone())
+(x := t.tensor([2, 1, 0])).put_(x.clone(), x)
+(x := t.ones(6)).put_(t.tensor([2, 1, 0]), x[:3])
+(x := t.tensor([2, 1, 0])).index_put_((x,), x.clone())
+(x := t.ones(9)), t.addcmul(x[1:4], x[:3], x[:3], out=x[:3])
+(x := t.ones(9)), t.addcdiv(x[:3], x[1:4], x[:3], out=x[:3])
+(x := t.tensor([2.0], requires_grad=True)), t.autograd.grad((x * 1).polygamma_(0).sum(), x)
+t.normal(t.ones(120), t.ones(2, 3, 4, 5))
+t.isclose(t.ones(1), t.ones(1), t.tensor(1.5), t.tensor(1.0, requires_grad=True))
+t.isclose(t.ones(1), t.ones(1), t.tensor(1.5), t.tensor(1.0))
+t.use_deterministic_algorithms(False, warn_only=1)
+t.ones(5).new(size=(3, 4)).shape
+t.ones(2, 2).to_sparse().dim_order()
+t.ones(2, 2).to_sparse().type(), t.ones(2).type()
+t.empty_like(t.ones(2, 2).to_sparse(), memory_format=t.preserve_format)
+f"{t.tensor(1.5, device='meta')}"
+t.UntypedStorage(3, device="meta").share_memory_()
+t.mode(t.tensor([0, 1, 2, 255, 0], dtype=t.uint8).view(t.bool)).values
+""".strip().split("\n")
+
 # PyTorch's order of long ago, in which numbers stand among the tensors; programs of that time still use it.
 OLD_ORDER = """
 t.baddbmm(2, B, 3, B, B)
@@ -276,7 +303,7 @@ def outcome(library: Any, call: str) -> str:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("call", MASKED + VIEWS + NUMBERS + SEGMENTS + AXES + PRODUCTS)
+@pytest.mark.parametrize("call", MASKED + VIEWS + NUMBERS + SEGMENTS + AXES + PRODUCTS + WRITES)
 def test_a_call_does_what_it_does_in_pytorch(call: str) -> None:
     assert outcome(xp, call) == outcome(torch, call)
 

@@ -16,7 +16,7 @@ from ..errors import check_broadcast
 from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
-from ..kernels.sparse import Coo
+from ..kernels.sparse import COALESCED, Coo
 from ..ops.arguments import REQUIRED, factor_first
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
 from .base import InferenceCell, TensorBase, active, bump, cell_of, from_inference
@@ -269,7 +269,9 @@ def _defaults(op: Primitive, statics: tuple[Any, ...]) -> bool:
 # PyTorch lets these write through an expanded tensor, where one element is written several times ...
 _REPEATED: Final = frozenset(("masked_fill", "tril", "triu", "index_fill", "index_put", "threshold"))
 # ... and looks, besides in elementwise operations, here for operands that lie in the memory being written.
-_APART: Final = frozenset(("copy", "index_add", "index_copy", "index_put", "scatter", "scatter_add"))
+_APART: Final = frozenset(
+    ("copy", "index_add", "index_copy", "index_fill", "index_put", "put", "scatter", "scatter_add")
+)
 
 
 def _repeats(op: Primitive) -> bool:
@@ -318,7 +320,7 @@ def check_inputs_apart(x: Any, tensors: tuple[Any, ...], wholly: bool = False) -
     """
     data = x._data
     shared = False
-    for t in tensors[1:]:
+    for t in (i for v in tensors[1:] for i in (v if isinstance(v, list) else (v,))):
         if not isinstance(t, TensorBase) or (t._data is data and not wholly):
             continue
         if wholly and t is x and data.size:
@@ -376,6 +378,8 @@ def _write_functional(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...], recording: bool
 ) -> Any:
     """In place without an array: compute anew and replace the payloads that see the memory."""
+    if isinstance(x._data, Coo) and op.name in COALESCED and not x._data.coalesced:
+        raise RuntimeError(f"{op.public}_ requires coalesced input")
     result = op.entry(_snapshot(x), *tensors[1:], *statics)
     if not x._level and not result._level and hasattr(x._data, "is_memory"):
         result = _fitted(op, x, result)
@@ -393,6 +397,11 @@ def _write_functional(
 
 def _cast_sparse(op: Primitive, x: Any, result: Any) -> Any:
     """The result of a write to a sparse tensor in its dtype."""
+    if not dtypes.can_cast(result.dtype, x.dtype) and op.name in COALESCED:
+        raise RuntimeError(
+            f"result type {dtypes.SCALAR_NAME[result.dtype]} can't be cast to the desired output type "
+            f"{dtypes.SCALAR_NAME[x.dtype]}"
+        )
     if not dtypes.can_cast(result.dtype, x.dtype):
         made = "add" if op.public == "sub" else op.public
         raise RuntimeError(

@@ -16,7 +16,8 @@ def mode(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """(most frequent values, the least of several; a position of each) along `dim`."""
     if not a.ndim:
         return a.copy(), np.zeros((), np.int64)
-    x = np.moveaxis(wide(a), dim, -1)
+    # Bytes of bools that are neither 0 nor 1 are True, too.
+    x = np.moveaxis(wide(a) if a.dtype.kind != "b" else a.view(np.uint8) != 0, dim, -1)
     order = np.argsort(x, axis=-1, kind="stable")
     ordered = np.take_along_axis(x, order, -1)
     n = x.shape[-1]

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes, lazy
+from .sparse_checks import check_copy, check_density, check_norm, check_order, check_parts, check_swap, spread
 
 Array = Any
 scipy_sparse: Final = lazy.module("scipy.sparse")
@@ -28,6 +29,10 @@ KEEP_ZERO: Final = frozenset(
         "nan_to_num_of", "pow_scalar", "zeroed",
     )
 )  # fmt: skip
+
+
+# Those whose in-place forms PyTorch has for coalesced tensors only.
+COALESCED: Final = KEEP_ZERO - {"neg", "pow_scalar", "zeroed", "nan_to_num_of"}
 
 
 class Coo:
@@ -260,9 +265,7 @@ def added(one: Any, two: Any, alpha: Any = 1) -> Any:
     ordered = one.coalesced and two.coalesced
     if (ordered or not spread) and np.array_equal(one.indices, two.indices):
         return one.with_values(one.values + scaled)
-    if one.sparse_dim != two.sparse_dim:
-        what = "expected 'self' and 'other' to have same number of sparse dimensions"
-        raise RuntimeError(f"add: {what}, but {one.sparse_dim} != {two.sparse_dim}")
+    check_density(one, two)
     together = Coo(
         np.concatenate((one.indices, two.indices), 1), np.concatenate((one.values, scaled)), one.shape
     )
@@ -320,20 +323,28 @@ def multiplied(one: Any, two: Any) -> Any:
     factor = np.asarray(two)
     if factor.ndim == 0:
         return one.with_values(one.values * factor)
-    spread = np.broadcast_to(factor, one.shape)
-    return one.with_values(one.values * spread[tuple(one.indices)])
+    shape = np.broadcast_shapes(factor.shape, one.shape)
+    one = one if shape == one.shape else repeated(one, shape)
+    return one.with_values(one.values * np.broadcast_to(factor, shape)[tuple(one.indices)])
+
+
+def repeated(a: Coo, shape: tuple[int, ...]) -> Coo:
+    """A sparse array broadcast to a shape; dimensions in front become sparse ones."""
+    found = Coo(*spread(a.indices, a.values, a.shape, shape), shape)
+    return found.coalesce() if a.coalesced else found
 
 
 def divided(one: Any, two: Any) -> Any:
     """one / two, where two has no dimensions."""
-    return one.with_values(one.values / _divisor("division", one, two))
+    divisor = _divisor("division", one, two)
+    return one.with_values(one.values / divisor)
 
 
 def _divisor(what: str, one: Any, two: Any) -> Any:
     if isinstance(two, Coo) or np.ndim(two) or not isinstance(one, Coo):
         raise RuntimeError(
-            f"Sparse {what} requires a scalar or zero-dim dense tensor divisor (got shape "
-            f"{list(np.shape(two) if not isinstance(two, Coo) else two.shape)} for divisor)"
+            f"Sparse {what} requires a scalar or zero-dim dense tensor divisor (got "
+            f"{f'shape {list(two.shape)} for' if two.ndim else 'a sparse'} divisor)"
         )
     return two
 
@@ -359,14 +370,14 @@ def transposed(a: Coo, dim0: int, dim1: int) -> Coo:
     """Two sparse dimensions exchanged."""
     order = list(range(a.ndim))
     order[dim0], order[dim1] = order[dim1], order[dim0]
+    check_swap(a.sparse_dim, dim0, dim1)
     return a.permute(tuple(order))
 
 
 def permuted(a: Coo, order: tuple[int, ...]) -> Coo:
     """The sparse dimensions in another order."""
     n = a.sparse_dim
-    if any((d < n) != (place < n) for place, d in enumerate(order)):
-        raise RuntimeError("transpose: transposing a sparse dimension with a dense one is not possible")
+    check_order(order, n)
     values = a.values.transpose((0, *(d - n + 1 for d in order[n:])))
     return Coo(a.indices[list(order[:n])], values, tuple(a.shape[d] for d in order))
 
@@ -383,21 +394,15 @@ def selected(a: Coo, dim: int, index: int) -> Any:
     return Coo(np.delete(a.indices[:, hit], dim, 0), values, a.shape[:dim] + a.shape[dim + 1 :])
 
 
-def _check_sparse(parts: list[Any]) -> None:
-    at = next((k for k, part in enumerate(parts) if not isinstance(part, Coo)), None)
-    if at is not None:
-        raise RuntimeError(f"Concatenating sparse tensors, but a dense tensor was found at position {at}.")
-
-
 def stacked(parts: list[Any], dim: int) -> Coo:
     """Sparse tensors along a new dimension."""
-    _check_sparse(parts)
+    check_parts(parts, -1)
     return joined([unsqueezed(part, dim) for part in parts], dim)
 
 
 def joined(parts: list[Any], dim: int) -> Coo:
     """Sparse tensors one after the other; along a dense dimension, zeros fill each up to the whole length."""
-    _check_sparse(parts)
+    check_parts(parts, dim)
     first = parts[0]
     if dim >= first.sparse_dim:
         return _joined_dense(parts, dim, dim - first.sparse_dim + 1)
@@ -485,18 +490,12 @@ def _sum_dims(a: Coo, dims: tuple[int, ...], keepdim: bool) -> Any:
 
 
 def _norm(a: Coo, ord: Any, dims: Any, keepdim: bool) -> Any:
-    if dims is not None and len(dims) != a.ndim:
-        raise RuntimeError("norm of a sparse tensor is taken over all dimensions only")
+    check_norm(a.ndim, dims, keepdim)
     return np.asarray(np.linalg.norm(a.coalesce().values.reshape(-1), ord), a.values.real.dtype)
 
 
 def _copied(a: Any, source: Any) -> Any:
-    if not isinstance(a, Coo) or not isinstance(source, Coo):
-        raise RuntimeError(
-            "copy_() between dense and sparse Tensors is not implemented! Found self type = torch."
-            f"{'Sparse' if isinstance(a, Coo) else ''}Tensor and src type = torch."
-            f"{'Sparse' if isinstance(source, Coo) else ''}Tensor"
-        )
+    check_copy(a, source)
     return source.astype(a.values.dtype)
 
 
@@ -537,7 +536,7 @@ def each_product(a: Any, b: Any) -> Any:
 
 _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "add": _refuse_dense,
-    "sub": lambda one, two, alpha: _refuse_dense(one, two, -alpha),
+    "sub": lambda one, two, alpha: _refuse_dense(one, -two, alpha),
     "mul": multiplied,
     "div_true": divided,
     "neg": lambda a: -a,
@@ -552,12 +551,14 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "permute_dims": lambda a, order: a.permute(order),
     "select_at": selected,
     "select_rows": rows_of,
+    "sparse_repeated": repeated,
     "unsqueeze_at": unsqueezed,
     "unbind_dim": lines_of,
     "cat": joined,
     "stack": stacked,
     "narrow_by_copy": narrowed,
-    **dict.fromkeys(("floor_divide_tensor", "floor_divide_number"), floor_divided),
+    **dict.fromkeys(("floor_divide_tensor", "floor_divide_number", "div_floor"), floor_divided),
+    "div_trunc": lambda a, b: a.with_values(np.trunc(divided(a, b).values).astype(a.values.dtype)),
     "bmm": each_product,
     **dict.fromkeys(("mm", "mv"), product),
     "addmm_of": lambda c, a, b, beta, alpha: beta * c + alpha * product(a, b),

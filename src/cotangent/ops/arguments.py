@@ -12,7 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..config import warn_caller_once
 from ..errors import bad_argument, type_name
-from .table import Primitive, deliver, is_array, is_tensor
+from .table import Primitive, constant, deliver, is_array, is_tensor
 
 
 class _Required:
@@ -174,6 +174,18 @@ def renamed(function: str, numpy: dict[str, Any], **given: Any) -> dict[str, Any
             raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
         given[_NUMPY[key]] = value
     return given
+
+
+def written_number(other: Any) -> Any:
+    """The number that `copy_` is given in place of a tensor, as one."""
+    if other is REQUIRED:
+        raise TypeError(
+            "copy_() received an invalid combination of arguments - got (), but expected (Tensor other, bool "
+            "non_blocking = False)"
+        )
+    if not isinstance(other, NUMBER):
+        bad_argument("copy_", "other", 1, "Tensor", other)
+    return constant(np.asarray(other))
 
 
 def numpy_named(function: _Function) -> _Function:

@@ -505,7 +505,9 @@ def addcmul(
     """
     if more or is_tensor(value):
         tensor1, tensor2, value = _factor_first("addcmul" + IN_PLACE, tensor1, tensor2, more, value)
-    return deliver("addcmul", addcmul_of(input, tensor1, tensor2, value), out)
+    if out is not None:
+        return addcmul_of(input, tensor1, tensor2, value, out=out)
+    return addcmul_of(input, tensor1, tensor2, value)
 
 
 def addcdiv(
@@ -532,7 +534,9 @@ def addcdiv(
     """
     if more or is_tensor(value):
         tensor1, tensor2, value = _factor_first("addcdiv" + IN_PLACE, tensor1, tensor2, more, value)
-    return deliver("addcdiv", addcdiv_of(input, tensor1, tensor2, value), out)
+    if out is not None:
+        return addcdiv_of(input, tensor1, tensor2, value, out=out)
+    return addcdiv_of(input, tensor1, tensor2, value)
 
 
 def over(input: Any, other: Any) -> Any:

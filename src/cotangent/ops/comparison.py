@@ -103,7 +103,7 @@ def isreal(input: Any) -> Any:
     return eq(imag_part(input), 0) if input.dtype.is_complex else isfinite(input) | True
 
 
-def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+def isclose(input: Any, other: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """Whether |input - other| <= atol + rtol * |other|, element by element.
 
     Args:
@@ -128,7 +128,9 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
             bad_argument("isclose", name, position, "Tensor", value)
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{SCALAR_NAME[input.dtype]} did not match {SCALAR_NAME[other.dtype]}")
-    for name, value in (("rtol", rtol), ("atol", atol)):
+    for position, (name, value) in enumerate((("rtol", rtol), ("atol", atol)), 3):
+        if is_tensor(value) and (value.requires_grad or value.ndim):
+            bad_argument("isclose", name, position, "float", value)
         if not value >= 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
     close = eq(input, other)

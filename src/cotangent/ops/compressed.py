@@ -197,13 +197,23 @@ def compress(input: Any, layout: str, blocksize: Any, dense_dim: int | None, pla
                 f"blocksize ({block[0]},{block[1]})"
             )
     elif blocksize is not None:
-        raise RuntimeError(f"to_sparse for conversion to {layout} does not take a blocksize")
+        name = "dense_to_sparse" if source == "dense" else "to_sparse"
+        have = "Strided" if source == "dense" else _title(repr(input.layout)).removesuffix("Coo")
+        raise RuntimeError(
+            f"{name}: conversion from {have} to {_title(layout)} with blocksize argument given is not "
+            "supported"
+        )
     if source != "dense":
         same = isinstance(data, Compressed) and data.layout == layout and data.blocksize == block
         return input if same else recompressed_of(input, layout, block, batch)
     if plain_name:
         return dense_compressed_of(input, layout, block, batch)
     return _FROM_DENSE[layout](input, layout, block, batch)
+
+
+def _title(layout: str) -> str:
+    """PyTorch's other name of a layout: "SparseCsr"."""
+    return layout.rpartition(".")[2].title().replace("_", "")
 
 
 def warn_beta() -> None:
@@ -243,6 +253,8 @@ def to_sparse(
     wanted = repr(layout)
     if wanted in k.LAYOUTS:
         return compress(input, wanted, blocksize, dense_dim, plain_name=True)
+    if wanted == "torch.strided":
+        return input.to_dense()
     if wanted not in ("None", "torch.sparse_coo"):
         raise RuntimeError(
             f"to_sparse: unexpected layout {wanted}; accepted: torch.sparse_coo, torch.sparse_csr, ..."
@@ -250,6 +262,11 @@ def to_sparse(
     if blocksize is not None or dense_dim is not None:
         raise RuntimeError("to_sparse: blocksize and dense_dim are for compressed layouts")
     if isinstance(input._data, Compressed):
+        if sparse_dim not in (None, 2):
+            raise RuntimeError(
+                f"sparse_compressed_to_sparse: conversion from {_title(input._data.layout)} to Sparse with "
+                "sparse_dim argument !=2 is not supported"
+            )
         return coordinates_of(input)
     return to_coordinates(input, sparse_dim)
 

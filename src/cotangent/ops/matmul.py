@@ -138,6 +138,8 @@ def mv(input: Any, vec: Any = REQUIRED, *, out: Any = None) -> Any:
     """
     tensor_operands("mv", input=input, vec=vec)
     refuse_ranks("mv", input, vec, (2, 1))
+    if input.is_sparse and out is None:
+        return mv_of(input, vec)
     if not input.ndim:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     if input.ndim != 2 or vec.ndim != 1:

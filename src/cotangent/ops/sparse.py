@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..config import warn_once
-from ..errors import bad_argument, check_dim
+from ..errors import bad_argument, check_dims
 from ..kernels import compressed, sparse, sparse_parts as k
+from ..kernels.sparse_checks import check_swap
 from .arguments import REQUIRED
 from .blas import mm_of as matmul_of
 from .matmul import matmul
@@ -231,10 +232,19 @@ def _added_product(input: Any, mat1: Any, mat2: Any, beta: Any, alpha: Any) -> A
 
 
 def _vector_product(input: Any, vec: Any) -> Any:
+    if (input.ndim, vec.ndim) != (2, 1):
+        raise RuntimeError(
+            f"mv: two tensor dim should be 2 and 1, but got SparseTensor Dim: {input.ndim}Tensor Dim: "
+            f"{vec.ndim}"
+        )
+    if input.shape[1] != vec.shape[0]:
+        raise RuntimeError("mv: expected self.size(-1) == vec.size(-1)")
     return product(input, vec.unsqueeze(1)).squeeze(1)
 
 
 def _swapped(input: Any, dim0: int, dim1: int) -> Any:
+    if not hasattr(input._data, "compressed"):
+        check_swap(sparse_dim(input), dim0, dim1)
     order = list(range(input.ndim))
     order[dim0], order[dim1] = order[dim1], order[dim0]
     return turned_of(input, tuple(order), tuple(order))
@@ -245,10 +255,14 @@ def _permuted(input: Any, dims: tuple[int, ...]) -> Any:
     return turned_of(input, tuple(dims), back)
 
 
+def _refuse_expanding(input: Any, shape: Any) -> Any:
+    raise RuntimeError("expand is unsupported for Sparse tensors")
+
+
 for _name, _form in (
     ("mm", product), ("addmm_of", _added_product), ("mv", _vector_product), ("transpose_dims", _swapped),
     ("t_matrix", lambda input: _swapped(input, 0, 1)), ("permute_dims", _permuted),
-    ("sum_all", sum_of),
+    ("sum_all", sum_of), ("expand_to", _refuse_expanding),
 ):  # fmt: skip
     TABLE[_name].sparse_form = _form
 
@@ -410,10 +424,16 @@ def to_coordinates(input: Any, sparse_dim: Any = None) -> Any:
         RuntimeError: for a number of sparse dimensions that the tensor does not have.
     """
     if is_sparse(input):
+        if sparse_dim is not None and sparse_dim != input.sparse_dim():
+            raise RuntimeError(
+                "to_sparse: conversion from Sparse to Sparse with sparse_dim argument !=self.sparse_dim() is "
+                "not supported"
+            )
         return input
     if sparse_dim is not None and not 0 < sparse_dim <= max(input.ndim, 1):
         raise RuntimeError(
-            f"to_sparse: sparse_dim must be in (0, {input.ndim}] when input is 2-dim, got {sparse_dim}"
+            "dense_to_sparse: sparse_dim argument must be in "
+            + (f"[0,{input.ndim}] range, but {sparse_dim} is given" if sparse_dim else ">0 when self.dim()>0")
         )
     return to_sparse_of(input, input.ndim if sparse_dim is None else sparse_dim)
 
@@ -440,6 +460,9 @@ def sparse_mask(input: Any, mask: Any) -> Any:
             f"sparse_mask(): operands have incompatible sizes; self has size {list(input.shape)} but mask"
             f" has size {list(mask.shape)}"
         )
+    if not is_sparse(input) and not getattr(mask._data, "coalesced", True):
+        places = constant(mask._data.indices)  # each gives its value, as often as it comes
+        return coo_of(places, values_at(input, places, True), tuple(input.shape), False)
     return masked_of(input, mask, not is_sparse(input))
 
 
@@ -458,8 +481,7 @@ def sum_over(input: Any, dim: Any = None, dtype: Any = None) -> Any:
     if hasattr(x._data, "compressed"):
         x = coordinates_of(x)
     n = x.ndim
-    dims = tuple(range(n)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    dims = tuple(sorted({check_dim(d, n) for d in dims}))
+    dims = tuple(range(n)) if dim is None else tuple(sorted(check_dims(dim, n)))
     ordered = coalesce(x)
     sparse = range(sparse_dim(x))
     if all(d in dims for d in sparse):

@@ -162,4 +162,4 @@ def polygamma_in_place(input: Any, n: int) -> Any:
     Returns:
         `input`.
     """
-    return input.copy_(polygamma(n, input))
+    return input.copy_(polygamma(n, input.clone()))  # the derivative reads what was there
