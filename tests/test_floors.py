@@ -37,6 +37,7 @@ FLOORS = {
     "tracked": 3,
     "creation": 3,
     "factories": 3,
+    "new_tensors": 3,
     "conversion": 3,
     "exchange": 3,
     "random": 3,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, Final
 
 import numpy as np
 
 from . import dtypes
-from .autograd.base import cell_of, world, written_inside
+from .autograd.base import cell_of, world
 from .autograd.inplace import check_overlap, dense
 from .config import settings
-from .creation import as_array, born, check_dtype, placed
+from .creation import born, check_dtype, placed
 from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
 from .kernels.layout import in_order, order_of
@@ -62,7 +61,7 @@ def no_memory(shape: tuple[int, ...], itemsize: int) -> str:
     )
 
 
-def _make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
+def make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
     """A filled tensor (`fill` None: whatever is in the memory)."""
     if "size" in options:
         size = (options.pop("size"),)
@@ -142,13 +141,11 @@ def taken(function: str, options: dict[str, Any]) -> tuple[Any, bool, Any]:
         raise TypeError(
             f"{function}(): argument 'requires_grad' must be bool, not {type_name(requires_grad)}"
         )
+    if requires_grad and out is not None:
+        out.requires_grad_()
     return dtype, bool(requires_grad), out
 
 
-_COPY: Final = (
-    "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
-    "sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor)."
-)
 _KNOWN: Final = frozenset(
     ("dtype", "requires_grad", "out", "device", "layout", "pin_memory", "memory_format")
 )
@@ -170,7 +167,7 @@ def zeros(*size: Any, **options: Any) -> Any:
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    return _make("zeros", size, 0, options)
+    return make("zeros", size, 0, options)
 
 
 def ones(*size: Any, **options: Any) -> Any:
@@ -188,7 +185,7 @@ def ones(*size: Any, **options: Any) -> Any:
         >>> torch.ones(2, dtype=torch.int64)
         tensor([1, 1])
     """
-    return _make("ones", size, 1, options)
+    return make("ones", size, 1, options)
 
 
 def empty(*size: Any, **options: Any) -> Any:
@@ -206,7 +203,7 @@ def empty(*size: Any, **options: Any) -> Any:
         >>> torch.empty(2, 3).shape
         torch.Size([2, 3])
     """
-    return _make("empty", size, None, options)
+    return make("empty", size, None, options)
 
 
 def empty_strided(size: Any, stride: Any, **options: Any) -> Any:
@@ -350,8 +347,14 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     data = input._data
     if hasattr(data, "lives_on") and options.get("device") not in (None, input.device, input.device.type):
         data = data.probe()  # somewhere else the elements exist
-    if options.get("memory_format") is not None and input.layout is not strided:
+    wanted = options.get("layout") or input.layout
+    if options.get("memory_format") is not None and wanted is not strided:
         raise RuntimeError("memory format option is only supported by strided tensors")
+    if wanted is not input.layout and isinstance(getattr(data, "sparse_dim", None), int):
+        given = {"dtype": dtype or input.dtype, "memory_format": options.get("memory_format")}
+        made = make(function, (tuple(data.shape),), None if fill is None else 0, {**given, "layout": wanted})
+        made = made.fill_(fill) if fill else made
+        return made.requires_grad_(requires_grad)
     if data.__class__ is not np.ndarray:
         source: Any = input if dtype is None else input.to(dtype)
         return filled_like(source.detach(), 0 if fill is None else fill)
@@ -523,75 +526,6 @@ def triu_indices(row: int, col: int, offset: int = 0, **options: Any) -> Any:
     return placed(born(np.stack(np.triu_indices(row, offset, col)).astype(d)), options.get("device"))
 
 
-def _as_of(t: Any, options: dict[str, Any]) -> None:
-    """Options that are not given are those of a tensor."""
-    for key in ("dtype", "device", "layout"):
-        if options.get(key) is None:
-            options[key] = getattr(t, key)
-
-
-def _new(function: str, self: Any, size: Any, fill: Any, options: dict[str, Any]) -> Any:
-    _as_of(self, options)
-    owner = self._owner
-    if owner is not None and owner.is_batch:  # one for each example
-        given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-        below = self._data.value
-        whole = _new(function, below, ((owner.size, *given),), fill, {**options, "requires_grad": False})
-        made = owner.batch(whole, 0)
-        return made.requires_grad_() if options.get("requires_grad") else made
-    return written_inside(_make(function, size, fill, options), self, int(fill is not None))
-
-
-def new_zeros(self: Any, *size: Any, **options: Any) -> Any:
-    """Zeros of the tensor's dtype."""
-    return _new("new_zeros", self, size, 0, options)
-
-
-def new_ones(self: Any, *size: Any, **options: Any) -> Any:
-    """Ones of the tensor's dtype."""
-    return _new("new_ones", self, size, 1, options)
-
-
-def new_empty(self: Any, *size: Any, **options: Any) -> Any:
-    """An unfilled tensor of the tensor's dtype."""
-    return _new("new_empty", self, size, None, options)
-
-
-def new_empty_strided(self: Any, size: Any, stride: Any, **options: Any) -> Any:
-    """An unfilled tensor of the tensor's dtype, of given sizes and strides."""
-    _as_of(self, options)
-    owner = self._owner
-    if owner is not None and owner.is_batch:  # one for each example
-        used = [(n - 1) * s for n, s in zip(size, stride, strict=True)]
-        room = 0 if 0 in size else 1 + sum(used)
-        whole = self._data.value.new_empty_strided((owner.size, *size), (room, *stride), **options)
-        return owner.batch(whole, 0)
-    return empty_strided(size, stride, **options)
-
-
-def new_full(self: Any, size: Any, fill_value: Any, **options: Any) -> Any:
-    """A filled tensor of the tensor's dtype."""
-    _as_of(self, options)
-    owner = self._owner
-    if owner is not None and owner.is_batch:  # one for each example
-        return owner.batch(new_full(self._data.value, (owner.size, *size), fill_value, **options), 0)
-    return written_inside(full(size, fill_value, **options), self, 1)
-
-
-def new_tensor(
-    self: Any, data: Any, *, dtype: _dtype | None = None, device: Any = None, requires_grad: bool = False
-) -> Any:
-    """A tensor of `data` in this tensor's dtype."""
-    dtype = check_dtype("new_tensor", dtype)
-    if device is not None:
-        check_device(device)
-    if isinstance(data, Tensor):
-        warnings.warn(_COPY, UserWarning, stacklevel=2)
-    source = data._data if isinstance(data, Tensor) else as_array(data, None)
-    return born(np.array(source).astype((dtype or self.dtype).np), requires_grad)
-
-
-METHODS = ("new_empty_strided", "new_tensor", "new_zeros", "new_ones", "new_empty", "new_full")
 __all__ = [
     "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "full", "full_like", "ones",
     "ones_like", "tril_indices",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from . import conversion, creation, factories, late, random, random_fill, ranges
+from . import conversion, creation, factories, late, new_tensors, random, random_fill, ranges
 from .autograd.inplace import in_place
 from .methods import FAMILIES, public
 from .tensor import Tensor
@@ -29,8 +29,8 @@ def _gather() -> None:
     __all__.extend(found)
 
 
-for _name in factories.METHODS:
-    setattr(Tensor, _name, vars(factories)[_name])
+for _name in new_tensors.METHODS:
+    setattr(Tensor, _name, vars(new_tensors)[_name])
 for _name in random_fill.METHODS:
     setattr(Tensor, _name, vars(random_fill)[_name])
 _gather()

@@ -29,7 +29,7 @@ from .ops.sparse import (
 )
 from .ops.systems import linalg_solve as solve
 from .ops.table import is_tensor
-from .size import Size, check_device, sparse_csr, strided
+from .size import Size, check_device, sparse_coo, sparse_csc, sparse_csr, strided
 
 __all__ = [
     "addmm",
@@ -445,11 +445,26 @@ def spdiags(diagonals: Any, offsets: Any, shape: tuple[int, int], layout: Any = 
         tensor([[0., 1.],
                 [0., 0.]])
     """
+    if len(shape) != 2:
+        raise RuntimeError("Output shape must be 2d")
+    if diagonals.ndim not in (1, 2):
+        raise RuntimeError("Diagonals must be vector or matrix")
+    if offsets.ndim > 1:
+        raise RuntimeError("Offsets must be scalar or vector")
     lines, moves = diagonals if diagonals.ndim == 2 else diagonals.reshape(1, -1), offsets.reshape(-1)
     if len(lines) != len(moves):
         raise RuntimeError(
-            f"spdiags(): Number of diagonals ({len(lines)}) does not match the number of offsets"
-            f" ({len(moves)})"
+            f"Number of diagonals ({len(lines)}) does not match the number of offsets ({len(moves)})"
+        )
+    if offsets.dtype is not dtypes.int64:
+        raise RuntimeError(
+            f"Offset Tensor must have dtype Long but got {dtypes.SCALAR_NAME[offsets.dtype]}"
+        )
+    if len(set(moves.tolist())) != len(moves):
+        raise RuntimeError("Offset tensor contains duplicate values")
+    if layout not in (None, sparse_coo, sparse_csr, sparse_csc):
+        raise RuntimeError(
+            f"Only output layouts (Sparse, SparseCsc, SparseCsr) are supported, got {layout.kind}"
         )
     row, column, flat = ([np.zeros(0, np.int64)] for _ in range(3))
     for number, offset in enumerate(moves.tolist()):

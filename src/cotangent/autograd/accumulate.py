@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import check_broadcast
 from ..kernels.elementwise import times_one
-from ..kernels.sparse import Coo, added
+from ..kernels.sparse import Coo
+from ..kernels.sparse_operations import added  # with the table of sparse operations
 from ..ops.table import TABLE
 from .base import InferenceCell, as_array, cell_of, count, wrap
 from .inplace import dense, write

@@ -354,6 +354,8 @@ def dense(data: Any) -> bool:
 
 def _store(op: Primitive, x: Any, result: Any) -> None:
     data = x._data
+    if isinstance(result, Coo):
+        result = result.dense()
     if result.shape != data.shape:
         if op.misfit is not None:
             raise RuntimeError(

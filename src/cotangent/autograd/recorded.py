@@ -471,7 +471,7 @@ def plus(held: Any, d: Any) -> Any:
     `held` comes from the table of pending cotangents: that entry, the caller's variable, this parameter
     and getrefcount's argument are four references; any more and somebody else has it.
     """
-    if held.dtype.kind == "c":
+    if held.__class__ is np.ndarray and held.dtype.kind == "c":
         d = times_one(d)
     if _references(held) == 4 and held.__class__ is np.ndarray and held.base is None:
         return _add(held, d, held)

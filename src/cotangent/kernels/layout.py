@@ -186,6 +186,7 @@ def as_lying(op: Any, made: Any, operands: list[Any]) -> Any:
     """The result of the elementwise operation `op` in PyTorch's order, where an operand is not contiguous."""
     if made.__class__ is not np.ndarray or made.ndim < 2 or getattr(op.kernel, "in_rows", False):
         return made
-    if all(x.flags.c_contiguous for x in operands):
+    arrays = [x for x in operands if x.__class__ is np.ndarray]
+    if all(x.flags.c_contiguous for x in arrays):
         return made
-    return as_chosen(made, operands[::-1] if op.reverse else operands)
+    return as_chosen(made, arrays[::-1] if op.reverse else arrays)

@@ -12,6 +12,7 @@ import numpy as np
 from .. import dtypes
 from ..config import warn_caller_once
 from ..errors import bad_argument, type_name
+from ..kernels.sparse_checks import check_copy
 from .table import Primitive, constant, deliver, is_array, is_tensor
 
 
@@ -176,8 +177,12 @@ def renamed(function: str, numpy: dict[str, Any], **given: Any) -> dict[str, Any
     return given
 
 
-def written_number(other: Any) -> Any:
-    """The number that `copy_` is given in place of a tensor, as one."""
+def copied(input: Any, other: Any) -> Any:
+    """The tensor that `copy_` writes into `input`; it may be given a number."""
+    if is_tensor(other):
+        if is_array(input._data) and isinstance(getattr(other._data, "sparse_dim", None), int):
+            check_copy(input._data, other._data)
+        return other
     if other is REQUIRED:
         raise TypeError(
             "copy_() received an invalid combination of arguments - got (), but expected (Tensor other, bool "

@@ -12,9 +12,8 @@ from .. import dtypes
 from ..config import settings, warn_caller, warn_once
 from ..errors import NO_DATA, type_name
 from ..kernels import float8, index as k
-from ..kernels.sparse_checks import check_copy
 from . import index_batching
-from .arguments import REQUIRED, written_number
+from .arguments import REQUIRED, copied
 from .copies import zeros_like
 from .table import as_first, blank, constant, emitter, general, is_array, is_tensor, linear
 from .unmapped import is_mapped, refuse_mask
@@ -104,8 +103,6 @@ def _put_tangent(tangents: Any, args: Any) -> Any:
 
 
 def _copy(a: Any, b: Any) -> None:
-    if hasattr(b, "indices"):
-        check_copy(a, b)
     if b.ndim > a.ndim:
         raise ValueError("more dimensions than there are to write to")
     a[...] = float8.narrowed(b, a.dtype) if a.dtype in float8.DTYPES else _real(a, b)
@@ -570,7 +567,7 @@ def delitem(input: Any, key: Any) -> None:
 
 def copy(input: Any, other: Any = REQUIRED, non_blocking: bool = False) -> Any:
     """`other` (also a number) broadcast to the shape and cast to the dtype of `input`."""
-    src = other if is_tensor(other) else written_number(other)
+    src = copied(input, other)
     if hasattr(src._data, "lives_on") and is_array(input._data):
         raise NotImplementedError(NO_DATA)
     shape, have = tuple(input.shape), tuple(src.shape)

@@ -460,9 +460,9 @@ def sparse_mask(input: Any, mask: Any) -> Any:
             f"sparse_mask(): operands have incompatible sizes; self has size {list(input.shape)} but mask"
             f" has size {list(mask.shape)}"
         )
-    if not is_sparse(input) and not getattr(mask._data, "coalesced", True):
+    if not getattr(mask._data, "coalesced", True):
         places = constant(mask._data.indices)  # each gives its value, as often as it comes
-        return coo_of(places, values_at(input, places, True), tuple(input.shape), False)
+        return coo_of(places, values_at(input, places, not is_sparse(input)), tuple(input.shape), False)
     return masked_of(input, mask, not is_sparse(input))
 
 
