@@ -285,6 +285,11 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "batch norm of nothing in another dtype": lambda t: t.nn.BatchNorm2d(3)(
         t.ones(0, 3, 2, 2, dtype=t.float64)
     ),
+    "windows that stand nowhere": lambda t: tried(
+        lambda: t.nn.functional.max_pool1d_with_indices(t.ones(1, 1, 4), 3, stride=2, dilation=2),
+        lambda: t.nn.functional.max_pool1d(t.ones(1, 1, 4), 3, stride=2, dilation=2),
+        lambda: t.nn.functional.max_pool1d_with_indices(t.ones(1, 1, 4), 3, return_indices=False),
+    ),
     "ctc of nothing": lambda t: t.nn.functional.ctc_loss(
         t.ones(0, 0, 4), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long), t.tensor([], dtype=t.long)
     ),

@@ -138,6 +138,14 @@ def max_pool1d_with_indices(
         >>> torch.nn.functional.max_pool1d_with_indices(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
         (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
+    return _max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def _max_pool1d(
+    input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
+    return_indices: bool,
+) -> Any:  # fmt: skip
+    """(values, positions); PyTorch checks other things where it is asked for positions."""
     name = "max_pool1d"
     if not is_tensor(input):
         bad_argument(name, "input", 1, "Tensor", input)
@@ -218,9 +226,7 @@ def max_pool1d(
         >>> torch.nn.functional.max_pool1d(torch.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
         tensor([[3., 2.]])
     """
-    found = max_pool1d_with_indices(
-        input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    found = _max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
     return found if return_indices else found[0]
 
 
