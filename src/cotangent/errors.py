@@ -15,9 +15,11 @@ NO_DATA: Final = "Cannot copy out of meta tensor; no data!"
 class _Explainer:
     """What adds an explanation to an error; `autograd.notes`, three floors up, enters itself here."""
 
-    __slots__ = ("add", "histories")
+    __slots__ = ("add", "histories", "position_of")
 
     add: Callable[[BaseException, str, dict[str, Any]], None]
+    # the names of function and position of an argument as messages have them
+    position_of: Callable[[str, str, int], tuple[str, int]]
     histories: Callable[[], None]  # raises what PyTorch raises before it looks at arguments
 
 
@@ -45,7 +47,11 @@ def type_name(value: object) -> str:
 
 
 def bad_argument(function: str, argument: str, position: int, wanted: str, value: object) -> NoReturn:
-    """Raise PyTorch's TypeError for an argument of the wrong type (`position` counts from 1)."""
+    """Raise PyTorch's TypeError for an argument of the wrong type.
+
+    `position` counts from 1; it is what is told where the call itself does not show it.
+    """
+    function, position = explainer.position_of(function, argument, position)
     raise TypeError(
         f"{function}(): argument '{argument}' (position {position}) must be {wanted}, not {type_name(value)}"
     )

@@ -17,7 +17,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, Final
 
-from .autograd import emit, emit_write, histories, notes, resize
+from .autograd import emit, emit_write, histories, notes, positions, resize
 from .autograd.inplace import in_place, operator
 from .ops import (
     activation,
@@ -132,6 +132,7 @@ def public(kind: str) -> dict[str, Any]:
 
 emit.install()
 notes.install()
+positions.install()
 histories.install()
 emit_write.install()
 for _family in FAMILIES:

@@ -71,9 +71,8 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
         return
     data = held._data
     if data.__class__ is np.ndarray and data.flags.writeable:
-        if 0 in data.strides and data.size > 1:  # one number seen many times: a new sum takes its place
-            leaf._grad = TABLE["add"].entry(held, wrap(as_array(g)))
-            return
+        if 0 in data.strides and data.size > 1:  # one number seen many times gets memory of its own
+            data = held._data = data.copy()
         try:
             np.add(data, times_one(g), out=data, casting="unsafe")
         except ValueError:

@@ -361,6 +361,7 @@ def _unit(n: int, source: Any) -> Array:
 
 def close(a: Array, b: Array, rtol: float, atol: float) -> bool:
     """Whether two arrays agree, in the wider of their types."""
+    a, b = (x.dense() if isinstance(x, Coo) else x for x in (a, b))
     kind = np.result_type(a, b) if a.dtype != b.dtype else a.dtype
     a, b = a.astype(kind), b.astype(kind)
     if kind.itemsize == 2 and kind.kind not in "iu":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from ..errors import explainer
 from .base import TensorBase
 from .modes import modes
 from .views import edge_of
 from .where import is_internal
+
+# Functions that PyTorch makes of others, which look at the arguments by themselves before.
+_COMPOSITE: Final = frozenset(("movedim", "moveaxis", "flatten", "unflatten", "tensor_split", "diff"))
 
 
 def look() -> None:
@@ -24,7 +27,7 @@ def look() -> None:
     while frame is not None and is_internal(frame.f_code.co_filename):
         within.append(frame)
         frame = frame.f_back
-    if modes.grad is not None and within:
+    if modes.grad is not None and within and within[-1].f_code.co_name not in _COMPOSITE:
         called = within[-1]
         names = called.f_code.co_varnames[: called.f_code.co_argcount + 2]
         for name in names:

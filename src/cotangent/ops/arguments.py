@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import dtypes
 from ..config import warn_caller_once
-from ..errors import bad_argument, type_name
+from ..errors import bad_argument, explainer, type_name
 from ..kernels.sparse_checks import check_copy
 from .table import Primitive, constant, deliver, is_array, is_tensor
 
@@ -274,6 +274,7 @@ def _converted(
     if at == 0 and not given:
         raise TypeError(f"{function}() takes 1 positional argument but {len(args)} were given")
     if at == 0:
+        function, position = explainer.position_of(function, argument, position)
         raise TypeError(
             f"{function}(): argument '{argument}' (position {position}) must be tuple of ints, but found "
             f"element of type {type_name(args[0])} at pos 0"

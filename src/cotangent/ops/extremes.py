@@ -389,7 +389,7 @@ def _position(name: str, input: Any, dim: Any, keepdim: bool, out: Any, op: Any)
     if not is_tensor(input):
         bad_argument(name, "input", 1, "Tensor", input)
     if dim is not None and not hasattr(dim, "__index__"):
-        raise TypeError(f"{name}(): argument 'dim' (position 1) must be int, not {type_name(dim)}")
+        bad_argument(name, "dim", 1, "int", dim)
     if input.dtype is dtypes.bool_:
         raise RuntimeError(f"{name}(): does not support bool input")
     if input.dtype.is_complex:
