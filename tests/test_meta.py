@@ -180,3 +180,46 @@ def test_memory_that_there_is_not() -> None:
     assert x.untyped_storage().device == torch.device("meta")
     assert x.untyped_storage().nbytes() == 24
     assert _meta(1 << 50).numel() == 1 << 50
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda a, b: torch.addmm(a(2, 2), b(2, 2), a(2, 2)), "second"),
+        (lambda a, b: torch.mv(a(2, 2), b(2)), "first"),
+        (lambda a, b: torch.dot(a(2), b(2)), "first"),
+        (lambda a, b: torch.cat([a(2), b(2)]), "first"),
+        (lambda a, b: torch.stack([a(2), b(2)]), "first"),
+        (lambda a, b: nn.functional.linear(a(2, 2), a(2, 2), b(2)), "first"),
+        (lambda a, b: nn.functional.layer_norm(a(2, 2), (2,), b(2)), "first"),
+        (lambda a, b: nn.functional.batch_norm(a(2, 2), b(2), b(2)), "first"),
+        (lambda a, b: nn.functional.mse_loss(a(2), b(2)), "first"),
+        (lambda a, b: nn.functional.huber_loss(a(2), b(2)), "first"),
+        (lambda a, b: nn.functional.binary_cross_entropy(a(2), b(2)), "second"),
+        (lambda a, b: a(2) + b(2), "first"),
+        (lambda a, b: torch.where(a(2) > 0, b(2), b(2)), "first"),
+        (lambda a, b: a(2).masked_fill(b(2) > 0, 0.0), "second"),
+    ],
+)
+@pytest.mark.parametrize("kinds", [("meta", "cpu"), ("cpu", "meta")])
+def test_operands_on_several_devices(
+    call: Callable[..., Any], expected: str, kinds: tuple[str, str]
+) -> None:
+    def make(kind: str) -> Callable[..., Any]:
+        return lambda *shape: torch.ones(*shape, device=kind)
+
+    there = kinds[expected == "second"]
+    other = kinds[expected == "first"]
+    with pytest.raises(RuntimeError) as caught:
+        call(make(kinds[0]), make(kinds[1]))
+    assert str(caught.value) == f"Tensor on device {other} is not on the expected device {there}!"
+
+
+def test_single_numbers_may_be_anywhere() -> None:
+    assert (_meta(2) + torch.tensor(1.0)).is_meta
+    assert torch.addmm(_meta(2, 2), _meta(2, 2), torch.ones(2, 2)).is_meta  # PyTorch does not look there
+    with pytest.raises(RuntimeError, match=r"got query\.device: meta key\.device: cpu"):
+        q = torch.ones(1, 1, 2, 2)
+        nn.functional.scaled_dot_product_attention(q.to("meta"), q, q)
+    with pytest.raises(RuntimeError, match=r"got \(self\) meta, \(index\) meta, and \(source\) cpu"):
+        _meta(2, 2).index_add(0, torch.tensor([0, 1], device="meta"), torch.ones(2, 2))

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from ..ops.table import TABLE
-from .base import TensorBase, cell_of, is_tensor, not_taken_over, version_of, world, wrap
+from .base import TensorBase, as_array, cell_of, is_tensor, not_taken_over, version_of, world, wrap
 from .dispatch import owner_of
 from .extras import after_record
 from .modes import modes, no_grad
@@ -180,7 +180,7 @@ class BackwardCFunction(Node, FunctionCtx):
         if not isinstance(grads, tuple) or not isinstance(tensors, bool):
             given = (grads,) if tensors is None else (grads, tensors)
             return self._user_backward()(self, *given)
-        shown = [None if g is None else (g if tensors else wrap(np.asarray(g))) for g in grads]
+        shown = [None if g is None else (g if tensors else wrap(as_array(g))) for g in grads]
         if self.materialize_grads:
             for i, kind in enumerate(self._outputs):
                 if i in self._passive and not self._materialize_non_diff_grads:

@@ -20,6 +20,52 @@ __all__ = ["META", "Meta", "blank", "like"]
 META: Final = device("meta")
 
 
+# Operations besides the elementwise ones that mind operands on several devices: which operand says where the
+# others are expected.
+_EXPECTED: Final = {
+    **dict.fromkeys(
+        (
+            "mv", "dot", "cat", "stack", "layer_norm_of", "group_norm_of", "fixed_norm_of", "mse_of",
+            "smooth_l1_of", "huber_of", "addr_of", "dist_of", "grid_sampler_2d_of", "grid_sampler_3d_of",
+            "attention", "add_rows",
+        ),
+        0,
+    ),
+    **dict.fromkeys(
+        (
+            "addmm_of", "nll_of", "binary_cross_entropy_of", "binary_cross_entropy_with_logits_of",
+            "masked_fill_number", "masked_fill_with", "prelu_of",
+        ),
+        1,
+    ),
+}  # fmt: skip
+
+
+def _refuse_mixed(op: Any, payloads: tuple[Any, ...]) -> None:
+    """Raise PyTorch's error for operands on both the CPU and "meta"; single numbers may be anywhere."""
+    operands = [x for p in payloads for x in (p if isinstance(p, (list, tuple)) else (p,))]
+    if not any(x.__class__ is np.ndarray and x.ndim for x in operands):
+        return
+    if op.name == "addmm_of":  # the second factor is not looked at
+        operands.pop()
+    places = ["cpu" if x.__class__ is np.ndarray else "meta" for x in operands if x is not None]
+    if op.name == "attention":
+        raise RuntimeError(
+            "Expected query, key, and value to have the same device type, but got query.device: "
+            f"{places[0]} key.device: {places[1]} and value.device: {places[2]} instead."
+        )
+    if op.name == "add_rows":
+        raise RuntimeError(
+            "index_add(): self, index and source expected to be in the same device, but got (self) "
+            f"{places[0]}, (index) {places[2]}, and (source) {places[1]}"
+        )
+    if len(set(places)) == 1:
+        return
+    expected = places[_EXPECTED.get(op.name, 0)]
+    other = "cpu" if expected == "meta" else "meta"
+    raise RuntimeError(f"Tensor on device {other} is not on the expected device {expected}!")
+
+
 class Meta(Shaped):
     """The payload of a tensor on the device "meta"."""
 
@@ -36,12 +82,10 @@ class Meta(Shaped):
         """What `op` gives: payloads of the shapes and types of its results.
 
         Raises:
-            RuntimeError: if an operand of an elementwise operation is on the CPU, and not a single number.
+            RuntimeError: if an operand is on the CPU, and not a single number, where PyTorch minds.
         """
-        if op.kind == "elementwise":  # others are given constants of their own
-            for payload in payloads:
-                if payload.__class__ is np.ndarray and payload.ndim:
-                    raise RuntimeError("Tensor on device cpu is not on the expected device meta!")
+        if op.kind == "elementwise" or op.name in _EXPECTED:  # others are given constants of their own
+            _refuse_mixed(op, payloads)
         found = infer(op, payloads, statics)
         as_laid = op.is_view or op.kind == "elementwise" or lies_otherwise(payloads)
         many = isinstance(found, tuple)

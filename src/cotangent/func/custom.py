@@ -141,6 +141,10 @@ _NOT_IN_PLACE: Final = (
 _NO_VIEW: Final = (
     "A custom Function's forward is returning a view (or an input as-is) but the jvp is not returning a view."
 )
+_OTHER_BASE: Final = (
+    "A custom Function is returning a view but the jvp is not returning a view of the same base as the given "
+    "grad input."
+)
 _OTHER_VIEW: Final = (
     "A custom Function is returning a view but the jvp is not returning a view of the given grad input."
 )
@@ -181,7 +185,7 @@ def _check_view(out: Any, t: Any, primals: tuple[Any, ...], tangents: list[Any])
             if t._view is None:
                 raise RuntimeError(_NO_VIEW)
             if t._view.base is not _base_of(tangent):
-                raise RuntimeError(_OTHER_VIEW)
+                raise RuntimeError(_OTHER_VIEW if primal._view is None else _OTHER_BASE)
             return
 
 
