@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -341,15 +343,84 @@ def test_stores(kind: str, tmp_path: Path) -> None:
     assert store.compare_set("a", "text", "yes") == b"yes" and store.get("a") == b"yes"
     assert store.compare_set("new", "", "made") == b"made"
     assert store.delete_key("a") and not store.delete_key("a")
-    from datetime import timedelta
-
-    with pytest.raises(DistStoreError, match="wait timeout after 50ms, keys: missing"):
+    late = "wait timeout after 50ms, keys: /missing" if kind == "tcp" else "Wait timeout"
+    with pytest.raises(DistStoreError, match=late):
         store.wait(["missing"], timedelta(milliseconds=50))
 
 
-def test_stores_that_cannot_be_reached() -> None:
-    from datetime import timedelta
+@pytest.mark.parametrize("kind", ["hash", "file", "tcp", "prefix"])
+def test_stores_hold_lists_and_queues(kind: str, tmp_path: Path) -> None:
+    short = timedelta(milliseconds=50)
+    inner = TCPStore("127.0.0.1", 0, 1, True, timedelta(seconds=10))
+    store: Any = {
+        "hash": HashStore,
+        "file": lambda: FileStore(str(tmp_path / "store"), 1),
+        "tcp": lambda: inner,
+        "prefix": lambda: PrefixStore("p", inner),
+    }[kind]()
+    store.append("text", "a")
+    store.append("text", b"bc")
+    store.multi_set(["x", "y"], ["1", "2"])
+    assert store.multi_get(["text", "x", "y"]) == [b"abc", b"1", b"2"]
+    assert sorted(store.list_keys()) == ["text", "x", "y"]
+    other = store.clone()
+    other.set("z", "3")
+    assert type(other) is type(store) and store.get("z") == b"3"
+    store.barrier("all", 1)
+    with pytest.raises(DistStoreError, match=r"[Ww]ait timeout"):
+        store.barrier("more", 2, short)
+    with pytest.raises(DistStoreError, match="must be of same size"):
+        store.multi_set(["x"], [])
+    assert store.has_extended_api() == (kind != "file")
+    if kind == "file":
+        with pytest.raises(NotImplementedError, match=r"queue support is not implemented\."):
+            store.queue_push("q", "1")
+        return
+    count = store.num_keys()
+    threading.Timer(0.05, lambda: (other.queue_push("q", "1"), other.queue_push("q", b""))).start()
+    assert [store.queue_pop("q"), store.queue_pop("q"), store.queue_len("q")] == [b"1", b"", 0]
+    assert store.num_keys() == count
+    with pytest.raises(torch.distributed.QueueEmptyError, match="queue is empty"):
+        store.queue_pop("q", False)
+    store.set_timeout(short)
+    with pytest.raises(
+        DistStoreError, match="wait timeout after 50ms, keys: /" if kind != "hash" else "Wait t"
+    ):
+        store.queue_pop("q")
 
+
+def test_a_store_outlives_what_cannot_be_done() -> None:
+    store = TCPStore("127.0.0.1", 0, 1, True)
+    other = store.clone()
+    store.set("text", "no number")
+    with pytest.raises(DistNetworkError):
+        other.add("text", 1)
+    assert store.get("text") == b"no number" and store.add("n", 1) == 1
+
+
+def test_stores_that_programs_define() -> None:
+    class Own(torch.distributed.Store):
+        def __init__(self) -> None:
+            super().__init__()
+            self.held: dict[str, Any] = {}
+
+        def set(self, key: str, value: Any) -> None:
+            self.held[key] = value
+
+        def get(self, key: str) -> Any:
+            return self.held[key]
+
+        def check(self, keys: list[str]) -> bool:
+            return all(key in self.held for key in keys)
+
+    store = PrefixStore("p", Own())
+    store.set("a", "1")
+    assert store.get("a") == b"1" and store.underlying_store.held == {"p/a": b"1"}
+    with pytest.raises(NotImplementedError):
+        store.add("n", 1)
+
+
+def test_stores_that_cannot_be_reached() -> None:
     store = TCPStore("127.0.0.1", 0, 1, True)
     with pytest.raises(DistNetworkError, match="failed to listen on"):
         TCPStore("127.0.0.1", store.port, 1, True)

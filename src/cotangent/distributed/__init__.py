@@ -62,8 +62,8 @@ from .store import (
     FileStore,
     HashStore,
     PrefixStore,
+    QueueEmptyError,
     Store,
-    TCPStore,
 )
 from .subgroups import (
     Backend,
@@ -74,6 +74,7 @@ from .subgroups import (
     rendezvous,
     supports_complex,
 )
+from .tcp_store import TCPStore
 
 all_gather_single, reduce_scatter_single = all_gather_into_tensor, reduce_scatter_tensor
 run = lazy.module("cotangent.distributed.run")
@@ -175,8 +176,8 @@ def is_backend_available(backend: str) -> bool:
 
 __all__ = [
     "Backend", "DebugLevel", "DistBackendError", "DistError", "DistNetworkError", "DistStoreError",
-    "FileStore", "GroupMember", "HashStore", "P2POp", "PrefixStore", "ProcessGroup", "ReduceOp", "Store",
-    "TCPStore", "Work", "all_gather", "all_gather_coalesced", "all_gather_into_tensor",
+    "FileStore", "GroupMember", "HashStore", "P2POp", "PrefixStore", "ProcessGroup", "QueueEmptyError",
+    "ReduceOp", "Store", "TCPStore", "Work", "all_gather", "all_gather_coalesced", "all_gather_into_tensor",
     "all_gather_object", "all_gather_single", "all_reduce", "all_reduce_coalesced", "all_to_all",
     "all_to_all_single", "barrier", "batch_isend_irecv", "broadcast", "broadcast_object_list",
     "default_pg_timeout", "destroy_process_group", "gather", "gather_object", "get_backend",

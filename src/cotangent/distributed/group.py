@@ -19,7 +19,8 @@ from .gloo import Gloo
 from .mail import Mail
 from .meeting import met
 from .mpi import MPI, meeting
-from .store import PrefixStore, Store, TCPStore
+from .store import PrefixStore, Store
+from .tcp_store import TCPStore
 
 __all__ = [
     "ProcessGroup", "Work", "canonical_rank", "destroy_process_group", "get_backend", "get_backend_config",

@@ -6,7 +6,8 @@ import os
 from datetime import timedelta
 from urllib.parse import parse_qs, urlparse
 
-from .store import FileStore, Store, TCPStore
+from .store import FileStore, Store
+from .tcp_store import TCPStore
 
 __all__ = ["met"]
 

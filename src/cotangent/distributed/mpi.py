@@ -18,7 +18,8 @@ import numpy as np
 
 from .. import lazy
 from .gloo import DistBackendError
-from .store import DistStoreError, Store, TCPStore
+from .store import DistStoreError, Store
+from .tcp_store import TCPStore
 
 __all__ = ["MPI", "is_available", "meeting"]
 

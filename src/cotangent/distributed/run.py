@@ -24,7 +24,8 @@ from types import FrameType
 from typing import Any, Final
 
 from .elastic.logs import Logs, streams
-from .store import DistNetworkError, TCPStore
+from .store import DistNetworkError
+from .tcp_store import TCPStore
 
 __all__ = ["main"]
 

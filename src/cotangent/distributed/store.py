@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from . import store_server
-from .store_server import apply, packed
+from .store_server import apply, packed, unpacked
 
 __all__ = [
     "DistError",
@@ -25,12 +21,12 @@ __all__ = [
     "FileStore",
     "HashStore",
     "PrefixStore",
+    "QueueEmptyError",
     "Store",
-    "TCPStore",
 ]
 
-_TIMEOUT: Final = timedelta(seconds=300)
-_POLL: Final = 0.01
+TIMEOUT: Final = timedelta(seconds=300)
+POLL: Final = 0.01
 
 
 class DistError(RuntimeError):
@@ -41,6 +37,12 @@ class DistError(RuntimeError):
 
 class DistStoreError(DistError):
     """A store does not answer, or a key does not come."""
+
+    __module__ = "torch.distributed"
+
+
+class QueueEmptyError(DistStoreError):
+    """There is nothing in a store's queue."""
 
     __module__ = "torch.distributed"
 
@@ -59,10 +61,36 @@ class Store:
     """What all stores can do; a subclass gives `_change`, one step that nothing comes between."""
 
     def __init__(self) -> None:
-        self._timeout = _TIMEOUT
+        self._timeout = TIMEOUT
 
     def _change(self, step: str, key: str, value: bytes, other: bytes) -> bytes | None:
-        raise NotImplementedError
+        """Of a store that a program defines: by its own methods."""
+        if step == "count":
+            return str(self.num_keys()).encode() if _defines(self, "num_keys") else None
+        if not _defines(self, {"compare": "compare_set", "delete": "delete_key"}.get(step, step)):
+            raise NotImplementedError("Not implemented.")
+        if step == "set":
+            self.set(key, value)
+            return None
+        if step == "get":
+            return _bytes(self.get(key))
+        if step == "add":
+            return str(self.add(key, int(value))).encode()
+        if step == "check":
+            return b"1" if self.check([key]) else b"0"
+        if step == "compare":
+            return _bytes(self.compare_set(key, value, other))
+        return b"1" if self.delete_key(key) else b"0"
+
+    def _shown(self, key: str) -> str:
+        """A key as messages name it; "" where they do not."""
+        return ""
+
+    def _late(self, keys: list[str], limit: float) -> DistStoreError:
+        shown = [self._shown(key) for key in keys]
+        if not all(shown):
+            return DistStoreError("Wait timeout")
+        return DistStoreError(f"wait timeout after {int(limit * 1000)}ms, keys: {', '.join(shown)}")
 
     @property
     def timeout(self) -> timedelta:
@@ -132,12 +160,12 @@ class Store:
         """
         limit = (self._timeout if timeout is None else timeout).total_seconds()
         end = time.monotonic() + limit
-        pause = _POLL / 10
+        pause = POLL / 10
         while not self.check(keys):
             if time.monotonic() > end:
-                raise DistStoreError(f"wait timeout after {int(limit * 1000)}ms, keys: {', '.join(keys)}")
+                raise self._late(keys, limit)
             time.sleep(pause)
-            pause = min(pause * 1.5, _POLL)
+            pause = min(pause * 1.5, POLL)
 
     def compare_set(self, key: str, expected_value: Any, desired_value: Any) -> bytes:
         """Enter a value if the key has the expected one (or, for an empty expectation, is not there).
@@ -160,6 +188,110 @@ class Store:
         """Remove several keys; Gloo calls it so."""
         for key in keys:
             self.delete_key(key)
+
+    def append(self, key: str, value: Any) -> None:
+        """Add bytes to the end of a key's.
+
+        Args:
+            key: its name.
+            value: text or bytes.
+        """
+        self._change("append", key, _bytes(value), b"")
+
+    def multi_set(self, keys: list[str], values: list[Any]) -> None:
+        """Enter several values.
+
+        Args:
+            keys: their names.
+            values: text or bytes.
+
+        Raises:
+            DistStoreError: if there are not as many values as keys.
+        """
+        if len(keys) != len(values):
+            raise DistStoreError("multiSet keys and values vectors must be of same size")
+        for key, value in zip(keys, values, strict=True):
+            self.set(key, value)
+
+    def multi_get(self, keys: list[str]) -> list[bytes]:
+        """The values of several keys, once they are there.
+
+        Args:
+            keys: their names.
+        """
+        self.wait(keys)
+        return [self.get(key) for key in keys]
+
+    def list_keys(self) -> list[str]:
+        """The names of all keys."""
+        found = unpacked(self._change("keys", "", b"", b"") or b"")
+        return [name.decode() for name in found if name != b"init/"]
+
+    def has_extended_api(self) -> bool:
+        """Whether several keys at once and appending cost no more than one step."""
+        return not isinstance(self, FileStore)
+
+    def queue_push(self, key: str, value: Any) -> None:
+        """Add a value to the end of a queue.
+
+        Args:
+            key: the queue's name.
+            value: text or bytes.
+        """
+        self._change("push", key, _bytes(value), b"")
+
+    def queue_pop(self, key: str, block: bool = True) -> bytes:
+        """Take the first value of a queue.
+
+        Args:
+            key: the queue's name.
+            block: whether to wait for one.
+
+        Raises:
+            QueueEmptyError: if it is empty and `block` is False.
+            DistStoreError: if no value comes within the timeout.
+        """
+        limit = self._timeout.total_seconds()
+        end = time.monotonic() + limit
+        while (found := self._change("pop", key, b"", b"")) is None:
+            if not block:
+                raise QueueEmptyError("queue is empty")
+            if time.monotonic() > end:
+                raise self._late([key], limit)
+            time.sleep(POLL / 4)
+        return found
+
+    def queue_len(self, key: str) -> int:
+        """How many values a queue holds.
+
+        Args:
+            key: its name.
+        """
+        return int(self._change("length", key, b"", b"") or b"0")
+
+    def barrier(self, key: str, world_size: int, timeout: timedelta | None = None) -> None:
+        """Wait until so many have called this.
+
+        Args:
+            key: a name for the occasion.
+            world_size: how many.
+            timeout: how long; the store's own by default.
+        """
+        if self.add(f"{key}/num_members", 1) == world_size:
+            self.set(f"{key}/last_member", "here")
+        self.wait([f"{key}/last_member"], timeout)
+
+    def clone(self) -> Store:
+        """Another store with the same keys, for another thread."""
+        found = copy.copy(self)
+        found._timeout = self._timeout
+        return found
+
+
+def _defines(store: Store, method: str) -> bool:
+    """Whether a program's class of stores has a method of its own."""
+    own = getattr(type(store), method, None)
+    return own is not None and own is not getattr(Store, method, None)
 
 
 class HashStore(Store):
@@ -209,8 +341,26 @@ class PrefixStore(Store):
         """The store behind it."""
         return self._store
 
+    @property
+    def _underlying_non_prefix_store(self) -> Store:
+        store = self._store
+        while isinstance(store, PrefixStore):
+            store = store._store
+        return store
+
     def _change(self, step: str, key: str, value: bytes, other: bytes) -> bytes | None:
-        return self._store._change(step, f"{self._prefix}/{key}", value, other)
+        found = self._store._change(step, f"{self._prefix}/{key}", value, other)
+        if step != "keys":
+            return found
+        own = f"{self._prefix}/".encode()
+        return packed(*(name.removeprefix(own) for name in unpacked(found or b"") if name.startswith(own)))
+
+    def _shown(self, key: str) -> str:
+        return self._store._shown(f"{self._prefix}/{key}")
+
+    def clone(self) -> Store:
+        """Another store with the same keys, for another thread."""
+        return PrefixStore(self._prefix, self._store.clone())
 
 
 def _read(stream: Any, count: int) -> bytes:
@@ -220,7 +370,16 @@ def _read(stream: Any, count: int) -> bytes:
     return bytes(data)
 
 
-def _unpacked(stream: Any, count: int) -> list[bytes]:
+def read_parts(stream: Any, count: int) -> list[bytes]:
+    """So many parts of a message from a stream.
+
+    Args:
+        stream: a file that is open for reading.
+        count: how many.
+
+    Raises:
+        EOFError: if it ends before.
+    """
     return [_read(stream, struct.unpack("<I", _read(stream, 4))[0]) for _ in range(count)]
 
 
@@ -250,12 +409,14 @@ class FileStore(Store):
             yield file
 
     def _change(self, step: str, key: str, value: bytes, other: bytes) -> bytes | None:
+        if step in ("push", "pop", "length"):
+            raise NotImplementedError("queue support is not implemented.")
         with self._locked() as file:
             file.seek(0)
             held: dict[str, bytes] = {}
             while True:
                 try:
-                    name, kept = _unpacked(file, 2)
+                    name, kept = read_parts(file, 2)
                 except EOFError:
                     break
                 if kept[:1] == b"-":
@@ -281,149 +442,3 @@ try:
     import fcntl as _fcntl
 except ImportError:  # Windows
     _fcntl = None  # type: ignore[assignment]
-
-
-class _Server:
-    """A running server, which ends when no store of this process uses it any more.
-
-    Args:
-        process: where it runs.
-        port: its port.
-    """
-
-    def __init__(self, process: Any, port: int) -> None:
-        self.process = process
-        self.port = port
-
-    def __del__(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            stream.close()  # it goes when its input is closed
-        try:
-            self.process.wait(0.1)
-        except subprocess.TimeoutExpired:
-            self.process.returncode = 0  # others still use it, and it ends with them: no warning that it runs
-
-
-# Those that further stores of this process may share, by host and port.
-_shared: Final[weakref.WeakValueDictionary[tuple[str, int], _Server]] = weakref.WeakValueDictionary()
-
-
-def _served(host: str, port: int) -> _Server:
-    """A running server."""
-    server = subprocess.Popen(
-        [sys.executable, "-S", "-E", store_server.__file__, host, str(port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # an interrupt at the terminal is not for it
-    )
-    assert server.stdout is not None and server.stderr is not None
-    line = server.stdout.readline()
-    reason = "" if line else server.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
-    running = _Server(server, int(line or 0))
-    if not line:
-        raise DistNetworkError(f"The server socket has failed to listen on {host}:{port}: {reason}")
-    return running
-
-
-class TCPStore(Store):
-    """A store that one process serves and the others reach over TCP.
-
-    Args:
-        host_name: address of the server.
-        port: its port; 0 lets the server choose one, which `port` then is.
-        world_size: how many processes there will be.
-        is_master: whether this process is the server.
-        timeout: how long to wait for it, and for keys.
-        wait_for_workers: whether the server waits until all are there.
-        multi_tenant: whether stores of this process with the same host and port share one server.
-
-    Raises:
-        DistNetworkError: if the server cannot be reached, or the port is taken.
-
-    Example:
-        >>> import cotangent as torch
-        >>> store = torch.distributed.TCPStore("127.0.0.1", 0, 1, True)
-        >>> store.set("name", "value")
-        >>> store.get("name")
-        b'value'
-    """
-
-    def __init__(
-        self,
-        host_name: str,
-        port: int,
-        world_size: int | None = None,
-        is_master: bool = False,
-        timeout: timedelta = _TIMEOUT,
-        wait_for_workers: bool = True,
-        multi_tenant: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__()
-        self._timeout = timeout
-        self.host = host_name
-        self._lock = threading.Lock()
-        self._server: _Server | None = None
-        if is_master:
-            self._server = _shared.get((host_name, port)) if multi_tenant else None
-            if self._server is None:
-                self._server = _served(host_name, port)
-                port = self._server.port
-                if multi_tenant:
-                    _shared[host_name, port] = self._server
-        self.port: int = port
-        self._stream = self._connected()
-        if wait_for_workers and world_size and world_size > 0:
-            self.add("init/", 1)
-            if is_master:
-                self._await(world_size)
-
-    def __del__(self) -> None:
-        for part in (getattr(self, "_stream", None), getattr(self, "_socket", None)):
-            if part is not None:
-                part.close()
-        self._server = None
-
-    def _connected(self) -> Any:
-        end = time.monotonic() + self._timeout.total_seconds()
-        while True:
-            try:
-                connection = socket.create_connection((self.host, self.port), 5.0)
-                break
-            except OSError as error:
-                if time.monotonic() > end:
-                    raise DistNetworkError(
-                        "The client socket has timed out after"
-                        f" {int(self._timeout.total_seconds() * 1000)}ms while trying to connect to"
-                        f" ({self.host}, {self.port}): {error}"
-                    ) from error
-                time.sleep(0.05)
-        connection.settimeout(None)
-        self.own_address: str = connection.getsockname()[0]
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = connection
-        return connection.makefile("rwb")
-
-    def _await(self, world_size: int) -> None:
-        end = time.monotonic() + self._timeout.total_seconds()
-        while self.add("init/", 0) < world_size:
-            if time.monotonic() > end:
-                raise DistStoreError(
-                    f"Timed out after {int(self._timeout.total_seconds())} seconds waiting for clients. "
-                    f"{self.add('init/', 0)}/{world_size} clients joined."
-                )
-            time.sleep(_POLL)
-
-    def _change(self, step: str, key: str, value: bytes, other: bytes) -> bytes | None:
-        with self._lock:
-            try:
-                self._stream.write(packed(step.encode(), key.encode(), value, other))
-                self._stream.flush()
-                (found,) = _unpacked(self._stream, 1)
-            except (OSError, EOFError, ValueError) as error:
-                raise DistNetworkError(
-                    f"failed to reach the store at ({self.host}, {self.port}); the process that serves it"
-                    " has ended"
-                ) from error
-        return found[1:] if found else None

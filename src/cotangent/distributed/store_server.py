@@ -17,8 +17,9 @@ import sys
 import time
 
 LINGER = 10.0  # seconds
+_QUEUE = "\0queue/"  # what the names of queues begin with
 
-__all__ = ["apply", "packed", "serve"]
+__all__ = ["apply", "packed", "serve", "unpacked"]
 
 
 def packed(*parts: bytes) -> bytes:
@@ -40,13 +41,16 @@ def apply(held: dict[str, bytes], step: str, key: str, value: bytes, other: byte
 
     Args:
         held: the dictionary, which is changed.
-        step: set, get, add, check, compare, delete or count.
+        step: set, get, add, append, check, compare, delete, keys or count; push, pop or length for a queue.
         key: the key.
         value: what to set, to add, or to compare with.
         other: what to set if the comparison holds.
 
     Returns:
         the answer.
+
+    Raises:
+        ValueError: for adding to what is no number.
 
     Example:
         >>> from cotangent.distributed.store_server import apply
@@ -62,6 +66,13 @@ def apply(held: dict[str, bytes], step: str, key: str, value: bytes, other: byte
     if step == "add":
         held[key] = str(int(held.get(key, b"0")) + int(value)).encode()
         return held[key]
+    if step == "append":
+        held[key] = held.get(key, b"") + value
+        return None
+    if step in ("push", "pop", "length"):
+        return _queued(held, step, _QUEUE + key, value)
+    if step == "keys":
+        return packed(*(name.encode() for name in held if not name.startswith(_QUEUE)))
     if step == "check":
         return b"1" if key in held else b"0"
     if step == "compare":
@@ -70,7 +81,42 @@ def apply(held: dict[str, bytes], step: str, key: str, value: bytes, other: byte
         return held.get(key)
     if step == "delete":
         return b"1" if held.pop(key, None) is not None else b"0"
-    return str(len(held)).encode()
+    return str(sum(not name.startswith(_QUEUE) for name in held)).encode()
+
+
+def _queued(held: dict[str, bytes], step: str, key: str, value: bytes) -> bytes | None:
+    """One step on a queue, which is kept as its parts one after the other."""
+    parts = unpacked(held.get(key, b""))
+    answer = None
+    if step == "push":
+        parts.append(value)
+    elif step == "length":
+        answer = str(len(parts)).encode()
+    elif parts:
+        answer = parts.pop(0)
+    held[key] = packed(*parts)
+    if not parts:
+        del held[key]
+    return answer
+
+
+def unpacked(data: bytes) -> list[bytes]:
+    """The parts of a message.
+
+    Args:
+        data: what `packed` has made.
+
+    Example:
+        >>> from cotangent.distributed.store_server import packed, unpacked
+        >>> unpacked(packed(b"a", b"bc"))
+        [b'a', b'bc']
+    """
+    parts, at = [], 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<I", data, at)
+        parts.append(data[at + 4 : at + 4 + length])
+        at += 4 + length
+    return parts
 
 
 def _request(buffer: bytearray) -> list[bytes] | None:
@@ -121,7 +167,7 @@ def serve(listener: socket.socket) -> None:
                     step, name, value, other = parts
                     found = apply(held, step.decode(), name.decode(), value, other)
                     client.sendall(packed(b"" if found is None else b"+" + found))
-            except OSError:
+            except (OSError, ValueError):  # its connection is gone, or it asks for what cannot be
                 data = b""
             if not data:
                 selector.unregister(client)
