@@ -92,3 +92,16 @@ def test_in_place_forms_that_are_made_after_autocast_write(tmp_path: Path, run_p
         "print(x.addbmm_(torch.ones(1, 2, 2), torch.ones(1, 2, 2)) is x, x.tolist())\n"
     )
     assert run_python("program.py").stdout == "True [[2.0, 2.0], [2.0, 2.0]]\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "autograd.forward_ad.dual_level", "autograd.functional.jacobian", "autograd.gradcheck", "func.vmap",
+        "nn.functional.embedding", "distributions.Normal", "overrides.TorchFunctionMode", "linalg.svd",
+        "utils.checkpoint.checkpoint", "doctor", "sparse.mm",
+    ],
+)  # fmt: skip
+def test_anything_may_be_what_a_program_asks_for_first(first: str, run_python: RunPython) -> None:
+    done = run_python("-c", f"import cotangent as torch; print(callable(torch.{first}))")
+    assert done.stdout == "True\n", done.stderr

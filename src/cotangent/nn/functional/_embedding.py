@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from ...autograd.forward_ad import unpack_dual
+from ... import lazy
 from ...autograd.modes import no_grad
 from ...ops.embedding import rows
+
+# Not imported at once: what it stands on may ask for names of this package while it is loaded.
+_forward_ad: Final[Any] = lazy.module("cotangent.autograd.forward_ad")
 
 __all__ = ["embedding"]
 
@@ -80,7 +83,7 @@ def embedding_renorm_(weight: Any, indices: Any, max_norm: float, norm_type: flo
 
 def _bound_rows(weight: Any, indices: Any, max_norm: float, norm_type: float) -> None:
     """Shorten the rows in use, in place and unseen by autograd."""
-    weight = unpack_dual(weight).primal  # the tangent stays as it is, as in PyTorch
+    weight = _forward_ad.unpack_dual(weight).primal  # the tangent stays as it is, as in PyTorch
     with no_grad():
         used = indices.flatten().unique().long()
         found = weight[used]
