@@ -27,17 +27,17 @@ def _f(value: float) -> float:
     return float(np.float32(value))
 
 
-_SQRT_HALF: Final = np.float32(0.707106781186547524)
-_LOG_P: Final = tuple(map(_f, (
+SQRT_HALF: Final = np.float32(0.707106781186547524)
+LOG_P: Final = tuple(map(_f, (
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )))  # fmt: skip
-_LN2_LOW, _LN2_HIGH = _f(-2.12194440e-4), _f(0.693359375)
-_TWO_PI: Final = np.float32(2 * math.pi)
-_FOUR_OVER_PI: Final = np.float32(1.27323954473516)
-_QUARTER_PI: Final = tuple(map(_f, (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)))
+LN2_LOW, LN2_HIGH = _f(-2.12194440e-4), _f(0.693359375)
+TWO_PI: Final = np.float32(2 * math.pi)
+FOUR_OVER_PI: Final = np.float32(1.27323954473516)
+QUARTER_PI: Final = tuple(map(_f, (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)))
 # Sine's and cosine's polynomials have the same length and are evaluated together, one row each.
-_SINCOS_P: Final = np.array(
+SINCOS_P: Final = np.array(
     [[_f(-1.9515295891e-4), _f(8.3321608736e-3), _f(-1.6666654611e-1)],
      [_f(2.443315711809948e-5), _f(-1.388731625493765e-3), _f(4.166664568298827e-2)]]
 ).T[:, :, None]  # fmt: skip
@@ -58,20 +58,20 @@ class _Rounder:
 def _log(u: NDArray[np.float32]) -> NDArray[np.float64]:
     """The Cephes logarithm of float32 values in (0, 1], as float64 values of float32 precision."""
     mantissa, exponent = np.frexp(u)
-    small = mantissa < _SQRT_HALF
+    small = mantissa < SQRT_HALF
     e = np.subtract(exponent, small, dtype=np.float64)
     x = mantissa.astype(np.float64)
     np.add(x, x, out=x, where=small)
     x -= 1.0  # exact, on either side
     rounded = _Rounder(x.shape)
     z = rounded(x * x)
-    y = x * _LOG_P[0]
-    for p in _LOG_P[1:]:
+    y = x * LOG_P[0]
+    for p in LOG_P[1:]:
         y += p
         rounded(y)
         y *= x
     rounded(y)
-    low = rounded(e * _LN2_LOW)
+    low = rounded(e * LN2_LOW)
     y *= z
     y += low
     rounded(y)
@@ -80,30 +80,30 @@ def _log(u: NDArray[np.float32]) -> NDArray[np.float64]:
     rounded(y)
     x += y
     rounded(x)
-    e *= _LN2_HIGH
+    e *= LN2_HIGH
     x += e
     return rounded(x)
 
 
 def _sincos_32(u: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The Cephes sine and cosine of `2 pi u` for float32 u in [0, 1)."""
-    theta = u * _TWO_PI
-    octant = (theta * _FOUR_OVER_PI).astype(np.int32)
+    theta = u * TWO_PI
+    octant = (theta * FOUR_OVER_PI).astype(np.int32)
     octant += 1
     octant &= ~1
     j = octant.astype(np.float64)
     x = theta.astype(np.float64)
     rounded = _Rounder(x.shape)
-    for part in _QUARTER_PI:
+    for part in QUARTER_PI:
         x += j * part
         rounded(x)
     z = rounded(x * x)
     both = _Rounder((2, u.size))
-    y = _SINCOS_P[0] * z
-    y += _SINCOS_P[1]
+    y = SINCOS_P[0] * z
+    y += SINCOS_P[1]
     both(y)
     y *= z
-    y += _SINCOS_P[2]
+    y += SINCOS_P[2]
     both(y)
     y *= z
     both(y)

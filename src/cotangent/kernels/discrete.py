@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..dtypes import BOOL, COMPLEX, CPP_NAME, FLOATING, SCALAR_NAME, finfo, from_numpy
 from .rng import Stream
-from .sampling import TYPE_META, is_barebones, narrowed, not_implemented, uniforms_32, uniforms_64
+from .sampling import TYPE_META, draws, is_barebones, narrowed, not_implemented, uniforms_32, uniforms_64
+from .sized import worthwhile
 
 __all__ = [
     "bernoulli",
@@ -247,7 +248,8 @@ def randperm(stream: Stream, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         words = stream.words64(steps) if n >= _LONG_PERMUTATION else stream.words(steps)
     partners = (words % np.arange(n, n - steps, -1, dtype=words.dtype)).astype(np.int64)
     partners += np.arange(steps)
-    return narrowed(_swapped(n, partners), dtype)
+    order = draws.swapped(n, partners) if n > _FEW_PLACES and worthwhile(n) else _swapped(n, partners)
+    return narrowed(order, dtype)
 
 
 def _swapped(n: int, partners: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,11 +14,15 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import lazy
 from ..dtypes import CPP_NAME, SCALAR_NAME, finfo, from_numpy
 from .boxmuller import normals_32, normals_64, sincos
 from .fma import fma32, fma64
 from .fperr import QUIET, reset_errors, set_errors
 from .rng import Stream
+from .sized import worthwhile
+
+draws: Any = lazy.module("cotangent.kernels.draws")
 
 __all__ = [
     "TYPE_META",
@@ -92,7 +96,13 @@ def iteration_order(out: NDArray[Any]) -> tuple[int, ...]:
 
 def uniforms_32(stream: Stream, count: int) -> NDArray[np.float32]:
     """`count` float32 numbers in [0, 1): the low 24 bits of one word each. The caller holds the lock."""
-    words = stream.words(count)
+    return _as_uniforms(stream.words(count))
+
+
+def _as_uniforms(words: NDArray[np.uint32]) -> NDArray[np.float32]:
+    if words.size >= _BLOCK and worthwhile(words.size):
+        made: NDArray[np.float32] = draws.uniforms(words)
+        return made
     words &= _MANTISSA_32
     values = words.view(np.int32).astype(np.float32)
     values *= np.float32(2.0**-24)
@@ -101,7 +111,10 @@ def uniforms_32(stream: Stream, count: int) -> NDArray[np.float32]:
 
 def uniforms_64(stream: Stream, count: int) -> NDArray[np.float64]:
     """`count` float64 numbers in [0, 1): the low 53 bits of two words each. The caller holds the lock."""
-    words = stream.words64(count)
+    return _as_uniforms_64(stream.words64(count))
+
+
+def _as_uniforms_64(words: NDArray[np.uint64]) -> NDArray[np.float64]:
     words &= _MANTISSA_64
     values = words.view(np.int64).astype(np.float64)
     values *= 2.0**-53
@@ -121,8 +134,20 @@ def narrowed(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         reset_errors(token)
 
 
-def _mapped(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The C library's function, one by one: NumPy's vector versions differ from it in the last digit."""
+def mapped(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The C library's function, one by one: NumPy's vector versions differ from it in the last digit.
+
+    Args:
+        name: of the function.
+        values: an array of one dimension.
+
+    Returns:
+        A new array.
+    """
+    if worthwhile(values.size):
+        made: NDArray[np.float64] = draws.mapped(name, np.ascontiguousarray(values))
+        return made
+    function = _exp if name == "exp" else getattr(math, name)
     return np.fromiter(map(function, values.tolist()), np.float64, values.size)
 
 
@@ -221,7 +246,7 @@ def _paired_normals(stream: Stream, count: int) -> NDArray[np.float64]:
             drawn.append(radius * math.sin(angle))
         both = np.array(drawn)
     else:
-        radii = np.sqrt(-2.0 * _mapped(math.log1p, -u[:, 1]))
+        radii = np.sqrt(-2.0 * mapped("log1p", -u[:, 1]))
         sine, cosine = sincos(2.0 * math.pi * u[:, 0])
         both = np.stack((radii * cosine, radii * sine), axis=1).ravel()
     values[done:] = both[: count - done]
@@ -230,23 +255,29 @@ def _paired_normals(stream: Stream, count: int) -> NDArray[np.float64]:
     return values
 
 
-def _block_normals(stream: Stream, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """`count` >= 16 standard normals, by blocks; an incomplete last block is drawn anew as a whole.
+def _block_normals(stream: Stream, count: int, dtype: np.dtype[Any], mean: float, std: float) -> NDArray[Any]:
+    """`count` >= 16 normals, by blocks; an incomplete last block is drawn anew as a whole.
 
     Half-precision numbers are made in float32, a block at a time: there the uniforms that the incomplete
     block would have used are never drawn, while wider types draw them in vain. The caller holds the lock.
     """
-    draw: Callable[[Stream, int], NDArray[Any]] = uniforms_32
-    turn: Callable[[NDArray[Any]], None] = normals_32
-    if dtype == _F64:
-        draw, turn = uniforms_64, normals_64
     whole = count - count % _BLOCK
-    values = draw(stream, whole if dtype in _HALVES else count)
+    draw: Callable[[int], NDArray[Any]] = stream.words64 if dtype == _F64 else stream.words
+    words = draw(whole if dtype in _HALVES else count)
+    if whole != count:
+        words = np.concatenate((words[:whole], draw(_BLOCK)))  # all blocks in one go
+    if dtype == _F64:
+        values: NDArray[Any] = _as_uniforms_64(words)
+        (draws.normals_64 if worthwhile(count) else normals_64)(values.reshape(-1, 2, 8))
+        values = fma64(values, std, mean)
+    elif worthwhile(count):
+        values = draws.normals(words, mean, std)
+    else:
+        values = _as_uniforms(words)
+        normals_32(values.reshape(-1, 2, 8))
+        values = fma32(values, std, mean)
     if whole == count:
-        turn(values.reshape(-1, 2, 8))
         return values
-    values = np.concatenate((values[:whole], draw(stream, _BLOCK)))  # all blocks in one go
-    turn(values.reshape(-1, 2, 8))
     return np.concatenate((values[: count - _BLOCK], values[whole:]))
 
 
@@ -295,10 +326,9 @@ def normal(
         raise not_implemented("normal_kernel_cpu", dtype)
     with stream.lock:
         if count >= _BLOCK and contiguous:
-            flat = _block_normals(stream, count, dtype)
+            scaled = _block_normals(stream, count, dtype, mean, std)
         else:
-            flat = _paired_normals(stream, count)
-    scaled = fma64(flat, std, mean) if flat.dtype == _F64 else fma32(flat, std, mean)
+            scaled = fma64(_paired_normals(stream, count), std, mean)
     return narrowed(scaled, dtype).reshape(shape)
 
 
@@ -399,7 +429,7 @@ def log_normal(
         raise not_implemented("log_normal_cpu", dtype)
     with stream.lock:
         flat = _paired_normals(stream, count)
-    return narrowed(_mapped(_exp, fma64(flat, std, mean)), dtype).reshape(shape)
+    return narrowed(mapped("exp", fma64(flat, std, mean)), dtype).reshape(shape)
 
 
 def _exp(value: float) -> float:
@@ -436,7 +466,7 @@ def exponential(
         )
     with stream.lock:
         flat = uniforms_64(stream, count)
-    return narrowed((-1.0 / rate) * _mapped(math.log1p, -flat), dtype).reshape(shape)
+    return narrowed((-1.0 / rate) * mapped("log1p", -flat), dtype).reshape(shape)
 
 
 def cauchy(
@@ -466,7 +496,7 @@ def cauchy(
         )
     with stream.lock:
         flat = uniforms_64(stream, math.prod(shape))
-    return narrowed(fma64(_mapped(math.tan, math.pi * (flat - 0.5)), sigma, median), dtype).reshape(shape)
+    return narrowed(fma64(mapped("tan", math.pi * (flat - 0.5)), sigma, median), dtype).reshape(shape)
 
 
 def rrelu_slopes(stream: Stream, x: NDArray[Any], lower: float, upper: float) -> NDArray[Any]:
