@@ -6,7 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 __all__ = ["Future", "collect_all", "wait_all"]
 
@@ -36,6 +36,9 @@ class Future(Generic[T]):
         self._finished = False
         self._value: Any = None
         self._error: BaseException | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise RuntimeError("Can not pickle torch.futures.Future")
 
     def done(self) -> bool:
         """Whether there is a result, or an exception."""
@@ -90,7 +93,7 @@ class Future(Generic[T]):
         """A future of what a function returns that is called with this one when it is done.
 
         Args:
-            callback: takes the future; an exception in it is the exception of the new future.
+            callback: takes the future; an exception in it is the cause of the new future's RuntimeError.
         """
         result: Future[Any] = Future()
 
@@ -98,7 +101,14 @@ class Future(Generic[T]):
             try:
                 result.set_result(callback(future))
             except Exception as error:
-                result.set_exception(error)
+                calls = traceback.extract_tb(error.__traceback__)[:0:-1]
+                at = "".join(f"  {c.filename}({c.lineno}): {c.name}\n" for c in calls)
+                told = RuntimeError(
+                    "Got the following error when running the callback: "
+                    f"{type(error).__name__}: {error}\n\nAt:\n{at}"
+                )
+                told.__cause__ = error
+                result.set_exception(told)
 
         self._after(follow)
         return result
@@ -148,7 +158,10 @@ class Future(Generic[T]):
 
     def _finish(self, value: Any, error: BaseException | None) -> None:
         if not self.try_finish(value, error):
-            raise RuntimeError("Future can only be marked completed once; it is completed already")
+            raise RuntimeError(
+                "Attempting to mark a completed Future as complete again. Note that a Future can only be "
+                "marked completed once."
+            )
 
     def _after(self, callback: Callable[[Future[T]], Any]) -> None:
         with self._guard:
@@ -173,6 +186,8 @@ def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
         >>> [future.wait() for future in both.wait()]
         [1, 2]
     """
+    if any(future is None for future in futures):
+        raise RuntimeError("Future can't be None")
     result: Future[list[Future[Any]]] = Future()
     if not futures:
         result.set_result([])

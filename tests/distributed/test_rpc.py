@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import time
 from types import SimpleNamespace
@@ -213,14 +214,22 @@ def test_futures() -> None:
     seen: list[Any] = []
     future.add_done_callback(lambda done: seen.append(done.value()))
     future.set_result(0)
-    with pytest.raises(RuntimeError, match="can only be marked completed once"):
+    with pytest.raises(RuntimeError, match="can only be marked completed once\\."):
         future.set_result(1)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RuntimeError, match="running the callback: ZeroDivisionError") as raised:
         failed.wait()
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    for call in (torch.futures.wait_all, torch.futures.collect_all):
+        with pytest.raises(RuntimeError, match="Future can't be None"):
+            call((None,))
+    with pytest.raises(RuntimeError, match="Future can't be None"):
+        torch.jit.wait(None)
+    with pytest.raises(RuntimeError, match="Can not pickle"):
+        pickle.dumps(future)
     assert seen == [0]
     with pytest.raises(AssertionError, match="is of type <class 'int'>, not an Exception"):
         torch.futures.Future().set_exception(3)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         torch.futures.wait_all([future, failed])
     assert torch.futures.wait_all([]) == []
 

@@ -240,6 +240,42 @@ t.UntypedStorage(3, device="meta").share_memory_()
 t.mode(t.tensor([0, 1, 2, 255, 0], dtype=t.uint8).view(t.bool)).values
 """.strip().split("\n")
 
+CLOSE = """
+t.testing.assert_close(t.eye(2).to_sparse_csr(), t.eye(2).to_sparse_csr())
+t.testing.assert_close(t.eye(2).to_sparse_csr(), t.ones(2, 2).to_sparse_csr())
+t.testing.assert_close(t.tensor([[0., 1], [1, 0]]).to_sparse_csr(), t.eye(2).to_sparse_csr())
+t.testing.assert_close((2*t.eye(2)).to_sparse_csr(), t.eye(2).to_sparse_csr())
+t.testing.assert_close(t.tensor([[1., 1], [0, 0]]).to_sparse_csr(), t.eye(2).to_sparse_csr())
+t.testing.assert_close((2*t.eye(2)).to_sparse_csc(), t.eye(2).to_sparse_csc())
+t.testing.assert_close(t.tensor([[1., 1], [0, 0]]).to_sparse_csc(), t.eye(2).to_sparse_csc())
+t.testing.assert_close((2*t.eye(2)).to_sparse_bsr((1, 1)), t.eye(2).to_sparse_bsr((1, 1)))
+t.testing.assert_close(t.tensor([[1., 1], [0, 0]]).to_sparse_bsc((1, 1)), t.eye(2).to_sparse_bsc((1, 1)))
+t.testing.assert_close(t.ones(2, 3, 4).to_sparse(), t.ones(2, 3, 4).to_sparse(2))
+t.testing.assert_close(t.ones(2, 3, 4).to_sparse(), 2*t.ones(2, 3, 4).to_sparse())
+t.testing.assert_close(t.tensor(1.), t.quantize_per_tensor(t.tensor(1.), 1., 0, t.qint32))
+t.testing.assert_close(t.empty(2, 2, device='meta'), t.empty(2, 2, device='meta'))
+t.testing.assert_close(t.empty(2, 2, device='meta'), t.empty(2, 3, device='meta'))
+t.testing.assert_close(t.eye(2), t.eye(2).to_sparse_csr(), check_layout=False)
+t.testing.assert_close(t.eye(2).to_sparse(), t.eye(2).to_sparse_csr(), check_layout=False)
+t.isclose(t.tensor([complex(1, 1)]), t.tensor([complex(1, 1+1e-8)]))
+t.isclose(t.tensor([complex(0, np.inf)]), t.tensor([complex(0, np.inf)]))
+t.isclose(t.tensor([complex(np.inf, np.nan)]), t.tensor([complex(np.inf, 1)]))
+t.isclose(t.tensor([complex(1, np.nan)]), t.tensor([complex(1, np.nan)]), equal_nan=True)
+t.isclose(t.tensor([complex(1, np.nan)]), t.tensor([complex(np.nan, 1)]), equal_nan=True)
+t.isclose(t.tensor([complex(0, 1e-9)]), t.tensor([0j]))
+t.isclose(t.tensor([complex(1e6, 0)]), t.tensor([complex(1e6, 9)]))
+t.isclose(t.tensor([complex(1e6, 0)]), t.tensor([complex(1e6, 11)]))
+t.isclose(t.tensor([complex(np.inf, 1)]), t.tensor([complex(np.inf, 2)]))
+t.isclose(t.tensor([complex(np.inf, 1)]), t.tensor([complex(1, 1)]))
+t.isclose(t.tensor([complex(-np.inf, 1)]), t.tensor([complex(np.inf, 1)]))
+t.return_types.max((t.ones(1), t.zeros(1)))
+t.return_types.max([1, 2])[1], t.return_types.max((1, 2)) == (1, 2)
+t.return_types.max((1, 2, 3))
+t.return_types.max(1)
+t.return_types.max()
+(x := t.ones(2)), hash(x) == id(x)
+""".strip().split("\n")
+
 # PyTorch's order of long ago, in which numbers stand among the tensors; programs of that time still use it.
 OLD_ORDER = """
 t.baddbmm(2, B, 3, B, B)
@@ -303,7 +339,7 @@ def outcome(library: Any, call: str) -> str:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("call", MASKED + VIEWS + NUMBERS + SEGMENTS + AXES + PRODUCTS + WRITES)
+@pytest.mark.parametrize("call", MASKED + VIEWS + NUMBERS + SEGMENTS + AXES + PRODUCTS + WRITES + CLOSE)
 def test_a_call_does_what_it_does_in_pytorch(call: str) -> None:
     assert outcome(xp, call) == outcome(torch, call)
 

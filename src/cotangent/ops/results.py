@@ -21,7 +21,28 @@ def named_result(name: str, *fields: str) -> Any:
         inner = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self, strict=True))
         return f"torch.return_types.{name}(\n{inner})"
 
-    members = {"__slots__": (), "__repr__": text, "__module__": "torch.return_types"}
+    count = len(fields)
+
+    def make(cls: Any, *given: Any) -> Any:
+        """Of all results, or (as PyTorch's are made) of one sequence of them."""
+        if len(given) == count:
+            return tuple.__new__(cls, given)
+        if not given:
+            raise TypeError("structseq() missing required argument 'sequence' (pos 1)")
+        if len(given) > 1:
+            raise TypeError(f"torch.return_types.{name}() takes a dict as second arg, if any")
+        if not hasattr(given[0], "__iter__"):
+            raise TypeError("constructor requires a sequence")
+        values = tuple(given[0])
+        if len(values) != count:
+            raise TypeError(
+                f"torch.return_types.{name}() takes a {count}-sequence ({len(values)}-sequence given)"
+            )
+        return tuple.__new__(cls, values)
+
+    members = {
+        "__slots__": (), "__new__": make, "__repr__": text, "__module__": "torch.return_types"
+    }  # fmt: skip
     made = CLASSES[name] = type(name, (plain,), members)
     return made
 

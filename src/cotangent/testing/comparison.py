@@ -11,6 +11,7 @@ import numpy as np
 from ..creation import as_tensor
 from ..dtypes import bfloat16, bool_, complex64, complex128, float16, float32, float64, int64
 from ..ops.comparison import isclose
+from ..size import strided
 from ..tensor import Tensor
 
 __all__ = ["assert_close"]
@@ -217,19 +218,37 @@ def _close_tensors(a: Any, b: Any, o: Options, at: Path) -> None:
     if a.layout != b.layout:
         if o.layout:
             raise differ("layout", a.layout, b.layout)
-    elif o.stride and not a.is_sparse and a.stride() != b.stride():
+    elif o.stride and a.layout is strided and a.stride() != b.stride():
         raise differ("stride()", a.stride(), b.stride())
+    if a.is_quantized != b.is_quantized:
+        raise differ("is_quantized", a.is_quantized, b.is_quantized)
+    if a.is_quantized and a.qscheme() != b.qscheme():
+        raise differ("qscheme()", a.qscheme(), b.qscheme())
     if o.device and a.device != b.device:
         raise differ("device", a.device, b.device)
     if o.dtype and a.dtype != b.dtype:
         raise differ("dtype", a.dtype, b.dtype)
     rtol, atol = o.tolerances(a.dtype, b.dtype)
+    if a.is_meta or b.is_meta:
+        return
     a, b = a.detach(), b.detach()
+    if a.is_quantized:
+        _close_values(a.dequantize(), b.dequantize(), rtol, atol, o, at, "Quantized tensor-likes")
+        return
     if a.layout != b.layout:
-        a, b = (t.to_dense() if t.is_sparse else t for t in (a, b))
-    if not a.is_sparse:
+        a, b = (t.to_dense() for t in (a, b))
+    if a.layout is strided:
         _close_values(a, b, rtol, atol, o, at, "Tensor-likes")
         return
+    if not a.is_sparse:
+        _close_compressed(a, b, rtol, atol, o, at)
+        return
+    if a.sparse_dim() != b.sparse_dim():
+        text = (
+            "The number of sparse dimensions in sparse COO tensors does not match: "
+            f"{a.sparse_dim()} != {b.sparse_dim()}"
+        )
+        raise o.fail(AssertionError, text, at)
     if a.is_coalesced() != b.is_coalesced():
         a, b = a.coalesce(), b.coalesce()
     if a._nnz() != b._nnz():
@@ -239,6 +258,19 @@ def _close_tensors(a: Any, b: Any, o: Options, at: Path) -> None:
         raise o.fail(AssertionError, text, at)
     _close_values(a._indices(), b._indices(), 0.0, 0.0, o, at, "Sparse COO indices")
     _close_values(a._values(), b._values(), rtol, atol, o, at, "Sparse COO values")
+
+
+def _close_compressed(a: Any, b: Any, rtol: float, atol: float, o: Options, at: Path) -> None:
+    """Compare tensors of one compressed layout, part by part."""
+    kind = repr(a.layout).rpartition("_")[2]
+    if a._nnz() != b._nnz():
+        text = f"The number of specified values in sparse {kind.upper()} tensors does not match: "
+        raise o.fail(AssertionError, f"{text}{a._nnz()} != {b._nnz()}", at)
+    parts = ("crow_indices", "col_indices") if kind in ("csr", "bsr") else ("ccol_indices", "row_indices")
+    for part in parts:
+        one, other = getattr(a, part)(), getattr(b, part)()
+        _close_values(one, other, 0.0, 0.0, o, at, f"Sparse {kind.upper()} {part}")
+    _close_values(a.values(), b.values(), rtol, atol, o, at, f"Sparse {kind.upper()} values")
 
 
 def _close_values(a: Any, b: Any, rtol: float, atol: float, o: Options, at: Path, what: str) -> None:
@@ -255,6 +287,7 @@ def _close_values(a: Any, b: Any, rtol: float, atol: float, o: Options, at: Path
     relative = difference / b.abs()
     if not a.ndim:
         text = _scalar_text(a.item(), b.item(), difference.item(), relative.item(), rtol, atol)
+        text = text.replace("Scalars", "Quantized scalars", what.startswith("Quantized"))
         raise o.fail(AssertionError, text, at)
     wrong = int((~matches).sum())
     lines = [f"Mismatched elements: {wrong} / {a.numel()} ({wrong / a.numel():.1%})"]
