@@ -10,12 +10,12 @@ from ..dtypes import uint8
 from ..errors import check_dim
 from .activation import gelu_of
 from .copies import cast
-from .join import cat
-from .masks import masked_fill
-from .matmul import addmm, mm
+from .join import cat as _cat
+from .masks import masked_fill as _masked_fill
+from .matmul import addmm as _addmm, mm as _mm
 from .overloads import packet
-from .padding import constant_pad_nd, pad
-from .piecewise import relu
+from .padding import constant_pad_nd as _constant_pad_nd, pad as _pad
+from .piecewise import relu as _relu
 from .pooling import scatter_windows
 from .resample import RESIZE, resize_bytes
 from .softmax import softmax_backward
@@ -68,8 +68,8 @@ def _addmm_activation(
         >>> torch._addmm_activation(torch.ones(1), torch.ones(1, 2), torch.tensor([[1.0, -2.0]] * 2))
         tensor([[3., 0.]])
     """
-    made = addmm(input, mat1, mat2, beta=beta, alpha=alpha)
-    return deliver("_addmm_activation", gelu_of(made, "none") if use_gelu else relu(made), out)
+    made = _addmm(input, mat1, mat2, beta=beta, alpha=alpha)
+    return deliver("_addmm_activation", gelu_of(made, "none") if use_gelu else _relu(made), out)
 
 
 def _compute_linear_combination(input: Any, coefficients: Any, *, out: Any = None) -> Any:
@@ -89,7 +89,7 @@ def _compute_linear_combination(input: Any, coefficients: Any, *, out: Any = Non
         tensor([21.])
     """
     flat = input.reshape(input.shape[0], -1)
-    made = mm(coefficients.to(flat.dtype), flat).reshape(coefficients.shape[0], *input.shape[1:])
+    made = _mm(coefficients.to(flat.dtype), flat).reshape(coefficients.shape[0], *input.shape[1:])
     return made if out is None else out.add_(made)
 
 
@@ -217,9 +217,9 @@ def _chunk_cat(tensors: Sequence[Any], dim: int, num_chunks: int, *, out: Any = 
     parts = []
     for t in tensors:
         missing = -t.shape[dim] % num_chunks
-        filled = constant_pad_nd(t, (0, 0) * (t.ndim - dim - 1) + (0, missing)) if missing else t
+        filled = _constant_pad_nd(t, (0, 0) * (t.ndim - dim - 1) + (0, missing)) if missing else t
         parts.append(filled.reshape([*lead, num_chunks, math.prod(filled.shape[dim:]) // num_chunks]))
-    return deliver("_chunk_cat", cat(parts, dim + 1), out)
+    return deliver("_chunk_cat", _cat(parts, dim + 1), out)
 
 
 def _within(input: Any, indices: Sequence[Any]) -> tuple[Any, ...]:
@@ -239,7 +239,7 @@ def _unsafe_masked_index(input: Any, mask: Any, indices: Sequence[Any], fill: An
         indices: index tensors, one for each leading dimension.
         fill: the number.
     """
-    return masked_fill(input[_within(input, indices)], ~mask, fill)
+    return _masked_fill(input[_within(input, indices)], ~mask, fill)
 
 
 def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Sequence[Any], values: Any) -> Any:
@@ -251,7 +251,7 @@ def _unsafe_masked_index_put_accumulate(input: Any, mask: Any, indices: Sequence
         indices: index tensors, one for each leading dimension.
         values: what to add.
     """
-    return input.index_put(_within(input, indices), masked_fill(values, ~mask, 0), True)
+    return input.index_put(_within(input, indices), _masked_fill(values, ~mask, 0), True)
 
 
 def _bordered(kind: str, mode: str, dims: int) -> Any:
@@ -266,7 +266,7 @@ def _bordered(kind: str, mode: str, dims: int) -> Any:
             )
         if len(padding) != 2 * dims:
             raise RuntimeError(f"padding size is expected to be {2 * dims}, but got: {len(padding)}")
-        return pad(input, padding, mode)
+        return _pad(input, padding, mode)
 
     padded.__name__ = f"{kind}_pad{dims}d"
     padded.__doc__ = f"`nn.functional.pad` in the mode '{mode}', for {dims} dimensions."

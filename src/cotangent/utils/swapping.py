@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import Any, Final
 
-from ..autograd.base import TensorBase
+from ..autograd.base import InferenceCell, TensorBase
+from ..autograd.views import views_of
 
 __all__ = ["set_module", "swap_tensors"]
 
@@ -30,7 +32,7 @@ def swap_tensors(t1: Any, t2: Any) -> None:
         (tensor([1, 1, 1]), tensor([0., 0.]))
     """
     for name, t in (("t1", t1), ("t2", t2)):
-        if weakref.getweakrefs(t):
+        if _watched(t):
             raise RuntimeError(f"Cannot swap {name} because it has weakref associated with it")
         if t._accumulator is not None and t._accumulator() is not None:  # a graph leads to it
             raise RuntimeError(
@@ -40,6 +42,7 @@ def swap_tensors(t1: Any, t2: Any) -> None:
     slots = [_slots(type(t)) for t in (t1, t2)]
     if slots[0] != slots[1]:
         raise RuntimeError("Cannot swap t1 and t2 if they have different slots")
+    views = [views_of(t) for t in (t1, t2)]
     for name in (*_FIELDS, *sorted(slots[0])):
         values = [getattr(t, name, _NONE) for t in (t1, t2)]
         for t, value in zip((t2, t1), values):
@@ -47,9 +50,31 @@ def swap_tensors(t1: Any, t2: Any) -> None:
                 setattr(t, name, value)
             elif hasattr(t, name):
                 delattr(t, name)
+    for members in {id(found): found for found in map(_members, (t1, t2))}.values():
+        members[:] = [
+            weakref.ref(t2) if m() is t1 else weakref.ref(t1) if m() is t2 else m for m in members
+        ]
+    for base, found in ((t2, views[0]), (t1, views[1])):
+        for view in found:
+            view._view.base = base
 
 
 _NONE: Final = object()
+
+
+def _members(t: Any) -> list[Any]:
+    """The weak references that say which tensors look into the memory of `t`."""
+    cell = t._vc
+    return [] if cell is None or isinstance(cell, InferenceCell) else (list.__getitem__(cell, 1) or [])
+
+
+def _watched(t: Any) -> bool:
+    """Whether anybody refers weakly to a tensor; the list of what looks into its memory does not count."""
+    members = _members(t)
+    # Each is referred to by the list of them, the variable, getrefcount's argument and our own list.
+    return any(
+        sys.getrefcount(found) > 3 + sum(m is found for m in members) for found in weakref.getweakrefs(t)
+    )
 
 
 def _slots(kind: type) -> set[str]:

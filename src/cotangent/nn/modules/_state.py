@@ -345,6 +345,32 @@ class ModuleState(ModuleMembers):
                 f"an exception occurred : {error.args}."
             )
 
+    def _load_part(
+        self, part: Any, prefix: str, metadata: Any, assign: bool, found: tuple[list[str], ...]
+    ) -> None:
+        """Load this module's entries, then those of the modules below; `found` collects what is wrong.
+
+        No function within `load_state_dict`: such a one would refer to itself, and keep tensors alive.
+        """
+        local_metadata = {} if metadata is None else metadata.get(prefix[:-1], {})
+        if assign:
+            local_metadata["assign_to_params_buffers"] = assign
+        # Always strict: what is missing is reported to the caller even if it is no error.
+        self._load_from_state_dict(part, prefix, local_metadata, True, *found)
+        for name, child in self._modules.items():
+            if child is not None:
+                lead = f"{prefix}{name}."
+                below = {k: v for k, v in part.items() if k.startswith(lead)}
+                child._load_part(below, lead, metadata, assign, found)
+        keys = _IncompatibleKeys(*found[:2])
+        for hook in self._load_state_dict_post_hooks.values():
+            if hook(self, keys) is not None:
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
+                    "return new values, if incompatible_keys need to be modified, it should be "
+                    "done inplace."
+                )
+
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> _IncompatibleKeys:
@@ -382,28 +408,7 @@ class ModuleState(ModuleMembers):
         if metadata is not None:
             local._metadata = metadata
 
-        def load(module: ModuleState, part: Any, prefix: str) -> None:
-            local_metadata = {} if metadata is None else metadata.get(prefix[:-1], {})
-            if assign:
-                local_metadata["assign_to_params_buffers"] = assign
-            # Always strict: what is missing is reported to the caller even if it is no error.
-            module._load_from_state_dict(
-                part, prefix, local_metadata, True, missing_keys, unexpected_keys, error_msgs
-            )
-            for name, child in module._modules.items():
-                if child is not None:
-                    lead = f"{prefix}{name}."
-                    load(child, {k: v for k, v in part.items() if k.startswith(lead)}, lead)
-            keys = _IncompatibleKeys(missing_keys, unexpected_keys)
-            for hook in module._load_state_dict_post_hooks.values():
-                if hook(module, keys) is not None:
-                    raise AssertionError(
-                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
-                        "return new values, if incompatible_keys need to be modified, it should be "
-                        "done inplace."
-                    )
-
-        load(self, local, "")
+        self._load_part(local, "", metadata, assign, (missing_keys, unexpected_keys, error_msgs))
         if strict:
             for keys, what in ((unexpected_keys, "Unexpected"), (missing_keys, "Missing")):
                 if keys:
