@@ -312,6 +312,17 @@ for key in ((slice(None), 5), (torch.tensor(7), slice(None)), (Ellipsis, slice(0
         "told, x.tolist()",
     ),
     "the_least_of_nothing": ("torch.zeros(0, dtype=torch.complex64).min(0)", "None"),
+    "sums_of_bools_with_a_history": (
+        """
+x = torch.tensor([[False, True], [True, False]])
+x[1] = torch.tensor(0.0, requires_grad=True)
+seen = [x.float().requires_grad, x.any().requires_grad]
+with torch.no_grad():
+    seen.append(x.sum().item())
+x.cumsum(0)
+""",
+        "seen",
+    ),
     "hypot_divides_last": (
         """
 x = torch.tensor([3.0], requires_grad=True)

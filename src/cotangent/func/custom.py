@@ -185,7 +185,7 @@ def _check_view(out: Any, t: Any, primals: tuple[Any, ...], tangents: list[Any])
             if t._view is None:
                 raise RuntimeError(_NO_VIEW)
             if t._view.base is not _base_of(tangent):
-                raise RuntimeError(_OTHER_VIEW if primal._view is None else _OTHER_BASE)
+                raise RuntimeError(_OTHER_VIEW if tangent._view is None else _OTHER_BASE)
             return
 
 

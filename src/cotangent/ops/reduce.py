@@ -8,7 +8,7 @@ from .. import dtypes
 from ..errors import bad_argument, check_dims, type_name
 from ..kernels import reduce as k
 from .arguments import compiler_name, missing
-from .table import blank, deliver, is_tensor, linear
+from .table import blank, deliver, emitter, is_tensor, linear
 
 
 def _rest(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
@@ -126,7 +126,12 @@ def accumulating(input: Any, dtype: Any, out: Any = None) -> Any:
         dtype = out.dtype
     if dtype is None:
         dtype = dtypes.int64 if input.dtype.category < dtypes.FLOATING else input.dtype
-    return input if dtype is input.dtype else input.to(dtype)
+    if dtype is input.dtype:
+        return input
+    whole = max(input.dtype.category, dtype.category) < dtypes.FLOATING
+    if whole and input._req and emitter.package.is_grad_enabled():  # a history that the sum could not have
+        raise RuntimeError(f"Autograd not support dtype: {dtypes.SCALAR_NAME[dtype]}")
+    return input.to(dtype)
 
 
 def no_out_without_dim(name: str, dims: str, dtype: Any) -> NoReturn:
