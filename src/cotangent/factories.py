@@ -350,7 +350,8 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     wanted = options.get("layout") or input.layout
     if options.get("memory_format") is not None and wanted is not strided:
         raise RuntimeError("memory format option is only supported by strided tensors")
-    if wanted is not input.layout and isinstance(getattr(data, "sparse_dim", None), int):
+    emptied = wanted is sparse_coo and fill == 0 and data.__class__ is np.ndarray
+    if wanted is not input.layout and (emptied or isinstance(getattr(data, "sparse_dim", None), int)):
         given = {"dtype": dtype or input.dtype, "memory_format": options.get("memory_format")}
         made = make(function, (tuple(data.shape),), None if fill is None else 0, {**given, "layout": wanted})
         made = made.fill_(fill) if fill else made

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from .creation import born
 from .kernels.sparse import Coo
-from .kernels.sparse_checks import spread
+from .kernels.sparse_checks import NO_SHRINKING, spread
 from .ops.arguments import integers
 from .ops.gather import index_select
 from .ops.sparse import coalesce, coo_of, is_sparse, product, values_of
@@ -86,19 +86,6 @@ def _sparse_broadcast_to(input: Any, size: Any) -> Any:
     return coalesce(made) if data.coalesced else made
 
 
-_SHRINK: Final = (
-    "on a non-empty sparse tensor is not supported.\nYou could try the following options:\n1. If you "
-    "need an empty "
-    "sparse tensor of this size, call `x = torch.sparse_coo_tensor(size)`.\n2. If you need to resize "
-    "this tensor, "
-    "you have the following options:\n    1. For both sparse and dense dimensions, keep the number of "
-    "them constant "
-    "and the size of them non-shrinking, and then try the same call again.\n    2. Or, create a new "
-    "sparse tensor "
-    "with the correct indices and values from this sparse tensor."
-)
-
-
 def _places(name: str, t: Any) -> Coo:
     if not isinstance(t._data, Coo):
         raise no_backend(name)
@@ -139,13 +126,13 @@ def sparse_resize_(self: Any, size: Any, sparse_dim: int, dense_dim: int) -> Any
             if have[kind][0] != want[kind][0]:
                 raise RuntimeError(
                     f"changing the number of {kind} dimensions (from {have[kind][0]} to {want[kind][0]}) "
-                    f"{_SHRINK}"
+                    f"{NO_SHRINKING}"
                 )
         for kind in ("sparse", "dense"):
             if any(new < old for new, old in zip(want[kind][1], have[kind][1], strict=True)):
                 raise RuntimeError(
                     f"shrinking the size of {kind} dimensions (from {list(have[kind][1])} to "
-                    f"{list(want[kind][1])}) {_SHRINK}"
+                    f"{list(want[kind][1])}) {NO_SHRINKING}"
                 )
         values = np.zeros((count, *shape[sparse_dim:]), data.values.dtype)
         values[tuple(slice(size) for size in data.values.shape)] = data.values

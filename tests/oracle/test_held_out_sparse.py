@@ -108,6 +108,16 @@ t.ones(3, 2).to_sparse()[0]
 t.ones(3, 2).to_sparse().sparse_mask(t.ones(3, 2).to_sparse()).is_coalesced()
 t.arange(6.).view(3, 2).sparse_mask(t.sparse_coo_tensor(t.tensor([[0, 0], [1, 1]]), t.ones(2), (3, 2)))
 t.cat([t.ones(2, 3).to_sparse(), t.ones(2, 4).to_sparse()])
+t.ones(4, 2).to_sparse().copy_(t.ones(1, 2).to_sparse())
+t.ones(4, 2).to_sparse().norm(p="fro", dtype=t.float64)
+t.ones(4, 2).to_sparse().norm(p=0, dtype=t.float64)
+t.zeros_like(t.ones(2, 3), layout=t.sparse_coo).layout
+t.zeros_like(t.ones(2, 3).to_sparse(), layout=t.strided)
+t.zeros(2, out=t.ones(2), requires_grad=True).requires_grad
+t.sparse_coo_tensor((2, 3)).permute(1, 0).is_coalesced()
+t.ones(2, 3, 4).to_sparse().permute(0, 2, 1).is_coalesced()
+t.sparse.spdiags(t.ones(2, 3), t.tensor([0, 0]), (3, 3))
+t.sparse.spdiags(t.ones(1, 3), t.tensor([0]), (3, 3), t.strided)
 gradient(lambda x: x.sparse_mask(TWICE).to_dense(), [1.0, 2, 3])
 """.strip().split("\n")
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from .. import dtypes
+
+NO_SHRINKING: Final = (
+    "on a non-empty sparse tensor is not supported.\nYou could try the following options:\n1. If you "
+    "need an empty "
+    "sparse tensor of this size, call `x = torch.sparse_coo_tensor(size)`.\n2. If you need to resize "
+    "this tensor, "
+    "you have the following options:\n    1. For both sparse and dense dimensions, keep the number of "
+    "them constant "
+    "and the size of them non-shrinking, and then try the same call again.\n    2. Or, create a new "
+    "sparse tensor "
+    "with the correct indices and values from this sparse tensor."
+)
 
 
 def type_name(a: Any) -> str:
@@ -17,12 +29,22 @@ def type_name(a: Any) -> str:
 
 
 def check_copy(a: Any, source: Any) -> None:
-    """Refuse to copy between dense and sparse."""
+    """Refuse to copy between dense and sparse, or into a sparse array that would have to shrink."""
     if not hasattr(a, "indices") or not hasattr(source, "indices"):
         raise RuntimeError(
             f"copy_() between dense and sparse Tensors is not implemented! Found self type = {type_name(a)} "
             f"and src type = {type_name(source)}"
         )
+    if not a.indices.shape[1] or a.shape == source.shape:
+        return
+    if a.sparse_dim != source.sparse_dim:
+        raise RuntimeError(
+            f"changing the number of sparse dimensions (from {a.sparse_dim} to {source.sparse_dim}) "
+            + NO_SHRINKING
+        )
+    old, new = (list(x.shape[: x.sparse_dim]) for x in (a, source))
+    if any(m < n for m, n in zip(new, old, strict=True)):
+        raise RuntimeError(f"shrinking the size of sparse dimensions (from {old} to {new}) " + NO_SHRINKING)
 
 
 def check_order(order: tuple[int, ...], sparse_dim: int) -> None:

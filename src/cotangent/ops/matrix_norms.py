@@ -247,6 +247,10 @@ def norm(
     """
     if not is_tensor(input):
         bad_argument("norm", "input", 1, "Tensor", input)
+    if dtype is not None and input.is_sparse:
+        if p == "fro":
+            raise ValueError("dtype argument is not supported in frobenius norm")
+        raise RuntimeError("norm_sparse currently does not support 'dtype' argument")
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if isinstance(p, str) and (p != "fro" or (dims is not None and len(dims) > 2)):
         where = tuple(range(input.ndim)) if dims is None else dims
