@@ -293,7 +293,10 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
             "memory first."
         )
     if self._data.__class__ is not np.ndarray:
-        self._data.item()
+        # Of a traced value: a copy, so what a program writes into it would get lost.
+        copied: np.ndarray[Any, Any] = np.asarray(self._data)
+        copied.flags.writeable = False
+        return copied
     cell_of(self)
     array: np.ndarray[Any, Any] = self._data
     return array

@@ -410,3 +410,33 @@ def test_interrupts_leave_nothing_half_done(when: str, monkeypatch: pytest.Monke
     for _ in range(3):
         torch.testing.assert_close(step(x), plain.step(x))
     torch.testing.assert_close(trainer.model.weight, plain.model.weight)
+
+
+def test_numbers_that_numpy_reads() -> None:
+    compiled = torch.compile(lambda x: torch.from_numpy((x * 2).numpy() * 3) + x)
+    for x in (torch.arange(3.0), torch.ones(2, 2), torch.arange(3.0) + 1):
+        assert torch.equal(compiled(x), x * 7)
+
+    def writes(x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        y.numpy()[0] = 9.0
+        return y
+
+    with pytest.raises(ValueError, match="read-only"):
+        torch.compile(writes)(torch.ones(3))
+
+
+def test_functions_whose_backward_reads_numbers_run_uncompiled() -> None:
+    class Threefold(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x * 3
+
+        @staticmethod
+        def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(g.detach().numpy() * 3)
+
+    x = torch.ones(3, requires_grad=True)
+    with pytest.warns(UserWarning, match="reads the numbers of a gradient"):
+        torch.compile(lambda x: Threefold.apply(x * 2).sum())(x).backward()
+    assert x.grad.tolist() == [6.0, 6.0, 6.0]

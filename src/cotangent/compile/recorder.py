@@ -192,7 +192,9 @@ class Recorder(Tape):
             if scalar is not None:
                 self.known[at] = np.asarray(plain(scalar[1]), scalar[2])
                 continue
-            step = self.made_by[at]
+            step = self.made_by.get(at)
+            if step is None:
+                self.refuse("Python code reads the numbers of a gradient, which come with each backward")
             missing = [i for i in step.reads() if i not in self.known]
             if missing:
                 todo.extend(missing)
