@@ -62,3 +62,29 @@ def test_functional_has_the_names_of_overrides(run_python: RunPython) -> None:
     )
     result = run_python("-c", "from cotangent.torch_alias import install; install()\n" + code)
     assert result.stdout.splitlines() == ["True False", "False"], result.stderr
+
+
+LOCALS = """
+import sys
+import cotangent as torch
+
+class Own(torch.Tensor):
+    pass
+
+x = torch.ones(2, 2).as_subclass(Own)
+seen = []
+sys.setprofile(lambda frame, event, arg: seen.append(len(frame.f_locals)))
+x @ x + x
+sys.setprofile(None)
+print(len(seen) > 10)
+try:
+    torch.ones(2, 3) @ torch.ones(2, 3)
+except RuntimeError as error:
+    print(str(error)[:36])
+"""
+
+
+def test_locals_of_all_frames_can_be_read(run_python: RunPython) -> None:
+    """Debuggers do; functions with cells keep them when their calls go another way."""
+    result = run_python("-c", LOCALS)
+    assert result.stdout.splitlines() == ["True", "mat1 and mat2 shapes cannot be multi"], result.stderr

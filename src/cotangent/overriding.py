@@ -12,6 +12,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from types import CodeType, FunctionType, TracebackType
 from typing import Any, Final, NoReturn
 
@@ -338,7 +339,28 @@ def _taken(*args: Any, _call: Any, _function: Any, _original: Any, **kwargs: Any
     return _call(_function, _original, args, kwargs)
 
 
-_CODE: Final[CodeType] = _taken.__code__
+_TAKEN: Final = """
+def around({cells}):
+    def taken(*args, _call, _function, _original, **kwargs):
+        return _call(_function, _original, args, kwargs)
+        {cells}
+    return taken
+"""
+
+
+@lru_cache(maxsize=16)
+def _code(cells: int) -> CodeType:
+    """The code of `_taken`, with so many cells that it does not look at.
+
+    The compiler has to put them in: a frame whose cells are not there crashes whoever reads its locals.
+    """
+    if not cells:
+        return _taken.__code__
+    scope: dict[str, Any] = {}
+    names = [f"cell{k}" for k in range(cells)]
+    exec(compile(_TAKEN.format(cells=", ".join(names)), _taken.__code__.co_filename, "exec"), scope)
+    made: FunctionType = scope["around"](*names)
+    return made.__code__.replace(co_firstlineno=_taken.__code__.co_firstlineno)
 
 
 def _twin(f: FunctionType) -> FunctionType:
@@ -360,9 +382,10 @@ def _exchange(f: FunctionType, named: Any, text: str, by: Callable[..., Any] = c
     original = _twin(f)
     f.__defaults__ = None
     f.__kwdefaults__ = {"_call": by, "_function": named, "_original": original}
-    # As many cells as before, which the new code does not look at: a function's closure cannot be changed.
-    f.__code__ = _CODE.replace(
-        co_name=f.__code__.co_name, co_qualname=f.__qualname__, co_freevars=f.__code__.co_freevars
+    # As many cells as before: a function's closure cannot be changed.
+    cells = f.__code__.co_freevars
+    f.__code__ = _code(len(cells)).replace(
+        co_name=f.__code__.co_name, co_qualname=f.__qualname__, co_freevars=cells
     )
     f.__wrapped__ = original  # type: ignore[attr-defined]  # what `inspect` shows, and the engine generates
 

@@ -29,8 +29,8 @@ def look() -> None:
         frame = frame.f_back
     if modes.grad is not None and within and within[-1].f_code.co_name not in _COMPOSITE:
         called = within[-1]
-        names = called.f_code.co_varnames[: called.f_code.co_argcount + 2]
-        for name in names:
+        code = called.f_code  # its varargs come after its keyword-only arguments
+        for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + 2]:
             _renew(called.f_locals.get(name))
 
 
