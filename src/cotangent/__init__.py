@@ -87,6 +87,7 @@ _ELSEWHERE = {
         ),
         "checks",
     ),
+    "is_storage": "storage",
     "graph": "viz",
     "doctor": "look.doctor",
     "memory": "look.memory",

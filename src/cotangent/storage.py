@@ -6,9 +6,10 @@ own: it is a flat array of bytes over the same memory, so writing through it cha
 
 from __future__ import annotations
 
-import sys
+import errno
+import os
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from .config import warn_once
 from .dtypes import dtype
 from .errors import NO_DATA
 from .kernels.shape import address, memory, owner
+from .kernels.storages import bytes_of, copied_from, element_of
 from .size import CPU, check_device, device
 
 shared_blocks: Any = lazy.module("cotangent.kernels.shared_blocks")
@@ -64,6 +66,8 @@ class _Storage:
 
     def _allot(self, content: Any, d: Any, where: Any) -> None:
         """Memory of its own for so many elements, or for these; none on the device "meta"."""
+        if isinstance(content, int) and content < 0:
+            raise RuntimeError(f"a storage has no negative size, got {content}")
         if where is not None and device(where).type == "meta":
             count = content if isinstance(content, int) else len(content)
             self._array, self._meta = np.broadcast_to(np.zeros((), d), (count,)), True
@@ -79,18 +83,34 @@ class _Storage:
 
     def _position(self, index: Any) -> Any:
         self._readable()
-        if not isinstance(index, slice) and not (hasattr(index, "__index__") and not isinstance(index, bool)):
-            raise TypeError(
-                f"can't index a {type(self).__module__}.{type(self).__name__} with {type(index).__name__}"
-            )
-        if not isinstance(index, slice) and not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} out of range for storage of size {len(self)}")
+        if isinstance(index, slice):
+            step = slice(*index.indices(len(self))).step
+            if step != 1:
+                raise RuntimeError(
+                    f"Trying to slice with a step of {step}, but only a step of 1 is supported"
+                )
+        elif not isinstance(index, int) or isinstance(index, bool):
+            self._refuse_index(index)
+        elif not -len(self) <= index < len(self):
+            shown = index + len(self) if index < 0 and isinstance(self, UntypedStorage) else index
+            raise IndexError(f"index {shown} out of range for storage of size {len(self)}")
         return index
+
+    def _refuse_index(self, index: Any) -> NoReturn:
+        raise RuntimeError(f"can't index a {type(self)} with {type(index)}")
+
+    def _element(self, value: Any) -> Any:
+        """A value as an element.
+
+        Raises:
+            TypeError, RuntimeError: if it is none.
+        """
+        raise NotImplementedError
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if self._meta:
             return
-        self._array[self._position(index)] = value
+        self._array[self._position(index)] = self._element(value)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.tolist())
@@ -104,23 +124,22 @@ class _Storage:
     def fill_(self, value: Any) -> Any:
         """Set every element to `value`."""
         if not self._meta:
-            self._array[...] = value
+            self._array[...] = self._element(value)
         return self
 
     def copy_(self, source: Any, non_blocking: bool = False) -> Any:
-        """Copy the elements of another storage of the same size.
+        """Copy the bytes of another storage, whatever they stand for.
 
         Raises:
-            RuntimeError: if the sizes differ.
+            RuntimeError: if there are not as many.
         """
-        if len(source) != len(self):
+        if source.nbytes() != self.nbytes():
             raise RuntimeError(
-                f"size mismatch, expected {self.nbytes()} bytes, got {source.nbytes()} bytes: a storage is "
-                "copied from one of the same size"
+                f"size does not match, self was {self.nbytes()} bytes but src was {source.nbytes()} bytes"
             )
         if not self._meta:
             source._readable()
-            self._array[...] = source._array
+            self._array.view(np.uint8)[...] = source._array.view(np.uint8)
         return self
 
     def resize_(self, size: int) -> Any:
@@ -220,6 +239,10 @@ class _Storage:
     def __copy__(self) -> Any:
         return self.clone()
 
+    def __reduce__(self) -> Any:
+        self._readable()
+        return _again, (self._array.tobytes(), getattr(self, "dtype", None))
+
     def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
         known = memo.setdefault("cotangent", {})
         found = known.get(self.data_ptr())
@@ -243,11 +266,10 @@ class UntypedStorage(_Storage):
     """
 
     __module__ = "torch.storage"
+    filename: str | None = None  # of the file whose memory it is
 
     def __init__(self, content: Any = 0, *, device: Any = None) -> None:
-        if isinstance(content, int) and content < 0:
-            raise RuntimeError(f"UntypedStorage: size must not be negative, got {content}")
-        self._allot(content, np.dtype(np.uint8), device)
+        self._allot(content if isinstance(content, int) else bytes_of(content), np.dtype(np.uint8), device)
 
     @classmethod
     def over(cls, array: Any) -> UntypedStorage:
@@ -270,11 +292,26 @@ class UntypedStorage(_Storage):
         return made
 
     @classmethod
-    def from_buffer(cls, buffer: Any, byte_order: str | None = None) -> UntypedStorage:
-        """A copy of the bytes of a buffer."""
-        made = cls.__new__(cls)
-        made._array = np.frombuffer(buffer, np.uint8).copy()
-        return made
+    def from_buffer(
+        cls, buffer: Any, byte_order: str | None = None, count: int = -1, offset: int = 0, *,
+        dtype: dtype | None = None,
+    ) -> UntypedStorage:  # fmt: skip
+        """A copy of the bytes of a buffer.
+
+        Args:
+            buffer: anything with a buffer.
+            byte_order: in which its numbers are: "native", "big" or "little".
+            count: of numbers; all if negative.
+            offset: bytes to skip.
+            dtype: of its numbers.
+
+        Raises:
+            RuntimeError: without `dtype`, or without the order of numbers of several bytes.
+            ValueError: for another order, or a buffer that does not have so many.
+        """
+        if dtype is None:
+            raise RuntimeError("argument 'dtype' cannot be None")
+        return cls.over(copied_from(buffer, byte_order, count, offset, dtype))
 
     @classmethod
     def from_file(cls, filename: str, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
@@ -284,14 +321,30 @@ class UntypedStorage(_Storage):
             filename: path.
             shared: whether writing to the storage writes to the file, which is made longer where needed.
             nbytes: how many bytes.
+
+        Raises:
+            RuntimeError: if there is no such file, or it has not as many bytes.
         """
+        if not nbytes:
+            return cls()
         made = cls.__new__(cls)
         if shared:
             with open(filename, "ab") as file:
                 if file.tell() < nbytes:
                     file.truncate(nbytes)
+        elif not os.path.exists(filename):
+            code = errno.ENOENT
+            raise RuntimeError(
+                f"unable to open file <{filename}> in read-only mode: {os.strerror(code)} ({code})"
+            )
+        if os.path.getsize(filename) < nbytes:
+            raise RuntimeError(
+                f"file <{filename}> size <{os.path.getsize(filename)}> is smaller than the required mapping "
+                f"size <{nbytes}>"
+            )
         mapped = np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,))
         made._array = np.asarray(mapped)
+        made.filename = os.fspath(filename) if shared else None
         return made
 
     def _like(self, array: Any) -> UntypedStorage:
@@ -301,13 +354,42 @@ class UntypedStorage(_Storage):
         """The storage itself."""
         return self
 
+    def _refuse_index(self, index: Any) -> NoReturn:
+        raise TypeError(f"can't index a torch.UntypedStorage with {type(index).__name__}")
+
+    def _element(self, value: Any) -> int:
+        if not isinstance(value, int):
+            kind = type(value).__name__
+            raise RuntimeError(f"can only set storage content with a int types, but got {kind} instead")
+        return value & 255
+
+    def fill_(self, value: Any) -> UntypedStorage:
+        """Set every byte to `value`, or to its lowest 8 bits."""
+        if not isinstance(value, int):
+            raise RuntimeError(f"fill_ expects int, but got {type(value).__name__}")
+        return super().fill_(value)  # type: ignore[no-any-return]
+
     def __getitem__(self, index: Any) -> Any:
         found = self._array[self._position(index)]
-        return UntypedStorage.over(found.copy()) if isinstance(index, slice) else int(found)
+        if not isinstance(index, slice):
+            return int(found)
+        part = UntypedStorage.__new__(UntypedStorage)  # of the same memory
+        part._array = found
+        return part
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of the class; with a dtype, a copy converted to it."""
+        return "torch.storage.UntypedStorage" if dtype is None else self._to(dtype)
+
+    def _to(self, to: dtype) -> TypedStorage:
+        """The bytes as numbers of another dtype."""
+        return TypedStorage(self._array.astype(to.np), dtype=to, _internal=True)
 
     def byteswap(self, dtype: dtype) -> None:
         """Turn round the bytes of each element of that dtype, in place."""
         width = dtype.itemsize // 2 if dtype.is_complex else dtype.itemsize
+        if len(self) % width:
+            raise RuntimeError(f"the length of data is not a multiple of {width}")
         if width > 1:
             self._array.view(f"u{width}").byteswap(inplace=True)
 
@@ -370,12 +452,15 @@ class TypedStorage(_Storage):
     def _untyped_storage(self) -> UntypedStorage:
         return self.untyped()
 
+    def _element(self, value: Any) -> Any:
+        if not isinstance(value, (int, float, complex)):
+            name = class_name(self.dtype).replace("Storage", "Tensor")
+            raise TypeError(f"can't assign a {type(value).__name__} to a torch.{name}")
+        return element_of(value, self.dtype)
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            raise RuntimeError(
-                "slices are only supported in UntypedStorage.__getitem__: use storage.untyped()[...], or"
-                " index the tensor"
-            )
+            raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
         return self._array[self._position(index)].item()
 
     def type(self, dtype: Any = None) -> Any:
@@ -394,6 +479,26 @@ class TypedStorage(_Storage):
         return self._text(f"TypedStorage(dtype={self.dtype}, ")
 
 
+def _again(content: bytes, d: dtype | None) -> UntypedStorage | TypedStorage:
+    """A storage out of a pickle."""
+    held = UntypedStorage.over(np.frombuffer(content, np.uint8).copy())
+    return held if d is None else TypedStorage(wrap_storage=held, dtype=d, _internal=True)
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether something is a storage, of bytes or of numbers.
+
+    Args:
+        obj: anything.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.is_storage(torch.ones(1).untyped_storage()), torch.is_storage(torch.ones(1))
+        (True, False)
+    """
+    return isinstance(obj, _Storage)
+
+
 def class_name(d: dtype) -> str:
     """The name of PyTorch's storage class for a dtype.
 
@@ -410,7 +515,7 @@ def class_name(d: dtype) -> str:
 
 
 def _converter(d: dtype) -> Any:
-    def convert(self: TypedStorage) -> TypedStorage:
+    def convert(self: UntypedStorage | TypedStorage) -> TypedStorage:
         return self._to(d)
 
     convert.__doc__ = f"The same numbers as {d}."
@@ -433,16 +538,16 @@ class _NamedStorage(type):
         )
 
     def from_buffer(
-        cls, buffer: Any, byte_order: str | None = None, offset: int = 0, count: int = -1
+        cls, buffer: Any, byte_order: str | None = None, count: int = -1, offset: int = 0
     ) -> TypedStorage:
         """A copy of the numbers in a buffer, whose bytes are in that order ("native", "big" or "little")."""
-        size = cls.dtype.itemsize
-        if count < 0 and (len(buffer) - offset) % size:
-            raise ValueError(f"buffer size ({len(buffer)}) must be a multiple of element size ({size})")
-        numbers = np.frombuffer(buffer, cls.dtype.np, count, offset).copy()
-        if byte_order not in (None, "native", sys.byteorder):
-            numbers.byteswap(inplace=True)
-        return TypedStorage(wrap_storage=UntypedStorage.over(numbers), dtype=cls.dtype)
+        held = UntypedStorage.over(copied_from(buffer, byte_order, count, offset, cls.dtype))
+        return TypedStorage(wrap_storage=held, dtype=cls.dtype)
+
+    def from_file(cls, filename: str, shared: bool = False, size: int = 0) -> TypedStorage:
+        """Map a file's first `size` numbers into memory; see `UntypedStorage.from_file`."""
+        held = UntypedStorage.from_file(filename, shared, size * cls.dtype.itemsize)
+        return TypedStorage(wrap_storage=held, dtype=cls.dtype, _internal=True)
 
 
 # The dtypes that PyTorch has a storage class for.
@@ -457,7 +562,7 @@ for _method, _dtype in {
     "byte": dtypes.uint8, "bool": dtypes.bool_,
     "complex_float": dtypes.complex64, "complex_double": dtypes.complex128,
 }.items():  # fmt: skip
-    setattr(TypedStorage, _method, _converter(_dtype))
+    setattr(_Storage, _method, _converter(_dtype))
 
 
 def _dtype_to_storage_type_map() -> dict[dtype, str]:
