@@ -6,7 +6,6 @@ own: it is a flat array of bytes over the same memory, so writing through it cha
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
@@ -332,15 +331,15 @@ class UntypedStorage(_Storage):
             with open(filename, "ab") as file:
                 if file.tell() < nbytes:
                     file.truncate(nbytes)
-        elif not os.path.exists(filename):
-            code = errno.ENOENT
+        try:
+            held = os.path.getsize(filename)
+        except OSError as error:
             raise RuntimeError(
-                f"unable to open file <{filename}> in read-only mode: {os.strerror(code)} ({code})"
-            )
-        if os.path.getsize(filename) < nbytes:
+                f"unable to open file <{filename}> in read-only mode: {error.strerror} ({error.errno})"
+            ) from None
+        if held < nbytes:
             raise RuntimeError(
-                f"file <{filename}> size <{os.path.getsize(filename)}> is smaller than the required mapping "
-                f"size <{nbytes}>"
+                f"file <{filename}> size <{held}> is smaller than the required mapping size <{nbytes}>"
             )
         mapped = np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,))
         made._array = np.asarray(mapped)
