@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -154,12 +153,15 @@ def said_of(kind: Any, call: Any) -> str:
 
 
 def hung(rank: int, size: int) -> Any:
-    """A rank that does not come, though it has not ended."""
+    """A rank that does not come, though it has not ended: it waits until the other one has noticed."""
+    group = dist.new_group(timeout=timedelta(seconds=1.5))
+    noticed = "noticed"
     if rank:
-        time.sleep(5)
+        group.store.wait([noticed], timedelta(seconds=60))
         return None
-    start = time.monotonic()
-    return said(lambda: dist.all_reduce(torch.ones(10))), time.monotonic() - start < 4
+    text = said(lambda: dist.all_reduce(torch.ones(10), group=group))
+    group.store.set(noticed, "")
+    return text
 
 
 # -- DDP --

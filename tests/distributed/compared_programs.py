@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import inspect
 import logging
 import sys
 import warnings
@@ -12,7 +15,11 @@ import torch
 import torch.distributed as dist
 import torch.distributed._functional_collectives as fc
 from programs import main
-from torch.distributed.algorithms.ddp_comm_hooks import ddp_zero_hook
+from torch.distributed.algorithms.ddp_comm_hooks import (
+    DDPCommHookType,
+    ddp_zero_hook,
+    register_ddp_comm_hook,
+)
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.optim import ZeroRedundancyOptimizer
@@ -197,6 +204,79 @@ def overlap(rank: int, size: int) -> Any:
         "optimizer": lambda: ZeroRedundancyOptimizer(
             net.parameters(), torch.optim.LBFGS, overlap_with_ddp=True
         ),
+    })  # fmt: skip
+
+
+def any_bucket(state: Any, bucket: Any) -> Any:
+    return bucket.buffer()
+
+
+def annotated(name: str, kind: type) -> Any:
+    """A communication hook with one annotation."""
+    hook = functools.partial(any_bucket)
+    hook.__name__ = hook.__qualname__ = "hook"  # type: ignore[attr-defined]
+    kinds = {"bucket": inspect.Parameter.empty, "return": inspect.Parameter.empty, name: kind}
+    places = [
+        inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+        for each, annotation in (("state", inspect.Parameter.empty), ("bucket", kinds["bucket"]))
+    ]
+    hook.__signature__ = inspect.Signature(places, return_annotation=kinds["return"])  # type: ignore[attr-defined]
+    return hook
+
+
+def wrappers(rank: int, size: int) -> Any:
+    """What DistributedDataParallel and ZeroRedundancyOptimizer take and refuse, and groups."""
+    net = torch.nn.Linear(2, 2)
+    ddp = DistributedDataParallel(net)
+    ddp(torch.ones(1, 2)).sum().backward()
+    zero = functools.partial(ZeroRedundancyOptimizer, optimizer_class=torch.optim.SGD, lr=0.1)
+    plain = zero(net.parameters())
+
+    def attributes(found: Any) -> Any:
+        names = "dim broadcast_buffers bucket_bytes_cap device_ids output_device device"
+        return [getattr(found, name) for name in names.split()]
+
+    def copied() -> Any:
+        found = copy.deepcopy(ddp)
+        (found(torch.ones(1, 2) * (rank + 1)).sum() * 2).backward()
+        return found.module.bias.grad.tolist(), net.bias.grad.tolist(), attributes(found)
+
+    def with_hook(kind: str) -> Any:
+        found = DistributedDataParallel(copy.deepcopy(net))
+        found.zero_grad()
+        register_ddp_comm_hook(DDPCommHookType[kind], found)
+        (found(torch.ones(1, 2)) * torch.tensor([rank + 1.0, 2.0])).sum().backward()
+        return found.module.bias.grad.tolist()
+
+    return told({
+        "named hooks": lambda: [with_hook(kind) for kind in ("ALLREDUCE", "FP16_COMPRESS", "NOOP")],
+        "devices": lambda: DistributedDataParallel(net, device_ids=[0]),
+        "device": lambda: DistributedDataParallel(net, output_device=1),
+        "nothing to train": lambda: DistributedDataParallel(torch.nn.ReLU()),
+        "attributes": lambda: attributes(ddp),
+        "copied": copied,
+        "hook, bucket": lambda: ddp.register_comm_hook(None, annotated("bucket", int)),
+        "hook, return": lambda: ddp.register_comm_hook(None, annotated("return", int)),
+        "hook": lambda: ddp.register_comm_hook(None, annotated("state", int)),
+        "hook, twice": lambda: ddp.register_comm_hook(None, annotated("state", int)),
+        "hook, none": lambda: ddp.register_comm_hook(None, 1),
+        "zero of nothing": lambda: zero([]),
+        "zero of None": lambda: zero(None),
+        "zero of text": lambda: zero("abc"),
+        "zero of several kinds": lambda: zero([1, torch.ones(1)]),
+        "zero of no parameters": lambda: zero([{"a": 1}]),
+        "zero of a tensor": lambda: zero(torch.ones(2)),
+        "zero loads": lambda: plain.load_state_dict({"state": {}, "param_groups": []}),
+        "zero state": lambda: plain.state_dict(),
+        "backend": lambda: dist.new_group(list(range(size)), backend="nosuch"),
+        "timeout": lambda: dist.new_group(list(range(size)), timeout=3),
+        "turned": lambda: dist.get_process_group_ranks(dist.new_group([3, 1, 0, 2])),
+        "outside": lambda: dist.new_group([0]) == dist.GroupMember.NON_GROUP_MEMBER == -100,
+        "world": lambda: dist.GroupMember.WORLD is dist.group.WORLD,
+        "config": lambda: (dist.get_backend_config(), dist.group.WORLD.group_desc, dist.group.WORLD.name()),
+        "subgroups": lambda: dist.new_subgroups(group_size=3),
+        "subgroups by nothing": lambda: dist.new_subgroups_by_enumeration([]),
+        "subgroups, twice": lambda: dist.new_subgroups_by_enumeration([[0], [0]]),
     })  # fmt: skip
 
 

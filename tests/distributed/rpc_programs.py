@@ -136,14 +136,14 @@ def calls(rank: int, size: int) -> Any:
     found["no pickle"] = said(lambda: rpc.rpc_sync("worker1", str, (Odd(),)))[:9]
     found["no pickle back"] = said(lambda: rpc.rpc_sync("worker1", Odd))
     start = time.monotonic()
-    found["timeout"] = said(lambda: rpc.rpc_sync("worker1", sleeps, (1.0,), timeout=0.2))
-    found["timeout is kept"] = time.monotonic() - start < 0.9
+    found["timeout"] = said(lambda: rpc.rpc_sync("worker1", sleeps, (5.0,), timeout=0.2))
+    found["timeout is kept"] = time.monotonic() - start < 4.5
     found["timeout 0"] = rpc.rpc_sync("worker1", sleeps, (0.01,), timeout=0)
     found["async"] = [f.wait() for f in [rpc.rpc_async(f"worker{k % size}", pow, (k, 2)) for k in range(40)]]
     many = [rpc.rpc_async("worker1", sleeps, (0.3,)) for _ in range(30)]
     start = time.monotonic()
     torch.futures.wait_all(many)
-    found["at once"] = time.monotonic() - start < 3
+    found["at once"] = time.monotonic() - start < 6  # one after the other they take 9
     found["then"] = rpc.rpc_async("worker1", pow, (2, 3)).then(
         lambda done: rpc.rpc_sync("worker1", pow, (done.wait(), 2))
     ).wait()  # fmt: skip
@@ -174,7 +174,7 @@ def references(rank: int, size: int) -> Any:
     found["who"] = [one.owner_name(), one.is_owner(), str(one.owner())]
     found["local"] = said(one.local_value)
     found["error"] = said(lambda: rpc.remote("worker1", fails, ("on purpose",)).to_here())
-    slow = rpc.remote("worker1", sleeps, (0.5,))
+    slow = rpc.remote("worker1", sleeps, (2.0,))
     found["timeout"] = said(lambda late=slow: late.to_here(timeout=0.1))
     found["later"] = slow.to_here()
     mine = rpc.RRef(torch.ones(1))
@@ -506,7 +506,7 @@ def dead(rank: int, size: int) -> Any:
         found.append(said(lambda: rpc.rpc_sync("worker1", die)))
         found.append(said(lambda: dist_autograd.backward(context_id, [loss])))
     found.append(said(lambda: rpc.remote("worker1", pow, (2, 3)).to_here()))
-    found.append(time.monotonic() - start < 5)
+    found.append(time.monotonic() - start < 15)  # and not after the timeout
     return found
 
 

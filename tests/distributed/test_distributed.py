@@ -351,7 +351,7 @@ def test_stores(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["hash", "file", "tcp", "prefix"])
 def test_stores_hold_lists_and_queues(kind: str, tmp_path: Path) -> None:
     short = timedelta(milliseconds=50)
-    inner = TCPStore("127.0.0.1", 0, 1, True, timedelta(seconds=10))
+    inner = TCPStore("127.0.0.1", 0, 1, True, timedelta(seconds=60))
     store: Any = {
         "hash": HashStore,
         "file": lambda: FileStore(str(tmp_path / "store"), 1),

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def told(together: Any) -> Any:
-    programs = "functional,gradients,mesh,overlap"
+    programs = "functional,gradients,mesh,overlap,wrappers"
     return lambda name: [one[name] for one in together(programs, 4, "compared_programs.py")]
 
 
@@ -50,3 +50,19 @@ def test_steps_within_backward_are_refused(told: Any) -> None:
     for found in told("overlap"):
         assert found["hook"][0] == "RuntimeError: Gloo backend using Overlapping DDP with ZeRO may meet hangs"
         assert found["interleaved"] == found["hook"] and found["step"][0] == "None"
+
+
+def test_what_wrappers_refuse(told: Any) -> None:
+    for rank, found in enumerate(told("wrappers")):
+        assert found["named hooks"][0] == f"[[2.5, 2.0], [2.5, 2.0], [{rank + 1}.0, 2.0]]"
+        assert found["devices"][0].startswith(
+            "ValueError: DistributedDataParallel device_ids and output_device"
+        )
+        assert found["hook, bucket"][0].endswith("bucket annotation should be dist.GradBucket.")
+        assert found["copied"][0].startswith(
+            "([2.0, 2.0], [1.0, 1.0], [0, True, 26214400, None, None, device("
+        )
+        assert (
+            found["zero of nothing"][0] == "ValueError: ZeroRedundancyOptimizer got an empty parameter list"
+        )
+        assert found["backend"][0] == "AssertionError: Unknown backend type nosuch"

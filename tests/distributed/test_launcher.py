@@ -118,8 +118,10 @@ def test_a_signal_ends_the_ranks() -> None:
         os.kill(rank, 0)
 
 
-def test_ranks_that_do_not_end_are_killed() -> None:
-    script = "if [ $RANK = 1 ]; then sleep 0.5; exit 3; fi; trap '' TERM; while :; do sleep 0.1; done"
+def test_ranks_that_do_not_end_are_killed(here: Path) -> None:
+    fails = "while [ ! -e ready ]; do sleep 0.05; done; exit 3"
+    stays = "trap '' TERM; touch ready; while :; do sleep 0.1; done"
+    script = f"if [ $RANK = 1 ]; then {fails}; fi; {stays}"
     begin = time.monotonic()
     launcher = start("--nproc-per-node=2", "--shutdown-timeout=1", "--no-python", "sh", "-c", script)
     _, err = launcher.communicate(timeout=60)

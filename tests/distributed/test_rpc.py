@@ -64,7 +64,7 @@ def test_references(worker0: Any) -> None:
     assert found["error"].startswith(
         "ValueError: On WorkerInfo(id=1, name=worker1):\nValueError('on purpose')"
     )
-    assert "set timeout (100 ms)" in found["timeout"] and found["later"] == 0.5
+    assert "set timeout (100 ms)" in found["timeout"] and found["later"] == 2.0
     assert found["mine"] == [True, "worker0", True] and found["mine over there and back"]
     assert found["mine, called"] == "WorkerInfo(id=0, name=worker0)" and found["mine, by remote"] == 32
     assert "can only be pickled when using RPC" in found["pickle"]

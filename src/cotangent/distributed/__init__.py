@@ -30,6 +30,7 @@ from .debug import DebugLevel, get_debug_level, set_debug_level, set_debug_level
 from .gloo import DistBackendError
 from .group import (
     DEFAULT_TIMEOUT as default_pg_timeout,
+    NON_GROUP_MEMBER as _NON_GROUP_MEMBER,
     ProcessGroup,
     Work,
     destroy_process_group,
@@ -108,11 +109,17 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class GroupMember:
-    """The group of all processes, as `WORLD`, and what stands for no group."""
+class _Members(type):
+    @property
+    def WORLD(cls) -> ProcessGroup | None:
+        """The group of all processes, if there is one."""
+        return _default_group() if is_initialized() else None
 
-    WORLD: ProcessGroup | None = None
-    NON_GROUP_MEMBER = object()
+
+class GroupMember(metaclass=_Members):
+    """The group of all processes, as `WORLD`, and what a group equals that a process is not in."""
+
+    NON_GROUP_MEMBER = _NON_GROUP_MEMBER
 
 
 class _Group:

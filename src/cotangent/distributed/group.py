@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
@@ -29,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 _FINGERPRINT: Final = 512  # bytes of a text that ranks compare
+NON_GROUP_MEMBER: Final = -100
 DEFAULT_TIMEOUT: Final = timedelta(minutes=30)
 _NOT_INITIALIZED: Final = (
     "Default process group has not been initialized, please make sure to call init_process_group."
@@ -183,6 +185,12 @@ class ProcessGroup:
             self._link = Gloo(store, rank, len(ranks), timeout, interface)
         if self._link is not None:
             self._mail = Mail(self._link, store, timeout)
+
+    def __eq__(self, other: object) -> bool:
+        """Itself; and a group that this process is not in is what stands for that, too."""
+        return self is other or (self._rank < 0 and other == NON_GROUP_MEMBER)
+
+    __hash__ = object.__hash__
 
     @property
     def link(self) -> Gloo | MPI:
@@ -380,6 +388,7 @@ def init_process_group(
         raise ValueError(f"Invalid backend: '{backend}'; accepted: 'gloo', 'mpi'")
     if store is not None and init_method is not None:
         raise AssertionError("Cannot specify both init_method and store.")
+    _checked_timeout(timeout)
     limit = DEFAULT_TIMEOUT if timeout is None else timeout
     if name == "mpi":
         store, rank, world_size = meeting(limit)
@@ -395,6 +404,11 @@ def init_process_group(
     group.group_desc = "default_pg"
     _Here.default = group
     _Here.groups.add(group)
+
+
+def _checked_timeout(timeout: Any) -> None:
+    if timeout is not None and not isinstance(timeout, timedelta):
+        raise TypeError(f"Expected timeout argument to be of type datetime.timedelta, got {timeout}")
 
 
 def destroy_process_group(group: ProcessGroup | None = None) -> None:
@@ -562,6 +576,14 @@ def new_group(
                 f"Rank {each} is out of range. Valid ranks are 0 to {world.size() - 1}"
                 f" (world_size={world.size()})"
             )
+    if backend is not None and backend.lower() not in ("gloo", "mpi"):
+        warnings.warn(
+            f"Device capability of {backend.lower()} unknown, assuming `cpu` and `cuda`. You can specify it"
+            " in `device:backend` format in `init_process_group` call.",
+            stacklevel=2,
+        )
+        raise AssertionError(f"Unknown backend type {backend.lower()}")
+    _checked_timeout(timeout)
     _Here.made += 1
     name = str(_Here.made)
     rank = chosen.index(world.rank()) if world.rank() in chosen else -1

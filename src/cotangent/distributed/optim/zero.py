@@ -14,6 +14,7 @@ import numpy as np
 from ...autograd.base import bump, wrap
 from ...autograd.modes import enable_grad
 from ...autograd.where import here
+from ...errors import type_name
 from ...optim.adadelta import Adadelta
 from ...optim.adagrad import Adagrad
 from ...optim.adam import Adam
@@ -23,6 +24,7 @@ from ...optim.optimizer import Optimizer
 from ...optim.rmsprop import RMSprop
 from ...optim.rprop import Rprop
 from ...optim.sgd import SGD
+from ...tensor import Tensor
 from .. import collectives, objects
 from ..algorithms.join import Join, Joinable, JoinHook
 from ..group import resolve
@@ -32,6 +34,28 @@ __all__ = ["ZeroRedundancyOptimizer"]
 _logger: Final = logging.getLogger(__name__)
 # Those that PyTorch has as functions, too, which overlapping needs.
 _FUNCTIONAL: Final = (Adagrad, Adam, AdamW, SGD, Adadelta, RMSprop, Rprop, Adamax)
+
+
+def _verified(params: Any) -> list[Any]:
+    """Tensors or groups, in a list."""
+    if isinstance(params, Tensor):
+        raise TypeError(f"`params` argument should be an iterable of Tensors, but got {params.type()}")
+    try:
+        found = list(params)
+    except TypeError as error:
+        raise TypeError(
+            f"`params` argument should be an iterable of Tensors or dicts, but got {type_name(params)}"
+        ) from error
+    if not found:
+        raise ValueError("ZeroRedundancyOptimizer got an empty parameter list")
+    if not all(isinstance(p, Tensor) for p in found) and not all(isinstance(p, dict) for p in found):
+        raise TypeError("`params` argument should be an iterable of Tensors or dicts")
+    if any(isinstance(p, dict) and "params" not in p for p in found):
+        raise ValueError(
+            "Each parameter group passed-in via `params` must have a 'params' key mapping to the parameters"
+            " in the group"
+        )
+    return found
 
 
 class ZeroRedundancyOptimizer(Optimizer, Joinable):
@@ -48,6 +72,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
 
     Raises:
         ValueError: if there are no parameters.
+        TypeError: for something else than tensors or groups.
 
     Example:
         >>> from cotangent.distributed.optim import ZeroRedundancyOptimizer
@@ -77,7 +102,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         self._defaults = defaults
         self._complete = False
         self._consolidated: list[Any] | None = None
-        super().__init__(list(params), defaults)
+        super().__init__(_verified(params), defaults)
         self._split()
         self._complete = True
 
@@ -225,6 +250,8 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
             state_dict: from `state_dict`, saved by any number of ranks.
         """
         self._whole()
+        if len(state_dict["param_groups"]) != len(self.param_groups):
+            raise ValueError("loaded state dict has a different number of parameter groups")
         saved = [number for group in state_dict["param_groups"] for number in group["params"]]
         parameters = [p for group in self.param_groups for p in group["params"]]
         by_number = dict(zip(saved, parameters, strict=True))

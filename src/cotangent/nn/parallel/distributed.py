@@ -5,6 +5,7 @@ Li et al., 2020, https://arxiv.org/abs/2006.15704. `reducer.py` averages the gra
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +17,9 @@ from ...autograd.base import wrap
 from ...autograd.modes import enable_grad, grad_enabled, modes, no_grad
 from ...distributed import collectives, objects, rings
 from ...distributed.algorithms.join import Join, Joinable, JoinHook
-from ...distributed.group import resolve
+from ...distributed.group import get_default_group, resolve
+from ...futures import Future
+from ...tensor import Tensor
 from ..modules.module import Module
 from .reducer import GradBucket, Reducer, reached
 
@@ -40,7 +43,8 @@ class DistributedDataParallel(Module, Joinable):
 
     Args:
         module: the module; rank 0's parameters and buffers are everybody's to begin with.
-        device_ids, output_device, dim: accepted as in PyTorch: everything is on the CPU.
+        device_ids, output_device: None: everything is on the CPU.
+        dim: accepted as in PyTorch.
         broadcast_buffers: whether every forward begins with rank 0's buffers.
         init_sync: whether to begin with rank 0's parameters.
         process_group: the processes; all by default.
@@ -54,6 +58,7 @@ class DistributedDataParallel(Module, Joinable):
 
     Raises:
         RuntimeError: if no parameter requires a gradient, or the module differs between processes.
+        ValueError: for devices.
 
     Example:
         >>> import cotangent as torch
@@ -88,6 +93,13 @@ class DistributedDataParallel(Module, Joinable):
                 "DistributedDataParallel is not needed when a module doesn't have any parameter that"
                 " requires a gradient."
             )
+        if device_ids or output_device:
+            raise ValueError(
+                "DistributedDataParallel device_ids and output_device arguments only work with"
+                " single-device/multiple-device GPU modules or CPU modules, but got device_ids"
+                f" {device_ids}, output_device {output_device}, and module parameters"
+                f" { {p.device for p in module.parameters()} }."
+            )
         self.module = module
         self.process_group = resolve(process_group)
         self.dim = dim
@@ -96,20 +108,41 @@ class DistributedDataParallel(Module, Joinable):
         self.find_unused_parameters = find_unused_parameters
         self.static_graph = static_graph
         self.gradient_as_bucket_view = gradient_as_bucket_view
-        named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        self.device_ids = self.output_device = None
+        self.require_forward_param_sync = True
+        self.bucket_bytes_cap = int((25.0 if bucket_cap_mb is None else bucket_cap_mb) * 1024 * 1024)
         self._verify()
         if init_sync:
             self._take_from([*module.parameters(), *module.buffers()], 0)
-        self.reducer = Reducer(
+        self.reducer = self._reducer()
+        self._divide_by_initial_world_size = True
+
+    def _reducer(self) -> Reducer:
+        named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
+        return Reducer(
             [p for _, p in named],
             [name for name, _ in named],
             self.process_group,
-            25.0 if bucket_cap_mb is None else bucket_cap_mb,
-            find_unused_parameters,
-            static_graph,
-            gradient_as_bucket_view,
+            self.bucket_bytes_cap / (1024 * 1024),
+            self.find_unused_parameters,
+            self.static_graph,
+            self.gradient_as_bucket_view,
         )
-        self._divide_by_initial_world_size = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a file keeps: not the connections, which are those of the default group."""
+        if self.process_group is not get_default_group():
+            raise RuntimeError(
+                "DDP Pickling/Unpickling are only supported when using DDP with the default process group."
+                " That is, when you have called init_process_group and have not passed process_group argument"
+                " to DDP constructor"
+            )
+        return {key: value for key, value in self.__dict__.items() if key not in ("process_group", "reducer")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.process_group = get_default_group()
+        self.reducer = self._reducer()
 
     # -- the same module everywhere --
 
@@ -267,10 +300,21 @@ class DistributedDataParallel(Module, Joinable):
 
         Raises:
             TypeError: if it is not callable.
+            ValueError: if it is annotated as something else.
             RuntimeError: if there is one already.
         """
         if not callable(hook):
             raise TypeError("Communication hook must be callable.")
+        signature = inspect.signature(hook)
+        # Annotations that are text are not looked at.
+        bucket = signature.parameters["bucket"].annotation if "bucket" in signature.parameters else ""
+        if bucket not in (inspect.Parameter.empty, GradBucket) and not isinstance(bucket, str):
+            raise ValueError("Communication hook: bucket annotation should be dist.GradBucket.")
+        given = signature.return_annotation
+        if given not in (inspect.Parameter.empty, Future[Tensor]) and not isinstance(given, str):
+            raise ValueError(
+                "Communication hook: return annotation should be torch.futures.Future[torch.Tensor]."
+            )
         if self.reducer.comm_hook is not None:
             raise RuntimeError("register_comm_hook or register_builtin_comm_hook can only be called once.")
         self.reducer.comm_hook = state, hook

@@ -286,7 +286,10 @@ class Reducer:
         state, hook = self.comm_hook
         work = hook(state, GradBucket(self.buckets[index], flat, index, index == len(self.buckets) - 1))
         if not hasattr(work, "wait"):
-            raise RuntimeError(f"a communication hook must return a Future of a tensor, got {work!r}")
+            raise RuntimeError(
+                "DDP communication hook's callback must return a torch.futures.Future object, but got"
+                f" {'torch.Tensor' if isinstance(work, Tensor) else type(work).__name__}"
+            )
         return work
 
     def start_empty(self) -> None:
