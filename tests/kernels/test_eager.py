@@ -8,7 +8,7 @@ import pytest
 from running import PROJECT, RunPython
 
 import cotangent as torch
-from cotangent.kernels import activation, eager, runtime, sized
+from cotangent.kernels import activation, eager, elementwise, ordering, runtime, sized
 from cotangent.kernels.forms import form_of
 
 # Statics of kernels that have some.
@@ -235,3 +235,28 @@ print(len(results), all(r == expected for r in results))
 """
     result = run_python("-c", code, env={"COTANGENT_KERNELS": "1"}, timeout=100)
     assert (result.stdout, result.stderr) == ("20 True\n", "")
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8", "u1"])
+def test_topk_of_long_rows_is_the_beginning_of_a_stable_sort(kind: str, largest: bool) -> None:
+    rng = np.random.default_rng(4)
+    for most in (3, 40, 250):  # many equal elements, and few
+        a = rng.integers(0, most, (7, 150, 5)).astype(kind)
+        if kind[0] == "f":
+            a[rng.random(a.shape) < 0.03] = np.nan
+        values, places = ordering.topk(a, 20, 1, largest, True)
+        expected, order = ordering.sort(a, 1, largest)
+        np.testing.assert_array_equal(values, expected[:, :20])
+        np.testing.assert_array_equal(places, order[:, :20])
+
+
+def test_division_with_remainder_of_many_is_that_of_few() -> None:
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -3.0, 0.5, 7.25, 1e30])
+    a, b = (x.astype(np.float32).ravel() for x in np.meshgrid(special, special))
+    a, b = np.tile(a, 20), np.tile(b, 20)
+    with np.errstate(all="ignore"):
+        found, expected = elementwise.floor_div(a, b), np.floor_divide(a, b)
+    np.testing.assert_array_equal(found, expected)
+    both = ~np.isnan(expected)
+    assert (np.signbit(found) == np.signbit(expected))[both].all()

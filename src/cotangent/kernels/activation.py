@@ -371,6 +371,7 @@ def shrink_bound(lambd: float, d: Any) -> float:
     return float(np.asarray(lambd).astype(d)) if is_half(d) else lambd
 
 
+@sized("prelu")
 def prelu(a: Any, weight: Any, out: Any = ...) -> Any:
     """`a` where positive, weight * a elsewhere."""
     found = np.where(a > 0, a, np.multiply(weight, a))

@@ -60,6 +60,15 @@ def leaky_relu_backward(g: Sym, x: Sym, slope: Number) -> Sym:
     return where(x > 0.0, g, g * slope)
 
 
+def finite(x: Sym, nan: Number, high: Number, low: Number) -> Sym:
+    bounded = where(x == math.inf, high, where(x == -math.inf, low, x))
+    return where(x != x, nan, bounded)
+
+
+def prelu(x: Sym, weight: Sym) -> Sym:
+    return where(x > 0.0, x, weight * x)
+
+
 def elu(x: Sym, alpha: Number, scale: Number, input_scale: Number) -> Sym:
     low = call("expm1", call("minimum", x, 0.0) * input_scale) * (x.like(alpha) * scale)
     return call("maximum", x, 0.0) * scale + low

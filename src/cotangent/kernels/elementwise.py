@@ -5,7 +5,7 @@ Like ufuncs they take `out=` (an array, None, or `...` for "an array even if 0-d
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy._core import umath
@@ -17,6 +17,9 @@ from .layout import as_chosen
 from .sized import sized
 
 special = lazy.module("scipy.special")
+
+# Elements from which several passes take less time than NumPy's division with remainder.
+_LARGE: Final = 1024
 
 
 def times_one(a: Any) -> Any:
@@ -62,7 +65,18 @@ def floor_div(a: Any, b: Any, out: Any = None) -> Any:
     """Quotients rounded down."""
     if a.dtype.kind in "iu":
         no_zeros(b)
-    return np.floor_divide(a, b, out=out)
+    if not isinstance(a, np.ndarray) or a.dtype.kind != "f" or a.dtype.itemsize < 4 or a.size < _LARGE:
+        return np.floor_divide(a, b, out=out)
+    # As PyTorch computes it. NumPy's function does the same, element by element.
+    left = np.fmod(a, b)
+    quotient = (a - left) / b
+    quotient -= (left != 0) & ((left < 0) != (b < 0))
+    whole = np.floor(quotient)
+    whole += quotient - whole > 0.5
+    exact = a / b
+    np.copysign(0.0, exact, out=whole, where=quotient == 0)
+    np.copyto(whole, exact, where=b == 0)
+    return stored(whole, out)
 
 
 def trunc_div(a: Any, b: Any, out: Any = None) -> Any:
@@ -81,9 +95,9 @@ def remainder(a: Any, b: Any, out: Any = None) -> Any:
     if a.dtype.kind in "iu":
         no_zeros(b)
         return np.remainder(a, b, out=out)
-    left = np.remainder(a, b)
-    zero = left == 0
-    return stored(np.where(zero, np.copysign(left, a), left) if zero.any() else left, out)
+    left = np.asarray(np.fmod(a, b))
+    np.add(left, b, out=left, where=(left != 0) & ((left < 0) != (b < 0)))
+    return stored(left, out)
 
 
 def fmod(a: Any, b: Any, out: Any = None) -> Any:
@@ -384,7 +398,17 @@ def nan_to_num(a: Any, nan: Any, posinf: Any, neginf: Any, out: Any = None) -> A
     """`a` with nan and the infinities replaced."""
     if a.dtype.kind not in "fc":
         return stored(a.copy(), out)
+    if a.dtype.kind == "f" and a.dtype.itemsize >= 4:
+        limits = np.finfo(a.dtype)
+        high = float(limits.max if posinf is None else posinf)
+        low = float(limits.min if neginf is None else neginf)
+        return _finite(np.asarray(a), float(nan or 0.0), high, low, out=... if out is None else out)
     return stored(np.nan_to_num(a, nan=nan, posinf=posinf, neginf=neginf), out)
+
+
+@sized("finite")
+def _finite(a: Any, nan: float, high: float, low: float, out: Any = ...) -> Any:
+    return stored(np.nan_to_num(a, nan=nan, posinf=high, neginf=low), out)
 
 
 # -- special functions (SciPy, loaded on first use) ---------------------------------------------------------

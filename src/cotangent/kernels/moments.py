@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .reduce import count, wide
+from .reduce import count, rowwise, wide
+from .sized import LIGHT, generated
 
 Array = np.ndarray[Any, Any]
 Dims = tuple[int, ...] | None
@@ -83,6 +84,8 @@ def nansum(a: Array, dims: Dims, keepdim: bool) -> Array:
 
 def prod(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Product over `dims`."""
+    if generated(a, LIGHT):
+        return np.asarray(rowwise.reduced(a, dims, keepdim, "prod"))
     return np.asarray(_product(a, axis=dims, dtype=wide(a), keepdims=keepdim), a.dtype, order="C")
 
 

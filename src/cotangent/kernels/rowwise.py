@@ -380,7 +380,7 @@ def _row_numbers(a: Any, axes: tuple[int, ...], eps: float) -> tuple[float, floa
 def reduced(
     a: Any, dims: tuple[int, ...] | None, keepdim: bool, how: str, factor: float | None = None
 ) -> Any:
-    """The sum, max or min over `dims` (all if None), times a factor if one is given."""
+    """The sum, prod, max or min over `dims` (all if None), times a factor if one is given."""
     axes = tuple(range(a.ndim)) if dims is None else dims
     if not axes:
         return np.array(a)
