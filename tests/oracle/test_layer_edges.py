@@ -285,6 +285,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "batch norm of nothing in another dtype": lambda t: t.nn.BatchNorm2d(3)(
         t.ones(0, 3, 2, 2, dtype=t.float64)
     ),
+    "kinds of attention by an older name": lambda t: [
+        t.backends.cuda.SDPBackend is t.nn.attention.SDPBackend, t.backends.cuda.SDPBackend.MATH.name
+    ],
     "windows that stand nowhere": lambda t: tried(
         lambda: t.nn.functional.max_pool1d_with_indices(t.ones(1, 1, 4), 3, stride=2, dilation=2),
         lambda: t.nn.functional.max_pool1d(t.ones(1, 1, 4), 3, stride=2, dilation=2),

@@ -14,8 +14,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
 
+from .. import lazy
+
 __all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum"]
 
+_attention = lazy.module("cotangent.nn.attention")
 
 class _Switches(ModuleType):
     """A backend: whether it is there, and its switches with their values.
@@ -139,6 +142,11 @@ class _Cuda(_Switches):
     def __init__(self, name: str, available: bool, **values: Any) -> None:
         super().__init__(name, available, **values)
         self._allowed = dict.fromkeys(("flash", "mem_efficient", "math", "cudnn"), True)
+
+    @property
+    def SDPBackend(self) -> Any:
+        """The kinds of attention, by the name that they had first."""
+        return _attention.SDPBackend
 
     def preferred_linalg_library(self, backend: Any = None) -> Any:
         """Which library linear algebra on a GPU prefers: no other than the default is there."""
