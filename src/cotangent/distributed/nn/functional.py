@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...autograd.function import Function
-from ...factories import empty_like, zeros_like
+from ...factories import empty, empty_like, zeros_like
 from .. import collectives
 from ..arguments import ReduceOp
 from ..group import get_rank, get_world_size, resolve
@@ -126,29 +126,35 @@ class _Reduce_Scatter(Function):
         return None, None, None, *_AllGather.apply(ctx.group, g)
 
 
+def _room(like: tuple[Any, Any]) -> Any:
+    """Memory for a gradient; a graph keeps only what it is like."""
+    shape, dtype = like
+    return empty(shape, dtype=dtype)
+
+
 class _AlltoAll(Function):
     @staticmethod
     def forward(ctx: Any, group: Any, results: list[Any], *tensors: Any) -> Any:
         ctx.group = group
-        ctx.like = [empty_like(t) for t in tensors]
+        ctx.like = [(t.shape, t.dtype) for t in tensors]
         collectives.all_to_all(results, list(tensors), group)
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *gs: Any) -> Any:
-        return None, None, *_AlltoAll.apply(ctx.group, [empty_like(t) for t in ctx.like], *gs)
+        return None, None, *_AlltoAll.apply(ctx.group, [_room(like) for like in ctx.like], *gs)
 
 
 class _AlltoAllSingle(Function):
     @staticmethod
     def forward(ctx: Any, group: Any, result: Any, lengths: Any, sent: Any, tensor: Any) -> Any:
-        ctx.group, ctx.lengths, ctx.sent, ctx.like = group, lengths, sent, empty_like(tensor)
+        ctx.group, ctx.lengths, ctx.sent, ctx.like = group, lengths, sent, (tensor.shape, tensor.dtype)
         collectives.all_to_all_single(result, tensor, lengths, sent, group)
         return result
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        back = _AlltoAllSingle.apply(ctx.group, empty_like(ctx.like), ctx.sent, ctx.lengths, g)
+        back = _AlltoAllSingle.apply(ctx.group, _room(ctx.like), ctx.sent, ctx.lengths, g)
         return None, None, None, None, back
 
 
