@@ -43,7 +43,8 @@ def position_of(function: str, argument: str, position: int) -> tuple[str, int]:
     named = [f.f_code for f in reversed(within) if f.f_code.co_name not in _FRONTS]
     if frame is None or not named or named[0].co_name.strip("_") != function.strip("_"):
         return function, position
-    if _FUNCTIONAL in named[0].co_filename:  # there are functions that call methods
+    # There are functions that call methods, and those of lists, which are named `self` and have no methods.
+    if _FUNCTIONAL in named[0].co_filename or function.startswith("_foreach_"):
         return function, position
     order = _parameters(named[0])
     called, bound = _callee(frame)
