@@ -39,8 +39,22 @@ def batch(step: int) -> tuple[Any, Any]:
     return x, x[:, :2] * x[:, 2:4]
 
 
+def meet() -> None:
+    """Start, however late a busy machine lets the others come: TIMEOUT counts from when all are there."""
+    patience = timedelta(seconds=120)
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    serves = RANK == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    store: Any = dist.TCPStore(host, port, SIZE, serves, patience, wait_for_workers=False)
+    store = dist.PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    store.set(f"here {RANK}", "")
+    store.wait([f"here {rank}" for rank in range(SIZE)], patience)
+    dist.init_process_group(
+        "gloo", store=store, rank=RANK, world_size=SIZE, timeout=timedelta(seconds=TIMEOUT)
+    )
+
+
 def collective() -> None:
-    dist.init_process_group("gloo", timeout=timedelta(seconds=TIMEOUT))
+    meet()
     model = make()
     if KIND == "fully_shard":
         fully_shard(model[0])
