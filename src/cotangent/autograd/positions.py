@@ -23,8 +23,12 @@ _ATTRIBUTES: Final = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 
 
 _FUNCTIONAL: Final = os.path.join("cotangent", "nn", "functional")
+# What PyTorch calls first arguments that have another name here.
+_FIRST: Final = frozenset(("input", "self", "A"))
 # Code that stands in front of functions, under names of its own.
-_FRONTS: Final = frozenset(("_first_call", "_first_operator", "_first_write", "_taken", "call", "written"))
+_FRONTS: Final = frozenset(
+    ("_first_call", "_first_operator", "_first_write", "_taken", "taken", "call", "written")
+)
 
 
 def position_of(function: str, argument: str, position: int) -> tuple[str, int]:
@@ -48,9 +52,14 @@ def position_of(function: str, argument: str, position: int) -> tuple[str, int]:
         return function, position
     order = _parameters(named[0])
     called, bound = _callee(frame)
-    name = function if called is None or called.startswith("__") else called
+    if called is None or called.startswith("__") or function.endswith(f"_{called}"):
+        name = function  # an operator's, or that of a function whose module is part of its name
+    else:
+        name = called
     if argument in order:
         found = order.index(argument)
+    elif argument in _FIRST:
+        found = 0
     elif named[0].co_flags & CO_VARARGS:  # what takes all the rest goes by another name
         found = len(order) - 1
     else:  # the function counts the tensor where it names a later position than the first
