@@ -1,9 +1,11 @@
 """Errors of arguments: functions count the tensor, methods do not; both go by the name they are called by."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from running import RunPython
 
 import cotangent as torch
 from cotangent import add as plain_add
@@ -57,3 +59,30 @@ def test_calls_over_several_lines_and_without_source() -> None:
     for source, position in (("torch.add(x, odd)", 2), ("x.add(odd)", 1), ("[x][0].add(odd)", 1)):
         with pytest.raises(TypeError, match=rf"\(position {position}\)"):
             exec(source, {"torch": torch, "x": x, "odd": odd})
+
+
+WITH_SUBCLASSES = """\
+import torch
+
+class Own(torch.Tensor):
+    pass
+
+x = torch.ones(3)
+for call, text in (
+    (lambda: torch.argmax(x, 1.5), "argmax(): argument 'dim' (position 2) must be int, not float"),
+    (lambda: x.argmax(1.5), "argmax(): argument 'dim' (position 1) must be int, not float"),
+):
+    try:
+        call()
+    except TypeError as error:
+        assert str(error) == text, error
+    else:
+        raise AssertionError(text)
+"""
+
+
+def test_positions_where_calls_may_be_overridden(run_python: RunPython, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(WITH_SUBCLASSES, encoding="utf-8")
+    result = run_python("-m", "cotangent", str(program))
+    assert result.returncode == 0, result.stderr

@@ -25,10 +25,9 @@ _ATTRIBUTES: Final = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _FUNCTIONAL: Final = os.path.join("cotangent", "nn", "functional")
 # What PyTorch calls first arguments that have another name here.
 _FIRST: Final = frozenset(("input", "self", "A"))
-# Code that stands in front of functions, under names of its own.
-_FRONTS: Final = frozenset(
-    ("_first_call", "_first_operator", "_first_write", "_taken", "taken", "call", "written")
-)
+# Code that stands in front of functions: under names of its own, or, in one file, under theirs.
+_FRONTS: Final = frozenset(("_first_call", "_first_operator", "_first_write", "call", "written"))
+_EXCHANGED: Final = os.path.join("cotangent", "overriding.py")
 
 
 def position_of(function: str, argument: str, position: int) -> tuple[str, int]:
@@ -44,7 +43,8 @@ def position_of(function: str, argument: str, position: int) -> tuple[str, int]:
     while frame is not None and is_internal(frame.f_code.co_filename):
         within.append(frame)
         frame = frame.f_back
-    named = [f.f_code for f in reversed(within) if f.f_code.co_name not in _FRONTS]
+    codes = [f.f_code for f in reversed(within)]
+    named = [c for c in codes if c.co_name not in _FRONTS and not c.co_filename.endswith(_EXCHANGED)]
     if frame is None or not named or named[0].co_name.strip("_") != function.strip("_"):
         return function, position
     # There are functions that call methods, and those of lists, which are named `self` and have no methods.
