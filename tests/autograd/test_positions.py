@@ -68,7 +68,10 @@ class Own(torch.Tensor):
     pass
 
 x = torch.ones(3)
+with torch.autocast("cpu"):
+    x.mul(2)
 for call, text in (
+    (lambda: torch.mm(x, 3), "mm(): argument 'mat2' (position 2) must be Tensor, not int"),
     (lambda: torch.argmax(x, 1.5), "argmax(): argument 'dim' (position 2) must be int, not float"),
     (lambda: x.argmax(1.5), "argmax(): argument 'dim' (position 1) must be int, not float"),
 ):
@@ -81,7 +84,7 @@ for call, text in (
 """
 
 
-def test_positions_where_calls_may_be_overridden(run_python: RunPython, tmp_path: Path) -> None:
+def test_positions_behind_what_overrides_and_casts(run_python: RunPython, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(WITH_SUBCLASSES, encoding="utf-8")
     result = run_python("-m", "cotangent", str(program))

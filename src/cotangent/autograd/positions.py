@@ -25,9 +25,15 @@ _ATTRIBUTES: Final = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _FUNCTIONAL: Final = os.path.join("cotangent", "nn", "functional")
 # What PyTorch calls first arguments that have another name here.
 _FIRST: Final = frozenset(("input", "self", "A"))
-# Code that stands in front of functions: under names of its own, or, in one file, under theirs.
+# Code that stands in front of functions under names of its own.
 _FRONTS: Final = frozenset(("_first_call", "_first_operator", "_first_write", "call", "written"))
 _EXCHANGED: Final = os.path.join("cotangent", "overriding.py")
+_AUTOCAST: Final = (os.path.join("amp", "autocast_mode.py"), "<cotangent autocast ")
+
+
+def _in_front(filename: str) -> bool:
+    """Whether code there stands in front of functions under their names: to override calls, to cast."""
+    return filename.endswith((_EXCHANGED, _AUTOCAST[0])) or filename.startswith(_AUTOCAST[1])
 
 
 def position_of(function: str, argument: str, position: int) -> tuple[str, int]:
@@ -44,7 +50,7 @@ def position_of(function: str, argument: str, position: int) -> tuple[str, int]:
         within.append(frame)
         frame = frame.f_back
     codes = [f.f_code for f in reversed(within)]
-    named = [c for c in codes if c.co_name not in _FRONTS and not c.co_filename.endswith(_EXCHANGED)]
+    named = [c for c in codes if c.co_name not in _FRONTS and not _in_front(c.co_filename)]
     if frame is None or not named or named[0].co_name.strip("_") != function.strip("_"):
         return function, position
     # There are functions that call methods, and those of lists, which are named `self` and have no methods.
