@@ -25,7 +25,6 @@ from .ops.noise import (
     normal_around_both,
     poisson_around,
 )
-from .ops.table import TABLE
 from .size import check_device, device, places
 from .tensor import Tensor
 
@@ -390,12 +389,16 @@ def _like(
     memory_format = options.pop("memory_format", None)
     data = source._data
     plain = data.__class__ is not np.ndarray or (data.flags.c_contiguous and memory_format is None)
-    if plain or modes.vmaps:
+    inner = modes.vmaps[-1] if modes.vmaps else None
+    if inner is not None and inner.owns(source) and inner.randomness == "different":
+        plain = source._data.bdim == 0  # as the batch lies in memory
+    if plain or (inner is not None and not inner.owns(source)):
         return make(*bounds, tuple(source.shape), **options)
     generator, requires_grad = options.pop("generator", None), options.pop("requires_grad", False)
-    place = TABLE["zeros_like"].entry(source.detach()).to(options["dtype"])
-    place = place if memory_format is None else place.clone(memory_format=memory_format)
-    return getattr(place, _IN_PLACE[function])(*bounds, generator=generator).requires_grad_(requires_grad)
+    laid = {} if memory_format is None else {"memory_format": memory_format}
+    place = source.detach().clone(**laid).to(options["dtype"])
+    made = getattr(place, _IN_PLACE[function])(*bounds, generator=generator)
+    return made.requires_grad_() if requires_grad else made
 
 
 # The methods that fill a tensor, whatever its order in memory, with the numbers of these functions.

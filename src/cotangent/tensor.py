@@ -155,7 +155,10 @@ class Tensor(Tracked):
 
     def storage_offset(self) -> int:
         """Elements between the start of the underlying memory and the first element."""
-        return 0 if self.is_meta else storage_offset(lying(self._data))
+        t: Any = self
+        while (owner := t._owner) is not None:
+            t = t._data.value if owner.is_batch else owner.below(t)
+        return 0 if t.is_meta else storage_offset(lying(t._data))
 
     def dim(self) -> int:
         """The number of dimensions."""

@@ -156,6 +156,39 @@ F.vmap(Lists.apply)(x, [x, x])
 F.grad(lambda a: named(Wrong.apply(a)).sum())(x), seen
 F.vmap(t.bincount)(t.ones(2, 3, dtype=t.int64))
 F.vmap(lambda a: t.repeat_interleave(a, t.tensor([1, 2, 1, 1])))(x)
+F.grad(lambda a: hooked(t.sin, a))(x)
+F.vjp(lambda a: hooked(t.sin, a), x)
+F.hessian(lambda a: hooked(t.sin, a))(x)
+F.jacrev(lambda a: hooked(t.sin, a))(x)
+F.jvp(lambda a: hooked(t.sin, a), (x,), (x,))
+hooked(F.grad(lambda a: a.sin().sum()), x)
+hooked(F.grad_and_value(lambda a: a.sin().sum()), x)
+F.vmap(lambda a: recomputed(t.sin, a))(x)
+F.jvp(lambda a: recomputed(t.sin, a), (x,), (x,))
+F.jacfwd(lambda a: recomputed(t.sin, a))(x)
+F.grad(lambda a: recomputed(t.sin, a).sum())(x)
+F.vmap(lambda a: a + a.storage_offset())(x[1:])
+F.grad(lambda a: a.sum() * a.storage_offset())(x[1:])
+F.vmap(lambda a: a.untyped_storage())(x)
+F.grad(lambda a: a.sum() * a.untyped_storage().nbytes())(x)
+F.vmap(lambda a: a.as_strided([3], [1], a.storage_offset() + 1))(x[1:])
+F.vmap(lambda a: a.as_strided([3], [1], 1))(x[:, :3])
+F.vmap(lambda a: a.as_strided([4, 4], [4, 1], 0))(t.ones(2, 3, 5))
+F.vmap(lambda a: a.as_strided([3], [1], 0))(x[1:])
+F.vmap(lambda a: a.as_strided([3], [1]))(t.ones(3, 0, 3))
+F.vmap(lambda a: a.as_strided([3], [5]), in_dims=1)(t.ones(3, 4))
+F.vmap(lambda a: a.as_strided([3, 0], [1, 99]))(x)
+F.vmap(lambda a: a.as_strided([1, 1, 1], [1, 1]))(x)
+F.grad(lambda a: (a.t().as_strided([2, 2], [1, 3], 1) * x[:2, :2]).sum())(x[:2, 1:])
+F.grad(lambda a: a.as_strided([3, 3], [1, 3]).sum())(t.ones(5))
+F.vmap(lambda a: t.rand_like(a), in_dims=1, randomness="different")(x)
+F.vmap(lambda a: t.randint_like(a, 3, 20), in_dims=1, randomness="different")(x)
+F.vmap(lambda a: t.randn_like(a), in_dims=1, randomness="same")(x)
+t.rand_like(x[0].expand(5, 4)).stride(), t.randn_like(x.t().expand(2, 4, 3))
+F.vmap(lambda a: Keyed.apply(a, k=a))(x)
+F.grad(lambda a: Keyed.apply(a, k=2).sum())(x)
+F.vmap(lambda a: Keyed.apply(a))(x)
+once(F.vjp(lambda a: Once.apply(a), w)[1](w.detach().clone().requires_grad_())[0])
 """
 
 
@@ -210,7 +243,42 @@ def functions(library: Any) -> dict[str, Any]:
             assert in_dims == (0, [0, 0])
             return (a, b), in_dims
 
-    return {"Same": Same, "Wrong": Wrong, "Lists": Lists}
+    class Keyed(library.autograd.Function):  # type: ignore[misc, name-defined]
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(a: Any, *, k: Any = None) -> Any:
+            return a * 2
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            pass
+
+    class Once(library.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(a: Any) -> Any:
+            return a * 2
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            pass
+
+        @staticmethod
+        @library.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2
+
+    def hooked(f: Any, a: Any) -> Any:
+        with library.autograd.graph.save_on_cpu():
+            return f(a)
+
+    def recomputed(f: Any, a: Any) -> Any:
+        return library.utils.checkpoint.checkpoint(f, a, use_reentrant=False)
+
+    return {
+        "Same": Same, "Wrong": Wrong, "Lists": Lists, "Keyed": Keyed, "Once": Once, "hooked": hooked,
+        "recomputed": recomputed, "once": lambda found: found.sum().backward(),
+    }  # fmt: skip
 
 
 def plain(value: Any) -> Any:

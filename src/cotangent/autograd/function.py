@@ -24,7 +24,7 @@ from .modes import modes, no_grad
 from .node import FREED, FREED_TEXT, Node, Port, next_seq
 from .recorded import Packed, alias, handle_on, port_of
 from .refusals import blame
-from .refusing import refusing
+from .refusing import refusing_where_recorded
 from .returned import refuse_saved
 from .stale import stale_value
 from .views import CUSTOM, edge_of, rebase
@@ -383,7 +383,7 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
             args, kwargs = bound.args, bound.kwargs
         owner = owner_of(args)
         if owner is not None:
-            return TRANSFORMED[0](cls, owner, args)
+            return TRANSFORMED[0](cls, owner, args, kwargs)
         return forward_and_context(cls, args, kwargs)[0]
 
 
@@ -573,22 +573,12 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(ctx: Any, *args: Any) -> Any:
         with no_grad():
             outputs = fn(ctx, *args)
-        if modes.grad is None or not any(isinstance(a, TensorBase) and a._req for a in args):
-            return outputs
         many = isinstance(outputs, tuple)
-        # Leaves that require a gradient: only from such does anything get a history.
-        leaves = [_variable(o) if isinstance(o, TensorBase) else o for o in (outputs if many else (outputs,))]
-        results = refusing(_TWICE, tuple(leaves))
+        each = outputs if many else (outputs,)
+        results = refusing_where_recorded(_TWICE, each, owner_of(args), args, modes.grad)
         return results if many else results[0]
 
     return wrapper
-
-
-def _variable(t: Any) -> Any:
-    """The same memory as a leaf that requires a gradient."""
-    leaf = alias(t, None)
-    leaf._req = True
-    return leaf
 
 
 InplaceFunction = Function

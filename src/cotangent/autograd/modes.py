@@ -48,7 +48,7 @@ class Extras:
 
     def any(self) -> bool:
         """Whether a recorded node needs a second look."""
-        return self.anomaly or bool(self.saved_hooks or self.watchers) or self.saving_disabled is not None
+        return self.anomaly or bool(self.saved_hooks or self.watchers)
 
 
 class _Modes(threading.local):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from .base import TensorBase
+from .dispatch import owner_of
 from .node import Node, Port, next_seq
 from .recorded import alias
 from .views import edge_of
@@ -59,6 +61,38 @@ class UndefinedGradBackward(_Identity):
 
     def apply(self, grads: tuple[Any, ...], tensors: bool) -> tuple[Any, ...]:
         return (None,)
+
+
+def refusing_where_recorded(
+    text: str, tensors: tuple[Any, ...], owner: Any, operands: Any, recording: Any
+) -> tuple[Any, ...]:
+    """Tensors (or others) computed from `operands`, whose backward raises wherever somebody records.
+
+    Args:
+        text: of the error.
+        tensors: what was computed.
+        owner: the highest level among the operands, or None.
+        operands: what it was computed from.
+        recording: the recording mode at that level; the levels below have their own.
+    """
+    if owner is not None and hasattr(owner, "outside"):
+        below = tuple(owner.lower(a) for a in operands)
+        owned = tuple(owner.lower(t) for t in tensors)
+        seen = refusing_where_recorded(text, owned, owner_of(below), below, owner.outside)
+        # At this level they have no history: they were computed without recording.
+        pairs = zip(tensors, owned, seen, strict=True)
+        tensors = tuple(t if made is was else owner.wrap(made) for t, was, made in pairs)
+    if recording is None or not any(isinstance(a, TensorBase) and a._req for a in operands):
+        return tensors
+    # Leaves that require a gradient: only from such does anything get a history.
+    return refusing(text, tuple(_variable(t) if isinstance(t, TensorBase) else t for t in tensors))
+
+
+def _variable(t: Any) -> Any:
+    """The same memory as a leaf that requires a gradient."""
+    leaf = alias(t, None)
+    leaf._req = True
+    return leaf
 
 
 def refusing(text: str, tensors: tuple[Any, ...]) -> tuple[Any, ...]:

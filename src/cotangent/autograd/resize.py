@@ -202,6 +202,9 @@ def untyped_storage(input: Any) -> UntypedStorage:
     """
     if input.is_sparse:
         raise NotImplementedError("Cannot access storage of SparseTensorImpl")
+    if (level := input._owner) is not None:
+        kind = "BatchedTensorImpl" if level.is_batch else "TensorWrapper"
+        raise NotImplementedError(f"Cannot access storage of {kind}")
     if input.is_meta:
         return UntypedStorage(input.nbytes, device="meta")
     return UntypedStorage.over(lying(input._data))

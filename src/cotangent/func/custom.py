@@ -38,15 +38,17 @@ class VmapInfo(NamedTuple):
     randomness: str
 
 
-def apply_in_level(cls: Any, level: Level, args: tuple[Any, ...]) -> Any:
-    """`cls.apply(*args)`, where the highest level among the arguments is `level`."""
+def apply_in_level(cls: Any, level: Level, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`cls.apply(*args, **kwargs)`, where the highest level among the arguments is `level`."""
     if level.is_transform and cls.setup_context is Function.setup_context:
         raise RuntimeError(
             "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), "
             f"it must override the setup_context staticmethod. {_SEE}"
         )
     if isinstance(level, VmapLevel):
-        return _vmapped(cls, level, args)
+        return _vmapped(cls, level, args, kwargs)
+    if kwargs:
+        raise TypeError(f"custom_function_call_grad() got an unexpected keyword argument {next(iter(kwargs))!r}")
     if isinstance(level, JvpLevel):
         return _pushed(cls, level, args)
     assert isinstance(level, GradLevel)
@@ -189,8 +191,13 @@ def _check_view(out: Any, t: Any, primals: tuple[Any, ...], tangents: list[Any])
             return
 
 
-def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:
+def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """At a level of vmap: the Function's own rule, or the generated one."""
+    if any(isinstance(value, TensorBase) for value in kwargs.values()):
+        raise NotImplementedError(
+            "Run vmap on autograd.Function with kwarg-only Tensor args. Please do not pass kwarg-only Tensors "
+            f"to autograd.Function. Got: {kwargs}"
+        )
     own = cls.vmap is not Function.vmap
     if cls.generate_vmap_rule and own:
         raise RuntimeError(
@@ -207,7 +214,7 @@ def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...]) -> Any:
     pairs = [level.split(a) for a in leaves]
     values, dims = (tree.unflatten(structure, [p[i] for p in pairs]) for i in (0, 1))
     if own:
-        returned = cls.vmap(VmapInfo(level.size, level.randomness), dims, *values)
+        returned = cls.vmap(VmapInfo(level.size, level.randomness), dims, *values, **kwargs)
         if not isinstance(returned, tuple) or len(returned) != 2:
             got = f"{len(returned)} returns" if isinstance(returned, tuple) else f"a {type(returned)}"
             raise RuntimeError(

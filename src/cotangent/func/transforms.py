@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -35,6 +35,27 @@ from .checks import (
 from .dual import JvpLevel
 from .levels import GradLevel
 from .mapping import vmap
+
+
+_NO_HOOKS: Final = (
+    "torch.func.{grad, vjp, jacrev, hessian} don't yet support saved tensor hooks. Please open an issue with "
+    "your use case."
+)
+
+
+class _Recording(GradLevel):
+    """The level of a transform whose function may not change how tensors are saved."""
+
+    def __enter__(self) -> _Recording:
+        if modes.extras.saved_hooks:
+            raise RuntimeError(_NO_HOOKS)
+        self.refusal, modes.extras.saving_disabled = modes.extras.saving_disabled, _NO_HOOKS
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        modes.extras.saving_disabled = self.refusal
+        super().__exit__(*error)
 
 
 class _Inside:
@@ -119,7 +140,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
 
     @functools.wraps(func)
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        with GradLevel() as level:
+        with _Recording() as level:
             inside = _Inside(level, args, kwargs, chosen(argnums, args))
             output = func(*inside.args, **inside.kwargs)
             aux = None
@@ -192,7 +213,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
 def _vjp(func: Callable[..., Any], args: Any, positions: tuple[int, ...], has_aux: bool) -> Any:
     """`vjp` by some of the arguments; the others may be written, too."""
-    level = GradLevel()
+    level = _Recording()
     with level:
         inside = _Inside(level, args, {}, positions)
         output = func(*inside.args)

@@ -10,7 +10,7 @@ from ..kernels import shape as k
 from ..kernels.deferred import layout
 from .arguments import REQUIRED, integer, integers, missing, no_match, rank, renamed, whole
 from .table import is_array, is_tensor
-from .views import as_strided_of, diagonal_of, select_at, slice_of, windows_of
+from .views import as_strided_of, diagonal_of, lying, select_at, slice_of, windows_of
 
 
 def select(input: Any, dim: Any = REQUIRED, index: Any = REQUIRED, **numpy: Any) -> Any:
@@ -194,22 +194,60 @@ def as_strided(
     if absent:
         missing("as_strided", *absent)
     shape, steps = integers("as_strided", "size", (size,)), integers("as_strided", "stride", (stride,), 2)
-    data = layout(input._data)
-    plain = is_array(data)
-    here = k.storage_offset(data) if plain else _batch_offset(input)
+    seen, here = _placed(input)
     offset = here if storage_offset is None else storage_offset
-    if plain:
-        check_strided(data, shape, steps, offset)
-    have = k.element_strides(data) if plain else k.dense_strides(tuple(data.shape))
-    return as_strided_of(input, shape, steps, offset - here, have)
+    if seen is None:
+        return as_strided_of(input, shape, steps, offset, k.dense_strides(tuple(input._data.shape)))
+    if seen.dtype.kind == "V":
+        _check_example(seen, shape, steps, offset, here)
+    else:
+        check_strided(seen, shape, steps, offset)
+    return as_strided_of(input, shape, steps, offset - here, k.element_strides(seen))
 
 
-def _batch_offset(t: Any) -> int:
-    """Where the memory of a batch begins; 0 inside other transforms."""
-    while t._owner is not None and t._owner.is_batch:
-        t = t._data.value
+def _placed(t: Any) -> tuple[Any, int]:
+    """An array that lies as `t` does, and where its memory begins; (None, 0) while a function is traced.
+
+    For one example of a batch it is an array without memory, of dtype "V".
+    """
+    seen = lying(t)
+    while (owner := t._owner) is not None:
+        t = t._data.value if owner.is_batch else owner.below(t)
     data = layout(t._data)
-    return k.storage_offset(data) if is_array(data) else 0
+    return (seen, k.storage_offset(data)) if is_array(data) else (None, 0)
+
+
+def _check_example(
+    seen: Any, size: tuple[int, ...], stride: tuple[int, ...], offset: int, here: int
+) -> None:
+    """Refuse a geometry that reaches beyond the memory of one example, which lies as `seen` from `here` on."""
+    if len(size) != len(stride):
+        raise RuntimeError(
+            "Tensor.as_strided(size, stride, ...): size and stride must have the same length! Got size "
+            f"{list(size)} and stride {list(stride)}"
+        )
+    if 0 in size:
+        return
+    told = ""
+    if 0 in seen.shape:
+        told = (
+            "`tensor` has no storage but the passed-in (size, stride, storage_offset) imply a result with "
+            "some storage"
+        )
+    else:
+        last = k.memory_needed(size, stride, offset)
+        end = k.memory_needed(seen.shape, k.element_strides(seen), here)
+        if offset < here or last > end:
+            told = (
+                f"`result` can access some memory in range [{offset}, {last}], but `tensor` can only access "
+                f"some memory in range [{here}, {end}]"
+            )
+    if told:
+        raise RuntimeError(
+            f"result = tensor.as_strided({list(size)}, {list(stride)}, {offset}) can access memory outside of "
+            f"`tensor`. {told}. This is not supported inside of vmap, please try to rewrite the `as_strided` "
+            "call as a sequence of PyTorch view operations"
+        )
 
 
 def check_strided(data: Any, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> None:

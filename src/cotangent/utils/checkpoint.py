@@ -251,9 +251,14 @@ def _random_state(state: Any) -> Iterator[None]:
 def _checkpointed(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
 ) -> Any:
-    """Run `function`: what it saves is computed again when it is needed."""
+    """Run `function`: what it saves is computed again when it is needed.
+
+    Inside transforms of functions nothing is computed again (those that record refuse).
+    """
     first, second = options["context_fn"]()
-    if not modes.grad:
+    if modes.levels and modes.extras.saving_disabled is not None:
+        raise RuntimeError(modes.extras.saving_disabled)
+    if not modes.grad or modes.levels:
         with first:
             return function(*args, **kwargs)
     state = get_rng_state() if options["preserve_rng_state"] else None
