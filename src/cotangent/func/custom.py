@@ -48,7 +48,8 @@ def apply_in_level(cls: Any, level: Level, args: tuple[Any, ...], kwargs: dict[s
     if isinstance(level, VmapLevel):
         return _vmapped(cls, level, args, kwargs)
     if kwargs:
-        raise TypeError(f"custom_function_call_grad() got an unexpected keyword argument {next(iter(kwargs))!r}")
+        name = next(iter(kwargs))
+        raise TypeError(f"custom_function_call_grad() got an unexpected keyword argument {name!r}")
     if isinstance(level, JvpLevel):
         return _pushed(cls, level, args)
     assert isinstance(level, GradLevel)
@@ -195,8 +196,8 @@ def _vmapped(cls: Any, level: VmapLevel, args: tuple[Any, ...], kwargs: dict[str
     """At a level of vmap: the Function's own rule, or the generated one."""
     if any(isinstance(value, TensorBase) for value in kwargs.values()):
         raise NotImplementedError(
-            "Run vmap on autograd.Function with kwarg-only Tensor args. Please do not pass kwarg-only Tensors "
-            f"to autograd.Function. Got: {kwargs}"
+            "Run vmap on autograd.Function with kwarg-only Tensor args. Please do not pass kwarg-only "
+            f"Tensors to autograd.Function. Got: {kwargs}"
         )
     own = cls.vmap is not Function.vmap
     if cls.generate_vmap_rule and own:

@@ -36,7 +36,6 @@ from .dual import JvpLevel
 from .levels import GradLevel
 from .mapping import vmap
 
-
 _NO_HOOKS: Final = (
     "torch.func.{grad, vjp, jacrev, hessian} don't yet support saved tensor hooks. Please open an issue with "
     "your use case."

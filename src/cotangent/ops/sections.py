@@ -220,7 +220,7 @@ def _placed(t: Any) -> tuple[Any, int]:
 def _check_example(
     seen: Any, size: tuple[int, ...], stride: tuple[int, ...], offset: int, here: int
 ) -> None:
-    """Refuse a geometry that reaches beyond the memory of one example, which lies as `seen` from `here` on."""
+    """Refuse a geometry that reaches beyond one example, which lies in memory as `seen` from `here` on."""
     if len(size) != len(stride):
         raise RuntimeError(
             "Tensor.as_strided(size, stride, ...): size and stride must have the same length! Got size "
@@ -244,9 +244,9 @@ def _check_example(
             )
     if told:
         raise RuntimeError(
-            f"result = tensor.as_strided({list(size)}, {list(stride)}, {offset}) can access memory outside of "
-            f"`tensor`. {told}. This is not supported inside of vmap, please try to rewrite the `as_strided` "
-            "call as a sequence of PyTorch view operations"
+            f"result = tensor.as_strided({list(size)}, {list(stride)}, {offset}) can access memory outside "
+            f"of `tensor`. {told}. This is not supported inside of vmap, please try to rewrite the "
+            "`as_strided` call as a sequence of PyTorch view operations"
         )
 
 
