@@ -38,7 +38,7 @@ def watched(module: str, run_python: RunPython) -> tuple[set[str], int, list[lis
 
 def test_importing_loads_starts_and_writes_nothing_beside(run_python: RunPython) -> None:
     modules, threads, events = watched("cotangent", run_python)
-    numpys, _, events_of_numpy = watched("numpy, ml_dtypes", run_python)
+    numpys, _, events_of_numpy = watched("numpy", run_python)
     assert threads == 1
     assert [event for event in events if event not in events_of_numpy] == []
     # Every top-level module that is not NumPy's doing: ours, and a few small ones of the standard library.
@@ -47,13 +47,31 @@ def test_importing_loads_starts_and_writes_nothing_beside(run_python: RunPython)
 
 
 # Each of these takes well under a millisecond to import. Grow the list with care: every user waits for it.
-ALLOWED = {"cotangent", "__future__", "copy", "dataclasses"}
+ALLOWED = {"cotangent", "__future__"}
 
 
-@pytest.mark.parametrize("module", ["torch", "scipy", "llvmlite", "rich", "matplotlib", "sklearn"])
+@pytest.mark.parametrize(
+    "module", ["torch", "scipy", "llvmlite", "ml_dtypes", "rich", "matplotlib", "sklearn", "threading"]
+)
 def test_heavy_libraries_wait_until_they_are_needed(module: str, run_python: RunPython) -> None:
     modules, _, _ = watched("cotangent", run_python)
     assert not {name for name in modules if name.split(".")[0] == module}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "torch.ones(2, dtype=torch.bfloat16).numel() == 2",
+        "torch.finfo(torch.float8_e5m2).bits == 8",
+        "torch.tensor(np.ones(2, foreign.bfloat16)).dtype is torch.bfloat16",
+        "torch.as_tensor(np.ones(2, foreign.float8_e4m3fn)).to(torch.float8_e5m2).float().tolist() == [1, 1]",
+        "str(torch.bfloat16.itemsize) == '2' and 'ml_dtypes' not in sys.modules",
+    ],
+)
+def test_dtypes_numpy_has_not_are_there_whoever_loads_them_first(use: str, run_python: RunPython) -> None:
+    first = "import ml_dtypes as foreign\n" if "foreign" in use else ""
+    program = f"{first}import sys\nimport numpy as np\nimport cotangent as torch\nprint({use})"
+    assert run_python("-W", "error", "-c", program).stdout == "True\n"
 
 
 def test_the_watch_sees_what_it_watches_for(run_python: RunPython, tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-import ml_dtypes
 import numpy as np
+
+from . import lazy
+
+# The numbers that NumPy itself has not: loaded when a program first asks for one of them.
+ml_dtypes = lazy.module("ml_dtypes")
 
 BOOL, INTEGRAL, FLOATING, COMPLEX = range(4)
 # Bits without a meaning, quantised numbers and integers of few bits take no part in promotion.
@@ -29,16 +33,25 @@ class dtype:
 
     __slots__ = ("name", "np", "category", "itemsize", "is_signed", "type_name", "alias")
 
+    np: np.dtype[Any]
+
     def __init__(self, name: str, np_type: Any, category: int, type_name: str, alias: str | None) -> None:
+        # A number stands for a type of ml_dtypes with this name and so many bytes (see _load_twins).
         self.name = name
-        self.np: np.dtype[Any] = np.dtype(np_type)
         self.category = category
-        self.itemsize: int = self.np.itemsize
+        if isinstance(np_type, int):
+            self.itemsize = np_type
+        else:
+            self.np = np.dtype(np_type)
+            self.itemsize = self.np.itemsize
         self.is_signed = category != BOOL and not name.startswith("uint") and name != "float8_e8m0fnu"
         self.type_name = type_name
         self.alias = alias
 
     def __getattr__(self, name: str) -> Any:
+        if name == "np" and self in OF_ML_DTYPES:
+            _load_twins()
+            return self.np
         # Types of which only the name is known (see named_dtypes.py) have neither NumPy twin nor sign.
         if name == "np" and self.name.startswith("q"):
             raise NotImplementedError(
@@ -112,24 +125,18 @@ int16: Final = dtype("int16", np.int16, INTEGRAL, "ShortTensor", "short")
 int32: Final = dtype("int32", np.int32, INTEGRAL, "IntTensor", "int")
 int64: Final = dtype("int64", np.int64, INTEGRAL, "LongTensor", "long")
 float16: Final = dtype("float16", np.float16, FLOATING, "HalfTensor", "half")
-bfloat16: Final = dtype("bfloat16", ml_dtypes.bfloat16, FLOATING, "BFloat16Tensor", None)
+bfloat16: Final = dtype("bfloat16", 2, FLOATING, "BFloat16Tensor", None)
 float32: Final = dtype("float32", np.float32, FLOATING, "FloatTensor", "float")
 float64: Final = dtype("float64", np.float64, FLOATING, "DoubleTensor", "double")
 complex64: Final = dtype("complex64", np.complex64, COMPLEX, "ComplexFloatTensor", "cfloat")
 complex128: Final = dtype("complex128", np.complex128, COMPLEX, "ComplexDoubleTensor", "cdouble")
 
 # Stored and converted, but PyTorch's CPU kernels compute with them hardly at all.
-float8_e4m3fn: Final = dtype("float8_e4m3fn", ml_dtypes.float8_e4m3fn, FLOATING, "Float8_e4m3fnTensor", None)
-float8_e4m3fnuz: Final = dtype(
-    "float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, FLOATING, "Float8_e4m3fnuzTensor", None
-)
-float8_e5m2: Final = dtype("float8_e5m2", ml_dtypes.float8_e5m2, FLOATING, "Float8_e5m2Tensor", None)
-float8_e5m2fnuz: Final = dtype(
-    "float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, FLOATING, "Float8_e5m2fnuzTensor", None
-)
-float8_e8m0fnu: Final = dtype(
-    "float8_e8m0fnu", ml_dtypes.float8_e8m0fnu, FLOATING, "Float8_e8m0fnuTensor", None
-)
+float8_e4m3fn: Final = dtype("float8_e4m3fn", 1, FLOATING, "Float8_e4m3fnTensor", None)
+float8_e4m3fnuz: Final = dtype("float8_e4m3fnuz", 1, FLOATING, "Float8_e4m3fnuzTensor", None)
+float8_e5m2: Final = dtype("float8_e5m2", 1, FLOATING, "Float8_e5m2Tensor", None)
+float8_e5m2fnuz: Final = dtype("float8_e5m2fnuz", 1, FLOATING, "Float8_e5m2fnuzTensor", None)
+float8_e8m0fnu: Final = dtype("float8_e8m0fnu", 1, FLOATING, "Float8_e8m0fnuTensor", None)
 
 ALL: Final = (
     bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64,
@@ -137,7 +144,10 @@ ALL: Final = (
 )  # fmt: skip
 FLOAT8: Final = (float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu)
 BY_NAME: Final = {d.name: d for d in ALL + FLOAT8} | {d.alias: d for d in ALL if d.alias}
-FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.np: d for d in ALL + FLOAT8}
+OF_ML_DTYPES: Final = frozenset((bfloat16, *FLOAT8))
+# Those of ml_dtypes join when they are loaded; `from_numpy` is the question to ask of a foreign array.
+FROM_NUMPY: Final[dict[np.dtype[Any], dtype]] = {d.np: d for d in ALL if d not in OF_ML_DTYPES}
+FLOAT8_TWINS: Final[set[np.dtype[Any]]] = set()
 # PyTorch has complex32; NumPy has no such type, so half's complex partner here is complex64.
 _TO_COMPLEX: Final = {float32: complex64, float64: complex128, float16: complex64, bfloat16: complex64}
 _TO_REAL: Final = {complex64: float32, complex128: float64}
@@ -162,6 +172,15 @@ CPP_NAME: Final = {
 _BAREBONES: Final = frozenset((uint16, uint32, uint64))
 
 
+def _load_twins() -> None:
+    """Give the dtypes of ml_dtypes their NumPy twins."""
+    for d in OF_ML_DTYPES:
+        d.np = np.dtype(getattr(ml_dtypes, d.name))
+        FROM_NUMPY[d.np] = d
+        if d is not bfloat16:
+            FLOAT8_TWINS.add(d.np)
+
+
 def from_numpy(d: np.dtype[Any]) -> dtype:
     """The dtype of a NumPy dtype.
 
@@ -170,6 +189,8 @@ def from_numpy(d: np.dtype[Any]) -> dtype:
     """
     found = FROM_NUMPY.get(d)
     if found is None:
+        if d.type.__module__ == "ml_dtypes":  # the program loaded them before we did
+            _load_twins()
         native = d.newbyteorder("=")
         found = FROM_NUMPY.get(native) if d.isnative else None
         if found is None:
@@ -311,7 +332,7 @@ class finfo:
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         real = type.to_real()
-        limits: Any = np.finfo(real.np) if real in _NUMPY_FLOATS else ml_dtypes.finfo(real.np)  # type: ignore[no-untyped-call]
+        limits: Any = np.finfo(real.np) if real in _NUMPY_FLOATS else ml_dtypes.finfo(real.np)
         self.bits = real.itemsize * 8
         # PyTorch names the eps of float8_e5m2fnuz half as large as it is.
         self.eps = float(limits.eps) if real is not float8_e5m2fnuz else 0.125

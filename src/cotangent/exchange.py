@@ -26,7 +26,6 @@ _CPU: Final = (1, 0)
 _UNSIGNED, _BFLOAT = 1, 4  # codes of DLPack
 # Name of a capsule -> where in its struct the code of the type is.
 _CODES: Final = {b"dltensor": 20, b"dltensor_versioned": 52}
-_BF16: Final = dtypes.bfloat16.np
 
 _pointer_in: Final = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer_in.argtypes, _pointer_in.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
@@ -60,7 +59,7 @@ def capsule_of(t: Any, stream: Any, max_version: Any, dl_device: Any, copy: Any)
         raise BufferError(f"Can't export tensors to the device {dl_device}: there is only the CPU")
     if copy:
         data = data.copy()
-    as_bits = data.dtype == _BF16
+    as_bits = t.dtype is dtypes.bfloat16
     options = {} if max_version is None else {"max_version": max_version}
     capsule = (data.view(np.uint16) if as_bits else data).__dlpack__(**options)
     if as_bits:
@@ -143,7 +142,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if old and array.size and not array.flags.writeable:
         array = _writable(array)
     if as_bits:
-        array = array.view(_BF16)
+        array = array.view(dtypes.bfloat16.np)
     return born(array.copy() if copy else array)
 
 

@@ -53,6 +53,14 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
         "cumsum:cumsum_written! cumprod:cumprod_written!",
     ),
     "renorm": ("renorm norm_except_dim", "renorm", "renorm!"),
+    "rounding": (
+        (
+            "ceil floor trunc frac round fix:trunc ceil_:Tensor floor_:Tensor trunc_:Tensor frac_:Tensor "
+            "round_:Tensor fix_:Tensor"
+        ),
+        "ceil floor trunc frac round fix:trunc",
+        "ceil! floor! trunc! frac! round! fix:trunc!",
+    ),
     "scatter_reduce": ("scatter_reduce", "scatter_reduce", "scatter_reduce!"),
     "scatters": (
         "select_scatter slice_scatter diagonal_scatter as_strided_scatter",

@@ -37,7 +37,6 @@ from .ops import (
     piecewise,
     powers,
     reduce,
-    rounding,
     sections,
     select,
     shape,
@@ -51,7 +50,7 @@ from .tensor import Tensor
 
 FAMILIES: Final[tuple[ModuleType, ...]] = (
     activation, piecewise, softmax, arithmetic, comparison, complex_ops, copies, exponential, logic, powers,
-    rounding, select, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
+    select, trigonometric, viewfronts, order, broadcast, sections, join, split, shape,
     resize, matmul, reduce, indexing, fill, gather,         )  # fmt: skip
 
 

@@ -17,9 +17,9 @@ from .config import warn_once
 from .dtypes import dtype
 from .errors import NO_DATA
 from .kernels.shape import address, memory, owner
-from .kernels.storages import bytes_of, copied_from, element_of
 from .size import CPU, check_device, device
 
+storages: Any = lazy.module("cotangent.kernels.storages")
 shared_blocks: Any = lazy.module("cotangent.kernels.shared_blocks")
 
 DEPRECATED: Final = (
@@ -268,7 +268,8 @@ class UntypedStorage(_Storage):
     filename: str | None = None  # of the file whose memory it is
 
     def __init__(self, content: Any = 0, *, device: Any = None) -> None:
-        self._allot(content if isinstance(content, int) else bytes_of(content), np.dtype(np.uint8), device)
+        content = content if isinstance(content, int) else storages.bytes_of(content)
+        self._allot(content, np.dtype(np.uint8), device)
 
     @classmethod
     def over(cls, array: Any) -> UntypedStorage:
@@ -310,7 +311,7 @@ class UntypedStorage(_Storage):
         """
         if dtype is None:
             raise RuntimeError("argument 'dtype' cannot be None")
-        return cls.over(copied_from(buffer, byte_order, count, offset, dtype))
+        return cls.over(storages.copied_from(buffer, byte_order, count, offset, dtype))
 
     @classmethod
     def from_file(cls, filename: str, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
@@ -455,7 +456,7 @@ class TypedStorage(_Storage):
         if not isinstance(value, (int, float, complex)):
             name = class_name(self.dtype).replace("Storage", "Tensor")
             raise TypeError(f"can't assign a {type(value).__name__} to a torch.{name}")
-        return element_of(value, self.dtype)
+        return storages.element_of(value, self.dtype)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -540,7 +541,7 @@ class _NamedStorage(type):
         cls, buffer: Any, byte_order: str | None = None, count: int = -1, offset: int = 0
     ) -> TypedStorage:
         """A copy of the numbers in a buffer, whose bytes are in that order ("native", "big" or "little")."""
-        held = UntypedStorage.over(copied_from(buffer, byte_order, count, offset, cls.dtype))
+        held = UntypedStorage.over(storages.copied_from(buffer, byte_order, count, offset, cls.dtype))
         return TypedStorage(wrap_storage=held, dtype=cls.dtype)
 
     def from_file(cls, filename: str, shared: bool = False, size: int = 0) -> TypedStorage:

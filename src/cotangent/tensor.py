@@ -6,14 +6,13 @@ functions of `ops/`, attached by `methods.py`.
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, lazy
 from .autograd.base import InferenceCell, TensorBase, bump, new, not_taken_over, world
 from .autograd.inplace import write
 from .autograd.modes import modes
@@ -29,6 +28,7 @@ from .printing import quantized_text, sparse_text, tensor_text
 from .size import COMPRESSED, CPU, Size, device, layout, sparse_coo, strided
 from .tracked import Tracked
 
+copy: Any = lazy.module("copy")
 TO_SCALAR = (
     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
     "Consider using tensor.detach() first."

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, cast
 
+from .. import lazy
+
 __all__ = ["listen", "restore", "stop_listening"]
 
+threading: Any = lazy.module("threading")
 Hook = Callable[[FrameType, str, Any], object]
 
 _hooks: Final[list[Hook]] = []

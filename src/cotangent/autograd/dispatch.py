@@ -17,7 +17,7 @@ from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
 from ..errors import bad_argument, check_broadcast, type_name
 from ..kernels.deferred import Deferred, resolved
-from ..kernels.float8 import DTYPES as FLOAT8, narrowed, refused
+from ..kernels.float8 import narrowed, refused
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.layout import as_lying
 from ..kernels.sparse import Coo
@@ -329,7 +329,7 @@ def convert(data: Any, to: Any) -> Any:
         data = data.real
     token = set_errors(QUIET)
     try:
-        return narrowed(data, to) if to in FLOAT8 else data.astype(to)
+        return narrowed(data, to) if to in dtypes.FLOAT8_TWINS else data.astype(to)
     finally:
         reset_errors(token)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import weakref
+from _thread import allocate_lock
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -155,7 +155,7 @@ def register_multi_grad_hook(
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    lock = threading.Lock()
+    lock = allocate_lock()
     nodes = [edge_of(t) or accumulator_of(t) for t in tensors]
     # Per run of backward: how many gradients are still to come, and those that are there.
     runs: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()

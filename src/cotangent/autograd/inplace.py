@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, lazy
 from ..errors import check_broadcast
 from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
@@ -33,13 +33,14 @@ from .dispatch import (
     requires,
     run_kernel,
 )  # fmt: skip
-from .in_turn import IN_TURN, overlaps_itself, put_in_turn, write_in_turn
 from .keeping import before_write
 from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
 from .views import OVERLAP, check_writable, edge_of, inference_write, mark_stale, rebase, views_of
 from .where import here, warn
+
+in_turn: Any = lazy.module("cotangent.autograd.in_turn")
 
 
 def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
@@ -98,10 +99,10 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
                 pass  # nothing to do, and nothing to say of overlaps
             elif op.public in _APART:
                 shared = check_inputs_apart(x, tensors, op.public != "copy")
-                if shared and op.name in IN_TURN and x._data.size <= _SEQUENTIAL:
+                if shared and op.name in in_turn.IN_TURN and x._data.size <= _SEQUENTIAL:
                     if not _repeats(op):
                         check_overlap(x)
-                    IN_TURN[op.name](x._data, *arrays[1:], *statics)
+                    in_turn.IN_TURN[op.name](x._data, *arrays[1:], *statics)
                 else:
                     _put(op, x, arrays, statics)
             else:
@@ -156,12 +157,12 @@ def _stored(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, 
     values: Any = arrays[1] if op.name == "index_put_at" else None
     if _repeats(op):
         data = x._data
-        apart = data.flags.forc or data.size > _SEQUENTIAL or dense(data) or not overlaps_itself(data)
+        apart = data.flags.forc or data.size > _SEQUENTIAL or dense(data) or not in_turn.overlaps_itself(data)
         if values is not None and data.size <= _SEQUENTIAL:
             apart = apart and not np.may_share_memory(data, values)
             if not apart:
                 _warn_of_expanded(op, data)
-                put_in_turn(data, values, *arrays[2:], *statics)
+                in_turn.put_in_turn(data, values, *arrays[2:], *statics)
                 return True
         if 0 in data.strides or not apart:
             return False
@@ -232,7 +233,7 @@ def _write_elementwise(
         )
     if data.size <= _SEQUENTIAL and _entangled(data, arrays):
         _warn_of_expanded(op, data)
-        write_in_turn(op, data, arrays, statics)
+        in_turn.write_in_turn(op, data, arrays, statics)
     elif (
         arrays[0] is data and result_dtype is target and op.fast is not None and not op.reverse
         # NumPy 2.4 negates float32 four elements apart (float64: eight) wrongly into an array with gaps.
@@ -254,7 +255,7 @@ _SEQUENTIAL: Final = 1024
 
 def _entangled(data: Any, arrays: list[Any]) -> bool:
     """Whether elements written are read again under another place: what is read then depends on the order."""
-    if not data.flags.forc and not dense(data) and overlaps_itself(data):
+    if not data.flags.forc and not dense(data) and in_turn.overlaps_itself(data):
         return True
     others = (
         a for a in arrays if a.__class__ is np.ndarray and a is not data and np.may_share_memory(a, data)
@@ -365,7 +366,8 @@ def _store(op: Primitive, x: Any, result: Any) -> None:
             f"output with shape {list(data.shape)} doesn't match the broadcast shape {list(result.shape)}"
         )
     if _repeats(op):
-        if 0 in data.strides or (data.size <= _SEQUENTIAL and not dense(data) and overlaps_itself(data)):
+        small = data.size <= _SEQUENTIAL and not dense(data)
+        if 0 in data.strides or (small and in_turn.overlaps_itself(data)):
             _warn_of_expanded(op, data)
             changed = (data != result) & ((data == data) | (result == result))
             seen: Any = in_memory(data, data.shape, element_strides(data), storage_offset(data))

@@ -11,8 +11,8 @@ import functools
 import inspect
 import itertools
 import sys
-import threading
 import warnings
+from _thread import _local  # threading.local; threading itself costs import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
@@ -51,7 +51,7 @@ class Extras:
         return self.anomaly or bool(self.saved_hooks or self.watchers)
 
 
-class _Modes(threading.local):
+class _Modes(_local):
     grad: Any = True  # None | True | Extras; see the module's docstring
     inference: bool = False
     multithreading: bool = True

@@ -8,13 +8,14 @@ own.
 from __future__ import annotations
 
 import contextvars
-import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from .. import lazy
 from .modes import modes
 from .node import Node, Port
 
+threading: Any = lazy.module("threading")
 # Runs inside runs that one thread takes. The next one gets a thread: Python's stack is not deep.
 DEEPEST: Final = 24
 

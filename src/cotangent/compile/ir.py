@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import ml_dtypes
 import numpy as np
 
+from ..dtypes import bfloat16
 from ..kernels import loops, scalar
 from ..kernels.vectors import ITEMSIZE
 from .tape import Instruction
@@ -27,7 +27,7 @@ from .tape import Instruction
 NUMPY: Final[dict[str, Any]] = {
     "f32": np.dtype(np.float32), "f64": np.dtype(np.float64), "i64": np.dtype(np.int64),
     "i32": np.dtype(np.int32), "b1": np.dtype(np.bool_), "u8": np.dtype(np.uint8),
-    "f16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16),
+    "f16": np.dtype(np.float16), "bf16": bfloat16.np,
 }  # fmt: skip
 # What is computed in f32 and rounded.
 HALVES: Final = ("f16", "bf16")

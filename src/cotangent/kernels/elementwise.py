@@ -11,7 +11,8 @@ import numpy as np
 from numpy._core import umath
 
 from .. import lazy
-from . import float8
+from ..dtypes import FLOAT8_TWINS
+from .float8 import narrowed
 from .halves import is_half
 from .layout import as_chosen
 from .sized import sized
@@ -31,10 +32,10 @@ def cast(a: Any, dtype: Any) -> Any:
     """`a` in another dtype; complex numbers become real by dropping the imaginary part."""
     if a.dtype.kind == "c" and dtype.kind not in "cb":
         a = a.real
-    if a.dtype in float8.DTYPES:
+    if a.dtype in FLOAT8_TWINS:
         a = a.astype(np.float32)
-    if dtype in float8.DTYPES:
-        return float8.narrowed(a, dtype)
+    if dtype in FLOAT8_TWINS:
+        return narrowed(a, dtype)
     return as_chosen(a.astype(dtype), [a]) if 0 in a.strides else a.astype(dtype)
 
 

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import ml_dtypes
 import numpy as np
 
-_SATURATING: Final = np.dtype(ml_dtypes.float8_e4m3fn)
-_POWERS: Final = np.dtype(ml_dtypes.float8_e8m0fnu)
-_TWO_BITS: Final = np.dtype(ml_dtypes.float8_e5m2)
-DTYPES: Final = frozenset(
-    np.dtype(getattr(ml_dtypes, name))
-    for name in ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
-)
+from ..dtypes import FLOAT8_TWINS, float8_e4m3fn, float8_e5m2, float8_e8m0fnu
+
 _LARGEST: Final = 448.0
 # What PyTorch computes with such numbers, by the names of the table.
 _COMPUTED: Final = frozenset(
@@ -44,7 +38,7 @@ def narrowed(a: Any, to: Any) -> Any:
 
     Args:
         a: array of numbers.
-        to: NumPy dtype, one of DTYPES.
+        to: NumPy dtype, one of eight bits.
 
     Example:
         >>> import numpy as np, ml_dtypes
@@ -55,14 +49,14 @@ def narrowed(a: Any, to: Any) -> Any:
     wide = np.asarray(a)
     if wide.dtype == to:
         return wide.astype(to)
-    if wide.dtype in DTYPES or wide.dtype.kind != "f" or wide.itemsize != 4:
+    if wide.dtype in FLOAT8_TWINS or wide.dtype.kind != "f" or wide.itemsize != 4:
         wide = wide.astype(np.float32)
-    if to == _SATURATING:
+    if to == float8_e4m3fn.np:
         return np.clip(wide, -_LARGEST, _LARGEST).astype(to)
-    if to == _POWERS:  # a power of two has no sign; zero is the smallest of them
+    if to == float8_e8m0fnu.np:  # a power of two has no sign; zero is the smallest of them
         return np.maximum(np.abs(wide), np.float32(2.0**-127)).astype(to)
     made = wide.astype(to)
-    if to == _TWO_BITS:  # of the numbers that are none PyTorch writes the one with all bits set
+    if to == float8_e5m2.np:  # of the numbers that are none PyTorch writes the one with all bits set
         made.view(np.uint8)[np.isnan(wide)] |= 1
     return made
 

@@ -8,7 +8,7 @@ The words come from NumPy's own MT19937 (M. Matsumoto and T. Nishimura, "Mersenn
 from __future__ import annotations
 
 import os
-import threading
+from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -80,7 +80,7 @@ class Stream:
     __slots__ = ("_bits", "_integers", "_seed", "_seeder", "lock", "next_double", "next_float")
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self.lock = threading.Lock()
+        self.lock = allocate_lock()
         self._bits = np.random.MT19937(0)
         self._integers = np.random.Generator(self._bits).integers
         self._seeder = np.random.RandomState(self._bits)
@@ -202,7 +202,7 @@ def _first_words(seed: int) -> NDArray[np.uint32]:
 
 
 _default: Stream | None = None
-_default_lock: Final = threading.Lock()
+_default_lock: Final = allocate_lock()
 
 
 def default_stream() -> Stream:

@@ -10,12 +10,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import lazy
-from ..dtypes import CPP_NAME, SCALAR_NAME, finfo, from_numpy
+from ..dtypes import CPP_NAME, SCALAR_NAME, bfloat16, finfo, from_numpy
 from .boxmuller import normals_32, normals_64, sincos
 from .fma import fma32, fma64
 from .fperr import QUIET, reset_errors, set_errors
@@ -44,7 +43,7 @@ __all__ = [
 
 _F32: Final = np.dtype(np.float32)
 _F64: Final = np.dtype(np.float64)
-_BF16: Final = np.dtype(ml_dtypes.bfloat16)
+_BF16: Final = bfloat16.np
 _HALVES: Final = (np.dtype(np.float16), _BF16)
 _REAL_OF: Final[dict[np.dtype[Any], np.dtype[Any]]] = {
     np.dtype(np.complex64): _F32,

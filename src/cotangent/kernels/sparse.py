@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes, lazy
-from .sparse_checks import check_density, check_order, spread
 
 Array = Any
 scipy_sparse: Final = lazy.module("scipy.sparse")
+checks: Any = lazy.module("cotangent.kernels.sparse_checks")
 # What else operations of the table do with sparse operands; `sparse_operations` enters them.
 OPERATIONS: Final[dict[str, Callable[..., Any]]] = {}
 
@@ -278,7 +278,7 @@ def added(one: Any, two: Any, alpha: Any = 1) -> Any:
         return one.with_values(one.values + scaled)
     if one.sparse_dim != two.sparse_dim and not one.indices.shape[1]:
         return two.with_values(scaled)
-    check_density(one, two)
+    checks.check_density(one, two)
     together = Coo(
         np.concatenate((one.indices, two.indices), 1), np.concatenate((one.values, scaled)), one.shape
     )
@@ -343,7 +343,8 @@ def multiplied(one: Any, two: Any) -> Any:
 
 def repeated(a: Coo, shape: tuple[int, ...]) -> Coo:
     """A sparse array broadcast to a shape; dimensions in front become sparse ones."""
-    found = Coo(*spread(a.indices, a.values, a.shape, shape), shape)
+    indices, values = checks.spread(a.indices, a.values, a.shape, shape)
+    found = Coo(indices, values, shape)
     return found.coalesce() if a.coalesced else found
 
 
@@ -377,7 +378,7 @@ _BINARY: Final[dict[Any, Callable[..., Any]]] = {
 def permuted(a: Coo, order: tuple[int, ...]) -> Coo:
     """The sparse dimensions in another order."""
     n = a.sparse_dim
-    check_order(order, n)
+    checks.check_order(order, n)
     values = a.values.transpose((0, *(d - n + 1 for d in order[n:])))
     found = Coo(a.indices[list(order[:n])], values, tuple(a.shape[d] for d in order))
     return found.flagged(a.coalesced and bool(order) and order[0] == 0)

@@ -9,11 +9,12 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, lazy
 from ..config import warn_caller_once
 from ..errors import bad_argument, explainer, type_name
-from ..kernels.sparse_checks import check_copy
 from .table import Primitive, constant, deliver, is_array, is_tensor
+
+sparse_checks: Any = lazy.module("cotangent.kernels.sparse_checks")
 
 
 class _Required:
@@ -181,7 +182,7 @@ def copied(input: Any, other: Any) -> Any:
     """The tensor that `copy_` writes into `input`; it may be given a number."""
     if is_tensor(other):
         if is_array(input._data) and isinstance(getattr(other._data, "sparse_dim", None), int):
-            check_copy(input._data, other._data)
+            sparse_checks.check_copy(input._data, other._data)
         return other
     if other is REQUIRED:
         raise TypeError(

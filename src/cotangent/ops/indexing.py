@@ -105,7 +105,7 @@ def _put_tangent(tangents: Any, args: Any) -> Any:
 def _copy(a: Any, b: Any) -> None:
     if b.ndim > a.ndim:
         raise ValueError("more dimensions than there are to write to")
-    a[...] = float8.narrowed(b, a.dtype) if a.dtype in float8.DTYPES else _real(a, b)
+    a[...] = float8.narrowed(b, a.dtype) if a.dtype in dtypes.FLOAT8_TWINS else _real(a, b)
 
 
 copy_to = general(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..kernels import elementwise as k
@@ -75,10 +75,3 @@ def round(input: Any, *, decimals: int = 0, out: Any = None) -> Any:
     value = round_whole(input) if decimals == 0 else round_decimals(input, decimals)
     exact_out(value, out)
     return deliver("round", value, out)
-
-
-FUNCTIONS: Final = ("ceil", "floor", "trunc", "frac", "round")
-METHODS: Final = FUNCTIONS
-INPLACE: Final = FUNCTIONS
-INPLACE_FUNCTIONS: Final = FUNCTIONS
-ALIASES: Final = {"fix": "trunc"}

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import lazy
 from ..autograd.base import world, wrap
-from ..dtypes import FROM_NUMPY, dtype
+from ..dtypes import dtype, from_numpy
 from ..size import COMPRESSED, layout, sparse_coo, strided
 from ..storage import TypedStorage, UntypedStorage
 from ..tensor import Tensor, of_class
@@ -130,10 +130,11 @@ def rebuild_sparse_tensor(kind: Any, data: Any) -> Any:
 
 def rebuild_from_numpy(data: Any, d: Any, device: Any, requires_grad: Any) -> Any:
     """A tensor with the values of an array; tensors of other devices are kept so."""
-    if not isinstance(data, np.ndarray) or data.dtype not in FROM_NUMPY or not isinstance(d, dtype):
+    if not isinstance(data, np.ndarray) or not isinstance(d, dtype):
         raise RuntimeError(
             f"a tensor needs an array of numbers and a dtype, the file has {type(data).__name__}"
         )
+    from_numpy(data.dtype)  # refuses what is no number
     return _finished(wrap(data.astype(d.np)), requires_grad, None)
 
 
