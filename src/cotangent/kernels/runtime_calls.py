@@ -15,7 +15,46 @@ TOLD: Final = 0
 MASK: Final = 1
 SLOTS: Final = 2
 
-CALLS: Final = r"""
+# What the launches have in common: their first four arguments,
+_HEADS: Final = r"""%a0 = load ptr, ptr %args
+  %pool = call i64 @PyLong_AsLongLong(ptr %a0)
+  %p1 = getelementptr ptr, ptr %args, i64 1
+  %a1 = load ptr, ptr %p1
+  %kernel = call i64 @PyLong_AsLongLong(ptr %a1)
+  %p2 = getelementptr ptr, ptr %args, i64 2
+  %a2 = load ptr, ptr %p2
+  %count = call i64 @PyLong_AsLongLong(ptr %a2)
+  %p3 = getelementptr ptr, ptr %args, i64 3
+  %a3 = load ptr, ptr %p3
+  %grain = call i64 @PyLong_AsLongLong(ptr %a3)
+"""
+# ... one turn of the loop that reads where arrays lie,
+_ARRAY: Final = r"""array:
+  %pa = getelementptr ptr, ptr %rest, i64 %i
+  %aa = load ptr, ptr %pa
+  %pd = getelementptr i8, ptr %aa, i64 %DATA_OFFSET
+  %data = load ptr, ptr %pd
+  %slot = getelementptr ptr, ptr %buffers, i64 %i
+  store ptr %data, ptr %slot
+  %i1 = add i64 %i, 1
+  br label %arrays
+"""
+# ... and the launch itself.
+_END: Final = r"""checked:
+  %failed = call ptr @PyErr_Occurred()
+  %bad = icmp ne ptr %failed, null
+  br i1 %bad, label %error, label %go
+go:
+  call void @launch(i64 %pool, i64 %kernel, i64 %count, i64 %grain, ptr %buffers, ptr %numbers)
+  call void @Py_IncRef(ptr %self)
+  ret ptr %self
+error:
+  call void @complain()
+  ret ptr null
+}
+"""
+
+_TEXT: Final = r"""
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare void @Py_IncRef(ptr)
@@ -67,17 +106,7 @@ entry:
   %few = icmp sle i64 %nargs, 70
   br i1 %few, label %heads, label %error
 heads:
-  %a0 = load ptr, ptr %args
-  %pool = call i64 @PyLong_AsLongLong(ptr %a0)
-  %p1 = getelementptr ptr, ptr %args, i64 1
-  %a1 = load ptr, ptr %p1
-  %kernel = call i64 @PyLong_AsLongLong(ptr %a1)
-  %p2 = getelementptr ptr, ptr %args, i64 2
-  %a2 = load ptr, ptr %p2
-  %count = call i64 @PyLong_AsLongLong(ptr %a2)
-  %p3 = getelementptr ptr, ptr %args, i64 3
-  %a3 = load ptr, ptr %p3
-  %grain = call i64 @PyLong_AsLongLong(ptr %a3)
+  %HEADS
   %p4 = getelementptr ptr, ptr %args, i64 4
   %a4 = load ptr, ptr %p4
   %nbuffers = call i64 @PyLong_AsLongLong(ptr %a4)
@@ -92,15 +121,7 @@ arrays:
   %i = phi i64 [0, %heads], [%i1, %array]
   %morea = icmp slt i64 %i, %nbuffers
   br i1 %morea, label %array, label %ints
-array:
-  %pa = getelementptr ptr, ptr %rest, i64 %i
-  %aa = load ptr, ptr %pa
-  %pd = getelementptr i8, ptr %aa, i64 %DATA_OFFSET
-  %data = load ptr, ptr %pd
-  %slot = getelementptr ptr, ptr %buffers, i64 %i
-  store ptr %data, ptr %slot
-  %i1 = add i64 %i, 1
-  br label %arrays
+%ARRAY
 ints:
   %j = phi i64 [%i, %arrays], [%j1, %int]
   %morei = icmp slt i64 %j, %intsend
@@ -127,18 +148,7 @@ float:
   store double %vf, ptr %slotf
   %f1 = add i64 %f, 1
   br label %floats
-checked:
-  %failed = call ptr @PyErr_Occurred()
-  %bad = icmp ne ptr %failed, null
-  br i1 %bad, label %error, label %go
-go:
-  call void @launch(i64 %pool, i64 %kernel, i64 %count, i64 %grain, ptr %buffers, ptr %numbers)
-  call void @Py_IncRef(ptr %self)
-  ret ptr %self
-error:
-  call void @complain()
-  ret ptr null
-}
+%END
 
 ; launch_packed(pool, kernel, count, grain, numbers, *arrays): the same with the numbers in an array.
 define ptr @py_launch_packed(ptr %self, ptr %args, i64 %nargs) nounwind {
@@ -147,17 +157,7 @@ entry:
   %few = icmp sle i64 %nargs, 69
   br i1 %few, label %heads, label %error
 heads:
-  %a0 = load ptr, ptr %args
-  %pool = call i64 @PyLong_AsLongLong(ptr %a0)
-  %p1 = getelementptr ptr, ptr %args, i64 1
-  %a1 = load ptr, ptr %p1
-  %kernel = call i64 @PyLong_AsLongLong(ptr %a1)
-  %p2 = getelementptr ptr, ptr %args, i64 2
-  %a2 = load ptr, ptr %p2
-  %count = call i64 @PyLong_AsLongLong(ptr %a2)
-  %p3 = getelementptr ptr, ptr %args, i64 3
-  %a3 = load ptr, ptr %p3
-  %grain = call i64 @PyLong_AsLongLong(ptr %a3)
+  %HEADS
   %p4 = getelementptr ptr, ptr %args, i64 4
   %a4 = load ptr, ptr %p4
   %pn = getelementptr i8, ptr %a4, i64 %DATA_OFFSET
@@ -169,27 +169,8 @@ arrays:
   %i = phi i64 [0, %heads], [%i1, %array]
   %more = icmp slt i64 %i, %nrest
   br i1 %more, label %array, label %checked
-array:
-  %pa = getelementptr ptr, ptr %rest, i64 %i
-  %aa = load ptr, ptr %pa
-  %pd = getelementptr i8, ptr %aa, i64 %DATA_OFFSET
-  %data = load ptr, ptr %pd
-  %slot = getelementptr ptr, ptr %buffers, i64 %i
-  store ptr %data, ptr %slot
-  %i1 = add i64 %i, 1
-  br label %arrays
-checked:
-  %failed = call ptr @PyErr_Occurred()
-  %bad = icmp ne ptr %failed, null
-  br i1 %bad, label %error, label %go
-go:
-  call void @launch(i64 %pool, i64 %kernel, i64 %count, i64 %grain, ptr %buffers, ptr %numbers)
-  call void @Py_IncRef(ptr %self)
-  ret ptr %self
-error:
-  call void @complain()
-  ret ptr null
-}
+%ARRAY
+%END
 
 ; Runs one step: of one chunk with the interpreter lock held, as it is short; of several without.
 define internal void @launch(i64 %pool, i64 %kernel, i64 %count, i64 %grain, ptr %buffers, ptr %numbers)
@@ -315,3 +296,4 @@ raise:
   ret i32 -1
 }
 """
+CALLS: Final = _TEXT.replace("%HEADS\n", _HEADS).replace("%ARRAY\n", _ARRAY).replace("%END\n", _END)
