@@ -36,7 +36,7 @@ def _is_sizes(value: Any) -> bool:
     return whole(*value) if isinstance(value, (tuple, list)) else whole(value)
 
 
-def _each(name: str, value: Any, spatial: int) -> Sizes:
+def each_dimension(name: str, value: Any, spatial: int) -> Sizes:
     """One number for each spatial dimension."""
     given = tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else (int(value),)
     if len(given) == 1:
@@ -49,7 +49,7 @@ def _each(name: str, value: Any, spatial: int) -> Sizes:
     return given
 
 
-def _check_operands(
+def check_operands(
     input: Any, weight: Any, bias: Any, padding: Sizes, stride: Sizes, dilation: Sizes, extra: Sizes,
     groups: int, transposed: bool,
 ) -> None:  # fmt: skip
@@ -114,9 +114,7 @@ def _check_dtypes(input: Any, weight: Any, bias: Any, transposed: bool) -> None:
             f"Input type ({compiler_name(d)}) and bias type ({compiler_name(bias.dtype)}) should be the same"
         )
     if weight.dtype is not d:
-        raise RuntimeError(
-            f"expected scalar type {SCALAR_NAME[d]} but found {SCALAR_NAME[weight.dtype]}"
-        )
+        raise RuntimeError(f"expected scalar type {SCALAR_NAME[d]} but found {SCALAR_NAME[weight.dtype]}")
     spatial = input.ndim - 2
     if d.category == BOOL:
         raise unsupported(
@@ -180,7 +178,7 @@ def _named_padding(
             f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight"
             f"{list(weight.shape)}, but got {x.ndim}-dimensional input of size {list(x.shape)} instead"
         )
-    steps, spread = _each("stride", stride, spatial), _each("dilation", dilation, spatial)
+    steps, spread = each_dimension("stride", stride, spatial), each_dimension("dilation", dilation, spatial)
     if steps != (1,) * spatial:
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     sides = same_padding(tuple(weight.shape[2:]), spread)
@@ -239,11 +237,11 @@ def convolution(
     spatial = weight.ndim - 2
     if spatial < 1:
         raise RuntimeError("weight should have at least three dimensions")
-    steps = _each("stride", stride, spatial)
-    around = _each("padding", padding, spatial)
-    spread = _each("dilation", dilation, spatial)
-    extra = _each("output_padding", output_padding, spatial)
-    _check_operands(input, weight, bias, around, steps, spread, extra, groups, transposed)
+    steps = each_dimension("stride", stride, spatial)
+    around = each_dimension("padding", padding, spatial)
+    spread = each_dimension("dilation", dilation, spatial)
+    extra = each_dimension("output_padding", output_padding, spatial)
+    check_operands(input, weight, bias, around, steps, spread, extra, groups, transposed)
     _check_dtypes(input, weight, bias, transposed)
     kernel = tuple(weight.shape[2:])
     if 0 in kernel:
