@@ -22,6 +22,7 @@ class Settings:
         "fill_uninitialized",
         "overwrite_params",
         "swap_params",
+        "attention_fast_path",
         "threads",
         "on_threads",
         "lang",
@@ -35,6 +36,7 @@ class Settings:
         self.fill_uninitialized = True
         self.overwrite_params = False
         self.swap_params = False
+        self.attention_fast_path = True
         self.threads: int | None = None
         # Told of a new number of threads, by whoever has started some.
         self.on_threads: Callable[[], None] | None = None

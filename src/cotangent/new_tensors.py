@@ -59,6 +59,11 @@ def new_empty_strided(self: Any, size: Any, stride: Any, **options: Any) -> Any:
     _as_of(self, options)
     owner = self._owner
     if owner is not None and owner.is_batch:  # one for each example
+        if len(size) != len(stride):
+            raise RuntimeError(
+                f"new_empty_strided(sizes, strides): dimensionality of sizes ({len(size)}) must match "
+                f"dimensionality of strides ({len(stride)})"
+            )
         used = [(n - 1) * s for n, s in zip(size, stride, strict=True)]
         room = 0 if 0 in size else 1 + sum(used)
         whole = self._data.value.new_empty_strided((owner.size, *size), (room, *stride), **options)

@@ -11,6 +11,19 @@ import torch
 from samples.library import xp
 
 CALLS = """
+t.ones(4, requires_grad=True).view(t.float32).requires_grad
+(t.ones(4, dtype=t.complex64, requires_grad=True) * 1).view(t.complex64).grad_fn
+t.tensor(1.0).to_sparse().t().to_dense()
+t.ones(3).to_sparse().t().to_dense()
+t.vmap(lambda y: y.as_strided((2, 2), (1, 1), 1))(t.arange(6.0).view(2, 3)[:, :2])
+t.vmap(lambda y: y.as_strided((2, 2), (1,)))(t.ones(2, 3))
+t.vmap(lambda y: y.as_strided((5,), (4,)))(t.ones(2, 3, 4))
+t.vmap(lambda y: y.as_strided((5,), (4,)), 1)(t.ones(2, 3, 4)[:, 1:, 1:])
+t.vmap(lambda y: y.as_strided((1,), (4,), 0))(t.ones(2, 3, 4)[1:])
+t.vmap(t.vmap(lambda y: y.as_strided((5,), (1,))), 1)(t.ones(2, 3, 4))
+t.vmap(t.vmap(lambda y: y.as_strided((2,), (3,)), 1), 1)(t.arange(24.0).view(2, 3, 4))
+t.vmap(lambda y: y.new_empty_strided((2, 3), (2,)))(t.ones(2))
+t.backends.mha.get_fastpath_enabled()
 t.bincount(t.tensor([1, 0]), t.empty(0))
 t.bincount(t.tensor([1.0, 2]))
 t.searchsorted(t.tensor([[1, 2, 3], [1, 2, 3]]).t(), t.tensor([[1, 2], [1, 2], [3, 3]]))

@@ -15,8 +15,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from .. import lazy
+from ..config import settings
 
-__all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum"]
+__all__ = ["cpu", "cuda", "cudnn", "mha", "mkl", "mkldnn", "mps", "openmp", "opt_einsum"]
 
 _attention = lazy.module("cotangent.nn.attention")
 
@@ -83,6 +84,22 @@ class _Cudnn(_Switches):
 
     def version(self) -> None:
         """The version: none is there."""
+
+
+class _Mha(_Switches):
+    """`torch.backends.mha`: whether attention in evaluation does as PyTorch's fast path does."""
+
+    def get_fastpath_enabled(self) -> bool:
+        """Whether attention may take the fast path, which gives NaN to queries without keys."""
+        return settings.attention_fast_path
+
+    def set_fastpath_enabled(self, value: bool) -> None:
+        """Let attention take the fast path, or do not.
+
+        Args:
+            value: whether it may.
+        """
+        settings.attention_fast_path = bool(value)
 
 
 class _LinalgBackend(enum.Enum):
@@ -230,6 +247,7 @@ cuda: Final = _Cuda(
 cudnn: Final = _Cudnn(
     "cudnn", False, enabled=True, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True
 )
+mha: Final = _Mha("mha", True)
 mps: Final = _Switches("mps", False)
 mkl: Final = _Switches("mkl", False)
 mkldnn: Final = _Switches("mkldnn", False, enabled=True, deterministic=False, allow_tf32=True)

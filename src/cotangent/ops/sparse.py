@@ -261,8 +261,8 @@ def _refuse_expanding(input: Any, shape: Any) -> Any:
 
 for _name, _form in (
     ("mm", product), ("addmm_of", _added_product), ("mv", _vector_product), ("transpose_dims", _swapped),
-    ("t_matrix", lambda input: _swapped(input, 0, 1)), ("permute_dims", _permuted),
-    ("sum_all", sum_of), ("expand_to", _refuse_expanding),
+    ("t_matrix", lambda input: _swapped(input, 0, 1) if input.ndim > 1 else input),
+    ("permute_dims", _permuted), ("sum_all", sum_of), ("expand_to", _refuse_expanding),
 ):  # fmt: skip
     TABLE[_name].sparse_form = _form
 

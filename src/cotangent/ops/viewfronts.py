@@ -111,7 +111,7 @@ def _view_dtype(input: Any, dtype: Any) -> Any:
     """The bits of `input` as another element type."""
     have = input.dtype
     if dtype is have:
-        return input
+        return input.detach()  # PyTorch has no derivative of this, which also holds where it would be trivial
     if input.is_conj() or input.is_neg():
         kind = "conjugate view tensors" if input.is_conj() else "tensors with negative bit set"
         raise RuntimeError(

@@ -8,6 +8,7 @@ from ...functions import empty
 from .. import functional as F
 from ..init import constant_, xavier_normal_, xavier_uniform_
 from ..parameter import Parameter
+from . import _fast_path
 from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 
@@ -122,6 +123,8 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Any, Any]:
+        masked = key_padding_mask is not None or attn_mask is not None
+        fast = masked and _fast_path.of_attention(self, query, key, value, (key_padding_mask, attn_mask))
         turned = self.batch_first and query.dim() == 3
         if turned:
             # Operands that are one stay one: their projections are then one product.
@@ -155,7 +158,9 @@ class MultiheadAttention(Module):
             average_attn_weights=average_attn_weights,
             is_causal=is_causal,
         )
-        return output.transpose(1, 0) if turned else output, weights
+        if turned:
+            output = output.transpose(1, 0)
+        return _fast_path.without_keys(output, self, padding, attn_mask) if fast else output, weights
 
     def merge_masks(self, attn_mask: Any, key_padding_mask: Any, query: Any) -> tuple[Any, int | None]:
         """Both masks in one, and what kind it is.

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ...autograd.modes import grad_enabled
 from ...functions import full, triu
 from .. import functional as F
 from ..init import xavier_uniform_
+from . import _fast_path
 from .activation import GELU, ReLU
 from .attention import MultiheadAttention
 from .container import ModuleList
@@ -131,9 +131,13 @@ class TransformerEncoderLayer(Module):
         padding, mask = _masks(src_key_padding_mask, src_mask, "src_", src.dtype)
         if self.norm_first:
             x = src + self._sa_block(self.norm1(src), mask, padding, is_causal)
-            return x + self._ff_block(self.norm2(x))
-        x = self.norm1(src + self._sa_block(src, mask, padding, is_causal))
-        return self.norm2(x + self._ff_block(x))
+            x = x + self._ff_block(self.norm2(x))
+        else:
+            x = self.norm1(src + self._sa_block(src, mask, padding, is_causal))
+            x = self.norm2(x + self._ff_block(x))
+        if (padding is not None or mask is not None) and _fast_path.of_layer(self, src):
+            x = _fast_path.without_keys(x, self.self_attn, padding, mask)
+        return x
 
     def _sa_block(self, x: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Any:
         return self.dropout1(_attended(self.self_attn, x, x, attn_mask, key_padding_mask, is_causal))
@@ -322,7 +326,7 @@ class TransformerEncoder(Module):
         """Whether PyTorch would take its path for nested tensors, whose padding comes back as zeros."""
         if not self.use_nested_tensor or self.layers[0].training or src.dim() != 3:
             return False
-        if grad_enabled() and (src.requires_grad or any(p.requires_grad for p in self.parameters())):
+        if not _fast_path.allowed((src, *self.layers.parameters())):
             return False
         there = (padding == 0).int()
         return not self.mask_check or bool((there.diff(dim=1) <= 0).all())
