@@ -11,11 +11,14 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from ... import lazy
 from ...amp.autocast_mode import is_autocast_enabled
 from ...autograd.modes import grad_enabled
 from ...config import settings
-from ...overrides import has_torch_function
 from .module import Module
+
+# The overrides look through nn for what can be overridden.
+_overrides = lazy.module("cotangent.overrides")
 
 __all__ = ["allowed", "of_attention", "of_layer", "without_keys"]
 
@@ -27,7 +30,11 @@ def allowed(tensors: Iterable[Any]) -> bool:
         tensors: operands and parameters that the kernel would read.
     """
     there = [t for t in tensors if t is not None]
-    if not settings.attention_fast_path or is_autocast_enabled() or has_torch_function(tuple(there)):
+    if (
+        not settings.attention_fast_path
+        or is_autocast_enabled()
+        or _overrides.has_torch_function(tuple(there))
+    ):
         return False
     return not (grad_enabled() and any(t.requires_grad for t in there))
 
