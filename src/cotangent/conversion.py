@@ -9,6 +9,7 @@ import numpy as np
 
 from . import dtypes, lazy
 from .autograd.base import cell_of, world
+from .autograd.dispatch import finish
 from .autograd.modes import modes
 from .autograd.notes import annotate, recorded_at
 from .autograd.where import here
@@ -88,20 +89,21 @@ def to(self: Any, *args: Any, **kwargs: Any) -> Any:
     if kwargs.get("device") is not None:
         where = check_device(_string_device(kwargs["device"]))
     if where is not None and where.type != self.device.type:
-        self = _moved(self, where)
+        self = _moved(self, where, known_dtype or d or self.dtype)
     made = cast(self, known_dtype or d or self.dtype, copy)
     return contiguous(made) if format is contiguous_format and made is not self else _in_format(made, format)
 
 
-def _moved(t: Any, where: Any) -> Any:
-    """The tensor on the device "meta", where its numbers are left behind.
+def _moved(t: Any, where: Any, d: _dtype) -> Any:
+    """The tensor on the device "meta", where its numbers are left behind, in the dtype `d`.
 
     Raises:
         NotImplementedError: if it is there and should come back.
     """
     if where.type != "meta":
         raise NotImplementedError(NO_DATA)
-    return world.meta.like(t.detach())
+    made = world.meta.like(t.detach(), d.np)
+    return made if t._level else finish(TABLE["left_behind"], (t,), (), made._data, None)
 
 
 def check_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

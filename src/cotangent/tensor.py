@@ -231,8 +231,8 @@ class Tensor(Tracked):
         data = self._data
         if (
             self._view is None and data.__class__ is np.ndarray
-            and (modes.grad is None or not self._req) and not isinstance(self._vc, InferenceCell)
-            and (self._vc is None or self._vc[1] is None)
+            and (modes.grad is None or not self._req)
+            and (self._vc is None or (self._vc.__class__ is list and self._vc[1] is None))
         ):  # fmt: skip
             data.fill(0)
             frame = sys._getframe(1)

@@ -123,13 +123,14 @@ class Tracked(TensorBase):
         raise RuntimeError("Deletion of _grad_fn not allowed. Detach tensor instead!")
 
     @property
-    def _backward_hooks(self) -> None:
-        """The hooks are kept by the history; here is nothing."""
-        return None
+    def _backward_hooks(self) -> Any:
+        """The dict of hooks that was given by hand; others are kept by the history."""
+        return self.__dict__.get("_hooks_by_hand")
 
     @_backward_hooks.setter
     def _backward_hooks(self, hooks: Any) -> None:
-        if hooks is not None:
+        self.__dict__["_hooks_by_hand"] = hooks
+        if hooks is not None and self._req:
             node = self.grad_fn
             holder = leaf_hooks(self) if node is None else node._hooks()
             holder.tensor_hooks(self.output_nr).shared.append(hooks)

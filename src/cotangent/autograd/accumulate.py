@@ -13,7 +13,7 @@ from ..kernels.sparse import Coo
 from ..kernels.sparse_operations import added  # with the table of sparse operations
 from ..ops.table import TABLE
 from .base import InferenceCell, as_array, cell_of, count, wrap
-from .inplace import dense, write
+from .inplace import check_overlap, dense, write
 from .modes import made, modes
 from .node import ACCUMULATE
 from .views import inference_write, mark_stale
@@ -54,7 +54,7 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
         # The array becomes the gradient itself when nobody else can hold it: referred to by the
         # caller's variable, this parameter and getrefcount's own argument only.
         if g.__class__ is not np.ndarray:
-            g = as_array(g)
+            g = _own(g) if isinstance(g, Coo) and not _alone_sparse(g) else as_array(g)
         elif sys.getrefcount(g) > 3 or not g.flags.writeable or (g.base is not None and not _alone(g)):
             given = next((t for t in modes.given if _views(g, t._data, leaf._data)), None)
             if given is not None:
@@ -70,9 +70,9 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
         leaf._grad = made(g)
         return
     data = held._data
+    if data.__class__ is np.ndarray and 0 in data.strides:
+        check_overlap(held)
     if data.__class__ is np.ndarray and data.flags.writeable:
-        if 0 in data.strides and data.size > 1:  # one number seen many times gets memory of its own
-            data = held._data = data.copy()
         try:
             np.add(data, times_one(g), out=data, casting="unsafe")
         except ValueError:
@@ -130,10 +130,28 @@ def _alone(view: Any) -> bool:
     )
 
 
+def _alone_sparse(g: Any) -> bool:
+    """Whether the parts of a sparse gradient that the caller holds are in order, and seen by nobody else."""
+    # Referred to by the caller's caller, the caller and this parameter, and by getrefcount's argument.
+    return sys.getrefcount(g) <= 4 and all(
+        part.flags.c_contiguous and sys.getrefcount(part) <= 4 for part in (g.indices, g.values)
+    )
+
+
+def _own(g: Any) -> Any:
+    """A sparse gradient in memory of its own."""
+    return Coo(g.indices.copy(), g.values.copy(), g.shape).flagged(g.coalesced)
+
+
+def _of_empty(g: Any, given: Any) -> bool:
+    """Whether `g`, without elements, was made of `given`: by another way through it, not by repeating it."""
+    return (g.base is given or g.base is given.base) and 0 not in g.strides
+
+
 def _views(g: Any, given: Any, data: Any) -> bool:
     """Whether `g` looks into the memory of the cotangent that the user gave, laid out like the leaf."""
     return (
         given.__class__ is np.ndarray and g is not given and g.dtype == data.dtype and g.flags.writeable
-        and (np.may_share_memory(g, given) or (not g.size and (g.base is given or g.base is given.base)))
+        and (np.may_share_memory(g, given) or (not g.size and _of_empty(g, given)))
         and (g.strides == data.strides or (g.flags.c_contiguous and data.flags.c_contiguous))
     )  # fmt: skip

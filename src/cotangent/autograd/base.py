@@ -110,6 +110,8 @@ UNCOUNTED: Final = "Inference tensors do not track version counter."
 class UncountedCell(list[Any]):
     """Version cell of a tensor of inference mode that got other memory: no such one any more."""
 
+    entered: Any = None
+
     def __getitem__(self, index: Any) -> Any:
         if index == 0:
             raise RuntimeError(UNCOUNTED)

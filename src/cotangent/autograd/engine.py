@@ -184,7 +184,7 @@ def _fast(order: list[Node], leaves: list[Node], grads: dict[Any, Any], keep: bo
 
 def _refused_before(order: list[Node], failed: Node, grads: dict[Any, Any]) -> Any:
     """A node without derivative that is ready where another failed: PyTorch takes these first."""
-    left = order[order.index(failed) :]
+    left = [] if failed.op and failed.op.node_name == NOT_THERE else order[order.index(failed) :]
     waited = {edge for node in left for edge in node.edges}
     ready = (n for n in left[1:] if n in grads and n not in waited)
     return next((n for n in ready if n.op and n.op.node_name == NOT_THERE), None)
@@ -260,6 +260,7 @@ class Careful:
         self.given: list[Any] = []  # the tensors that the run began with
         # id of an array -> the tensor that stands for it: one array, one tensor
         self.faces: dict[int, Any] = {}
+        self.shares: dict[int, Any] = {}  # arrays by id: views here, but no views in PyTorch
 
     def comes_to(self, node: Node) -> bool:
         """Whether this run computes the cotangent of `node`."""
@@ -319,6 +320,8 @@ class Careful:
     def add(self, node: Any, g: Any) -> None:
         """Add a cotangent to what is pending for `node`."""
         held = self.grads.get(node)
+        if isinstance(g, np.generic):  # one array, one tensor
+            g = np.asarray(g)
         if held is not None and g.__class__ is np.ndarray and g.dtype.kind == "c":
             g = times_one(g)
         self.grads[node] = g if held is None else held + g
@@ -398,6 +401,9 @@ class Careful:
                 seen = self.seen_in(g)
                 if seen is not None:
                     self.looking(g, seen)
+                elif g.size and 0 in g.strides and id(g) in self.shares:
+                    self.captured[node] = made(np.array(g))
+                    return
                 elif g.ndim and g.size and not any(g.strides):
                     self.expanded(g)
                 elif g.base.ndim > g.ndim > 0 and g.base.shape == (1,) * (g.base.ndim - g.ndim) + g.shape:
@@ -489,6 +495,8 @@ class Careful:
             if first is not None and self.needs(first):
                 self.node(first)  # raises
             raise
+        if self.wanted is not None and node.op is not None and node.op.public == "mean":
+            self.shares.update((id(value), value) for value in values)
         hooks = node.hooks  # what was saved may have been unpacked by code that hooks this node
         if hooks is not None and hooks.post:
             values = self.posthooks(hooks, values, gs if hooked else (None,) * len(gs))

@@ -19,7 +19,7 @@ from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..kernels.sparse import COALESCED, Coo
 from ..ops.arguments import REQUIRED, factor_first
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
-from .base import InferenceCell, TensorBase, active, bump, cell_of, from_inference
+from .base import InferenceCell, TensorBase, UncountedCell, active, bump, cell_of, from_inference
 from .dispatch import (
     OPERAND,
     convert,
@@ -111,7 +111,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         refuse_history(op, tensors, level, x)
         raise
     bump(x, *here())
-    if x._vc.__class__ is InferenceCell and not modes.inference:
+    if x._vc.__class__ in (InferenceCell, UncountedCell) and not modes.inference:
         inference_write(x._vc)  # PyTorch notices when it counts the write, too
     if recording:
         recorded = (before, *wrapped[1:])

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..kernels.shape import copied_in
 from ..ops.table import TABLE, Primitive
-from .base import DETACHED, InferenceCell, TensorBase, active, cell_of, holds_integers, wrap
+from .base import DETACHED, InferenceCell, TensorBase, UncountedCell, active, cell_of, holds_integers, wrap
 from .modes import modes
 from .node import FREED, FREED_TEXT, Node, accumulator_of, next_seq
 from .notes import annotate, recorded_at
@@ -347,9 +347,9 @@ class AsStridedBackward0(_HandWritten):
             nothing = np.zeros(self.base_shape, kind)
             return (wrap(nothing) if tensors else nothing,)
         made = self.view.pull(g, self.base_shape, tensors)
-        if made is g:  # what is handed on is another tensor
-            made = TABLE["alias"].entry(g) if tensors else g.view()
-        return (made,)
+        if tensors:
+            return (TABLE["alias"].entry(g) if made is g else made,)  # what is handed on is another tensor
+        return (made.copy() if np.may_share_memory(made, g) else made,)  # PyTorch puts it into new memory
 
 
 def _memory_order(base: Any) -> tuple[int, ...]:
@@ -416,7 +416,7 @@ def rebase(x: Any, node: Node) -> None:
     mark_stale(base, x)
 
 
-def inference_write(cell: InferenceCell) -> NoReturn:
+def inference_write(cell: InferenceCell | UncountedCell) -> NoReturn:
     """Raise what PyTorch raises once a tensor of inference mode has been written outside of it."""
     error = RuntimeError(
         "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get "

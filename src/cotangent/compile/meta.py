@@ -128,9 +128,10 @@ def blank(shape: tuple[int, ...], np_dtype: Any, requires_grad: bool = False) ->
     return made
 
 
-def like(t: Any) -> Any:
-    """A new leaf on the device "meta" with the shape, layout and type of a tensor."""
+def like(t: Any, np_dtype: Any = None) -> Any:
+    """A new leaf on the device "meta" with the shape, layout and type (or another one) of a tensor."""
     data = t._data
-    made = blank(tuple(data.shape), getattr(data, "np_dtype", None) or data.dtype, t._req and t._node is None)
-    made._data.strides = data.strides
+    have = getattr(data, "np_dtype", None) or data.dtype
+    made = blank(tuple(data.shape), np_dtype or have, t._req and t._node is None)
+    made._data.strides = tuple(s // have.itemsize * made._data.np_dtype.itemsize for s in data.strides)
     return made

@@ -108,13 +108,17 @@ def tangent_of(
     try:
         return _tangent_of(op, primals, tangents, statics, out)
     except (RuntimeError, NotImplementedError) as error:
-        if str(error).startswith("the derivative for "):
-            raise NotImplementedError(_NO_FORMULA.format(op.public)) from error
+        text = str(error)
+        if text.startswith("the derivative for "):
+            raise NotImplementedError(f"{_NO_FORMULA.format(op.public)} {_NOT_YET}") from error
+        if text.startswith("derivative for aten::"):
+            raise NotImplementedError(_NO_FORMULA.format(text.split()[2]) + ".") from error
         raise
 
 
-_NO_FORMULA: Final = (
-    "Trying to use forward AD with {} that does not support it because it has not been implemented yet.\n"
+_NO_FORMULA: Final = "Trying to use forward AD with {} that does not support it"
+_NOT_YET: Final = (
+    "because it has not been implemented yet.\n"
     "Please file an issue to PyTorch at https://github.com/pytorch/pytorch/issues/new?template="
     "feature-request.yml so that we can prioritize its implementation or submit a PR adding the "
     "implementation "

@@ -68,8 +68,8 @@ def sigmoid_backward(g: Any, y: Any, out: Any = ...) -> Any:
 
 @sized("relu", LIGHT)
 def relu(a: Any, out: Any = ...) -> Any:
-    """max(a, 0)."""
-    return np.maximum(a, _ZERO.get(a.dtype, 0), out=out)
+    """max(a, 0), which leaves -0 as it is: of equal numbers the machine takes the second."""
+    return np.maximum(_ZERO.get(a.dtype, 0), a, out=out)
 
 
 @sized("threshold_backward", LIGHT)
@@ -163,7 +163,7 @@ def celu(a: Any, alpha: float, out: Any = ...) -> Any:
 @in_float
 def elu_backward(g: Any, a: Any, alpha: float, scale: float, input_scale: float, out: Any = ...) -> Any:
     """g times the derivative of `elu`."""
-    t = np.minimum(a, _ZERO.get(a.dtype, 0), out=...)
+    t = np.fmin(a, _ZERO.get(a.dtype, 0), out=...)  # nan counts as positive
     if input_scale != 1.0:
         t *= input_scale
     np.exp(t, out=t)
@@ -171,7 +171,7 @@ def elu_backward(g: Any, a: Any, alpha: float, scale: float, input_scale: float,
     if c != 1.0:
         t *= c
     if c != scale:
-        t[a > 0] = scale
+        t[~(a <= 0)] = scale
     return np.multiply(g, t, out=out)
 
 
@@ -331,9 +331,8 @@ def hardswish_backward(g: Any, a: Any, out: Any = ...) -> Any:
     """g times the derivative of `hardswish`."""
     t = np.divide(a, 3.0, out=...)
     t += 0.5
-    t[a <= -3.0] = 0.0
-    t[a >= 3.0] = 1.0
-    return np.multiply(g, t, out=out)
+    t[~(a < 3.0)] = 1.0  # nan, too
+    return without(np.multiply(g, t, out=...), np.less_equal(a, -3.0, out=...), out)
 
 
 @sized("hardsigmoid")
@@ -346,8 +345,10 @@ def hardsigmoid(a: Any, out: Any = ...) -> Any:
 
 @in_float
 def hardsigmoid_backward(g: Any, a: Any, out: Any = ...) -> Any:
-    """g / 6 where -3 < a < 3, else zero."""
-    return hardtanh_backward(np.multiply(g, _SIXTH, out=...), a, -3.0, 3.0, out=out)
+    """g / 6 where -3 < a < 3, else zero (also where a is nan)."""
+    mask = np.greater(a, -3.0, out=...)
+    np.logical_and(mask, np.less(a, 3.0, out=...), out=mask)
+    return without(np.multiply(g, _SIXTH, out=...), np.logical_not(mask, out=mask), out)
 
 
 def hardshrink(a: Any, lambd: float, out: Any = ...) -> Any:

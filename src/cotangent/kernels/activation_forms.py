@@ -76,7 +76,7 @@ def elu(x: Sym, alpha: Number, scale: Number, input_scale: Number) -> Sym:
 
 def elu_backward(g: Sym, x: Sym, alpha: Number, scale: Number, input_scale: Number) -> Sym:
     slope = call("exp", x * input_scale) * (x.like(alpha) * scale * input_scale)
-    return g * where(x > 0.0, x.like(scale), slope)
+    return g * where(x <= 0.0, slope, x.like(scale))
 
 
 def _half_tanh(x: Sym) -> Sym:
@@ -144,7 +144,7 @@ def hardswish(x: Sym) -> Sym:
 
 
 def hardswish_backward(g: Sym, x: Sym) -> Sym:
-    return g * where(x <= -3.0, 0.0, where(x >= 3.0, 1.0, x / 3.0 + 0.5))
+    return where(x <= -3.0, 0.0, g * where(x < 3.0, x / 3.0 + 0.5, 1.0))
 
 
 def hardsigmoid(x: Sym) -> Sym:

@@ -104,9 +104,13 @@ class Compressed(Coo):
         return self.coordinates().permute(order) if found is None else found
 
     def apply_op(self, op: Any, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
-        """Run an operation of the table of which this is an operand; its result has this layout."""
+        """Run an operation of the table of which this is an operand; its result has this layout.
+
+        What is masked gets the layout of the mask.
+        """
         found = super().apply_op(op, payloads, statics)
-        return found if op.name in _LEAVE else like(found, self)
+        layout = payloads[1] if op.name == "masked_of" else self
+        return found if op.name in _LEAVE or not isinstance(layout, Compressed) else like(found, layout)
 
     def coordinates(self) -> Coo:
         """The same in coordinates, in order."""

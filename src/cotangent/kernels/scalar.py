@@ -27,8 +27,8 @@ Binary = Callable[[Text, Vec, Vec], Vec]
 
 
 def _relu(t: Text, x: Vec) -> Vec:
-    # nan passes, as in PyTorch; -0 becomes 0.
-    return (x <= 0).select(0, x)
+    # nan and -0 pass, as in PyTorch
+    return (x < 0).select(0, x)
 
 
 def _sign(t: Text, x: Vec) -> Vec:

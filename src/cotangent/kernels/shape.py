@@ -250,7 +250,9 @@ def sum_to_size(a: Array, shape: Shape) -> Array:
     axes = tuple(range(lead)) + tuple(
         i + lead for i, n in enumerate(shape) if n == 1 and a.shape[i + lead] != 1
     )
-    return total(a, axes).reshape(shape) if axes else a.reshape(shape)
+    if axes:
+        return total(a, axes).reshape(shape)
+    return a.reshape(shape) if lead else a
 
 
 def total(a: Array, axes: Shape) -> Array:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import dtypes
+from ..config import settings
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL
 from ..kernels import elementwise as k
 from .arguments import IN_PLACE, NUMBER, REQUIRED, no_match, too_many, warn_of_old_order
@@ -281,6 +283,17 @@ def _no_whole_quotients(tensors: Any) -> None:
         raise RuntimeError(_NO_INTEGER_ADDCDIV)
 
 
+def _no_integers(divisor: Any, kind: Any) -> Any:
+    """The divisor of `addcdiv`, whose inverse PyTorch writes into a tensor of its dtype."""
+    d = dtypes.FROM_NUMPY[kind]
+    if d.category <= INTEGRAL:
+        raise RuntimeError(
+            f"result type {dtypes.SCALAR_NAME[settings.default_dtype]} can't be cast to the desired output "
+            f"type {dtypes.SCALAR_NAME[d]}"
+        )
+    return divisor
+
+
 addcdiv_of = elementwise(
     "addcdiv_of(input, tensor1, tensor2 | value=1)",
     k.addcdiv,
@@ -294,7 +307,7 @@ addcdiv_of = elementwise(
         RuntimeError(_NO_INTEGER_ADDCDIV), INTEGRAL, refuse_with(RuntimeError(_NO_INTEGER_ADDCDIV), BOOL)
     ),
     input=lambda g: g,
-    tensor1=lambda g, tensor2, value: g * (value / tensor2),
+    tensor1=lambda g, tensor2, tensor2_dtype, value: g * (value / _no_integers(tensor2, tensor2_dtype)),
     tensor2=lambda g, tensor1, tensor2, value: -g * (scaled(tensor1, value) / (tensor2 * tensor2)),
 )
 gcd = elementwise(

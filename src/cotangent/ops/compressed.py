@@ -187,6 +187,7 @@ def compress(input: Any, layout: str, blocksize: Any, dense_dim: int | None, pla
             )
     if blocked:
         block = integers(f"to_sparse_{kind}", "blocksize", (blocksize,)) if blocksize is not None else ()
+        block *= 2 if isinstance(blocksize, int) else 1
         if len(block) != 2:
             raise RuntimeError(f"to_sparse_{kind}: blocksize needs two sizes, got {blocksize}")
         rows, columns = input.shape[batch : batch + 2]

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..errors import NO_DATA
 from ..kernels import elementwise as k
 from ..kernels.shape import copied
 from ..size import contiguous_format
@@ -30,6 +31,16 @@ cast: Any = linear(
     batch=along,
     input=lambda g, input_dtype: g if _numpy_dtype(g) == input_dtype else cast(g, input_dtype),
     doc="`input` in another dtype (a NumPy dtype).",
+)
+
+
+def _no_way_back(g: Any) -> Any:
+    raise NotImplementedError(NO_DATA)
+
+
+# What leads to the device "meta" (`conversion.to` makes the result): nothing comes back from there.
+left_behind = linear(
+    "left_behind(input)", copied, node="ToCopyBackward0", public="to", batch=along, input=_no_way_back
 )
 clone_of = linear(
     "clone_of(input)",

@@ -303,6 +303,8 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
     data = index._data
     n = input.numel()
     if is_array(data) and data.size and (int(data.min()) < -n or int(data.max()) >= n):
+        if not n:
+            raise IndexError("take(): tried to take from an empty tensor")
         bad = next(int(i) for i in data.reshape(-1) if not -n <= i < n)
         raise IndexError(f"out of range: tried to access index {bad} on a tensor of {n} elements.")
     return deliver_exact("take", take_flat(input, index), out, apart=(input, index))

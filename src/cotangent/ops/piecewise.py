@@ -146,7 +146,7 @@ hardswish_backward: Any = elementwise(
     "hardswish_backward(g, input)",
     k.hardswish_backward,
     g=lambda g, input: hardswish_backward(g, input),
-    input=lambda g_, g, input: hardtanh_backward(g_ * g * (1.0 / 3.0), input, -3.0, 3.0),
+    input=lambda g_, g, input: hardsigmoid_backward(g_ * g * 2.0, input),
 )
 hardsigmoid_of: Any = elementwise(
     "hardsigmoid_of(input)",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .. import dtypes
-from ..errors import check_dim
+from ..errors import after_histories, check_dim
 from ..kernels import shape as k
 from .arguments import REQUIRED, integer, integers, missing, no_match, numpy_named, rank, renamed, whole
 from .join import cat_of, stack_of, zeros_of
@@ -106,10 +106,12 @@ def split(
         raise AttributeError(f"'{type(tensor).__name__}' object has no attribute 'split'")
     n = len(tensor._data.shape)
     if not n:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
+        raise after_histories(RuntimeError("split expects at least a 1-dimensional tensor"))
     d = check_dim(integer("split", "dim", 2, dim), n)
     if given < 0:
-        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={given}")
+        raise after_histories(
+            RuntimeError(f"split expects split_size be non-negative, but got split_size={given}")
+        )
     size = tensor._data.shape[d]
     if given == 0 and size:
         raise RuntimeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
-from ..errors import check_dim
+from ..errors import after_histories, check_dim
 from ..kernels import rearrange as k, shape as view_kernels
 from ..kernels.layout import rows
 from .arguments import integer, rank, same_out
@@ -80,7 +80,7 @@ def tril(input: Any, diagonal: Any = 0, *, out: Any = None) -> Any:
                 [1., 1.]])
     """
     if rank("tril", input) < 2:
-        raise RuntimeError("tril: input tensor must have at least 2 dimensions")
+        raise after_histories(RuntimeError("tril: input tensor must have at least 2 dimensions"))
     same_out(input, out)
     return deliver("tril", tril_of(input, integer("tril", "diagonal", 2, diagonal)), out)
 
@@ -103,7 +103,7 @@ def triu(input: Any, diagonal: Any = 0, *, out: Any = None) -> Any:
                 [0., 1.]])
     """
     if rank("triu", input) < 2:
-        raise RuntimeError("triu: input tensor must have at least 2 dimensions")
+        raise after_histories(RuntimeError("triu: input tensor must have at least 2 dimensions"))
     same_out(input, out)
     return deliver("triu", triu_of(input, integer("triu", "diagonal", 2, diagonal)), out)
 

@@ -156,7 +156,7 @@ def _sinc_back(g: Any, input: Any) -> Any:
     scaled = input * math.pi
     slope = (scaled * cos(scaled) - sin(scaled)) / (scaled * input)
     # Of the smallest numbers the square is zero as well.
-    return g * choose(scaled * input == 0.0, 0.0, slope)
+    return choose(scaled * input == 0.0, 0.0, g * slope)
 
 
 sinc = elementwise(
