@@ -29,6 +29,7 @@ FLOORS = {
     # 1: arrays only
     "kernels": 1,
     "storage": 1,
+    "storage_base": 1,
     # 2: the table of operations
     "ops": 2,
     # 3: tensors and the engine

@@ -98,6 +98,35 @@ def warn_caller(text: str) -> None:
     warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, module, registry)
 
 
+def not_deterministic(operation: str) -> None:
+    """Object to an operation whose result may depend on the order of its writes, where only others may run.
+
+    Args:
+        operation: its name in PyTorch's messages.
+
+    Raises:
+        RuntimeError: under `use_deterministic_algorithms(True)`; a warning with `warn_only`.
+    """
+    if not settings.deterministic:
+        return
+    warn_only = settings.deterministic_warn_only
+    text = (
+        f"{operation} does not have a deterministic implementation, but you set "
+        f"'torch.use_deterministic_algorithms(True{', warn_only=True' if warn_only else ''})'. You can "
+    )
+    end = (
+        "file an issue at https://github.com/pytorch/pytorch/issues to help us prioritize adding "
+        "deterministic support for this operation."
+    )
+    if warn_only:
+        warn_caller(text + end)
+    else:
+        raise RuntimeError(
+            f"{text}turn off determinism just for this operation, or you can use the 'warn_only=True' "
+            f"option, if that's acceptable for your application. You can also {end}"
+        )
+
+
 def set_default_dtype(d: dtype) -> None:
     """Set the dtype of new float tensors.
 

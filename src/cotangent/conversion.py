@@ -402,6 +402,12 @@ class _LegacyMeta(builtins.type):
 
     _legacy_dtype: _dtype
 
+    def __new__(mcs, name: str, bases: tuple[builtins.type, ...], content: dict[str, Any]) -> _LegacyMeta:
+        for base in bases:
+            if isinstance(base, _LegacyMeta):
+                raise TypeError(f"type 'torch.{base.__name__}' is not an acceptable base type")
+        return super().__new__(mcs, name, bases, content)
+
     def __instancecheck__(cls, value: Any) -> bool:
         return isinstance(value, Tensor) and value.dtype is cls._legacy_dtype
 

@@ -22,6 +22,7 @@ from .kernels.unwritten import unwritten
 from .ops.arguments import REQUIRED, missing, too_many
 from .ops.views import alias
 from .size import CPU, check_device, places
+from .storage import check_storage, is_storage, typed
 from .tensor import LEGACY_NEW, TO_SCALAR, Tensor, of_class
 
 _COPY_CONSTRUCT = (
@@ -486,6 +487,9 @@ def legacy_tensor(
         if source.dtype is not d and not any_dtype:
             raise TypeError(f"expected {_options(d)} (got {_options(source.dtype)})")
         return of_class(alias(source), cls)
+    elif len(args) == 1 and is_storage(args[0]):
+        check_storage(args[0], d)
+        array = typed(args[0], d)
     elif len(args) == 1 and not isinstance(args[0], (int, np.integer)):
         data = args[0]
         if isinstance(data, str) or not (isinstance(data, np.ndarray) or _is_sequence(data)):

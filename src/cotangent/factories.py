@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes
-from .autograd.base import cell_of, world
+from .autograd.base import world
 from .autograd.inplace import check_overlap, dense
+from .autograd.views import count_write
 from .config import settings
 from .creation import born, check_dtype, placed
 from .dtypes import dtype as _dtype
@@ -82,7 +83,8 @@ def make(function: str, size: Any, fill: Any, options: dict[str, Any]) -> Any:
             return written(out, dtype, nothing, options.get("layout"))
         return born(nothing, requires_grad)
     if out is not None:
-        return written(out, dtype, np.full(shape, fill or 0, out._data.dtype))
+        content = np.full(shape, fill or 0, out._data.dtype)
+        return written(out, dtype, unwritten(content) if fill is None else content)
     where = places[-1] if options.get("device") is None else check_device(options["device"])
     if where.type == "meta":
         return world.meta.blank(shape, d.np, bool(requires_grad))
@@ -120,7 +122,7 @@ def written(out: Any, dtype: Any, array: Any, layout: Any = None) -> Any:
         out._data[...] = array
     else:
         out._data = array.astype(out._data.dtype, copy=False)
-    cell_of(out)[0] += 1
+    count_write(out)
     return out
 
 

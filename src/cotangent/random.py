@@ -11,6 +11,7 @@ import numpy as np
 from . import dtypes, lazy
 from .autograd.inplace import dense
 from .autograd.modes import modes
+from .autograd.outs import warn_resized
 from .config import settings
 from .creation import born, check_dtype, placed
 from .drawing import NO_OUT, drawn
@@ -241,6 +242,8 @@ class _Request:
         made = drawn(self.stream, make, self.shape, *arrays, apart=apart)
         if self.out is not None:
             lies, data = self.out._data, made._data
+            if arrays:
+                warn_resized(self.out, data.shape)
             if lies.shape == data.shape and not lies.flags.c_contiguous and dense(lies):  # as memory goes
                 order = sorted(range(data.ndim), key=lies.strides.__getitem__, reverse=True)
                 data = data.reshape([data.shape[d] for d in order]).transpose(np.argsort(order))

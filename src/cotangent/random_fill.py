@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import lazy
-from .autograd.base import cell_of
 from .autograd.inplace import check_overlap, replace, write
 from .autograd.modes import modes
-from .autograd.views import check_writable
+from .autograd.views import check_writable, count_write
 from .creation import born
 from .drawing import NO_RANDOMNESS, SAME_OF_BATCHED, drawn
 from .kernels.rng import default_stream
@@ -39,7 +38,7 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *parameters: Any) 
     if x._data.__class__ is not np.ndarray:
         if hasattr(x._data, "lives_on"):  # on the device "meta" nothing is drawn
             check_writable(x) if recording else None
-            cell_of(x)[0] += 1
+            count_write(x)
             return x
         d = x.dtype.np
         if hasattr(x._data, "is_memory") and not x._level:
@@ -70,7 +69,7 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *parameters: Any) 
     if recording:
         write(TABLE["zeroed"], (x,), ())
     data.transpose(order)[...] = values
-    cell_of(x)[0] += 1
+    count_write(x)
     return x
 
 

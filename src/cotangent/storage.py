@@ -7,7 +7,6 @@ own: it is a flat array of bytes over the same memory, so writing through it cha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -15,12 +14,10 @@ import numpy as np
 from . import dtypes, lazy
 from .config import warn_once
 from .dtypes import dtype
-from .errors import NO_DATA
-from .kernels.shape import address, memory, owner
-from .size import CPU, check_device, device
+from .kernels.shape import memory
+from .storage_base import Storage
 
 storages: Any = lazy.module("cotangent.kernels.storages")
-shared_blocks: Any = lazy.module("cotangent.kernels.shared_blocks")
 
 DEPRECATED: Final = (
     "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only"
@@ -29,228 +26,7 @@ DEPRECATED: Final = (
 )
 
 
-class _Storage:
-    """What both kinds of storage have in common: a flat array over the memory."""
-
-    _array: np.ndarray[Any, Any]
-    # Whether nothing else looks into the memory, so that it may be exchanged; whether there is none at all.
-    _own = False
-    _meta = False
-
-    is_cuda = is_sparse = is_hpu = is_sparse_csr = False
-
-    @property
-    def device(self) -> device:
-        """Where the memory is; "meta" where there is none."""
-        return device("meta") if self._meta else CPU
-
-    def __len__(self) -> int:
-        return len(self._array)
-
-    def size(self) -> int:
-        """The number of elements."""
-        return len(self._array)
-
-    def nbytes(self) -> int:
-        """The number of bytes."""
-        return self._array.nbytes
-
-    def element_size(self) -> int:
-        """Bytes of one element."""
-        return self._array.itemsize
-
-    def data_ptr(self) -> int:
-        """Address of the first byte."""
-        return address(self._array) if len(self._array) and not self._meta else 0
-
-    def _allot(self, content: Any, d: Any, where: Any) -> None:
-        """Memory of its own for so many elements, or for these; none on the device "meta"."""
-        if isinstance(content, int) and content < 0:
-            raise RuntimeError(f"a storage has no negative size, got {content}")
-        if where is not None and device(where).type == "meta":
-            count = content if isinstance(content, int) else len(content)
-            self._array, self._meta = np.broadcast_to(np.zeros((), d), (count,)), True
-            return
-        if isinstance(content, int):
-            self._array, self._own = np.zeros(content, d), True
-        else:
-            self._array, self._own = np.array(content, d), True
-
-    def _readable(self) -> None:
-        if self._meta:
-            raise NotImplementedError("Not available for 'meta' device type")
-
-    def _position(self, index: Any) -> Any:
-        self._readable()
-        if isinstance(index, slice):
-            step = slice(*index.indices(len(self))).step
-            if step != 1:
-                raise RuntimeError(
-                    f"Trying to slice with a step of {step}, but only a step of 1 is supported"
-                )
-        elif not isinstance(index, int) or isinstance(index, bool):
-            self._refuse_index(index)
-        elif not -len(self) <= index < len(self):
-            shown = index + len(self) if index < 0 and isinstance(self, UntypedStorage) else index
-            raise IndexError(f"index {shown} out of range for storage of size {len(self)}")
-        return index
-
-    def _refuse_index(self, index: Any) -> NoReturn:
-        raise RuntimeError(f"can't index a {type(self)} with {type(index)}")
-
-    def _element(self, value: Any) -> Any:
-        """A value as an element.
-
-        Raises:
-            TypeError, RuntimeError: if it is none.
-        """
-        raise NotImplementedError
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if self._meta:
-            return
-        self._array[self._position(index)] = self._element(value)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.tolist())
-
-    def tolist(self) -> list[Any]:
-        """The elements as Python numbers."""
-        self._readable()
-        found: list[Any] = self._array.tolist()
-        return found
-
-    def fill_(self, value: Any) -> Any:
-        """Set every element to `value`."""
-        if not self._meta:
-            self._array[...] = self._element(value)
-        return self
-
-    def copy_(self, source: Any, non_blocking: bool = False) -> Any:
-        """Copy the bytes of another storage, whatever they stand for.
-
-        Raises:
-            RuntimeError: if there are not as many.
-        """
-        if source.nbytes() != self.nbytes():
-            raise RuntimeError(
-                f"size does not match, self was {self.nbytes()} bytes but src was {source.nbytes()} bytes"
-            )
-        if not self._meta:
-            source._readable()
-            self._array.view(np.uint8)[...] = source._array.view(np.uint8)
-        return self
-
-    def resize_(self, size: int) -> Any:
-        """Change the size. Of memory that tensors look into only the present size is accepted.
-
-        Raises:
-            RuntimeError: if `size` is another one.
-        """
-        if self._meta or self._own:
-            before, count = self._array, min(size, len(self))
-            self._allot(size, before.dtype, self.device)
-            if not self._meta:
-                self._array[:count] = before[:count]
-        elif size != len(self):
-            raise RuntimeError(
-                f"Trying to resize storage that is not resizable: it has {len(self)} elements, {size} are"
-                " wanted; make a new one, or use Tensor.resize_"
-            )
-        return self
-
-    def clone(self) -> Any:
-        """A copy in memory of its own."""
-        return self if self._meta else self._like(self._array.copy())
-
-    def resizable(self) -> bool:
-        """Whether the memory is not somebody else's, such as NumPy's."""
-        return self._own or self._meta or bool(owner(self._array).flags.owndata)
-
-    def to(self, *, device: Any, non_blocking: bool = False) -> Any:
-        """The storage on a device, of which there is one: itself."""
-        check_device(device)
-        return self
-
-    def pin_memory(self, device: Any = None) -> Any:
-        """Refuse: there is no GPU to pin memory for.
-
-        Raises:
-            RuntimeError, TypeError: always, with PyTorch's text.
-        """
-        if self._meta:
-            raise TypeError("cannot pin 'torch.storage.UntypedStorage' only CPU memory can be pinned")
-        raise RuntimeError("Cannot access accelerator device when none is available.")
-
-    def share_memory_(self) -> Any:
-        """The storage, if other processes see its memory.
-
-        Raises:
-            NotImplementedError: if they do not yet: it is the tensor that moves, by `Tensor.share_memory_`.
-            RuntimeError: if it is on the device "meta".
-        """
-        return self if self.is_shared() else self._share("_share_fd_")
-
-    def _share_fd_cpu_(self, *_: Any, **__: Any) -> Any:
-        return self._share("_share_fd_")
-
-    def _share_filename_cpu_(self, *_: Any, **__: Any) -> Any:
-        return self._share("_share_filename_")
-
-    def _share(self, name: str) -> Any:
-        if self._meta:
-            raise RuntimeError(f"{name}: only available on CPU")
-        raise NotImplementedError(f"{name}: tensors travel by Tensor.share_memory_")
-
-    def _text(self, kind: str) -> str:
-        rows = "...\n" if self._meta else " " + "\n ".join(map(str, self.tolist())) + "\n"
-        return f"{rows}[torch.storage.{kind}device={self.device}) of size {len(self)}]"
-
-    def __sizeof__(self) -> int:
-        return 64 + self.nbytes()
-
-    @property
-    def _cdata(self) -> int:
-        """A number that tells storages apart."""
-        return address(owner(self._array)) if len(self) else id(self._array)
-
-    def cpu(self) -> Any:
-        """The storage itself: it is on the CPU.
-
-        Raises:
-            NotImplementedError: if it is on the device "meta".
-        """
-        if self._meta:
-            raise NotImplementedError(NO_DATA)
-        return self
-
-    def is_shared(self) -> bool:
-        """Whether other processes see the memory."""
-        return bool(shared_blocks.block_of(self._array) is not None)
-
-    def is_pinned(self, device: Any = None) -> bool:
-        """Whether the memory is pinned for a GPU: never."""
-        return False
-
-    def _like(self, array: Any) -> Any:
-        raise NotImplementedError
-
-    def __copy__(self) -> Any:
-        return self.clone()
-
-    def __reduce__(self) -> Any:
-        self._readable()
-        return _again, (self._array.tobytes(), getattr(self, "dtype", None))
-
-    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
-        known = memo.setdefault("cotangent", {})
-        found = known.get(self.data_ptr())
-        if found is None:
-            found = known[self.data_ptr()] = self.clone()
-        return found
-
-
-class UntypedStorage(_Storage):
+class UntypedStorage(Storage):
     """A block of bytes.
 
     Args:
@@ -266,6 +42,7 @@ class UntypedStorage(_Storage):
 
     __module__ = "torch.storage"
     filename: str | None = None  # of the file whose memory it is
+    _shows_places = True
 
     def __init__(self, content: Any = 0, *, device: Any = None) -> None:
         content = content if isinstance(content, int) else storages.bytes_of(content)
@@ -350,6 +127,10 @@ class UntypedStorage(_Storage):
     def _like(self, array: Any) -> UntypedStorage:
         return UntypedStorage.over(array)
 
+    def __reduce__(self) -> Any:
+        self._readable()
+        return _again, (self._array.tobytes(), None)
+
     def untyped(self) -> UntypedStorage:
         """The storage itself."""
         return self
@@ -397,7 +178,7 @@ class UntypedStorage(_Storage):
         return self._text("UntypedStorage(")
 
 
-class TypedStorage(_Storage):
+class TypedStorage(Storage):
     """A block of numbers of one dtype; deprecated in PyTorch in favour of `UntypedStorage`.
 
     Args:
@@ -433,6 +214,10 @@ class TypedStorage(_Storage):
 
     def _like(self, array: Any) -> TypedStorage:
         return TypedStorage(wrap_storage=UntypedStorage.over(array), dtype=self.dtype, _internal=True)
+
+    def __reduce__(self) -> Any:
+        self._readable()
+        return _again, (self._array.tobytes(), self.dtype)
 
     def resize_(self, size: int) -> None:
         """Change the size; unlike that of bytes it returns nothing.
@@ -496,7 +281,21 @@ def is_storage(obj: Any) -> bool:
         >>> torch.is_storage(torch.ones(1).untyped_storage()), torch.is_storage(torch.ones(1))
         (True, False)
     """
-    return isinstance(obj, _Storage)
+    return isinstance(obj, Storage)
+
+
+def check_storage(source: Any, d: dtype) -> None:
+    """Refuse a storage of numbers for a tensor of another dtype."""
+    if isinstance(source, TypedStorage) and source.dtype is not d:
+        raise RuntimeError(
+            f"Expected a Storage of type {dtypes.SCALAR_NAME[d]} or an UntypedStorage, but got type "
+            f"{dtypes.SCALAR_NAME[source.dtype]} for argument 1 'storage'"
+        )
+
+
+def typed(source: Any, d: dtype) -> Any:
+    """The memory of a storage as an array of one dtype."""
+    return TypedStorage(wrap_storage=source.untyped(), dtype=d, _internal=True)._array
 
 
 def class_name(d: dtype) -> str:
@@ -527,6 +326,10 @@ class _NamedStorage(type):
 
     dtype: dtype
 
+    @property
+    def _dtype(cls) -> Any:
+        return cls.dtype
+
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, TypedStorage) and instance.dtype is cls.dtype
 
@@ -550,6 +353,22 @@ class _NamedStorage(type):
         return TypedStorage(wrap_storage=held, dtype=cls.dtype, _internal=True)
 
 
+def _set_item(self: TypedStorage, index: Any, value: Any) -> None:
+    self[index] = value
+
+
+def _deep(self: TypedStorage, memo: dict[Any, Any]) -> Any:
+    return self.__deepcopy__(memo)
+
+
+TypedStorage._setitem, TypedStorage._deepcopy = _set_item, _deep  # type: ignore[attr-defined]
+for _name in (
+    "size", "resize_", "is_shared", "share_memory_", "pickle_storage_type", "element_size", "data_ptr",
+    "nbytes",
+):  # fmt: skip
+    # PyTorch's own calls, which do not say that the class is deprecated.
+    setattr(TypedStorage, f"_{_name}", getattr(TypedStorage, _name))
+
 # The dtypes that PyTorch has a storage class for.
 CLASSES: Final[dict[str, Any]] = {
     class_name(d): _NamedStorage(class_name(d), (), {"__module__": "torch", "dtype": d, "__slots__": ()})
@@ -562,7 +381,7 @@ for _method, _dtype in {
     "byte": dtypes.uint8, "bool": dtypes.bool_,
     "complex_float": dtypes.complex64, "complex_double": dtypes.complex128,
 }.items():  # fmt: skip
-    setattr(_Storage, _method, _converter(_dtype))
+    setattr(Storage, _method, _converter(_dtype))
 
 
 def _dtype_to_storage_type_map() -> dict[dtype, str]:

@@ -21,7 +21,7 @@ from .config import settings, warn_once
 from .dtypes import FLOATING, dtype
 from .errors import bad_argument, check_dim
 from .kernels.deferred import Deferred, layout as lying, negated_conjugate
-from .kernels.shape import address, dense_strides, element_strides, storage_offset
+from .kernels.shape import STORAGES, address, copied_whole, dense_strides, element_strides, storage_offset
 from .kernels.sparse import Coo
 from .ops.table import TABLE
 from .printing import quantized_text, sparse_text, tensor_text
@@ -370,7 +370,9 @@ class Tensor(Tracked):
         if id(self) in memo:
             return memo[id(self)]  # type: ignore[no-any-return]
         t = new(type(self))
-        t._data = self._data.copy(order="K")
+        data = self._data
+        array = data.__class__ is np.ndarray
+        t._data = copied_whole(data, memo.setdefault(STORAGES, {})) if array else data.copy(order="K")
         t._req, t._node, t._vc, t._view, t._cut = self._req, None, None, None, self._cut
         memo[id(self)] = t
         for key, value in self.__dict__.items():

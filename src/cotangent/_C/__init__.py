@@ -19,6 +19,7 @@ from ..autograd.running import (
     keeps_graph,
     will_execute,
 )
+from ..config import settings
 from ..errors import check_broadcast
 from ..size import Size
 
@@ -82,6 +83,16 @@ def _unsafe_set_version_counter(tensors: Any, versions: Any) -> None:
         tensors, versions = (tensors,), (versions,)
     for t, version in zip(tensors, versions, strict=True):
         cell_of(t)[0] = version
+
+
+def _get_deterministic_fill_uninitialized_memory() -> bool:
+    """Whether unwritten memory is filled while deterministic algorithms are asked for."""
+    return settings.fill_uninitialized
+
+
+def _set_deterministic_fill_uninitialized_memory(mode: bool) -> None:
+    """Switch that."""
+    settings.fill_uninitialized = mode
 
 
 def _infer_size(first: Any, second: Any) -> Size:

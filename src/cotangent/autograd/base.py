@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .views import View
 
 
+new: Final = object.__new__
+
+
 class TensorBase:
     """The fields of a tensor.
 
@@ -41,6 +44,11 @@ class TensorBase:
     _vc: list[Any] | None
     _view: View | None
     _cut: tuple[Any, ...] | None
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        if cls is TensorBase:
+            raise RuntimeError("Cannot directly construct TensorBase; subclass it and then construct that")
+        return new(cls)
 
     # Rare fields live in the instance's __dict__; these are their defaults.
     _grad: TensorBase | None = None
@@ -68,7 +76,6 @@ def not_taken_over(
 ) -> Any:
     """The `__torch_function__` of classes that take over no calls: does what was asked for, and no more."""
     return world.overriding.untouched(function, args, kwargs)
-new: Final = object.__new__
 
 
 class InferenceCell(list[Any]):

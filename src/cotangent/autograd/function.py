@@ -27,7 +27,7 @@ from .refusals import blame
 from .refusing import refusing_where_recorded
 from .returned import refuse_saved
 from .stale import stale_value
-from .views import CUSTOM, edge_of, rebase
+from .views import CUSTOM, count_write, edge_of, rebase
 from .where import here, warn
 
 
@@ -465,7 +465,7 @@ def finish_forward(
         )
     passive = set(map(id, ctx.non_differentiable))
     for t in ctx.dirty_tensors or ():
-        cell_of(t)[0] += 1
+        count_write(t)
     if not recording:
         with no_grad():
             shown = tuple(

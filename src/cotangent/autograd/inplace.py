@@ -37,7 +37,16 @@ from .keeping import before_write
 from .metadata import look_anew
 from .modes import modes
 from .recorded import alias
-from .views import OVERLAP, check_writable, edge_of, inference_write, mark_stale, rebase, views_of
+from .views import (
+    OVERLAP,
+    check_writable,
+    count_write,
+    edge_of,
+    inference_write,
+    mark_stale,
+    rebase,
+    views_of,
+)
 from .where import here, warn
 
 in_turn: Any = lazy.module("cotangent.autograd.in_turn")
@@ -451,7 +460,7 @@ def replace(x: Any, result: Any) -> None:
     if base is not x:
         _become(base, x._view.scatter(_snapshot(base), result, True))
     _become(x, result)
-    cell_of(x)[0] += 1
+    count_write(x)
     for view in views_of(base):
         if view is not x:
             _become(view, view._view.replay(_snapshot(base), False))
@@ -463,7 +472,7 @@ def _write_traced(x: Any, base: Any, result: Any) -> None:
     tracked = recorded and (result._req or base._req)
     whole = x._view.scatter(_snapshot(base), result, True) if tracked and base is not x else None
     modes.tracer.write(x, result._data)
-    cell_of(x)[0] += 1
+    count_write(x)
     if not tracked:
         return
     x._node, x._req = result._node, result._req

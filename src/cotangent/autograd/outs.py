@@ -10,18 +10,32 @@ import numpy as np
 from .. import dtypes
 from ..kernels.deferred import Deferred
 from ..kernels.sparse import Coo
-from .base import InferenceCell, TensorBase, active, cell_of
+from .base import TensorBase, active
 from .dispatch import convert, owner_of
 from .inplace import check_inputs_apart, check_overlap
 from .keeping import before_write
 from .modes import modes
-from .views import inference_write
+from .views import count_write
 
 
 def out_apart(out: Any, tensors: tuple[Any, ...]) -> None:
     """Refuse an `out=` that lies partly, or in another order, in the memory of an operand."""
     if isinstance(out, TensorBase) and out._data.__class__ is np.ndarray and not out._level:
         check_inputs_apart(out, (out, *tensors))
+
+
+def warn_resized(out: Any, shape: Any) -> None:
+    """Say that an `out=` that holds elements gets another shape."""
+    if out._data.size and out._data.shape != shape:
+        warnings.warn(
+            "An output with one or more elements was resized since it had shape "
+            f"{list(out._data.shape)}, which "
+            f"does not match the required output shape {list(shape)}. This behavior is deprecated, and in a "
+            "future PyTorch release outputs will not be resized unless they have zero elements. You can "
+            "explicitly reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def deliver(function: str, value: Any, out: Any) -> Any:
@@ -65,24 +79,11 @@ def deliver(function: str, value: Any, out: Any) -> Any:
     if isinstance(out._data, Coo):
         out._data = data
     elif out._data.shape != data.shape:
-        if out._data.size:
-            warnings.warn(
-                "An output with one or more elements was resized since it had shape "
-                f"{list(out._data.shape)}, which does not match the required output shape "
-                f"{list(data.shape)}. This behavior is deprecated, and in a future PyTorch release outputs "
-                "will not be resized unless they have zero elements. You can explicitly reuse an out tensor "
-                "t by resizing it, inplace, to zero elements with t.resize_(0).",
-                UserWarning,
-                stacklevel=3,
-            )
+        warn_resized(out, data.shape)
         out._data = np.array(data)
     elif out._data.__class__ is Deferred:
         out._data.put(data)
     else:
         out._data[...] = data
-    cell = cell_of(out)
-    if cell.__class__ is not InferenceCell:
-        cell[0] += 1
-    elif not modes.inference:
-        inference_write(cell)
+    count_write(out)
     return out

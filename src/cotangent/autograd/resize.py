@@ -11,30 +11,25 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..config import warn_once
-from ..dtypes import CPP_NAME, SCALAR_NAME
+from ..config import not_deterministic, warn_once
 from ..errors import bad_argument
 from ..kernels.deferred import layout as lying
-from ..kernels.shape import dense_strides, in_memory, owner, storage_offset
+from ..kernels.shape import dense_strides, element_strides, in_memory, owner, storage_offset
 from ..kernels.sparse import Coo
 from ..kernels.unwritten import unwritten
 from ..ops.arguments import compiler_name, integers, no_match
 from ..ops.sections import check_strided
 from ..ops.viewfronts import channels_order, is_contiguous
 from ..size import channels_last, channels_last_3d, preserve_format
-from ..storage import DEPRECATED, TypedStorage, UntypedStorage
-from .base import InferenceCell, TensorBase, cell_of, is_tensor, wrap
+from ..storage import DEPRECATED, TypedStorage, UntypedStorage, check_storage, is_storage, typed
+from .base import TensorBase, is_tensor, wrap
 from .modes import modes
-from .views import check_writable, inference_write
+from .views import check_writable, count_write
 
 
 def moved(t: Any) -> None:
     """Count a write to a tensor that got other memory; a leaf collects its gradient at a new place."""
-    cell = cell_of(t)
-    if cell.__class__ is not InferenceCell:
-        cell[0] += 1
-    elif not modes.inference:
-        inference_write(cell)
+    count_write(t)
     t._accumulator = None
 
 # The most elements, or bytes, that a signed 64-bit number counts.
@@ -75,7 +70,10 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
         raise RuntimeError("cannot resize variables that require grad")
     if min(shape, default=0) < 0:
         raise RuntimeError("numel: integer multiplication overflow")
-    data = input._data
+    held = data = input._data
+    if data.__class__ is not np.ndarray and hasattr(data, "with_values"):  # quantised
+        not_deterministic("quantized_resize_cpu_")
+        data = data.values
     order = _order(memory_format, len(shape))
     if data.shape == shape and order is None:
         return input
@@ -91,13 +89,19 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
     offset = storage_offset(data)
     resized = in_memory(data, whole, dense_strides(whole), offset)
     if resized is None:
-        memory = unwritten(np.zeros(offset + count, data.dtype))
-        before = owner(data).ravel(order="K").view(np.uint8)
-        memory.view(np.uint8)[: before.size] = before[: memory.nbytes]
-        resized = memory[offset:].reshape(whole)
-    input._data = resized if order is None else resized.transpose(np.argsort(order))
+        resized = _longer(data, offset + count)[offset:].reshape(whole)
+    resized = resized if order is None else resized.transpose(np.argsort(order))
+    input._data = resized if held is data else held.with_values(resized)
     moved(input)
     return input
+
+
+def _longer(data: Any, count: int) -> Any:
+    """New memory of `count` elements that begins with what the memory behind an array holds."""
+    memory = unwritten(np.zeros(count, data.dtype))
+    before = owner(data).ravel(order="K").view(np.uint8)
+    memory.view(np.uint8)[: before.size] = before[: memory.nbytes]
+    return memory
 
 
 def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Any:
@@ -153,14 +157,9 @@ def set_(
     """
     if input._req:
         check_writable(input)
-    if isinstance(source, TypedStorage) and source.dtype is not input.dtype:
-        raise RuntimeError(
-            f"Expected a Storage of type {CPP_NAME[input.dtype]} or an UntypedStorage, but got type "
-            f"{SCALAR_NAME[source.dtype]} for argument 1 'storage'"
-        )
-    if isinstance(source, (UntypedStorage, TypedStorage)):
-        typed = TypedStorage(wrap_storage=source.untyped(), dtype=input.dtype, _internal=True)
-        source = wrap(typed._array)
+    if is_storage(source):
+        check_storage(source, input.dtype)
+        source = wrap(typed(source, input.dtype))
     if source is None:
         data = np.empty(0, input._data.dtype)
     elif not is_tensor(source):
@@ -177,8 +176,12 @@ def set_(
     else:
         shape = integers("set_", "size", (size,), 3)
         steps = dense_strides(shape) if stride is None else integers("set_", "stride", (stride,), 4)
-        check_strided(source._data, shape, steps, storage_offset)
         found = in_memory(source._data, shape, steps, storage_offset)
+        if found is None and (input._data.shape != shape or element_strides(input._data) != steps):
+            needed = storage_offset + 1 + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
+            found = in_memory(_longer(source._data, needed), shape, steps, storage_offset)
+        if found is None:
+            check_strided(source._data, shape, steps, storage_offset)
         data = source._data if found is None else found
     input._data = data
     moved(input)

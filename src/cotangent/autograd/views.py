@@ -15,7 +15,18 @@ import numpy as np
 
 from ..kernels.shape import copied_in
 from ..ops.table import TABLE, Primitive
-from .base import DETACHED, InferenceCell, TensorBase, UncountedCell, active, cell_of, holds_integers, wrap
+from .base import (
+    DETACHED,
+    GivenCell,
+    InferenceCell,
+    TensorBase,
+    UncountedCell,
+    active,
+    cell_of,
+    count,
+    holds_integers,
+    wrap,
+)
 from .modes import modes
 from .node import FREED, FREED_TEXT, Node, accumulator_of, next_seq
 from .notes import annotate, recorded_at
@@ -425,6 +436,21 @@ def inference_write(cell: InferenceCell | UncountedCell) -> NoReturn:
     )
     annotate(error, "inference_write", off=cell.entered, written=here())
     raise error
+
+
+def count_write(t: Any) -> None:
+    """Count a write to a tensor; inside inference mode tensors are written that have no count.
+
+    Raises:
+        RuntimeError: for a tensor of inference mode outside of it.
+    """
+    cell = cell_of(t)
+    if isinstance(cell, GivenCell):
+        count(cell)
+    elif not isinstance(cell, (InferenceCell, UncountedCell)):
+        cell[0] += 1
+    elif not modes.inference:
+        inference_write(cell)
 
 
 def check_writable(x: Any) -> None:

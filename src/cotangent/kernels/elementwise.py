@@ -179,7 +179,7 @@ def pow_scalar(a: Any, exponent: Any, out: Any = None) -> Any:
     if exponent == 0.5:
         return np.sqrt(a, out=out)
     if exponent == 0:
-        return stored(np.ones(a.shape, a.dtype), out)
+        return stored(np.ones_like(a), out)
     if exponent == -1:
         return np.divide(1.0, a, out=out)
     if exponent == -0.5:
@@ -211,7 +211,7 @@ def pow_base(a: Any, base: Any, out: Any = None) -> Any:
     if a.dtype.kind in "iu":
         return pow_tensor(np.asarray(int(base)).astype(a.dtype), a, out)
     if base == 1:
-        return stored(np.ones(a.shape, a.dtype), out)
+        return stored(np.ones_like(a), out)
     if base == 2 and a.dtype.kind == "f":
         return np.exp2(a, out=out)
     if a.dtype.kind == "c":

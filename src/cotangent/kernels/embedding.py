@@ -30,7 +30,6 @@ def _factors(index: Any, dtype: Any) -> Any:
     return (1.0 / counts[inverse]).astype(dtype).reshape(*index.shape, 1)
 
 
-@in_float
 def embedding_backward(
     g: Any, index: Any, shape: tuple[int, ...], padding: int, by_frequency: bool
 ) -> Any:

@@ -79,13 +79,15 @@ def index_add(a: Array, index: Array, source: Array, dim: int, alpha: Any) -> Ar
     scaled = source if alpha == 1 else source * np.asarray(alpha).astype(source.dtype, casting="unsafe")
     moved = np.moveaxis(out, dim, 0)
     values = np.moveaxis(scaled, dim, 0) if scaled.ndim else scaled.reshape(1)
-    if moved.ndim > 1 and moved.flags.c_contiguous:
-        add_rows(moved, index.reshape(-1), values)
+    places = index.reshape(-1)
+    if is_half(out.dtype) and alpha == 1 and out.ndim > 1 and dim in (0, out.ndim - 1):
+        wide = np.ascontiguousarray(moved, np.float32)  # here PyTorch rounds once, elsewhere every sum
+        add_rows(wide, places, values.astype(np.float32))
+        moved[...] = wide
+    elif moved.ndim > 1 and moved.flags.c_contiguous:
+        add_rows(moved, places, values)
     else:
-        wide = moved.astype(np.float32) if out.dtype.itemsize == 2 and out.dtype.kind not in "iu" else moved
-        np.add.at(wide, index.reshape(-1), values)
-        if wide is not moved:
-            moved[...] = wide.astype(out.dtype)
+        np.add.at(moved, places, values)
     return out
 
 

@@ -77,11 +77,6 @@ def add_at(out: Array, indices: list[Array], dims: tuple[int, ...], values: Arra
     ):
         add_rows(out, indices[0], values)
         return
-    if out.dtype.kind == "V":
-        wide = out.astype(np.float32)
-        np.add.at(wide, key_of(indices, dims), values.astype(np.float32))
-        out[...] = wide.astype(out.dtype)
-        return
     np.add.at(out, key_of(indices, dims), values)
 
 
@@ -100,9 +95,18 @@ def add_rows(out: Array, rows: Array, values: Array) -> None:
     if len(starts) == len(rows):
         out[rows] += values
         return
-    wide = np.float32 if out.dtype.itemsize == 2 and out.dtype.kind not in "iu" else out.dtype
-    sums = np.add.reduceat(values[order].astype(wide, copy=False), starts, axis=0)
-    out[ordered[starts]] += sums.astype(out.dtype, copy=False)
+    if out.dtype.itemsize == 2 and out.dtype.kind not in "iu":
+        _add_in_turn(out, ordered, values[order], starts)
+        return
+    out[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+
+
+def _add_in_turn(out: Array, rows: Array, values: Array, starts: Array) -> None:
+    """`out[rows] += values` for sorted rows of 16-bit floats, which are rounded after every addition."""
+    counts = np.diff(starts, append=len(rows))
+    for turn in range(int(counts.max())):
+        at = starts[counts > turn] + turn
+        out[rows[at]] += values[at]
 
 
 def index_put(

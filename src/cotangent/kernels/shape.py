@@ -14,6 +14,8 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 
 _ALL = slice(None)
+# The key of a deep copy's memo under which the copies of memory are kept.
+STORAGES: Any = "cotangent storages"
 
 
 # -- memory ----------------------------------------------------------------------------------------------
@@ -53,6 +55,23 @@ def copied(a: Array) -> Array:
         return a.copy(order="K")
     found: Array = as_chosen(a.copy(), [a])
     return found
+
+
+def copied_whole(a: Array, known: dict[Any, Any]) -> Array:
+    """A copy of the memory that `a` looks into, and `a` in it.
+
+    Args:
+        a: the array.
+        known: the copies so far by the addresses of the originals, so that what shares memory does again.
+    """
+    whole = owner(a)
+    start = address(whole)
+    if not whole.size or not np.may_share_memory(whole.ravel(order="K"), whole):
+        return copied(a)
+    memory = known.get(start)
+    if memory is None:
+        memory = known[start] = whole.copy(order="K").ravel(order="K").view(np.uint8)
+    return np.ndarray(a.shape, a.dtype, memory, address(a) - start, a.strides)
 
 
 def copied_in(a: Array, order: Shape) -> Array:

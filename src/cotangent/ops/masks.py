@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..config import not_deterministic
 from ..kernels import gather as k
 from ..kernels.layout import rows
 from .arguments import REQUIRED, deliver_exact, missing
@@ -328,4 +329,6 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
         tensor([[0., 0.],
                 [0., 9.]])
     """
+    if not accumulate:  # of several values for one place any may stay
+        not_deterministic("put_")
     return put_flat(input, source, index, accumulate)

@@ -75,12 +75,16 @@ def check_added(input: Any, dim: int, index: Any, source: Any) -> None:
         )
     if not source.ndim and not index.numel():
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    if source.ndim and dim >= source.ndim:
+        raise RuntimeError(
+            f"index_add_(): Indexing dim {dim} is out of bounds of the source tensor with dim {source.ndim}"
+        )
     if source.ndim and index.numel() != source.shape[dim]:
         raise RuntimeError(
             f"index_add_(): Number of indices ({index.numel()}) should be equal to source.size(dim): "
             f"({source.shape[dim]}), for dim: {dim}"
         )
-    if input.ndim and (
+    if (source.ndim or input.ndim) and (
         source.ndim != input.ndim or _others(input.shape, dim) != _others(source.shape, dim)
     ):
         raise RuntimeError(

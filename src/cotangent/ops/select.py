@@ -238,6 +238,7 @@ lerp_tensor = elementwise(
     input=lambda g, weight: g * (1.0 - weight),
     end=lambda g, weight: g * weight,
     weight=lambda g, input, end: g * (end - input),
+    out_check=exact_out,
 )
 nan_to_num_of = elementwise(
     "nan_to_num_of(input | nan, posinf, neginf)",
@@ -486,9 +487,7 @@ def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = 
     if out is None and weight.__class__ is float:
         return lerp_number(input, end, weight)
     if is_tensor(weight):
-        value = lerp_tensor(input, end, weight)
-        exact_out(value, out)
-        return deliver("lerp", value, out)
+        return lerp_tensor(input, end, weight, out=out)
     if not isinstance(weight, NUMBER):
         no_match(
             "lerp",
@@ -496,7 +495,7 @@ def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = 
             "Tensor input, Tensor end, Tensor weight, *, Tensor out = None",
             "Tensor input, Tensor end, Number weight, *, Tensor out = None",
         )
-    return deliver("lerp", lerp_number(input, end, plain(weight)), out)
+    return lerp_number(input, end, plain(weight), out=out)
 
 
 def nan_to_num(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...config import not_deterministic
 from ...dtypes import FLOATING, SCALAR_NAME, int64
 from ...functions import rand
 from ...ops.pooling import FRACTIONAL_MAX_POOL, MAX_UNPOOL
@@ -286,6 +287,7 @@ def _unpool(
             f"indices tensor with shape: {list(indices.shape)}"
         )
     _check_positions(indices, out)
+    not_deterministic(f"max_unpooling{spatial}d_forward_out")
     found = MAX_UNPOOL[spatial](input, indices, out)
     return found if at is None else squeeze_dim(found, at)
 

@@ -1,0 +1,154 @@
+"""Short programs after PyTorch's own tests that once went wrong here: both libraries show the same."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from samples.library import xp
+
+PROGRAMS = {
+    "deep copies share memory as their originals do": """
+a = t.arange(6.0).reshape(2, 3)
+w = copy.deepcopy([a, a.storage(), a.view(6), a[0], a.untyped_storage(), a.t()])
+w[0].add_(1)
+show(*w)
+show(w[-1].stride(), copy.deepcopy(a[:, 1]).stride(), copy.deepcopy(a[:, 1]).untyped_storage().nbytes())
+show(copy.deepcopy(t.ones(1).expand(3)).stride(), copy.deepcopy(t.zeros(0, 3)), copy.deepcopy(t.tensor(3)))
+m = t.nn.Linear(2, 2)
+m.held = m.weight.data[0]
+k = copy.deepcopy(m)
+show(k.held.data_ptr() == k.weight.data_ptr())
+""",
+    "unwritten memory of out=": """
+t.use_deterministic_algorithms(True)
+try:
+    for d in (t.float32, t.int8, t.bool, t.complex64, t.bfloat16):
+        show(t.empty(2, 3, dtype=d, out=t.zeros(1, dtype=d)), t.empty(6, dtype=d, out=t.zeros(2, 3, dtype=d)))
+finally:
+    t.use_deterministic_algorithms(False)
+""",
+    "what is not deterministic": """
+def unpooled(k):
+    x = t.ones(1, 1, *[4] * k)
+    found, at = getattr(t.nn.functional, f"max_pool{k}d")(x, 2, return_indices=True)
+    return getattr(t.nn.functional, f"max_unpool{k}d")(found, at, 2)
+place, value = t.tensor([0]), t.tensor([1.0])
+q = t.quantize_per_tensor(t.tensor([-1.0, 0, 1]), 0.1, 10, t.qint8)
+for warn_only in (False, True):
+    t.use_deterministic_algorithms(True, warn_only=warn_only)
+    try:
+        for k in (1, 2, 3):
+            attempt(lambda: unpooled(k).sum())
+        attempt(lambda: t.zeros(4).put_(place, value), lambda: t.zeros(4).put(place, value))
+        attempt(lambda: t.zeros(4).put_(place, value, accumulate=True), lambda: q.resize_((10,)).shape)
+    finally:
+        t.use_deterministic_algorithms(False)
+attempt(lambda: q.resize_((1,)), lambda: q.resize_((5,)).shape)
+""",
+    "set_ lengthens a storage": """
+x = t.zeros(1)
+attempt(lambda: x.set_(x.untyped_storage(), 100, x.size(), x.stride()))
+attempt(lambda: x.set_(x.untyped_storage(), 100, (2, 3)).shape)
+show(x.storage_offset(), x.untyped_storage().nbytes(), t.ones(3).set_(t.ones(2), 0, (2, 2)).shape)
+""",
+    "old constructors take storages": """
+e, y = t.tensor([]), t.arange(16.0).reshape(4, 4)
+show(e.new(y.storage()).data_ptr() == y.data_ptr(), e.new(y.storage()).shape)
+show(t.FloatTensor(y.storage()).data_ptr() == y.data_ptr(), t.FloatTensor(y.storage()), t.Tensor(y.storage()))
+show(e.new(y.untyped_storage()).shape)
+integers = t.IntTensor([1])
+attempt(lambda: e.new(integers.storage()), lambda: e.new(integers), lambda: t.DoubleTensor(y.storage()))
+""",
+    "types that are no bases": """
+attempt(lambda: type("X", (t.FloatTensor,), {}), lambda: type("Y", (t.LongTensor, object), {}))
+attempt(lambda: t._C.TensorBase())
+""",
+    "index_add": """
+one = t.tensor([0])
+attempt(lambda: t.zeros(()).index_add(0, one, t.ones(1, 1, 1)))
+attempt(lambda: t.zeros(2).index_add(0, one, t.ones(1, 1)))
+attempt(lambda: t.zeros(()).index_add(0, one, t.ones(1)), lambda: t.zeros(()).index_add(0, one, t.ones(())))
+attempt(lambda: t.zeros(2, 3).index_add(1, one, t.ones(2)))
+attempt(lambda: t.zeros(2, 3).index_add(0, one, t.ones(1, 4)))
+attempt(lambda: t.zeros(3).index_add(0, one, t.ones(())))
+for d in (t.float16, t.bfloat16):
+    rows, values = t.tensor([1, 0, 1, 1, 0]), t.arange(1.0, 11).reshape(5, 2).mul(0.3337).to(d)
+    show(t.ones(2, 2, dtype=d).index_add(0, rows, values))
+    show(t.ones(2, dtype=d).index_add(0, rows, values[:, 0]))
+    show(t.ones(2, dtype=d).put(rows, values[:, 0], accumulate=True))
+    show(t.ones(2, 2, dtype=d).index_put((rows,), values, accumulate=True))
+""",
+    "out= that partly is an operand": """
+d, o, a = t.arange(18.0), t.ones(9), t.ones(3, 3)
+for name in ("addcmul", "addcdiv", "lerp"):
+    op = getattr(t, name)
+    attempt(lambda: op(d[:9], o, o, out=d[:9]), lambda: op(d[1:10], o, o, out=d[:9]))
+    attempt(lambda: op(o, o, d[1:10], out=d[:9]), lambda: op(o, d[1:10], o, out=d[:9]))
+    attempt(lambda: op(d[:9].view(3, 3), a, a, out=d[:9].view(3, 3).t()))
+attempt(lambda: t.lerp(o, o, 0.5, out=t.empty(9, dtype=t.float64)))
+attempt(lambda: t.lerp(o, o, o, out=t.empty(9, dtype=t.float64)))
+""",
+    "out= of normal": """
+x, y = t.rand(2, 3), t.rand(1, 3)
+for mean, std, out in ((x, y, t.rand(4)), (x, 1.0, t.rand(1)), (1.0, x, t.rand(3)), (x, y, t.empty(0))):
+    attempt(lambda: t.normal(mean, std, out=out).shape)
+""",
+    "fresh numbers in inference mode": """
+with t.inference_mode():
+    x = t.empty(3).uniform_()
+    for name in ("normal_", "bernoulli_", "random_", "exponential_", "cauchy_", "log_normal_"):
+        getattr(x, name)()
+    t.ones(3, out=x)
+    t.arange(3, out=x)
+    show(x)
+attempt(lambda: x.uniform_(), lambda: t.ones(3, out=x))
+""",
+    "powers keep the order in memory": """
+x = t.rand(2, 3, 4, 5).contiguous(memory_format=t.channels_last)
+show(*(x.pow(n).stride() for n in (0.0, 1.0, 2, 0.5, -1)))
+""",
+    "private names of typed storages": """
+f = t.FloatStorage([1, 2])
+f._setitem(slice(0, 2), 3)
+show(t.FloatStorage._dtype, f._size(), f._nbytes(), f._element_size(), f._is_shared(), f, f._deepcopy({}))
+nothing = t.TypedStorage([1, 2], device="meta", dtype=t.float32)
+attempt(lambda: nothing._write_file(io.BytesIO(), False, True, 4))
+""",
+}
+
+
+def outcome(library: Any, program: str) -> list[str]:
+    """What the program shows, with its warnings."""
+    lines: list[str] = []
+
+    def show(*values: Any) -> None:
+        lines.extend(repr(v) for v in values)
+
+    def attempt(*calls: Any) -> None:
+        for call in calls:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                try:
+                    lines.append(repr(call()))
+                except Exception as error:
+                    lines.append(f"{type(error).__name__}: {error}")
+            lines.extend(str(w.message).partition(" (Triggered")[0] for w in told)
+
+    scope = {"t": library, "np": np, "copy": copy, "io": io, "show": show, "attempt": attempt}
+    library.manual_seed(0)
+    exec(program, scope)
+    return lines
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_a_program_shows_what_it_shows_in_pytorch(program: str) -> None:
+    found = outcome(xp, program)
+    assert found == outcome(torch, program)
+    assert found
