@@ -488,7 +488,7 @@ def legacy_tensor(
             raise TypeError(f"expected {_options(d)} (got {_options(source.dtype)})")
         return of_class(alias(source), cls)
     elif len(args) == 1 and is_storage(args[0]):
-        check_storage(args[0], d)
+        check_storage(args[0], d, dtypes.SCALAR_NAME[d])
         array = typed(args[0], d)
     elif len(args) == 1 and not isinstance(args[0], (int, np.integer)):
         data = args[0]

@@ -242,7 +242,7 @@ class _Request:
         made = drawn(self.stream, make, self.shape, *arrays, apart=apart)
         if self.out is not None:
             lies, data = self.out._data, made._data
-            if arrays:
+            if arrays and self.function == "normal":
                 warn_resized(self.out, data.shape)
             if lies.shape == data.shape and not lies.flags.c_contiguous and dense(lies):  # as memory goes
                 order = sorted(range(data.ndim), key=lies.strides.__getitem__, reverse=True)

@@ -284,11 +284,11 @@ def is_storage(obj: Any) -> bool:
     return isinstance(obj, Storage)
 
 
-def check_storage(source: Any, d: dtype) -> None:
-    """Refuse a storage of numbers for a tensor of another dtype."""
+def check_storage(source: Any, d: dtype, wanted: str) -> None:
+    """Refuse a storage of numbers for a tensor of another dtype, which the error calls by `wanted`."""
     if isinstance(source, TypedStorage) and source.dtype is not d:
         raise RuntimeError(
-            f"Expected a Storage of type {dtypes.SCALAR_NAME[d]} or an UntypedStorage, but got type "
+            f"Expected a Storage of type {wanted} or an UntypedStorage, but got type "
             f"{dtypes.SCALAR_NAME[source.dtype]} for argument 1 'storage'"
         )
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..config import not_deterministic, warn_once
+from ..dtypes import CPP_NAME
 from ..errors import bad_argument
 from ..kernels.deferred import layout as lying
 from ..kernels.shape import dense_strides, element_strides, in_memory, owner, storage_offset
@@ -158,7 +159,7 @@ def set_(
     if input._req:
         check_writable(input)
     if is_storage(source):
-        check_storage(source, input.dtype)
+        check_storage(source, input.dtype, CPP_NAME[input.dtype])
         source = wrap(typed(source, input.dtype))
     if source is None:
         data = np.empty(0, input._data.dtype)

@@ -98,7 +98,8 @@ def add_rows(out: Array, rows: Array, values: Array) -> None:
     if out.dtype.itemsize == 2 and out.dtype.kind not in "iu":
         _add_in_turn(out, ordered, values[order], starts)
         return
-    out[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+    sums = np.add.reduceat(values[order], starts, axis=0)
+    out[ordered[starts]] += sums.astype(out.dtype, copy=False)
 
 
 def _add_in_turn(out: Array, rows: Array, values: Array, starts: Array) -> None:

@@ -487,6 +487,8 @@ def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = 
     if out is None and weight.__class__ is float:
         return lerp_number(input, end, weight)
     if is_tensor(weight):
+        if out is None:
+            return lerp_tensor(input, end, weight)
         return lerp_tensor(input, end, weight, out=out)
     if not isinstance(weight, NUMBER):
         no_match(
@@ -495,6 +497,8 @@ def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = 
             "Tensor input, Tensor end, Tensor weight, *, Tensor out = None",
             "Tensor input, Tensor end, Number weight, *, Tensor out = None",
         )
+    if out is None:
+        return lerp_number(input, end, plain(weight))
     return lerp_number(input, end, plain(weight), out=out)
 
 
