@@ -95,7 +95,7 @@ _ELSEWHERE = {
     "source": "standalone",
     "vmap": "func",
     **dict.fromkeys(("_is_all_true", "_is_any_true"), "ops.unmapped"),
-    "sparse_coo_tensor": "sparse",
+    **dict.fromkeys(("sparse_coo_tensor", "_validate_sparse_coo_tensor_args"), "sparse"),
     "thread_safe_generator": "random",
     **dict.fromkeys(
         ("_log_softmax", "_log_softmax_backward_data", "_softmax", "_softmax_backward_data"), "softmaxes"
@@ -104,7 +104,10 @@ _ELSEWHERE = {
     **dict.fromkeys(
         (
             "sparse_bsc_tensor", "sparse_bsr_tensor", "sparse_compressed_tensor", "sparse_csc_tensor",
-            "sparse_csr_tensor",
+            "sparse_csr_tensor", "_validate_sparse_compressed_tensor_args",
+            "_validate_sparse_csr_tensor_args",
+            "_validate_sparse_csc_tensor_args", "_validate_sparse_bsr_tensor_args",
+            "_validate_sparse_bsc_tensor_args",
         ),
         "sparse_compressed",
     ),

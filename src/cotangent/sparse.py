@@ -167,6 +167,18 @@ def sparse_coo_tensor(
     return made.detach().requires_grad_() if requires_grad else made
 
 
+def _validate_sparse_coo_tensor_args(
+    indices: Any, values: Any, size: Any, is_coalesced: bool | None = None, *_: Any
+) -> None:
+    """Refuse places and values of a sparse tensor that do not fit each other."""
+    made = sparse_coo_tensor(indices, values, size, check_invariants=True)
+    keys = made._data.keys()
+    if is_coalesced and not (keys[1:] > keys[:-1]).all():
+        raise RuntimeError(
+            "cannot set is_coalesced to true if indices correspond to uncoalesced COO tensor"
+        )
+
+
 def legacy(d: _dtype, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """What the old constructors make: `sparse.FloatTensor(indices, values, size)`, or sizes alone.
 

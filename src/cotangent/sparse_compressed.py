@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -113,7 +114,8 @@ def _check(layout: str, compressed: Any, plain: Any, values: Any, shape: tuple[i
 def _check_numbers(
     names: tuple[str, str], size_name: str, compressed: Any, plain: Any, major: int, minor: int
 ) -> None:
-    starts, places = compressed.reshape(-1, major + 1), plain.reshape(-1, plain.shape[-1])
+    examples = math.prod(compressed.shape[:-1])
+    starts, places = compressed.reshape(examples, major + 1), plain.reshape(examples, plain.shape[-1])
     lines = "nrows" if size_name == "ncols" else "ncols"
     for begins, at in zip(starts, places, strict=True):
         if len(begins) and begins[0] != 0:
@@ -195,6 +197,22 @@ def sparse_compressed_tensor(
     return made.detach().requires_grad_() if requires_grad else made
 
 
+def _validate_sparse_compressed_tensor_args(
+    compressed_indices: Any, plain_indices: Any, values: Any, size: Any, layout: Any, *_: Any
+) -> None:
+    """Refuse parts of a compressed tensor that do not fit each other."""
+    shape = integers("_validate_sparse_compressed_tensor_args", "size", (size,))
+    _check(repr(layout), compressed_indices, plain_indices, values, shape)
+
+
+def _validator(kind: str) -> Any:
+    def validate(compressed_indices: Any, plain_indices: Any, values: Any, size: Any, *_: Any) -> None:
+        layout = COMPRESSED[f"torch.sparse_{kind}"]
+        _validate_sparse_compressed_tensor_args(compressed_indices, plain_indices, values, size, layout)
+
+    return validate
+
+
 def _constructor(kind: str, first: str, second: str) -> Any:
     layout = f"torch.sparse_{kind}"
 
@@ -224,3 +242,5 @@ sparse_csr_tensor = _constructor("csr", "crow_indices", "col_indices")
 sparse_csc_tensor = _constructor("csc", "ccol_indices", "row_indices")
 sparse_bsr_tensor = _constructor("bsr", "crow_indices", "col_indices")
 sparse_bsc_tensor = _constructor("bsc", "ccol_indices", "row_indices")
+for _kind in ("csr", "csc", "bsr", "bsc"):
+    globals()[f"_validate_sparse_{_kind}_tensor_args"] = _validator(_kind)

@@ -113,6 +113,40 @@ attempt(lambda: x.uniform_(), lambda: t.ones(3, out=x))
 x = t.rand(2, 3, 4, 5).contiguous(memory_format=t.channels_last)
 show(*(x.pow(n).stride() for n in (0.0, 1.0, 2, 0.5, -1)))
 """,
+    "sparse tensors without elements": """
+for layout in (t.sparse_csr, t.sparse_csc):
+    for size in ((0, 3), (3, 0), (0, 3, 2), (3, 0, 2), (2, 3, 0), (0, 0, 0)):
+        show(t.zeros(size).to_sparse(layout=layout, dense_dim=len(size) - 2))
+        lines = size[0] if layout is t.sparse_csr else size[1]
+        parts = t.zeros(lines + 1, dtype=t.int64), t.zeros(0, dtype=t.int64), t.zeros((0,) + size[2:])
+        show(t.sparse_compressed_tensor(*parts, size, layout=layout))
+attempt(lambda: t.zeros(0, 3, 2).to_sparse_csr(), lambda: t.zeros(2, 0, 3).to_sparse_csr())
+attempt(lambda: t.zeros(3, 0, 2).to_sparse_bsc((1, 1), dense_dim=1))
+""",
+    "to_sparse with dense dimensions": """
+x = t.arange(24.0).reshape(2, 3, 4)
+for d in (0, 1, 3, 4):
+    attempt(lambda: x.to_sparse(dense_dim=d)._indices())
+attempt(lambda: x.to_sparse(layout=t.sparse_coo, blocksize=(1, 1)))
+attempt(lambda: x.to_sparse(1).to_sparse(dense_dim=2))
+attempt(lambda: x[0].to_sparse_csr().to_sparse(dense_dim=0))
+attempt(lambda: x[0].to_sparse_csr().to_sparse(blocksize=(1, 1)))
+""",
+    "parts of sparse tensors are checked": """
+i = t.tensor
+compressed = t._validate_sparse_compressed_tensor_args
+attempt(lambda: compressed(i([0, 1]), i([0]), i([1.0]), (1, 2), t.sparse_csr))
+attempt(lambda: compressed(i([0, 1]), i([3]), i([1.0]), (1, 2), t.sparse_csr))
+attempt(lambda: t._validate_sparse_csc_tensor_args(i([0, 1]), i([3]), i([1.0]), (2, 1)))
+attempt(lambda: t._validate_sparse_coo_tensor_args(i([[0, 2]]), i([3.0, 1]), (2,)))
+attempt(lambda: t._validate_sparse_coo_tensor_args(i([[1, 0]]), i([3.0, 1]), (2,), True))
+""",
+    "functions of sparse tensors": """
+z, r = t.tensor([1 + 1j, 0, -2j, 0]).to_sparse(), t.tensor([0.5, 0, -0.25]).to_sparse()
+show(z.abs(), z.sgn(), z.conj_physical(), r.conj_physical(), r.clone().asinh_(), r.clone().atanh_())
+show(t.abs(z, out=t.sparse_coo_tensor(t.zeros(1, 0).long(), t.zeros(0), (4,))), r.clone().conj_physical_())
+attempt(lambda: r.int().asinh_())
+""",
     "private names of typed storages": """
 f = t.FloatStorage([1, 2])
 f._setitem(slice(0, 2), 3)

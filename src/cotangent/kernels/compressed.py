@@ -122,7 +122,7 @@ def _places(by_rows: bool, blocked: bool, compressed: Array, plain: Array, raw: 
     lead, count = plain.shape[:-1], plain.shape[-1]
     batch = len(lead)
     many = math.prod(lead)
-    starts = compressed.reshape(many, -1).astype(np.int64)
+    starts = compressed.reshape(many, compressed.shape[-1]).astype(np.int64)
     minor = plain.reshape(many * count).astype(np.int64)
     sizes = np.diff(starts, axis=1)
     major = np.concatenate(
@@ -165,7 +165,7 @@ def compress(a: Any, layout: str, blocksize: tuple[int, ...], batch: int) -> Com
     else:
         dims = batch + 2
         dense = a.shape[dims:]
-        hit = a != 0 if not dense else (a != 0).reshape(*a.shape[:dims], -1).any(-1)
+        hit = a != 0 if not dense else (a != 0).reshape(*a.shape[:dims], math.prod(dense)).any(-1)
         indices: Array = np.array(np.nonzero(hit), np.int64).reshape(dims, -1)
         coo = Coo(indices, a[tuple(indices)], a.shape, True)
     if blocked:
@@ -176,8 +176,8 @@ def compress(a: Any, layout: str, blocksize: tuple[int, ...], batch: int) -> Com
     places, values = coo.indices[:, order], coo.values[order]
     major, minor = (places[batch], places[batch + 1])[:: 1 if by_rows else -1]
     size = coo.shape[batch if by_rows else batch + 1]
-    compressed, plain, lead = _counted(places[:batch], major, minor, size, coo.shape[:batch])
-    return Compressed(layout, compressed, plain, values.reshape((*lead, -1, *values.shape[1:])), coo.shape)
+    compressed, plain, _ = _counted(places[:batch], major, minor, size, coo.shape[:batch])
+    return Compressed(layout, compressed, plain, values.reshape((*plain.shape, *values.shape[1:])), coo.shape)
 
 
 def _counted(

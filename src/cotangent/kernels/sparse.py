@@ -28,7 +28,8 @@ KEEP_ZERO: Final = frozenset(
         "sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "sqrt", "abs", "abs_written", "sign",
         "sgn", "neg", "expm1", "log1p", "relu", "erf", "erfinv", "ceil", "floor", "trunc", "frac",
         "round_whole", "deg2rad", "rad2deg", "isnan", "isinf", "isposinf", "isneginf", "signbit",
-        "nan_to_num_of", "pow_scalar", "zeroed",
+        "nan_to_num_of", "pow_scalar", "zeroed", "abs_complex", "sgn_complex", "conj_physical",
+        "conj_written", "asinh_written", "atanh_written",
     )
 )  # fmt: skip
 

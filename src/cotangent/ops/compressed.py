@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from ..config import warn_once
@@ -185,6 +186,10 @@ def compress(input: Any, layout: str, blocksize: Any, dense_dim: int | None, pla
                 f"to_sparse_{kind}: expected at least two dimensions beside {dense_dim or 0} dense ones, got "
                 f"{input.ndim}"
             )
+        if batch and not math.prod(input.shape[:batch]):
+            raise RuntimeError(
+                f"to_sparse_{kind}: Expected product of batch dimensions to be non-zero."
+            )
     if blocked:
         block = integers(f"to_sparse_{kind}", "blocksize", (blocksize,)) if blocksize is not None else ()
         block *= 2 if isinstance(blocksize, int) else 1
@@ -260,8 +265,24 @@ def to_sparse(
         raise RuntimeError(
             f"to_sparse: unexpected layout {wanted}; accepted: torch.sparse_coo, torch.sparse_csr, ..."
         )
-    if blocksize is not None or dense_dim is not None:
-        raise RuntimeError("to_sparse: blocksize and dense_dim are for compressed layouts")
+    if blocksize is not None or (dense_dim is not None and is_sparse(input)):
+        if isinstance(input._data, Compressed):
+            name, have = "sparse_compressed_to_sparse", _title(input._data.layout)
+        else:
+            name, have = ("to_sparse", "Sparse") if is_sparse(input) else ("dense_to_sparse", "Strided")
+        given = "dense_dim" if blocksize is None else "blocksize"
+        raise RuntimeError(
+            f"{name}: conversion from {have} to Sparse with {given} argument given is not supported"
+        )
+    if dense_dim is not None:
+        if not 0 <= dense_dim <= input.ndim:
+            raise RuntimeError(
+                f"dense_to_sparse: dense_dim argument must be in [0,{input.ndim}] range, but {dense_dim} is "
+                "given"
+            )
+        if dense_dim == input.ndim > 0:
+            raise RuntimeError("dense_to_sparse: dense_dim argument must be !=self.dim() when self.dim()>0")
+        sparse_dim = input.ndim - dense_dim
     if isinstance(input._data, Compressed):
         if sparse_dim not in (None, 2):
             raise RuntimeError(
