@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from .autograd.inplace import dense
 from .autograd.modes import modes
 from .creation import born
 from .kernels.rng import Stream
@@ -80,6 +81,14 @@ def drawn(
     for level in different:
         made = level.batch(made, 0)
     return made
+
+
+def as_memory_goes(numbers: Any, place: Any) -> Any:
+    """Fresh numbers in the order in which an array that is to hold them lies in memory."""
+    if place.shape != numbers.shape or place.flags.c_contiguous or not dense(place):
+        return numbers
+    order = sorted(range(numbers.ndim), key=place.strides.__getitem__, reverse=True)
+    return numbers.reshape([numbers.shape[d] for d in order]).transpose(np.argsort(order))
 
 
 def _level_of(value: Any) -> int:

@@ -9,12 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from . import dtypes, lazy
-from .autograd.inplace import dense
 from .autograd.modes import modes
 from .autograd.outs import warn_resized
 from .config import settings
 from .creation import born, check_dtype, placed
-from .drawing import NO_OUT, drawn
+from .drawing import NO_OUT, as_memory_goes, drawn
 from .errors import bad_argument, check_broadcast, type_name
 from .factories import written
 from .kernels.rng import Stream, check_seed, default_stream
@@ -241,13 +240,9 @@ class _Request:
             return placed(born(np.empty(self.shape, d.np), self.requires_grad), self.where)
         made = drawn(self.stream, make, self.shape, *arrays, apart=apart)
         if self.out is not None:
-            lies, data = self.out._data, made._data
             if arrays and self.function == "normal":
-                warn_resized(self.out, data.shape)
-            if lies.shape == data.shape and not lies.flags.c_contiguous and dense(lies):  # as memory goes
-                order = sorted(range(data.ndim), key=lies.strides.__getitem__, reverse=True)
-                data = data.reshape([data.shape[d] for d in order]).transpose(np.argsort(order))
-            return written(self.out, self.asked, data)
+                warn_resized(self.out, made._data.shape)
+            return written(self.out, self.asked, as_memory_goes(made._data, self.out._data))
         return made.requires_grad_() if self.requires_grad else made
 
 
