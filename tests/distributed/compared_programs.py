@@ -15,14 +15,23 @@ import torch
 import torch.distributed as dist
 import torch.distributed._functional_collectives as fc
 from programs import main
+from torch.distributed.algorithms import model_averaging as averaging
 from torch.distributed.algorithms.ddp_comm_hooks import (
     DDPCommHookType,
     ddp_zero_hook,
     register_ddp_comm_hook,
 )
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+from torch.distributed.algorithms.ddp_comm_hooks.post_localSGD_hook import (
+    PostLocalSGDState,
+    post_localSGD_hook,
+)
+from torch.distributed.algorithms.model_averaging import averagers
+from torch.distributed.algorithms.model_averaging.hierarchical_model_averager import (
+    HierarchicalModelAverager,
+)
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.optim import ZeroRedundancyOptimizer
+from torch.distributed.optim import PostLocalSGDOptimizer, ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 
 ROWS = [2, 1, 1, 2]  # how much each rank sends to each, modulo the ranks
@@ -277,6 +286,95 @@ def wrappers(rank: int, size: int) -> Any:
         "subgroups": lambda: dist.new_subgroups(group_size=3),
         "subgroups by nothing": lambda: dist.new_subgroups_by_enumeration([]),
         "subgroups, twice": lambda: dist.new_subgroups_by_enumeration([[0], [0]]),
+    })  # fmt: skip
+
+
+def averages(rank: int, size: int) -> Any:
+    """Parameters that are averaged now and then: averagers, the optimizer and the hook that go with them."""
+    pairs, _ = dist.new_subgroups(group_size=2)
+    sgd = functools.partial(torch.optim.SGD, lr=0.5)
+
+    def model() -> Any:
+        net = torch.nn.Linear(2, 2)
+        with torch.no_grad():
+            net.weight.copy_(torch.arange(4.0).view(2, 2))
+            net.bias.fill_(1.0)
+        return net
+
+    def lossy(net: Any) -> Any:
+        return net(torch.tensor([[1.0, 2.0]]) * (rank + 1)).sum()
+
+    def steps(make: Callable[[], Any], count: int = 6, *, wrapped: bool = True) -> Any:
+        net = model()
+        inner = sgd(net.parameters())
+        optimizer = PostLocalSGDOptimizer(inner, make()) if wrapped else inner
+        averager = None if wrapped else make()
+        found = []
+        for _ in range(count):
+            optimizer.zero_grad()
+            lossy(net).backward()
+            optimizer.step()
+            if averager is not None:
+                averager.average_parameters(net.parameters())
+            found.append(net.weight.tolist())
+        return found
+
+    def with_hook(after: bool) -> Any:
+        ddp = DistributedDataParallel(model())
+        state = PostLocalSGDState(None, pairs, 2, post_local_gradient_allreduce=after)
+        ddp.register_comm_hook(state, post_localSGD_hook)
+        found = []
+        for _ in range(4):
+            ddp.zero_grad()
+            lossy(ddp).backward()
+            found.append((ddp.module.weight.grad.tolist(), state.iter))
+        return found
+
+    def saved() -> Any:
+        net = model()
+        optimizer = PostLocalSGDOptimizer(sgd(net.parameters()), averagers.PeriodicModelAverager(2))
+        lossy(net).backward()
+        optimizer.step()
+        optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.25})
+        state = optimizer.state_dict()
+        del state["step"]
+        optimizer.load_state_dict(state)
+        return repr(optimizer), optimizer.state, len(optimizer.param_groups), optimizer.averager.step
+
+    def outside() -> Any:
+        group = dist.new_group([0, 1])
+        net = model()
+        with torch.no_grad():
+            net.bias.add_(rank)
+        averaging.utils.average_parameters(iter([net.bias, net.weight.data.double()]), group)
+        return net.bias.tolist()
+
+    def without(kind: Any) -> Any:
+        return averaging.utils.get_params_to_average(kind)
+
+    periodic, hierarchical = averagers.PeriodicModelAverager, HierarchicalModelAverager
+    return told({
+        "every second": lambda: steps(lambda: periodic(2)),
+        "every third, from the second on": lambda: steps(lambda: periodic(3, warmup_steps=1)),
+        "by itself": lambda: steps(lambda: periodic(2, 2), wrapped=False),
+        "of pairs": lambda: steps(lambda: periodic(2, process_group=pairs)),
+        "of pairs and of all": lambda: steps(lambda: hierarchical({2: 2, 4: size}, 1), 9),
+        "of all": lambda: steps(lambda: hierarchical({3: size})),
+        "every time": lambda: periodic(1).period,
+        "every time, of all": lambda: list(hierarchical({1: size}).period_process_group_dict),
+        "never": lambda: periodic(0),
+        "before": lambda: periodic(2, -1),
+        "before, of all": lambda: hierarchical({2: size}, -1),
+        "of nobody": lambda: hierarchical(),
+        "of few": lambda: hierarchical({2: 2}),
+        "of all, never": lambda: hierarchical({0: size}),
+        "hook": lambda: with_hook(True),
+        "hook, then nothing": lambda: with_hook(False),
+        "saved": saved,
+        "of a part": outside,
+        "no gradients": lambda: without(model().parameters()),
+        "no parameters": lambda: without([1]),
+        "no parameters at all": lambda: averaging.utils.average_parameters(iter([]), None),
     })  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from running import PROJECT
 
-PROGRAMS = ("functional", "gradients", "mesh", "overlap", "wrappers")
+PROGRAMS = ("functional", "gradients", "mesh", "overlap", "wrappers", "averages")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 from ..kernels import norm as k
 from ..kernels.layout import like_image
 from .batching import in_front
-from .normalize import correlated, scaled_backward, standard, standard_backward
+from .normalize import correlated, scaled_backward, standard
 from .powers import rsqrt
 from .reduce import sum_dims
 from .table import general
@@ -93,18 +93,29 @@ def _examples(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
     return (out, mean, scale), 0
 
 
-def _scaled(g: Any, weight: Any) -> Any:
-    if weight is None:
-        return g
-    return g * reshape_any(weight, (-1, *(1,) * (g.ndim - 2)))
-
-
 def _not_channels(t: Any) -> tuple[int, ...]:
     return tuple([d for d in range(t.ndim) if d != 1])
 
 
-def _standard_rows(input: Any, mean: Any, scale: Any, groups: int, eps: float) -> Any:
-    return standard(_rows(input, groups), _rows(mean, groups), _rows(scale, groups), (2,), eps)
+def _channels(t: Any, groups: int, channels: int) -> Any:
+    """(examples, groups, channels or 1, elements): `t` is an image or has a number for each group."""
+    shape = tuple(t.shape)
+    return reshape_any(t, (shape[0], groups, channels, math.prod(shape[1:]) // (groups * channels)))
+
+
+def _group_input(g: Any, weight: Any, input: Any, mean: Any, scale: Any, groups: int, eps: float) -> Any:
+    count = tuple(input.shape)[1] // groups
+    x, g = _channels(input, groups, count), _channels(g, groups, count)
+    factors = None if weight is None else reshape_any(weight, (1, groups, count, 1))
+    mean, scale = _channels(mean, groups, 1), _channels(scale, groups, 1)
+    return _rows(scaled_backward(g, factors, x, mean, scale, (2, 3), eps), groups)
+
+
+def _group_weight(g: Any, input: Any, mean: Any, scale: Any, groups: int, eps: float) -> Any:
+    count = tuple(input.shape)[1] // groups
+    x, g = _channels(input, groups, count), _channels(g, groups, count)
+    found = correlated(g, x, _channels(mean, groups, 1), _channels(scale, groups, 1), (2, 3), eps, (0, 3))
+    return reshape_any(found, (groups * count,))
 
 
 def _group_back(g: Any, input: Any, weight: Any, out1: Any, out2: Any, groups: int, eps: float) -> Any:
@@ -113,7 +124,7 @@ def _group_back(g: Any, input: Any, weight: Any, out1: Any, out2: Any, groups: i
     n = tuple(x.shape)[2]
     parts = []
     if g[0] is not None:
-        parts.append(standard_backward(_rows(_scaled(g[0], weight), groups), x, mean, scale, (2,), eps))
+        parts.append(_group_input(g[0], weight, input, out1, out2, groups, eps))
     if g[1] is not None:
         parts.append(expand_to(_rows(g[1], groups) * (1.0 / n), tuple(x.shape)))
     if g[2] is not None:
@@ -134,13 +145,7 @@ group_norm_of: Any = general(
     batch=_examples,
     input=_group_back,
     weight=lambda g, input, out1, out2, groups, eps: (
-        None
-        if g[0] is None
-        else sum_dims(
-            g[0] * reshape_any(_standard_rows(input, out1, out2, groups, eps), tuple(input.shape)),
-            _not_channels(input),
-            False,
-        )
+        None if g[0] is None else _group_weight(g[0], input, out1, out2, groups, eps)
     ),
     bias=lambda g: None if g[0] is None else sum_dims(g[0], _not_channels(g[0]), False),
 )

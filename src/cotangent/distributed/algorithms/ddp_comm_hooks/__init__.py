@@ -7,9 +7,12 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from . import debugging_hooks, default_hooks, powerSGD_hook
+from . import debugging_hooks, default_hooks, post_localSGD_hook, powerSGD_hook
 
-__all__ = ["DDPCommHookType", "debugging_hooks", "default_hooks", "powerSGD_hook", "register_ddp_comm_hook"]
+__all__ = [
+    "DDPCommHookType", "debugging_hooks", "default_hooks", "post_localSGD_hook", "powerSGD_hook",
+    "register_ddp_comm_hook",
+]  # fmt: skip
 
 
 def _plain(hook: Callable[..., Any], model: Any, state: Any) -> None:
