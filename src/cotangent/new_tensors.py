@@ -31,6 +31,8 @@ def _new(function: str, self: Any, size: Any, fill: Any, options: dict[str, Any]
     _as_of(self, options)
     owner = self._owner
     if owner is not None and owner.is_batch:  # one for each example
+        if not size and "size" in options:
+            size = (options.pop("size"),)
         given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
         below = self._data.value
         whole = _new(function, below, ((owner.size, *given),), fill, {**options, "requires_grad": False})

@@ -1,6 +1,7 @@
 """Which implementation attention uses: `torch.nn.attention`.
 
-There is one, on the CPU, so that choosing among PyTorch's is accepted and changes nothing.
+There is one, on the CPU, so that choosing among PyTorch's is accepted and changes nothing. Attention with
+scores and masks by functions is in `flex_attention`, masks that say "causal" in `bias`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,19 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
-__all__ = ["SDPBackend", "WARN_FOR_UNFUSED_KERNELS", "sdpa_kernel"]
+from ._registry import (
+    activate_flash_attention_impl,
+    current_flash_attention_impl,
+    list_flash_attention_impls,
+    register_flash_attention_impl,
+    restore_flash_attention_impl,
+)
+
+__all__ = [
+    "SDPBackend", "WARN_FOR_UNFUSED_KERNELS", "activate_flash_attention_impl", "current_flash_attention_impl",
+    "list_flash_attention_impls", "register_flash_attention_impl", "restore_flash_attention_impl",
+    "sdpa_kernel",
+]  # fmt: skip
 
 WARN_FOR_UNFUSED_KERNELS = False
 
