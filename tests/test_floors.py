@@ -105,6 +105,7 @@ FLOORS = {
     "multiprocessing": 5,
     "amp": 5,
     "accelerator": 5,
+    "streams": 5,
     "onnx": 5,
     "distributions": 5,
     "testing": 5,

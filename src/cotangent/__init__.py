@@ -88,6 +88,8 @@ _ELSEWHERE = {
         "checks",
     ),
     "is_storage": "storage",
+    **dict.fromkeys(("Event", "Stream"), "streams"),
+    **dict.fromkeys(("DisableTorchFunction", "DisableTorchFunctionSubclass"), "overriding"),
     "graph": "viz",
     "doctor": "look.doctor",
     "memory": "look.memory",

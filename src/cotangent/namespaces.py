@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
@@ -69,6 +70,16 @@ class _Autograd(ModuleType):
         return sorted([*super().__dir__(), "explain_nan", "gradcheck", "gradgradcheck", "steps"])
 
 
+# Modules of `torch.autograd` that few programs touch, imported when they are first asked for.
+_LATER: Final = frozenset(("_functions", "anomaly_mode", "grad_mode", "profiler_legacy", "profiler_util"))
+
+
+def _later(name: str) -> ModuleType:
+    if name in _LATER:
+        return import_module(f"{autograd.__name__}.{name}")
+    raise AttributeError(f"module {autograd.__name__!r} has no attribute {name!r}")
+
+
 def fill_autograd() -> None:
     """Enter the names of `torch.autograd`."""
     names = {
@@ -94,8 +105,7 @@ def fill_autograd() -> None:
         "is_multithreading_enabled": modes.is_multithreading_enabled,
         "_force_original_view_tracking": modes._force_original_view_tracking,
         "is_view_replay_enabled": modes.is_view_replay_enabled,
-        "grad_mode": modes,
-        "anomaly_mode": anomaly,
+        "__getattr__": _later,
         "SavedTensor": SavedTensor,
         "kineto_available": lambda: False,
         "_profiler_enabled": lambda: bool(_profiler._running),

@@ -61,3 +61,20 @@ def legacy_get_string(size_average: bool | None, reduce: bool | None, emit_warni
             stacklevel=2,
         )
     return chosen
+
+
+def legacy_get_enum(size_average: bool | None, reduce: bool | None, emit_warning: bool = True) -> int:
+    """The number of the reduction that the two older flags mean.
+
+    Args:
+        size_average, reduce, emit_warning: as for `legacy_get_string`.
+
+    Returns:
+        0, 1 or 2.
+
+    Example:
+        >>> from cotangent.nn._reduction import legacy_get_enum
+        >>> legacy_get_enum(False, None, emit_warning=False)
+        2
+    """
+    return get_enum(legacy_get_string(size_average, reduce, emit_warning))

@@ -143,6 +143,7 @@ def stepped(
     lists: dict[str, Sequence[Any]],
     steps: Sequence[Tensor],
     group: dict[str, Any],
+    counts: Sequence[Any] | None = None,
 ) -> None:
     """One step of an optimizer's rule over lists, as PyTorch's functional forms take them.
 
@@ -153,13 +154,16 @@ def stepped(
         lists: the state, a list for each of its names; empty where the rule does without.
         steps: how often each was stepped before, counted up.
         group: the options.
+        counts: what the rule's numbers follow from, if not from how often was stepped.
     """
     rule = object.__new__(kind)
     names = rule._names(group)
     work = []
     for k, (parameter, gradient) in enumerate(zip(params, grads, strict=True)):
         state = [None if name is None else lists[name][k] for name in names]
-        work.append(((parameter, gradient, *state), rule._numbers(group, count_up(steps[k]))))
+        count = count_up(steps[k])
+        numbers = rule._numbers(group, count if counts is None else counts[k])
+        work.append(((parameter, gradient, *state), numbers))
     recorded = group["differentiable"]
     update(rule._rule, work, rule._options(group), recorded=recorded, as_real=True)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..functions import full, ones
 from ._options import check_lr, check_not_negative
-from ._stepping import Stepping, count_up, effective_gradient, hyper, step_dtype, toward
+from ._stepping import Stepping, count_up, effective_gradient, hyper, step_dtype, stepped, toward
 from ._update import number
 
-__all__ = ["ASGD"]
+__all__ = ["ASGD", "asgd"]
 
 
 class ASGD(Stepping):
@@ -90,13 +90,10 @@ class ASGD(Stepping):
 
     def _step_group(self, group: dict[str, Any]) -> None:
         super()._step_group(group)
-        lr, lambd = number(group["lr"]), group["lambd"]
         for parameter in group["params"]:
             if parameter.grad is not None:
                 state = self.state[parameter]
-                step = float(state["step"])
-                state["eta"].fill_(lr / (1 + lambd * lr * step) ** group["alpha"])
-                state["mu"].fill_(1 / max(1, step - group["t0"]))
+                _prepare(group, state["step"], state["eta"], state["mu"])
 
     @staticmethod
     def _rule(
@@ -109,3 +106,60 @@ class ASGD(Stepping):
         t = xp.multiply(g, eta, t)
         p = xp.subtract(p, t, p)
         return p, toward(xp, t, average, p, mu)
+
+
+def _prepare(group: dict[str, Any], step: Any, eta: Any, mu: Any) -> None:
+    """Write the step length, and the share of the newest parameters in the average, of the coming step."""
+    lr, count = number(group["lr"]), float(step)
+    eta.fill_(lr / (1 + group["lambd"] * lr * count) ** group["alpha"])
+    mu.fill_(1 / max(1, count - group["t0"]))
+
+
+def asgd(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    axs: Sequence[Any],
+    mus: Sequence[Any],
+    etas: Sequence[Any],
+    state_steps: Sequence[Any],
+    foreach: Any = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    lambd: Any,
+    lr: Any,
+    t0: Any,
+    alpha: Any,
+    weight_decay: Any,
+) -> None:
+    """`ASGD` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        axs: averages of the parameters.
+        mus: shares of the newest parameters in them, as tensors.
+        etas: step lengths, as tensors.
+        state_steps: how often each was stepped, as tensors.
+        foreach, maximize, differentiable, capturable, has_complex: as the optimizer's, or without effect.
+        lambd, lr, t0, alpha, weight_decay: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.asgd import asgd
+        >>> w, g, ax = (torch.tensor([n]) for n in (1.0, 2.0, 0.0))
+        >>> mu, eta, step = (torch.tensor(n) for n in (1.0, 0.25, 0.0))
+        >>> asgd([w], [g], [ax], [mu], [eta], [step], lambd=0.0, lr=0.25, t0=0, alpha=0.75, weight_decay=0)
+        >>> w
+        tensor([0.5000])
+    """
+    group = {
+        "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay,
+        "maximize": maximize, "differentiable": differentiable,
+    }  # fmt: skip
+    counts = [(float(eta), float(mu)) for eta, mu in zip(etas, mus, strict=True)]
+    stepped(ASGD, params, grads, {"ax": axs}, state_steps, group, counts)
+    for each in zip(state_steps, etas, mus, strict=True):
+        _prepare(group, *each)

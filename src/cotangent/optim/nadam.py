@@ -7,9 +7,18 @@ from typing import Any, ClassVar
 
 from ..functions import ones
 from ._options import check_betas, check_lr, check_not_negative
-from ._stepping import Stepping, count_up, decayed_square, effective_gradient, hyper, step_dtype, toward
+from ._stepping import (
+    Stepping,
+    count_up,
+    decayed_square,
+    effective_gradient,
+    hyper,
+    step_dtype,
+    stepped,
+    toward,
+)
 
-__all__ = ["NAdam"]
+__all__ = ["NAdam", "nadam"]
 
 
 class NAdam(Stepping):
@@ -149,3 +158,60 @@ class NAdam(Stepping):
 def _momentum(beta1: float, decay: float, step: float) -> float:
     """The momentum of a step, which rises towards beta1."""
     return float(beta1 * (1.0 - 0.5 * 0.96 ** (step * decay)))
+
+
+def nadam(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    exp_avgs: Sequence[Any],
+    exp_avg_sqs: Sequence[Any],
+    mu_products: Sequence[Any],
+    state_steps: Sequence[Any],
+    decoupled_weight_decay: bool = False,
+    foreach: Any = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    maximize: bool = False,
+    *,
+    beta1: Any,
+    beta2: Any,
+    lr: Any,
+    weight_decay: Any,
+    momentum_decay: Any,
+    eps: Any,
+) -> None:
+    """`NAdam` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        exp_avgs: running means of the gradients.
+        exp_avg_sqs: running means of their squares.
+        mu_products: products of all momenta so far, as tensors.
+        state_steps: how often each was stepped, as tensors.
+        decoupled_weight_decay, foreach, capturable, differentiable,
+            has_complex, maximize: as the optimizer's, or without effect.
+        beta1, beta2, lr, weight_decay, momentum_decay, eps: as the optimizer's.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.nadam import nadam
+        >>> w, g, a, b = (torch.tensor([n]) for n in (1.0, 2.0, 0.0, 0.0))
+        >>> nadam([w], [g], [a], [b], [torch.tensor(1.0)], [torch.tensor(0.0)],
+        ...     beta1=0.9, beta2=0.999, lr=0.1, weight_decay=0, momentum_decay=4e-3, eps=1e-8)
+        >>> bool(w < 1)
+        True
+    """
+    group = {
+        "lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": weight_decay,
+        "momentum_decay": momentum_decay, "decoupled_weight_decay": decoupled_weight_decay,
+        "maximize": maximize, "differentiable": differentiable,
+    }  # fmt: skip
+    counts = []
+    for product, steps in zip(mu_products, state_steps, strict=True):
+        step = float(steps) + 1
+        product.mul_(_momentum(beta1, momentum_decay, step))
+        counts.append((step, float(product)))
+    lists = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs}
+    stepped(NAdam, params, grads, lists, state_steps, group, counts)

@@ -8,9 +8,9 @@ from typing import Any
 from ..functions import full_like
 from ..tensor import Tensor
 from ._options import as_scalar, check_lr
-from ._stepping import Stepping
+from ._stepping import Stepping, stepped
 
-__all__ = ["Rprop"]
+__all__ = ["Rprop", "rprop"]
 
 
 class Rprop(Stepping):
@@ -115,3 +115,48 @@ class Rprop(Stepping):
         t = xp.multiply(t, length, t)
         p = xp.subtract(p, t, p)
         return p, previous, length
+
+
+def rprop(
+    params: Sequence[Any],
+    grads: Sequence[Any],
+    prevs: Sequence[Any],
+    step_sizes: Sequence[Any],
+    state_steps: Sequence[Any],
+    foreach: Any = None,
+    capturable: bool = False,
+    maximize: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    step_size_min: Any,
+    step_size_max: Any,
+    etaminus: Any,
+    etaplus: Any,
+) -> None:
+    """`Rprop` as a function of lists, which are changed.
+
+    Args:
+        params: the parameters.
+        grads: their gradients.
+        prevs: the gradients before.
+        step_sizes: step lengths, one for each number.
+        state_steps: how often each was stepped, as tensors.
+        foreach, capturable, maximize, differentiable, has_complex: as the optimizer's, or without effect.
+        step_size_min, step_size_max: bounds of the step lengths.
+        etaminus, etaplus: factors by which they shrink and grow.
+
+    Example:
+        >>> import cotangent as torch
+        >>> from cotangent.optim.rprop import rprop
+        >>> w, g, before, length = (torch.tensor([n]) for n in (1.0, 2.0, 1.0, 0.5))
+        >>> rprop([w], [g], [before], [length], [torch.tensor(1.0)],
+        ...     step_size_min=1e-6, step_size_max=50, etaminus=0.5, etaplus=1.2)
+        >>> w, length
+        (tensor([0.4000]), tensor([0.6000]))
+    """
+    group = {
+        "etas": (etaminus, etaplus), "step_sizes": (step_size_min, step_size_max), "maximize": maximize,
+        "differentiable": differentiable,
+    }  # fmt: skip
+    stepped(Rprop, params, grads, {"prev": prevs, "step_size": step_sizes}, state_steps, group)

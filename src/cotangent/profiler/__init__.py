@@ -10,6 +10,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,12 @@ __all__ = [
     "DeviceType", "ProfilerAction", "ProfilerActivity", "kineto_available", "profile", "record_function",
     "schedule", "supported_activities", "tensorboard_trace_handler",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("itt", "profiler"):
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class ProfilerActivity(enum.Enum):

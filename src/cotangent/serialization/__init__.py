@@ -18,15 +18,23 @@ from .settings import (
     set_default_load_endianness,
     set_default_mmap_options,
 )
+from .versions import (
+    SourceChangeWarning,
+    check_module_version_greater_or_equal,
+    validate_cuda_device,
+    validate_hpu_device,
+)
 from .writing import save, skip_data
 from .zipfiles import _open_zipfile_reader, _open_zipfile_writer
 
 __all__ = [
     "LoadEndianness",
+    "SourceChangeWarning",
     "_is_zipfile",
     "_open_zipfile_reader",
     "_open_zipfile_writer",
     "add_safe_globals",
+    "check_module_version_greater_or_equal",
     "clear_safe_globals",
     "default_restore_location",
     "get_crc32_options",
@@ -45,4 +53,6 @@ __all__ = [
     "set_default_mmap_options",
     "skip_data",
     "storage_to_tensor_type",
+    "validate_cuda_device",
+    "validate_hpu_device",
 ]

@@ -11,7 +11,7 @@ from ..autograd.modes import grad_enabled
 from ..autograd.node import RemovableHandle
 from ..tensor import Tensor
 
-__all__ = ["BackwardHook", "RemovableHandle"]
+__all__ = ["BackwardHook", "RemovableHandle", "unserializable_hook"]
 
 
 class BackwardHookFunction(Function):
@@ -170,3 +170,21 @@ def _pass_through(args: Any, hook: Callable[..., Any]) -> tuple[Any, list[int] |
         replaced[place] = tensor
     # A named tuple keeps its type.
     return (tuple(replaced) if type(args) is tuple else type(args)(*replaced)), places
+
+
+def unserializable_hook(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a hook that need not be saved with its tensor, so that saving does not warn of it.
+
+    Args:
+        f: the hook.
+
+    Returns:
+        the hook.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.utils.hooks.unserializable_hook(lambda grad: grad).__torch_unserializable__
+        True
+    """
+    f.__torch_unserializable__ = True  # type: ignore[attr-defined]
+    return f

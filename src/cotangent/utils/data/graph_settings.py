@@ -10,7 +10,10 @@ from .datapipes.iter.sharding import SHARDING_PRIORITIES
 from .graph import traverse_dps
 from .seeds import drawn_seed
 
-__all__ = ["apply_random_seed", "apply_sharding", "apply_shuffle_settings", "get_all_graph_pipes"]
+__all__ = [
+    "apply_random_seed", "apply_sharding", "apply_shuffle_seed", "apply_shuffle_settings",
+    "get_all_graph_pipes",
+]  # fmt: skip
 
 
 def get_all_graph_pipes(graph: dict[int, Any]) -> list[Any]:
@@ -117,3 +120,21 @@ def apply_random_seed(datapipe: Any, rng: Any) -> Any:
     for pipe in _with_method(datapipe, "set_seed"):
         pipe.set_seed(drawn_seed(rng))
     return datapipe
+
+
+def apply_shuffle_seed(datapipe: Any, rng: Any) -> Any:
+    """The former name of `apply_random_seed`.
+
+    Args:
+        datapipe, rng: as there.
+
+    Returns:
+        the pipe.
+    """
+    warnings.warn(
+        "`apply_shuffle_seed` is deprecated since 1.12 and will be removed in the future releases. Please "
+        "use `apply_random_seed` instead.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return apply_random_seed(datapipe, rng)

@@ -7,8 +7,12 @@ from typing import Any
 
 from .._decorator import functional_datapipe
 from ..datapipe import IterDataPipe, length_of
+from .splitting import DemultiplexerIterDataPipe, ForkerIterDataPipe
 
-__all__ = ["ConcaterIterDataPipe", "MultiplexerIterDataPipe", "ZipperIterDataPipe"]
+__all__ = [
+    "ConcaterIterDataPipe", "DemultiplexerIterDataPipe", "ForkerIterDataPipe", "MultiplexerIterDataPipe",
+    "ZipperIterDataPipe",
+]  # fmt: skip
 
 
 @functional_datapipe("concat")

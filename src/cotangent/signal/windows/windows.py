@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import dtypes
-from ..config import settings
-from ..creation import born
-from ..kernels import windows as k
-from ..size import strided
+from ... import dtypes
+from ...config import settings
+from ...creation import born
+from ...kernels import windows as k
+from ...size import strided
 
 _NUTTALL: Final = (0.3635819, 0.4891775, 0.1365995, 0.0106411)
 

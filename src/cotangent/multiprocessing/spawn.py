@@ -1,25 +1,18 @@
-"""`torch.multiprocessing`: the standard library's, and `spawn`, which starts the ranks of a program."""
+"""Starting the ranks of a program: `torch.multiprocessing.spawn`."""
 
 from __future__ import annotations
 
-import multiprocessing as _standard
+import multiprocessing
 import signal
 import sys
 import traceback
 from collections.abc import Callable
-from multiprocessing import *  # noqa: F403  # the same names, as in PyTorch
 from multiprocessing.connection import wait
-from typing import Any, Final
+from typing import Any
 
-from . import sharing
-from .nn.parameter import Parameter
-from .tensor import Tensor
-
-__all__ = [  # noqa: PLE0604
-    *_standard.__all__, "ProcessContext", "ProcessException", "ProcessExitedException",
-    "ProcessRaisedException",
-    "SpawnContext", "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy", "spawn",
-    "start_processes",
+__all__ = [
+    "ProcessContext", "ProcessException", "ProcessExitedException", "ProcessRaisedException", "SpawnContext",
+    "spawn", "start_processes",
 ]  # fmt: skip
 
 
@@ -180,7 +173,7 @@ def start_processes(
         >>> from cotangent.multiprocessing import start_processes
         >>> start_processes(math.sqrt, nprocs=2, start_method="fork")
     """
-    context: Any = _standard.get_context(start_method)
+    context: Any = multiprocessing.get_context(start_method)
     processes, errors = [], []
     for number in range(nprocs):
         queue = context.SimpleQueue()
@@ -217,49 +210,3 @@ def spawn(
         ProcessRaisedException, ProcessExitedException: if one fails.
     """
     return start_processes(fn, args, nprocs, join, daemon, start_method)
-
-
-# Both are the same here: a descriptor of the memory travels.
-_STRATEGIES: Final = ("file_descriptor", "file_system")
-_strategy = _STRATEGIES[0]
-
-
-def get_all_sharing_strategies() -> set[str]:
-    """How tensors can go to other processes.
-
-    Example:
-        >>> import cotangent as torch
-        >>> sorted(torch.multiprocessing.get_all_sharing_strategies())
-        ['file_descriptor', 'file_system']
-    """
-    return set(_STRATEGIES)
-
-
-def get_sharing_strategy() -> str:
-    """How tensors go to other processes.
-
-    Example:
-        >>> import cotangent as torch
-        >>> torch.multiprocessing.get_sharing_strategy()
-        'file_descriptor'
-    """
-    return _strategy
-
-
-def set_sharing_strategy(new_strategy: str) -> None:
-    """Choose how tensors go to other processes.
-
-    Args:
-        new_strategy: the strategy.
-
-    Raises:
-        AssertionError: for one that is not there.
-    """
-    global _strategy
-    if new_strategy not in _STRATEGIES:
-        raise AssertionError(f"unknown sharing strategy {new_strategy!r}")
-    _strategy = new_strategy
-
-
-sharing.register(Tensor)
-sharing.register(Parameter)

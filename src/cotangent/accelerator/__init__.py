@@ -6,22 +6,33 @@ Asking whether there is one is no error; using one is, with the error that PyTor
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from . import lazy
-from .size import device as Device
+from .. import lazy
+from ..size import device as Device
+from ..streams import Stream
+from ._none import refuse
+from .graphs import Graph
+from .memory import (
+    empty_cache,
+    empty_host_cache,
+    get_memory_info,
+    max_memory_allocated,
+    max_memory_reserved,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    reset_accumulated_memory_stats,
+    reset_peak_memory_stats,
+)
 
 __all__ = [
-    "current_accelerator", "current_device_idx", "current_device_index", "device_count", "device_index",
-    "empty_cache", "get_memory_info", "is_available", "max_memory_allocated", "max_memory_reserved",
+    "Graph", "current_accelerator", "current_device_idx", "current_device_index", "current_stream",
+    "device_count", "device_index", "empty_cache", "empty_host_cache", "get_device_capability",
+    "get_memory_info", "is_available", "max_memory_allocated", "max_memory_reserved",
     "memory_allocated", "memory_reserved", "memory_stats", "reset_accumulated_memory_stats",
-    "reset_peak_memory_stats", "set_device_idx", "set_device_index", "synchronize",
+    "reset_peak_memory_stats", "set_device_idx", "set_device_index", "set_stream", "synchronize",
 ]  # fmt: skip
-
-
-def _refuse() -> NoReturn:
-    raise RuntimeError("Cannot access accelerator device when none is available.")
 
 
 def is_available() -> bool:
@@ -66,7 +77,7 @@ def current_device_index() -> int:
     Raises:
         RuntimeError: always; there is none.
     """
-    _refuse()
+    refuse()
 
 
 def current_device_idx() -> int:
@@ -76,7 +87,7 @@ def current_device_idx() -> int:
         RuntimeError: always; there is none.
     """
     warnings.warn("Use `current_device_index` instead.", FutureWarning, stacklevel=2)
-    _refuse()
+    refuse()
 
 
 def set_device_index(device: Any, /) -> None:
@@ -85,7 +96,7 @@ def set_device_index(device: Any, /) -> None:
     Raises:
         RuntimeError: always; there is none.
     """
-    _refuse()
+    refuse()
 
 
 def set_device_idx(device: Any, /) -> None:
@@ -95,7 +106,7 @@ def set_device_idx(device: Any, /) -> None:
         RuntimeError: always; there is none.
     """
     warnings.warn("Use `set_device_index` instead.", FutureWarning, stacklevel=2)
-    _refuse()
+    refuse()
 
 
 class device_index:
@@ -119,7 +130,7 @@ class device_index:
 
     def __enter__(self) -> None:
         if self.idx is not None:
-            _refuse()
+            refuse()
 
     def __exit__(self, *exc_info: object) -> None:
         pass
@@ -131,88 +142,40 @@ def synchronize(device: Any = None, /) -> None:
     Raises:
         RuntimeError: always; there is none.
     """
-    _refuse()
+    refuse()
 
 
-def empty_cache() -> None:
-    """Free cached memory of the accelerator.
-
-    Raises:
-        RuntimeError: always; there is none.
-    """
-    _refuse()
-
-
-def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
-    """Free and total memory of the accelerator.
+def get_device_capability(device: Any = None, /) -> dict[str, Any]:
+    """What an accelerator can do.
 
     Raises:
         RuntimeError: always; there is none.
     """
-    _refuse()
+    refuse()
 
 
-def memory_stats(device_index: Any = None, /) -> OrderedDict[str, Any]:
-    """Counters of the accelerator's allocator.
-
-    Raises:
-        RuntimeError: always; there is none.
-    """
-    _refuse()
-
-
-def memory_allocated(device_index: Any = None, /) -> int:
-    """Bytes that tensors hold on the accelerator.
+def current_stream(device: Any = None, /) -> Stream:
+    """The accelerator's stream in use.
 
     Raises:
         RuntimeError: always; there is none.
     """
-    _refuse()
+    refuse()
 
 
-def max_memory_allocated(device_index: Any = None, /) -> int:
-    """The most bytes that tensors held on the accelerator.
-
-    Raises:
-        RuntimeError: always; there is none.
-    """
-    _refuse()
-
-
-def memory_reserved(device_index: Any = None, /) -> int:
-    """Bytes that the accelerator's allocator holds.
+def set_stream(stream: Stream) -> None:
+    """Use another stream of the accelerator.
 
     Raises:
-        RuntimeError: always; there is none.
+        TypeError: for what is no stream.
+        RuntimeError: always else; there is no accelerator.
     """
-    _refuse()
-
-
-def max_memory_reserved(device_index: Any = None, /) -> int:
-    """The most bytes that the accelerator's allocator held.
-
-    Raises:
-        RuntimeError: always; there is none.
-    """
-    _refuse()
-
-
-def reset_accumulated_memory_stats(device_index: Any = None, /) -> None:
-    """Start the accelerator's running counters anew.
-
-    Raises:
-        RuntimeError: always; there is none.
-    """
-    _refuse()
-
-
-def reset_peak_memory_stats(device_index: Any = None, /) -> None:
-    """Start the accelerator's peak counters anew.
-
-    Raises:
-        RuntimeError: always; there is none.
-    """
-    _refuse()
+    if not isinstance(stream, Stream):
+        raise TypeError(
+            "_accelerator_setStream(): incompatible function arguments. The following argument types are "
+            f"supported:\n    1. (arg0: torch.Stream) -> None\n\nInvoked with: {stream!r}"
+        )
+    refuse()
 
 
 _MODULES: Final[dict[str, Any]] = {kind: lazy.deferred(f"cotangent.{kind}") for kind in ("cpu", "cuda")}

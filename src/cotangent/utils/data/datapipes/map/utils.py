@@ -1,0 +1,5 @@
+"""Where PyTorch keeps these pipes: `torch.utils.data.datapipes.map.utils`."""
+
+from .pipes import SequenceWrapperMapDataPipe
+
+__all__ = ["SequenceWrapperMapDataPipe"]
