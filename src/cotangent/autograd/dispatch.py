@@ -19,6 +19,7 @@ from ..errors import bad_argument, check_broadcast, type_name
 from ..kernels.deferred import Deferred, resolved
 from ..kernels.float8 import narrowed, refused
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.halves import recast
 from ..kernels.layout import as_lying
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, factor_first, missing, no_match
@@ -329,7 +330,7 @@ def convert(data: Any, to: Any) -> Any:
         data = data.real
     token = set_errors(QUIET)
     try:
-        return narrowed(data, to) if to in dtypes.FLOAT8_TWINS else data.astype(to)
+        return narrowed(data, to) if to in dtypes.FLOAT8_TWINS else recast(data, to)
     finally:
         reset_errors(token)
 

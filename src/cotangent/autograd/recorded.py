@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from ..kernels.elementwise import times_one
+from ..kernels.halves import recast
 from ..kernels.sparse import Coo
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
@@ -497,4 +498,4 @@ def cast_array(value: Any, dtype: Any) -> Any:
         return value.astype(dtype)
     if value.dtype.kind == "c" and dtype.kind != "c":
         value = value.real
-    return value.astype(dtype)
+    return recast(value, dtype)

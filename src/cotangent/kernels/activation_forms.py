@@ -1,5 +1,5 @@
-"""The activation functions (and a few others) and their derivatives as formulas over symbols (see
-`symbolic`).
+"""The activation functions and their derivatives, and some elementary functions, as formulas over symbols
+(see `symbolic`).
 
 Arrays come first, then numbers, in the order of the kernels in `activation` and `elementwise`, which say what
 each computes.
@@ -22,6 +22,10 @@ _C: Final = 0.044715
 
 def erf(x: Sym) -> Sym:
     return call("erf", x)
+
+
+def lgamma(x: Sym) -> Sym:
+    return call("lgamma", x)
 
 
 def rsqrt(x: Sym) -> Sym:
@@ -58,11 +62,6 @@ def leaky_relu(x: Sym, slope: Number) -> Sym:
 
 def leaky_relu_backward(g: Sym, x: Sym, slope: Number) -> Sym:
     return where(x > 0.0, g, g * slope)
-
-
-def finite(x: Sym, nan: Number, high: Number, low: Number) -> Sym:
-    bounded = where(x == math.inf, high, where(x == -math.inf, low, x))
-    return where(x != x, nan, bounded)
 
 
 def prelu(x: Sym, weight: Sym) -> Sym:

@@ -109,6 +109,42 @@ class Text(vectors.Text):
         self.jump(f"{stem}.head")
         self.label(f"{stem}.exit")
 
+    def fold(
+        self,
+        begin: Integer,
+        end: Integer,
+        carried: Sequence[Vec],
+        body: Callable[[Vec, list[Vec]], Sequence[Vec]],
+        step: int = 1,
+    ) -> list[Vec]:
+        """`loop` with values that are handed from one turn to the next.
+
+        Args:
+            begin: the counter's first value.
+            end: the first value it does not reach.
+            carried: the values of the first turn.
+            body: writes a turn, called with the counter and the values; gives those of the next turn.
+            step: what is added to the counter.
+
+        Returns:
+            The values after the last turn.
+        """
+        at = 0
+        values: list[Vec] = []
+        following: Sequence[Vec] = ()
+        before = self.block
+        with self.loop(begin, end, step) as i:
+            # The values' phis belong behind the counter's, in the block before this one.
+            at = next(k for k in range(len(self.lines) - 1, -1, -1) if " = phi i64 " in self.lines[k]) + 1
+            values = [Vec(self, self.fresh("c"), c.kind, c.lanes) for c in carried]
+            following = body(i, values)
+        latch = i.name[1:-2] + ".latch"
+        self.lines[at:at] = [
+            f"  {value.name} = phi {value.type} [{first.name}, %{before}], [{then.name}, %{latch}]"
+            for value, first, then in zip(values, carried, following, strict=True)
+        ]
+        return values
+
     @contextmanager
     def when(self, condition: Vec) -> Iterator[None]:
         """The lines inside run where `condition` holds."""

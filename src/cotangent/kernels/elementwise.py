@@ -13,7 +13,7 @@ from numpy._core import umath
 from .. import lazy
 from ..dtypes import FLOAT8_TWINS
 from .float8 import narrowed
-from .halves import is_half
+from .halves import is_half, recast
 from .layout import as_chosen
 from .sized import sized
 
@@ -36,7 +36,7 @@ def cast(a: Any, dtype: Any) -> Any:
         a = a.astype(np.float32)
     if dtype in FLOAT8_TWINS:
         return narrowed(a, dtype)
-    return as_chosen(a.astype(dtype), [a]) if 0 in a.strides else a.astype(dtype)
+    return as_chosen(a.astype(dtype), [a]) if 0 in a.strides else recast(a, dtype)
 
 
 def stored(value: Any, out: Any) -> Any:
@@ -66,7 +66,14 @@ def floor_div(a: Any, b: Any, out: Any = None) -> Any:
     """Quotients rounded down."""
     if a.dtype.kind in "iu":
         no_zeros(b)
-    if not isinstance(a, np.ndarray) or a.dtype.kind != "f" or a.dtype.itemsize < 4 or a.size < _LARGE:
+    if a.__class__ is np.ndarray and a.dtype.kind == "f" and a.dtype.itemsize >= 4:
+        return _floor_div(a, b, out=out)
+    return np.floor_divide(a, b, out=out)
+
+
+@sized("floor_div")
+def _floor_div(a: Any, b: Any, out: Any = None) -> Any:
+    if a.size < _LARGE:
         return np.floor_divide(a, b, out=out)
     # As PyTorch computes it. NumPy's function does the same, element by element.
     left = np.fmod(a, b)
@@ -96,6 +103,11 @@ def remainder(a: Any, b: Any, out: Any = None) -> Any:
     if a.dtype.kind in "iu":
         no_zeros(b)
         return np.remainder(a, b, out=out)
+    return _remainder(a, b, out=out)
+
+
+@sized("remainder")
+def _remainder(a: Any, b: Any, out: Any = None) -> Any:
     left = np.asarray(np.fmod(a, b))
     np.add(left, b, out=left, where=(left != 0) & ((left < 0) != (b < 0)))
     return stored(left, out)
@@ -105,6 +117,11 @@ def fmod(a: Any, b: Any, out: Any = None) -> Any:
     """What `trunc_div` leaves, with the dividend's sign."""
     if a.dtype.kind in "iu":
         no_zeros(b)
+    return _fmod(a, b, out=out)
+
+
+@sized("fmod")
+def _fmod(a: Any, b: Any, out: Any = None) -> Any:
     return np.fmod(a, b, out=out)
 
 
@@ -433,7 +450,14 @@ def erfinv(a: Any, out: Any = None) -> Any:
 
 def lgamma(a: Any, out: Any = None) -> Any:
     """log |gamma(a)|; SciPy has -inf at -inf, C and PyTorch have inf."""
+    return (_lgamma_32 if a.dtype.itemsize == 4 else _lgamma)(a, out=out)
+
+
+def _lgamma(a: Any, out: Any = None) -> Any:
     return special.gammaln(np.where(a == -np.inf, np.inf, a).astype(a.dtype, copy=False), out=out)
+
+
+_lgamma_32: Final = sized("lgamma")(_lgamma)
 
 
 def digamma(a: Any, out: Any = None) -> Any:

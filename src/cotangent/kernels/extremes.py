@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import lazy
-from .index import open_grid
+from .placing import open_grid
 from .sized import LIGHT, generated
 
 rowwise: Any = lazy.module("cotangent.kernels.rowwise")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import activation_forms
+from . import activation_forms, arithmetic_forms
 from .symbolic import Form, Sym, call
 
 __all__ = ["NoForm", "form_named", "form_of"]
@@ -63,6 +63,7 @@ _UFUNCS: Final[dict[Any, Form]] = {
     np.sign: _named("sign"),
     np.abs: _named("abs"),
     np.copysign: _named("copysign"),
+    np.fmod: _named("fmod"),
     np.less: _named("lt"),
     np.less_equal: _named("le"),
     np.greater: _named("gt"),
@@ -76,12 +77,12 @@ def form_named(name: str) -> Form:
     """The formula that a kernel names (see `sized`).
 
     Args:
-        name: of a function of `activation_forms`.
+        name: of a function of `activation_forms` or `arithmetic_forms`.
 
     Returns:
         The formula.
     """
-    form: Form = getattr(activation_forms, name)
+    form: Form = getattr(activation_forms, name, None) or getattr(arithmetic_forms, name)
     return form
 
 

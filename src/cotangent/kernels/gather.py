@@ -6,16 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .halves import is_half
-from .index import add_rows, open_grid
+from .halves import is_half, wide
+from .index import add_along, add_rows
+from .placing import combine, places, taken
 
 Array = np.ndarray[Any, Any]
-
-
-def places(index: Array, dim: int) -> tuple[Any, ...]:
-    """NumPy's key for `index` at `dim` and the positions of `index` itself elsewhere."""
-    grid = open_grid(index.shape)
-    return (*grid[:dim], index, *grid[dim + 1 :])
 
 
 def gather(a: Array, index: Array, dim: int) -> Array:
@@ -24,7 +19,7 @@ def gather(a: Array, index: Array, dim: int) -> Array:
         return np.full(index.shape, a)
     if not index.ndim:
         return np.asarray(a[index])
-    return np.asarray(a[places(index, dim)])
+    return taken(a, index, dim)
 
 
 def scatter_zeros(g: Array, index: Array, shape: tuple[int, ...], dim: int) -> Array:
@@ -34,12 +29,11 @@ def scatter_zeros(g: Array, index: Array, shape: tuple[int, ...], dim: int) -> A
 
 def scatter_add(a: Array, index: Array, src: Array, dim: int) -> Array:
     """A copy of `a` with `src` added at the indexed places (repeated places add up)."""
-    wide = np.float32 if a.dtype.itemsize == 2 and a.dtype.kind not in "iu" else a.dtype
-    out = a.astype(wide)
+    out = wide(a) if is_half(a.dtype) else a.copy()
     if not out.ndim:
-        return np.asarray(out + src.astype(wide).sum(), a.dtype)
-    part = src[tuple(slice(n) for n in index.shape)].astype(wide, copy=False)
-    np.add.at(out, places(index, dim), part)
+        return np.asarray(out + wide(src).sum(), a.dtype)
+    part = src if src.shape == index.shape else src[tuple(slice(n) for n in index.shape)]
+    combine(out, index, wide(part), dim, "sum")
     return out.astype(a.dtype, copy=False)
 
 
@@ -49,7 +43,7 @@ def scatter(a: Array, index: Array, src: Array, dim: int) -> Array:
     if not out.ndim:
         out[...] = src.reshape(-1)[-1] if src.size else out
         return out
-    out[places(index, dim)] = src[tuple(slice(n) for n in index.shape)]
+    combine(out, index, src[tuple(slice(n) for n in index.shape)], dim, "last")
     return out
 
 
@@ -78,16 +72,14 @@ def index_add(a: Array, index: Array, source: Array, dim: int, alpha: Any) -> Ar
         return np.asarray((out + total * np.asarray(alpha).astype(total.dtype)).astype(a.dtype))
     scaled = source if alpha == 1 else source * np.asarray(alpha).astype(source.dtype, casting="unsafe")
     moved = np.moveaxis(out, dim, 0)
-    values = np.moveaxis(scaled, dim, 0) if scaled.ndim else scaled.reshape(1)
-    places = index.reshape(-1)
     if is_half(out.dtype) and alpha == 1 and out.ndim > 1 and dim in (0, out.ndim - 1):
-        wide = np.ascontiguousarray(moved, np.float32)  # here PyTorch rounds once, elsewhere every sum
-        add_rows(wide, places, values.astype(np.float32))
-        moved[...] = wide
-    elif moved.ndim > 1 and moved.flags.c_contiguous:
-        add_rows(moved, places, values)
+        summed = wide(out)  # here PyTorch rounds once, elsewhere every sum
+        add_along(summed, index.reshape(-1), wide(scaled), dim)
+        return np.asarray(summed, out.dtype)
+    if moved.ndim > 1 and moved.flags.c_contiguous:
+        add_rows(moved, index.reshape(-1), np.moveaxis(scaled, dim, 0))
     else:
-        np.add.at(moved, places, values)
+        add_along(out, index.reshape(-1), scaled if scaled.ndim else scaled.reshape(1), dim)
     return out
 
 

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+
+from .. import lazy
+from .sized import HEAVY, worthwhile
+
+casting: Any = lazy.module("cotangent.kernels.casting")
+
+_F32: Final = np.dtype(np.float32)
 
 
 def is_half(d: Any) -> bool:
     """Whether a NumPy dtype is one of the two 16-bit floats (bfloat16's kind is "V")."""
     return d.itemsize == 2 and d.kind in "fV"
+
+
+def recast(a: Any, to: Any) -> Any:
+    """An array in another dtype; NumPy takes long where a 16-bit float is one of the two."""
+    given, wanted = is_half(a.dtype), is_half(to)
+    known = (given or a.dtype == _F32) and (wanted or to == _F32)
+    if a.size >= HEAVY and (given or wanted) and known and worthwhile(a.size):
+        return casting.cast(a, to)
+    return a.astype(to)
 
 
 def in_float(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,8 +47,8 @@ def in_float(kernel: Callable[..., Any]) -> Callable[..., Any]:
             return kernel(*args, **options)
         found = kernel(*[wide(a) for a in args], **options)
         if isinstance(found, tuple):
-            return tuple(f if f is None or f.dtype != np.float32 else f.astype(d) for f in found)
-        return found.astype(d)
+            return tuple(f if f is None or f.dtype != np.float32 else recast(f, d) for f in found)
+        return recast(found, d)
 
     return run
 
@@ -40,4 +56,4 @@ def in_float(kernel: Callable[..., Any]) -> Callable[..., Any]:
 def wide(value: Any) -> Any:
     """An array (or NumPy number) of 16-bit floats in float32; anything else as it is."""
     d = getattr(value, "dtype", None)
-    return value.astype(np.float32) if d is not None and is_half(d) else value
+    return recast(value, _F32) if d is not None and is_half(d) else value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .. import lazy
-from .halves import is_half
 from .layout import as_indexed
+from .placing import combine, combine_at
 from .sized import LIGHT, generated
 
 accumulate: Any = lazy.module("cotangent.kernels.accumulate")
@@ -37,20 +36,6 @@ def index(a: Array, indices: list[Array], dims: tuple[int, ...]) -> Array:
     return found
 
 
-def open_grid(shape: tuple[int, ...]) -> tuple[Array, ...]:
-    """For each dimension the positions along it, in a shape that broadcasts to `shape`."""
-    return _kept_grid(shape) if sum(shape) <= _SMALL else _grid(shape)
-
-
-def _grid(shape: tuple[int, ...]) -> tuple[Array, ...]:
-    rank = len(shape)
-    return tuple(np.arange(n).reshape((1,) * d + (n,) + (1,) * (rank - d - 1)) for d, n in enumerate(shape))
-
-
-_SMALL = 4096
-_kept_grid = lru_cache(maxsize=64)(_grid)
-
-
 def index_one(a: Array, index: Array, dim: int) -> Array:
     """`a[..., i, ...]` with one index array."""
     made = a.take(index, dim) if a.shape[dim] else a.take(index, dim, mode="wrap")
@@ -68,20 +53,31 @@ def index_back(g: Array, indices: list[Array], shape: tuple[int, ...], dims: tup
 
 
 def add_at(out: Array, indices: list[Array], dims: tuple[int, ...], values: Array) -> None:
-    """`out[indices] += values` where repeated places add up."""
-    if (
-        dims == (0,)
-        and indices[0].ndim == 1
-        and out.ndim > 1
-        and values.shape == (len(indices[0]), *out.shape[1:])
-    ):
-        add_rows(out, indices[0], values)
-        return
-    np.add.at(out, key_of(indices, dims), values)
+    """`out[indices] += values` where repeated places add up, 16-bit floats rounded after every addition."""
+    if len(dims) == 1:
+        d, index = dims[0], indices[0]
+        full = (*out.shape[:d], *index.shape, *out.shape[d + 1 :])
+        flat = np.broadcast_to(values, full).reshape(*out.shape[:d], index.size, *out.shape[d + 1 :])
+        if d or out.ndim == 1:
+            add_along(out, index.reshape(-1), flat, d)
+        else:
+            add_rows(out, index.reshape(-1), flat)
+    elif len(dims) == out.ndim:
+        combine_at(out, indices, values)
+    else:
+        np.add.at(out, key_of(indices, dims), values)
+
+
+def add_along(out: Array, index: Array, values: Array, dim: int) -> None:
+    """`out[..., index, ...] += values`, the index being one vector at `dim`."""
+    if index.size and np.minimum.reduce(index, None) < 0:
+        index = np.where(index < 0, index + out.shape[dim], index)
+    shape = (1,) * dim + index.shape + (1,) * (out.ndim - dim - 1)
+    combine(out, np.broadcast_to(index.reshape(shape), values.shape), values, dim, "sum")
 
 
 def add_rows(out: Array, rows: Array, values: Array) -> None:
-    """`out[rows] += values`, sums of equal rows taken in sorted order (faster than `np.add.at`)."""
+    """`out[rows] += values` along the first dimension."""
     if not len(rows):
         return
     rows = np.where(rows < 0, rows + len(out), rows)
@@ -89,25 +85,7 @@ def add_rows(out: Array, rows: Array, values: Array) -> None:
         inside = np.minimum.reduce(rows, None) >= 0 and np.maximum.reduce(rows, None) < len(out)
         if inside and accumulate.add_rows(out, rows, values):
             return
-    order = rows.argsort(kind="stable")
-    ordered = rows[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    if len(starts) == len(rows):
-        out[rows] += values
-        return
-    if out.dtype.itemsize == 2 and out.dtype.kind not in "iu":
-        _add_in_turn(out, ordered, values[order], starts)
-        return
-    sums = np.add.reduceat(values[order], starts, axis=0)
-    out[ordered[starts]] += sums.astype(out.dtype, copy=False)
-
-
-def _add_in_turn(out: Array, rows: Array, values: Array, starts: Array) -> None:
-    """`out[rows] += values` for sorted rows of 16-bit floats, which are rounded after every addition."""
-    counts = np.diff(starts, append=len(rows))
-    for turn in range(int(counts.max())):
-        at = starts[counts > turn] + turn
-        out[rows[at]] += values[at]
+    add_along(out, rows, np.broadcast_to(values, (len(rows), *out.shape[1:])), 0)
 
 
 def index_put(
@@ -122,9 +100,7 @@ def index_put(
 def put_at(out: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool) -> None:
     """Write (or add) `values` at the indexed places of `out`."""
     key = key_of(indices, dims)
-    if accumulate and is_half(out.dtype):
-        np.add.at(out, key, values)  # PyTorch rounds sums of 16-bit floats at each step
-    elif accumulate:
+    if accumulate:
         add_at(out, indices, dims, np.broadcast_to(values, out[key].shape))
     else:
         out[key] = values

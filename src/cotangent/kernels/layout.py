@@ -8,6 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from .. import lazy
+from .sized import LIGHT, worthwhile
+
+turning: Any = lazy.module("cotangent.kernels.turning")
+
+
+def fill(target: Any, source: Any) -> None:
+    """Copy an array into another of its shape and type, with which it shares no memory."""
+    if source.size >= LIGHT // 4 and worthwhile(source.size) and turning.transfer(target, source):
+        return
+    target[...] = source
+
+
+def dense(a: Any) -> Any:
+    """A contiguous copy."""
+    if a.flags.c_contiguous or a.size < LIGHT // 4:
+        return a.copy()
+    made = np.empty(a.shape, a.dtype)
+    fill(made, a)
+    return made
+
 
 def rows(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """The kernel with a result whose last dimension is dense, however its operands lie.
@@ -20,7 +41,7 @@ def rows(kernel: Callable[..., Any]) -> Callable[..., Any]:
         made = kernel(*args, **options)
         if made.__class__ is not np.ndarray or made.flags.c_contiguous or options.get("out", ...) is not ...:
             return made
-        return np.ascontiguousarray(made)
+        return dense(made)
 
     laid.in_rows = True  # type: ignore[attr-defined]  # what a trace asks
     return laid
@@ -56,7 +77,8 @@ def turned(a: Any) -> Any:
     """Matrices in the order of memory of their transposes."""
     if a.__class__ is not np.ndarray or a.ndim < 2:
         return a
-    return np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2)
+    flipped = a.swapaxes(-1, -2)
+    return (flipped if flipped.flags.c_contiguous else dense(flipped)).swapaxes(-1, -2)
 
 
 def lies_by_channels(a: Any) -> bool:
@@ -79,8 +101,8 @@ def by_channels(a: Any) -> Any:
     """The array with its second dimension innermost in memory."""
     moved = np.moveaxis(a, 1, -1)
     # NumPy leaves steps of dimensions of size one as they happen to be; PyTorch tells the order by them.
-    dense = moved.copy() if 1 in a.shape else np.ascontiguousarray(moved)
-    return dense.transpose(0, a.ndim - 1, *range(1, a.ndim - 1))
+    laid = dense(moved) if 1 in a.shape or not moved.flags.c_contiguous else moved
+    return laid.transpose(0, a.ndim - 1, *range(1, a.ndim - 1))
 
 
 def like_image(kernel: Callable[..., Any], operands: int = 1, volume: bool = False) -> Callable[..., Any]:
@@ -150,7 +172,7 @@ def in_order(made: Any, order: list[int]) -> Any:
         return made
     outwards = order[::-1]
     laid = np.empty([made.shape[d] for d in outwards], made.dtype).transpose(np.argsort(outwards))
-    laid[...] = made
+    fill(laid, made)
     return laid
 
 

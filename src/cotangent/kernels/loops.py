@@ -260,22 +260,10 @@ def _sort(stride: int) -> str:
 # Operations that take many instructions: they leave little to gain from more lanes, and little registers.
 _HEAVY: Final = frozenset(
     (
-        "exp",
-        "exp2",
-        "expm1",
-        "log",
-        "log1p",
-        "log2",
-        "log10",
-        "sigmoid",
-        "tanh",
-        "erf",
-        "sin",
-        "cos",
-        "tan",
-        "pow",
+        "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sigmoid", "tanh", "erf", "sin", "cos",
+        "tan", "pow", "lgamma",
     )
-)
+)  # fmt: skip
 
 
 def _lanes(body: Body, length: int, *, reducing: bool = False, columns: bool = False) -> int:

@@ -15,7 +15,9 @@ __all__ = ["module"]
 # sums from growing with their length.
 _CASCADE: Final = 64
 # Instructions of functions that are written inline, about, and the length from which a body is written once.
-_LENGTHS: Final = dict.fromkeys(("exp", "exp2", "expm1", "sigmoid", "tanh", "erf", "log", "log1p"), 25)
+_LENGTHS: Final = {
+    **dict.fromkeys(("exp", "exp2", "expm1", "sigmoid", "tanh", "erf", "log", "log1p"), 25), "lgamma": 250,
+}  # fmt: skip
 _LONG: Final = 80
 
 

@@ -6,9 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
 from .halves import in_float
 from .layout import as_operand
 from .reduce import wide
+from .sized import HEAVY, worthwhile
+
+scans: Any = lazy.module("cotangent.kernels.scans")
 
 Array = np.ndarray[Any, Any]
 
@@ -70,25 +74,41 @@ def _selected(a: Array, k: int, dim: int, largest: bool) -> tuple[Array, Array]:
     )  # type: ignore[return-value]
 
 
+# What running sums and products of a type are kept in.
+_KEPT: Final = {
+    np.dtype(np.float32): np.float64, np.dtype(np.complex64): np.complex128,
+}  # fmt: skip
+
+
+def _totals(a: Array, dim: int, how: str, backwards: bool = False) -> Array:
+    if a.size >= HEAVY and a.flags.c_contiguous and worthwhile(a.size):
+        made: Array | None = scans.totals(a, dim, how, backwards)
+        if made is not None:
+            return made
+    if backwards:
+        return np.flip(_totals(np.flip(a, dim), dim, how), dim)
+    kept = _KEPT.get(a.dtype) or wide(a)
+    if how == "prod":
+        return np.multiply.accumulate(a, axis=dim, dtype=kept).astype(a.dtype, copy=False)
+    sums = np.add.accumulate(a, axis=dim, dtype=kept)
+    if a.dtype.kind not in "iu":
+        sums += 0  # they start at zero, so there is no negative zero
+    return sums.astype(a.dtype, copy=False)
+
+
 def cumsum(a: Array, dim: int) -> Array:
     """Running sums along `dim`."""
-    if not a.ndim:
-        return a.copy()
-    return np.add.accumulate(a, axis=dim, dtype=wide(a)).astype(a.dtype, copy=False)
+    return _totals(a, dim, "sum") if a.ndim else a.copy()
 
 
 def reverse_cumsum(a: Array, dim: int) -> Array:
     """Running sums along `dim` from the end."""
-    if not a.ndim:
-        return a.copy()
-    return np.flip(cumsum(np.flip(a, dim), dim), dim)
+    return _totals(a, dim, "sum", True) if a.ndim else a.copy()
 
 
 def cumprod(a: Array, dim: int) -> Array:
     """Running products along `dim`."""
-    if not a.ndim:
-        return a.copy()
-    return np.multiply.accumulate(a, axis=dim, dtype=wide(a)).astype(a.dtype, copy=False)
+    return _totals(a, dim, "prod") if a.ndim else a.copy()
 
 
 def cumprod_back(g: Array, a: Array, dim: int) -> Array:
@@ -99,16 +119,16 @@ def cumprod_back(g: Array, a: Array, dim: int) -> Array:
     """
     if not a.ndim:
         return g.copy()
-    x = np.moveaxis(np.conjugate(a), dim, -1)
-    h = np.moveaxis(g, dim, -1)
-    whole = np.multiply.accumulate(x, axis=-1)
+    x = np.conjugate(a) if a.dtype.kind == "c" else a
     if x.all():
-        return np.moveaxis(np.add.accumulate((whole * h)[..., ::-1], axis=-1)[..., ::-1] / x, -1, dim)
+        return np.asarray(reverse_cumsum(cumprod(x, dim) * g, dim) / x)
+    x, h = np.moveaxis(x, dim, -1), np.moveaxis(g, dim, -1)
+    whole = cumprod(x, -1)
     zeros = np.add.accumulate(x == 0, axis=-1, dtype=np.intp)
     led_up = np.where(zeros == 0, whole * h, 0)
-    before = np.add.accumulate(led_up[..., ::-1], axis=-1)[..., ::-1] / x
+    before = reverse_cumsum(led_up, -1) / x
     first = (zeros == 1) & (x == 0)
-    behind = np.multiply.accumulate(np.where((zeros == 1) & ~first, x, 1), axis=-1)
+    behind = cumprod(np.where((zeros == 1) & ~first, x, x.dtype.type(1)), -1)
     led = np.concatenate([np.ones_like(whole[..., :1]), whole[..., :-1]], axis=-1)
     at_zero = led * np.where(zeros == 1, behind * h, 0).sum(-1, keepdims=True)
     return np.moveaxis(np.where(zeros == 0, before, np.where(first, at_zero, 0)).astype(h.dtype), -1, dim)
@@ -118,6 +138,10 @@ def cumulative_extreme(a: Array, dim: int, largest: bool) -> tuple[Array, Array]
     """(running maxima or minima, positions of the latest element that attains them)."""
     if not a.ndim:
         return a.copy(), np.zeros((), np.int64)
+    if a.size >= HEAVY and a.flags.c_contiguous and worthwhile(a.size):
+        made: tuple[Array, Array] | None = scans.extremes(a, dim, largest)
+        if made is not None:
+            return made
     key = a.astype(np.float32) if a.dtype.kind == "V" else a
     values = (np.maximum if largest else np.minimum).accumulate(key, axis=dim)
     steps = np.arange(a.shape[dim]).reshape((1,) * dim + (-1,) + (1,) * (a.ndim - dim - 1))

@@ -20,8 +20,8 @@ from .symbolic import Sym, call, where
 from .vectors import compute_type
 
 __all__ = [
-    "attend", "attend_backward", "correlated", "dot", "log_softmax", "log_softmax_backward", "reduced",
-    "shifted", "softmax", "softmax_backward", "standard", "standard_backward",
+    "Context", "attend", "attend_backward", "correlated", "dot", "log_softmax", "log_softmax_backward",
+    "reduced", "run_rows", "shifted", "softmax", "softmax_backward", "standard", "standard_backward",
 ]  # fmt: skip
 
 # A description for given operands: called with symbols of all operands and a maker of row symbols.
@@ -31,8 +31,8 @@ _plans: Final[dict[Any, loops.Plan]] = {}
 _PLANS: Final = 4096
 
 
-class _Context:
-    """The body under construction, and makers of its leaves."""
+class Context:
+    """What a description is written with: the body under construction, and makers of its leaves."""
 
     def __init__(self, kinds: Sequence[str]) -> None:
         self.body = Body()
@@ -48,7 +48,9 @@ class _Context:
         return Sym(self.body, self.body.number(i, self.kind))
 
 
-def _run(name: Any, build: Build, arrays: list[Any], axes: tuple[int, ...], numbers: Sequence[float]) -> None:
+def run_rows(
+    name: Any, build: Build, arrays: list[Any], axes: tuple[int, ...], numbers: Sequence[float]
+) -> None:
     """Run what `build` describes over arrays that broadcast to the shape of the first."""
     layout = (name, axes, *[(a.dtype, a.shape, a.strides) for a in arrays])
     plan = _plans.get(layout)
@@ -57,7 +59,7 @@ def _run(name: Any, build: Build, arrays: list[Any], axes: tuple[int, ...], numb
             _plans.clear()
         shape = arrays[0].shape
         kinds = [kind_of(a.dtype) or "" for a in arrays]
-        context = _Context(kinds)
+        context = Context(kinds)
         passes, finish = build(context, *context.inputs)
         operands = tuple(Operand(k, _strides(a, len(shape))) for k, a in zip(kinds, arrays))
         plan = _plans[layout] = loops.lower(Loop(shape, operands, context.body, passes, axes, finish))
@@ -73,7 +75,7 @@ def _strides(array: Any, ndim: int) -> tuple[int, ...]:
 # -- softmax --------------------------------------------------------------------------------------------
 
 
-def _softmax(c: _Context, x: Sym, y: Sym) -> Any:
+def _softmax(c: Context, x: Sym, y: Sym) -> Any:
     e = call("exp", x - c.row(0))
     return (
         Pass(reductions=(("max", x.ref),)),
@@ -82,7 +84,7 @@ def _softmax(c: _Context, x: Sym, y: Sym) -> Any:
     ), ()
 
 
-def _softmax_half(c: _Context, x: Sym, y: Sym) -> Any:
+def _softmax_half(c: Context, x: Sym, y: Sym) -> Any:
     """Without the sums' terms in memory, where they would be rounded to 16 bits."""
     e = call("exp", x - c.row(0))
     return (
@@ -92,7 +94,7 @@ def _softmax_half(c: _Context, x: Sym, y: Sym) -> Any:
     ), ()
 
 
-def _log_softmax(c: _Context, x: Sym, y: Sym) -> Any:
+def _log_softmax(c: Context, x: Sym, y: Sym) -> Any:
     t = x - c.row(0)
     return (
         Pass(reductions=(("max", x.ref),)),
@@ -101,14 +103,14 @@ def _log_softmax(c: _Context, x: Sym, y: Sym) -> Any:
     ), ()
 
 
-def _softmax_backward(c: _Context, g: Sym, y: Sym, out: Sym) -> Any:
+def _softmax_backward(c: Context, g: Sym, y: Sym, out: Sym) -> Any:
     return (
         Pass(reductions=(("sum", (g * y).ref),)),
         Pass(stores=((2, ((g - c.row(0)) * y).ref),)),
     ), ()
 
 
-def _log_softmax_backward(c: _Context, g: Sym, y: Sym, out: Sym) -> Any:
+def _log_softmax_backward(c: Context, g: Sym, y: Sym, out: Sym) -> Any:
     return (
         Pass(reductions=(("sum", g.ref),)),
         Pass(stores=((2, (g - call("exp", y) * c.row(0)).ref),)),
@@ -119,28 +121,28 @@ def softmax(a: Any, dim: int) -> Any:
     """exp(a) over its sum along `dim`."""
     out = np.empty_like(a)
     build = _softmax if a.itemsize > 2 else _softmax_half
-    _run(build, build, [a, out], (dim,), ())
+    run_rows(build, build, [a, out], (dim,), ())
     return out
 
 
 def log_softmax(a: Any, dim: int) -> Any:
     """The logarithm of `softmax`."""
     out = np.empty_like(a)
-    _run(_log_softmax, _log_softmax, [a, out], (dim,), ())
+    run_rows(_log_softmax, _log_softmax, [a, out], (dim,), ())
     return out
 
 
 def softmax_backward(g: Any, y: Any, dim: int) -> Any:
     """y * (g - sum(g * y)), where y = softmax(a)."""
     out = np.empty_like(y)
-    _run(_softmax_backward, _softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
+    run_rows(_softmax_backward, _softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
     return out
 
 
 def log_softmax_backward(g: Any, y: Any, dim: int) -> Any:
     """g - exp(y) * sum(g), where y = log_softmax(a)."""
     out = np.empty_like(y)
-    _run(_log_softmax_backward, _log_softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
+    run_rows(_log_softmax_backward, _log_softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
     return out
 
 
@@ -150,7 +152,7 @@ def log_softmax_backward(g: Any, y: Any, dim: int) -> Any:
 # booleans) broadcasts to them.
 
 
-def _masked(c: _Context, s: Sym, masks: Sequence[Sym]) -> Sym:
+def _masked(c: Context, s: Sym, masks: Sequence[Sym]) -> Sym:
     value = s * c.number(0)
     for mask in masks:
         value = where(mask, -inf, value) if mask.kind == "b1" else value + mask
@@ -163,7 +165,7 @@ def _weight(x: Sym) -> Sym:
     return where(x < least, 0.0, call("exp", call("maximum", x, least)))
 
 
-def _attend(c: _Context, s: Sym, y: Sym, logs: Sym, *masks: Sym) -> Any:
+def _attend(c: Context, s: Sym, y: Sym, logs: Sym, *masks: Sym) -> Any:
     x = _masked(c, s, masks)
     top, total = c.row(0), c.row(1)
     top = where(top == -inf, 0.0, top)  # a row that may attend to nothing gives zeros, not nan
@@ -177,13 +179,13 @@ def _attend(c: _Context, s: Sym, y: Sym, logs: Sym, *masks: Sym) -> Any:
 
 
 def _attend_backward(
-    c: _Context, s: Sym, p: Sym, given: Sym, d: Sym, logs: Sym, mean: Sym, *masks: Sym
+    c: Context, s: Sym, p: Sym, given: Sym, d: Sym, logs: Sym, mean: Sym, *masks: Sym
 ) -> Any:
     e = _weight(_masked(c, s, masks) - logs)
     return (Pass(stores=((1, e.ref), (3, (e * (given - mean) * c.number(0)).ref))),), ()
 
 
-def _dot(c: _Context, x: Sym, y: Sym, out: Sym) -> Any:
+def _dot(c: Context, x: Sym, y: Sym, out: Sym) -> Any:
     return (Pass(reductions=(("sum", (x * y).ref),)),), ((2, c.row(0).ref),)
 
 
@@ -199,7 +201,7 @@ def attend(scores: Any, scale: float, masks: Sequence[Any]) -> Any:
         (..., rows, 1), the logarithms of the sums of exponentials, inf for rows without any.
     """
     logs = np.empty((*scores.shape[:-1], 1), scores.dtype)
-    _run("attend", _attend, [scores, scores, logs, *masks], (scores.ndim - 1,), (scale,))
+    run_rows("attend", _attend, [scores, scores, logs, *masks], (scores.ndim - 1,), (scale,))
     return logs
 
 
@@ -217,7 +219,7 @@ def attend_backward(
         masks: as for `attend`.
     """
     arrays = [scores, scores, of_weights, of_weights, logs, means, *masks]
-    _run("attend_backward", _attend_backward, arrays, (), (scale,))
+    run_rows("attend_backward", _attend_backward, arrays, (), (scale,))
 
 
 def dot(x: Any, y: Any) -> Any:
@@ -228,7 +230,7 @@ def dot(x: Any, y: Any) -> Any:
         y: likewise.
     """
     out = np.empty((*x.shape[:-1], 1), x.dtype)
-    _run("dot", _dot, [x, y, out], (x.ndim - 1,), ())
+    run_rows("dot", _dot, [x, y, out], (x.ndim - 1,), ())
     return out
 
 
@@ -237,7 +239,7 @@ def dot(x: Any, y: Any) -> Any:
 # Numbers: 1 / (elements of a row), eps.
 
 
-def _moments(c: _Context, x: Sym) -> tuple[tuple[Pass, ...], Sym, Sym, Sym]:
+def _moments(c: Context, x: Sym) -> tuple[tuple[Pass, ...], Sym, Sym, Sym]:
     """Two passes, then x minus the mean, 1 / sqrt(variance + eps), and the variance."""
     t = x - c.row(0) * c.number(0)
     passes = (Pass(reductions=(("sum", x.ref),)), Pass(reductions=(("sum", (t * t).ref),)))
@@ -278,7 +280,7 @@ def standard(
         kept = tuple([1 if d in axes else n for d, n in enumerate(a.shape)])
         arrays += [np.empty(kept, a.dtype) for _ in range(statistics)]
 
-    def build(c: _Context, x: Sym, y: Sym, *others: Sym) -> Any:
+    def build(c: Context, x: Sym, y: Sym, *others: Sym) -> Any:
         passes, t, scale, variance = _moments(c, x)
         given = list(others)
         value = _scaled(
@@ -291,7 +293,7 @@ def standard(
         return (*passes, Pass(stores=((1, value.ref),))), stores
 
     name = ("standard", weight is None, bias is None, statistics)
-    _run(name, build, arrays, axes, _row_numbers(a, axes, eps))
+    run_rows(name, build, arrays, axes, _row_numbers(a, axes, eps))
     return (out, *arrays[first:])
 
 
@@ -329,7 +331,7 @@ def standard_backward(
     if given:
         arrays += [mean.astype(a.dtype, copy=False), scale.astype(a.dtype, copy=False)]
 
-    def build(c: _Context, x: Sym, g: Sym, y: Sym, *known: Sym) -> Any:
+    def build(c: Context, x: Sym, g: Sym, y: Sym, *known: Sym) -> Any:
         passes: tuple[Pass, ...] = ()
         if weighted:
             g, known = g * known[0], known[1:]
@@ -343,7 +345,7 @@ def standard_backward(
         sums = Pass(reductions=(("sum", g.ref), ("sum", (g * h).ref)))
         return (*passes, sums, Pass(stores=((2, value.ref),))), ()
 
-    _run(("standard_backward", given, weighted), build, arrays, axes, _row_numbers(a, axes, eps))
+    run_rows(("standard_backward", given, weighted), build, arrays, axes, _row_numbers(a, axes, eps))
     return out
 
 
@@ -363,10 +365,10 @@ def correlated(g: Any, a: Any, mean: Any, scale: Any, over: tuple[int, ...]) -> 
     out = np.empty([1 if d in over else n for d, n in enumerate(a.shape)], a.dtype)
     rows = [x.astype(a.dtype, copy=False) for x in (mean, scale)]
 
-    def build(c: _Context, x: Sym, g: Sym, mean: Sym, scale: Sym, y: Sym) -> Any:
+    def build(c: Context, x: Sym, g: Sym, mean: Sym, scale: Sym, y: Sym) -> Any:
         return (Pass(reductions=(("sum", (g * ((x - mean) * scale)).ref),)),), ((4, c.row(0).ref),)
 
-    _run("correlated", build, [a, np.broadcast_to(g, a.shape), *rows, out], over, ())
+    run_rows("correlated", build, [a, np.broadcast_to(g, a.shape), *rows, out], over, ())
     return out.reshape([n for d, n in enumerate(a.shape) if d not in over])
 
 
@@ -387,9 +389,9 @@ def reduced(
     kept = tuple([1 if d in axes else n for d, n in enumerate(a.shape)])
     out = np.empty(kept, a.dtype)
 
-    def build(c: _Context, x: Sym, y: Sym) -> Any:
+    def build(c: Context, x: Sym, y: Sym) -> Any:
         total = c.row(0) if factor is None else c.row(0) * c.number(0)
         return (Pass(reductions=((how, x.ref),)),), ((1, total.ref),)
 
-    _run((how, factor is None), build, [a, out], axes, () if factor is None else (factor,))
+    run_rows((how, factor is None), build, [a, out], axes, () if factor is None else (factor,))
     return out if keepdim else out.reshape([n for d, n in enumerate(a.shape) if d not in axes])

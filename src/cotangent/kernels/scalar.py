@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Final
 
-from . import vmath
+from . import vmath, vmath_gamma
 from .vectors import ITEMSIZE, Text, Vec, literal
 
 __all__ = ["BINARY", "COMPARISONS", "UNARY", "Body", "emit", "supports"]
@@ -68,6 +68,7 @@ UNARY: Final[dict[str, Unary]] = {
     "sigmoid": vmath.sigmoid,
     "tanh": vmath.tanh,
     "erf": vmath.erf,
+    "lgamma": vmath_gamma.lgamma,
     "sin": vmath.sin,
     "cos": vmath.cos,
     "tan": vmath.tan,
@@ -89,12 +90,13 @@ BINARY: Final[dict[str, Binary]] = {
     "shr": lambda t, a, b: a >> b,
     "lshr": lambda t, a, b: t.op(f"lshr {a.type} {a.name}, {b.name}", a.kind, a.lanes),
     "copysign": lambda t, a, b: t.call("copysign", a, b),
+    "fmod": vmath.fmod,
     "pow": vmath.pow_,
 }
 COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge")
 # Operations of floats only.
 _FLOAT_ONLY: Final = frozenset(
-    {*UNARY} - {"neg", "abs", "sign", "relu", "square", "not"} | {"copysign", "pow", "div"}
+    {*UNARY} - {"neg", "abs", "sign", "relu", "square", "not"} | {"copysign", "fmod", "pow", "div"}
 )
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from .gather import places
 from .halves import in_float
+from .placing import combine, places
 
 Array = np.ndarray[Any, Any]
 
-_UFUNC = {
-    "sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum,
+_HOW = {
+    "sum": "sum", "mean": "sum", "prod": "prod", "amax": "max", "amin": "min",
     # Those of segments: what they start from takes no share of the derivative, and nan counts as largest.
-    "max": np.maximum, "min": np.minimum,
+    "max": "max", "min": "min",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def _start(a: Array, reduce: str) -> Any:
 def _counts(a: Array, index: Array, dim: int, include_self: bool) -> Array:
     """How many elements meet at each place; 1 where nothing falls."""
     counts = np.full(a.shape, 1 if include_self else 0, np.int64)
-    np.add.at(counts, places(index, dim), 1)
+    combine(counts, index, np.broadcast_to(np.int64(1), index.shape), dim, "sum")
     return np.maximum(counts, 1)
 
 
@@ -44,10 +44,10 @@ def reduce_at(a: Array, src: Array, index: Array, dim: int, reduce: str, include
         one = reduce_at(a.reshape(1), src.reshape(1), index.reshape(1), 0, reduce, include_self)
         return np.asarray(one.reshape(()))
     out = a.copy()
-    where = places(index, dim)
+    part = src[tuple(slice(n) for n in index.shape)]
     if not include_self:
-        out[where] = _start(a, reduce)
-    _UFUNC[reduce].at(out, where, src[tuple(slice(n) for n in index.shape)])
+        combine(out, index, np.broadcast_to(np.asarray(_start(a, reduce), a.dtype), index.shape), dim, "last")
+    combine(out, index, part, dim, _HOW[reduce])
     if reduce == "mean":
         counts = _counts(a, index, dim, include_self)
         if a.dtype.kind in "iu":

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided as _as_strided
 
-from .layout import as_chosen
+from .layout import as_chosen, dense
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -49,6 +49,14 @@ def element_strides(a: Array) -> Shape:
     return tuple(s // item for s in a.strides)
 
 
+def reshaped(a: Array, shape: Shape) -> Array:
+    """The array in another shape; a copy where that is needed."""
+    if a.flags.c_contiguous or can_view(a, shape):
+        return a.reshape(shape)
+    found: Array = dense(a)
+    return found.reshape(shape)
+
+
 def copied(a: Array) -> Array:
     """A copy with the dimensions in the same order in memory."""
     if 0 not in a.strides:
@@ -76,7 +84,8 @@ def copied_whole(a: Array, known: dict[Any, Any]) -> Array:
 
 def copied_in(a: Array, order: Shape) -> Array:
     """A copy with the dimensions in that order in memory."""
-    return a.transpose(order).copy().transpose(tuple(np.argsort(order)))
+    found: Array = dense(a.transpose(order))
+    return found.transpose(tuple(np.argsort(order)))
 
 
 def dense_strides(shape: Shape) -> Shape:

@@ -12,6 +12,7 @@ random arguments of every size):
     sin, cos                1.5       1.5
     tan                     3         3
     pow                     1         by the C library
+    fmod                    exact     exact
 
 Methods: exp and expm1 by Cody and Waite's reduction with a Taylor polynomial on [-ln2/2, ln2/2]; log and
 log1p by the series of atanh, whose polynomial and order of operations are those described in the comments of
@@ -28,8 +29,8 @@ from typing import Final
 from .vectors import Text, Vec
 
 __all__ = [
-    "cos", "erf", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "pow_", "sigmoid", "sin", "tan",
-    "tanh",
+    "cos", "erf", "exp", "exp2", "expm1", "fmod", "log", "log1p", "log2", "log10", "pow_", "sigmoid", "sin",
+    "tan", "tanh",
 ]  # fmt: skip
 
 # (ln 2 with few bits, the rest): k * the first is exact.
@@ -297,18 +298,21 @@ def _circular(t: Text, x: Vec, quarter: int) -> Vec:
     # The reduction holds up to here; what is larger, infinite or nan goes to the C library.
     limit = 1.0e4 if x.kind == "f32" else 1.0e5
     fine = t.call("fabs", x) <= limit
-    return _or_else(t, fine, y, x, "sin" if quarter == 0 else "cos")
+    return _or_else(t, fine, y, "sin" if quarter == 0 else "cos", fine.select(0.0, x))
 
 
-def _or_else(t: Text, fine: Vec, y: Vec, x: Vec, name: str) -> Vec:
-    """y where all lanes are fine; else the C library's function for the others."""
+def _or_else(t: Text, fine: Vec, y: Vec, name: str, *arguments: Vec) -> Vec:
+    """y where all lanes are fine; else the C library's function for the others.
+
+    The arguments are those of the function, harmless ones in lanes that are fine.
+    """
     every = t.reduce_and(fine)
     slow, done, here = t.new_label("slow"), t.new_label("done"), t.new_label("here")
     t.line(f"br label %{here}")
     t.label(here)
     t.line(f"br i1 {every.name}, label %{done}, label %{slow}")
     t.label(slow)
-    library = fine.select(y, t.library(name, fine.select(0.0, x)))
+    library = fine.select(y, t.library(name, *arguments))
     end = t.new_label("end")
     t.line(f"br label %{end}")
     t.label(end)
@@ -327,6 +331,24 @@ def cos(t: Text, x: Vec) -> Vec:
 
 def tan(t: Text, x: Vec) -> Vec:
     return sin(t, x) / cos(t, x)
+
+
+def fmod(t: Text, x: Vec, y: Vec) -> Vec:
+    """What x / y leaves when the quotient is cut off: exact, with the sign of x."""
+    a, b = t.call("fabs", x), t.call("fabs", y)
+    quotient = a / b
+    whole = t.call("trunc", quotient)
+    # A whole number below 2 ** 24 (2 ** 53) is the right one or, as the quotient was rounded, one too large.
+    # Either way what is left is a number of this type, so that the multiply-add makes no error.
+    left = t.fma(-whole, b, a)
+    left = (left < 0.0).select(left + b, left)
+    left = whole.compare("eq", 0.0).select(a, left)  # infinite b, too
+    # Infinite a and zero b give nan above; only what is finite may need more digits of the quotient.
+    limit = 2.0**24 if x.kind == "f32" else 2.0**53
+    more = (quotient >= limit) & (a < float("inf")) & (b > 0.0)
+    fine = more.compare("eq", False)
+    left = t.call("copysign", left, x)
+    return _or_else(t, fine, left, "fmod", fine.select(0.0, x), fine.select(1.0, y))
 
 
 def pow_(t: Text, x: Vec, y: Vec) -> Vec:

@@ -43,8 +43,18 @@ def gather_fits(input: Any, dim: int, index: Any) -> bool:
     for d, (n, m) in enumerate(zip(have, wanted, strict=True)):
         if m > n and d != dim % rank:
             return False
+    return within(b, have[dim])
+
+
+def within(index: Any, n: int) -> bool:
+    """Whether all positions of an array that is not empty, of int64 or int32, are from 0 up to `n`."""
+    if 0 in index.strides:
+        index = index[tuple([slice(1 if not s else None) for s in index.strides])]
     # Negative positions are large ones to the unsigned type: one pass sees to both bounds.
-    return bool(np.maximum.reduce(b.view(np.uint64), None) < have[dim])
+    return bool(np.maximum.reduce(index.view(_UNSIGNED[index.itemsize]), None) < n)
+
+
+_UNSIGNED: Final = {8: np.uint64, 4: np.uint32}
 
 
 def rows_fit(input: Any, rows: Any, weight: Any, bias: Any) -> bool:

@@ -15,9 +15,10 @@ from ..kernels.scatter_reduce import reduce_at
 from . import index_batching
 from .arguments import REQUIRED, deliver_exact, missing, numpy_named, renamed
 from .arithmetic import remainder_number
-from .fitting import gather_fits
+from .fitting import gather_fits, within
 from .history import history_first
-from .indexing import check_indices, index_put_at, mask_positions
+from .index_checks import check_indices
+from .indexing import index_put_at, mask_positions
 from .reduce import sum_all
 from .row_checks import check_added, check_copied, check_put, check_rows, check_selected
 from .table import constant, deliver, general, is_array, is_tensor, linear
@@ -164,7 +165,7 @@ def _check_index(function: str, index: Any) -> None:
 
 def _in_bounds(index: Any, n: int, dim: int) -> None:
     data = index._data
-    if is_array(data) and data.size and (int(data.min()) < 0 or int(data.max()) >= n):
+    if is_array(data) and data.size and not within(data, n):
         bad = next(int(i) for i in data.reshape(-1) if not 0 <= i < n)
         raise RuntimeError(f"index {bad} is out of bounds for dimension {dim} with size {n}")
 

@@ -12,9 +12,11 @@ from .. import dtypes
 from ..config import settings, warn_caller, warn_once
 from ..errors import NO_DATA, type_name
 from ..kernels import float8, index as k
+from ..kernels.layout import fill
 from . import index_batching
 from .arguments import REQUIRED, copied
 from .copies import zeros_like
+from .index_checks import check_fits, check_indices, check_place
 from .table import as_first, blank, constant, emitter, general, is_array, is_tensor, linear
 from .unmapped import is_mapped, refuse_mask
 from .views import alias, reshape_any, select_at, slice_of, sum_to_size, unsqueeze_at
@@ -105,6 +107,9 @@ def _put_tangent(tangents: Any, args: Any) -> Any:
 def _copy(a: Any, b: Any) -> None:
     if b.ndim > a.ndim:
         raise ValueError("more dimensions than there are to write to")
+    if a.shape == b.shape and a.dtype == b.dtype and not np.may_share_memory(a, b):
+        fill(a, b)
+        return
     a[...] = float8.narrowed(b, a.dtype) if a.dtype in dtypes.FLOAT8_TWINS else _real(a, b)
 
 
@@ -297,19 +302,6 @@ def _whole(item: slice, n: int) -> bool:
     )
 
 
-def _no_place(key: Any) -> None:
-    """Raise PyTorch's error for an integer or a slice as the key of a 0-d tensor."""
-    if key.__class__ is slice:
-        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-    if key.__class__ is int and key:
-        raise IndexError(f"index {key} is out of bounds for dimension 0 with size 0")
-    if key.__class__ is int:
-        raise IndexError(
-            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
-            "convert a 0-dim tensor to a number"
-        )
-
-
 def _sliced(x: Any, dim: int, item: slice) -> Any:
     n = x.shape[dim]
     for part in (item.start, item.stop, item.step):
@@ -344,29 +336,6 @@ def mask_positions(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[i
     for d, where in enumerate(np.asarray(mask._data).nonzero()):
         indices.append(constant(where))
         dims.append(dim + d)
-
-
-def check_indices(x: Any, indices: list[Any], dims: list[int]) -> None:
-    shapes = [tuple(i.shape) for i in indices]
-    try:
-        np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise IndexError(
-            "shape mismatch: indexing tensors could not be broadcast together with shapes "
-            + ", ".join(str(list(s)) for s in shapes)
-        ) from None
-    if any(not x.shape[d] for d in dims) and all(t.numel() for t in indices):
-        raise IndexError("index is out of bounds for dimension with size 0")
-    for number, (t, d) in enumerate(zip(indices, dims, strict=True)):
-        data = t._data
-        if not is_array(data) or not data.size:
-            continue
-        n = x.shape[d]
-        low, high = int(data.min()), int(data.max())
-        if low < -n or high >= n:
-            raise IndexError(
-                f"index {low if low < -n else high} is out of bounds for dimension {number} with size {n}"
-            )
 
 
 _BASIC: Final = frozenset((int, slice))
@@ -409,6 +378,22 @@ def _by_tensor(x: Any, index: Any) -> Any:
         return None
 
 
+def _by_tensors(x: Any, key: tuple[Any, ...]) -> Any:
+    """`x[key]` for positions of the first dimensions, several; None where `getitem` must look closer."""
+    for index in key:
+        if not is_tensor(index):
+            return None
+        rows = index._data
+        if not is_array(rows) or rows.dtype != np.int64 or not rows.shape or not rows.size:
+            return None
+    if not is_array(x._data):
+        return None
+    try:
+        return index_of(x, list(key), tuple(range(len(key))))
+    except IndexError:
+        return None
+
+
 def getitem(input: Any, key: Any) -> Any:
     """`input[key]`: views for integers, slices, None and `...`; a copy for index tensors and masks."""
     kind = key.__class__
@@ -427,12 +412,16 @@ def getitem(input: Any, key: Any) -> Any:
             out = _basic(input, key)
             if out is not input:
                 return out
+        elif 1 < len(key) <= len(input._data.shape):
+            out = _by_tensors(input, key)
+            if out is not None:
+                return out
     else:
         out = _by_tensor(input, key)
         if out is not None:
             return out
     if not input.ndim:
-        _no_place(key)
+        check_place(key)
     parts = _key(key)
     out, indices, dims = _walk(input, parts, len(parts) == 1)
     if indices:
@@ -503,7 +492,7 @@ def setitem(input: Any, key: Any, value: Any) -> None:
             f"value cannot be converted to type {dtypes.CPP_NAME[input.dtype]} without overflow"
         )
     if not input.ndim:
-        _no_place(key)
+        check_place(key)
     out, indices, dims = _walk(input, _key(key), False)
     if not is_tensor(value):
         value = constant(np.asarray(value).astype(input.dtype.np))
@@ -576,22 +565,6 @@ def copy(input: Any, other: Any = REQUIRED, non_blocking: bool = False) -> Any:
     if src.dtype.is_complex and not input.dtype.is_complex and input.dtype is not dtypes.bool_:
         warn_once("Casting complex values to real discards the imaginary part", 3)
     return copy_to(input, src)
-
-
-def check_fits(shape: tuple[int, ...], have: tuple[int, ...]) -> None:
-    """Raise PyTorch's error unless a tensor of shape `have` broadcasts to `shape`."""
-    for d in range(-1, -min(len(shape), len(have)) - 1, -1):
-        if have[d] not in (1, shape[d]) and shape[d] != 1:
-            raise RuntimeError(
-                f"The size of tensor a ({shape[d]}) must match the size of tensor b ({have[d]}) at "
-                "non-singleton "
-                f"dimension {max(len(shape), len(have)) + d}"
-            )
-    common = np.broadcast_shapes(shape, have)
-    if common != shape:
-        raise RuntimeError(
-            f"output with shape {list(shape)} doesn't match the broadcast shape {list(common)}"
-        )
 
 
 METHODS: Final = ()

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..kernels import shape as k
 from ..kernels.deferred import layout
+from ..kernels.layout import dense
 from .reduce import sum_all
 from .table import blank, has_layout, is_array, linear
 
@@ -143,7 +144,7 @@ reshape_alias: Any = linear(
 # A gradient may lie in memory in any order, so the pullback of a view may have to copy.
 reshape_any: Any = linear(
     "reshape_any(input | shape)",
-    lambda a, shape: a.reshape(shape),
+    k.reshaped,
     node="UnsafeViewBackward0",
     public="reshape",
     batch="axes",
@@ -159,7 +160,7 @@ unsafe_view: Any = linear(
 )
 dense_clone: Any = linear(
     "dense_clone(input)",
-    lambda a: a.copy(),
+    dense,
     node="CloneBackward0",
     public="clone",
     batch="axes",
