@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, lazy
 from .autograd.base import world
 from .autograd.inplace import check_overlap, dense
 from .autograd.views import count_write
@@ -23,6 +23,8 @@ from .ops.copies import full_like as filled_like
 from .ops.viewfronts import channels_order
 from .size import COMPRESSED, check_device, contiguous_format, places, sparse_coo, strided
 from .tensor import Tensor
+
+parts: Any = lazy.module("cotangent.kernels.compressed")
 
 # The options of every factory, as PyTorch's errors list them.
 OPTIONS: Final = (
@@ -352,6 +354,16 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     wanted = options.get("layout") or input.layout
     if options.get("memory_format") is not None and wanted is not strided:
         raise RuntimeError("memory format option is only supported by strided tensors")
+    given = options.get("layout")
+    if given is not None and not fill and getattr(data, "layout", None) is not None:  # sparse
+        nothing = parts.emptied(data, repr(given), d)
+        if nothing is not None:
+            return born(nothing, requires_grad)
+    if fill is None and given is sparse_coo and data.__class__ is np.ndarray:
+        raise NotImplementedError(
+            "Could not run 'aten::empty_strided' with arguments from the 'SparseCPU' backend: sparse tensors "
+            "have no strides. Use torch.zeros_like."
+        )
     emptied = wanted is sparse_coo and fill == 0 and data.__class__ is np.ndarray
     if wanted is not input.layout and (emptied or isinstance(getattr(data, "sparse_dim", None), int)):
         given = {"dtype": dtype or input.dtype, "memory_format": options.get("memory_format")}

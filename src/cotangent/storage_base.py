@@ -126,7 +126,8 @@ class Storage:
                 f"size does not match, self was {self.nbytes()} bytes but src was {source.nbytes()} bytes"
             )
         if not self._meta:
-            source._readable()
+            if source._meta:
+                raise NotImplementedError(NO_DATA)
             self._array.view(np.uint8)[...] = source._array.view(np.uint8)
         return self
 
@@ -189,7 +190,13 @@ class Storage:
     def _share(self, name: str) -> Any:
         if self._meta:
             raise RuntimeError(f"{name}: only available on CPU")
-        raise NotImplementedError(f"{name}: tensors travel by Tensor.share_memory_")
+        if not self._own:
+            raise NotImplementedError(f"{name}: tensors travel by Tensor.share_memory_")
+        block = shared_blocks.shared_block(self.nbytes())
+        moved = block.array()[: self.nbytes()].view(self._array.dtype)
+        moved[...] = self._array
+        self._array, self._own = moved, False
+        return self
 
     def _text(self, kind: str) -> str:
         rows = "...\n" if self._meta else " " + "\n ".join(map(str, self.tolist())) + "\n"

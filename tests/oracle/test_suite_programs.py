@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 import warnings
 from typing import Any
 
@@ -147,6 +148,59 @@ show(z.abs(), z.sgn(), z.conj_physical(), r.conj_physical(), r.clone().asinh_(),
 show(t.abs(z, out=t.sparse_coo_tensor(t.zeros(1, 0).long(), t.zeros(0), (4,))), r.clone().conj_physical_())
 attempt(lambda: r.int().asinh_())
 """,
+    "masked reductions of sparse tensors": """
+d, m = t.tensor([[1.0, 0, 2], [0, 0, 3]]), t.tensor([[True, False, True], [True, False, False]])
+cases = ((d.to_sparse(), m.to_sparse()), (d.to_sparse_csr(), m.to_sparse_csr()), (d, m.to_sparse()))
+cases += ((d.to_sparse(), m), (d.to_sparse(), m[:1]), (d.to_sparse_csr(), m), (d.to_sparse(), None))
+cases += ((d.to_sparse_csr(), None), (d.half().to_sparse(), m), (d.int().to_sparse(), m.to_sparse()))
+for x, mask in cases:
+    for name in ("sum", "prod", "amax", "amin", "mean"):
+        for dim in (None, 0, 1, ()):
+            for keepdim in (False, True):
+                attempt(lambda: getattr(t.masked, name)(x, dim=dim, keepdim=keepdim, mask=mask))
+h = t.arange(12.0).reshape(2, 3, 2).to_sparse(2)
+attempt(lambda: t.masked.sum(h, dim=(0, 2)), lambda: t.masked.sum(h, dim=1))
+attempt(lambda: t.masked.sum(h, 2, keepdim=True))
+attempt(lambda: t.masked._where(m.to_sparse(), d.to_sparse(), t.tensor(5.0)))
+attempt(lambda: t.masked._input_mask(d.to_sparse_bsr((1, 1)), mask=m))
+""",
+    "conversions between compressed layouts": """
+layouts = {name: getattr(t, "sparse_" + name) for name in ("csr", "csc", "bsr", "bsc")}
+for a, b in itertools.product(layouts, layouts):
+    x = t.ones(2, 2).to_sparse(layout=layouts[a], blocksize=(1, 1) if a[0] == "b" else None)
+    for size in ((1, 1), (2, 2)):
+        attempt(lambda: x.to_sparse(layout=layouts[b], blocksize=size if b[0] == "b" else None))
+    attempt(lambda: t.zeros_like(x, layout=layouts[b]), lambda: t.zeros_like(x, layout=t.sparse_coo))
+    attempt(lambda: t.zeros_like(x, layout=t.strided))
+batched = t.ones(2, 2, 2).to_sparse_csr()
+attempt(lambda: batched.to_sparse_bsr((1, 1)), lambda: t.zeros_like(batched, layout=t.sparse_csc))
+starts, columns = t.tensor([0, 1, 2], dtype=t.int32), t.tensor([0, 1], dtype=t.int32)
+x = t.sparse_csr_tensor(starts, columns, t.ones(2), (2, 2))
+show(x.to_sparse_csc().ccol_indices().dtype, x.to_sparse_bsr((1, 1)).col_indices().dtype)
+copied = x.to("cpu", copy=True)
+show(x.crow_indices().data_ptr() == copied.crow_indices().data_ptr())
+show(t.tensor(0.0).to_sparse(), t.tensor(2.0).to_sparse())
+""",
+    "products of sparse tensors of different dtypes": """
+a, b = t.eye(2).to_sparse(), t.eye(2).double().to_sparse()
+attempt(lambda: t.sparse.mm(a, b), lambda: t.mm(a, b), lambda: a @ b, lambda: t.sparse.mm(a, b.to_dense()))
+attempt(lambda: t.mm(a, b.to_dense()), lambda: t.mm(b.to_dense(), a))
+attempt(lambda: t.sparse.mm(a.to_sparse_csr(), b.to_sparse_csr()))
+""",
+    "out= that partly is one of two operands": """
+for name in "div floor_divide remainder fmod pow copysign xlogy float_power clamp_min".split():
+    d, op = t.arange(1.0, 19, dtype=t.float64), getattr(t, name)
+    o = d[:9].clone()
+    attempt(lambda: op(d[1:10], o, out=d[:9]), lambda: op(o, d[1:10], out=d[:9]))
+    attempt(lambda: op(d[:9], o, out=d[:9]))
+    attempt(lambda: op(d[:9].view(3, 3), o.view(3, 3), out=d[:9].view(3, 3).t()))
+""",
+    "storages that are shared, and bases of tensors": """
+s, u = t.FloatStorage(3), t.UntypedStorage(8)
+attempt(lambda: s.copy_(t.TypedStorage([1, 2, 3], device="meta", dtype=t.float32)))
+show(s.share_memory_().is_shared(), s.untyped().is_shared(), u.share_memory_() is u, u.is_shared())
+attempt(lambda: type("T", (t._C.TensorBase,), {}))
+""",
     "private names of typed storages": """
 f = t.FloatStorage([1, 2])
 f._setitem(slice(0, 2), 3)
@@ -174,7 +228,8 @@ def outcome(library: Any, program: str) -> list[str]:
                     lines.append(f"{type(error).__name__}: {error}")
             lines.extend(str(w.message).partition(" (Triggered")[0] for w in told)
 
-    scope = {"t": library, "np": np, "copy": copy, "io": io, "show": show, "attempt": attempt}
+    scope = {"t": library, "np": np, "copy": copy, "io": io, "itertools": itertools}
+    scope |= {"show": show, "attempt": attempt}
     library.manual_seed(0)
     exec(program, scope)
     return lines

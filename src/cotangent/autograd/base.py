@@ -45,6 +45,11 @@ class TensorBase:
     _view: View | None
     _cut: tuple[Any, ...] | None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if TensorBase in cls.__bases__ and not getattr(cls, "__module__", "").startswith(__name__.partition(".")[0]):
+            raise RuntimeError("Cannot subclass _TensorBase directly")
+
     def __new__(cls, *_: Any, **__: Any) -> Any:
         if cls is TensorBase:
             raise RuntimeError("Cannot directly construct TensorBase; subclass it and then construct that")

@@ -38,7 +38,7 @@ def warn_resized(out: Any, shape: Any) -> None:
         )
 
 
-def deliver(function: str, value: Any, out: Any) -> Any:
+def deliver(function: str, value: Any, out: Any, *operands: Any) -> Any:
     """Store `value` (a tensor, or a tuple of tensors) in `out`, resizing it if it has another shape.
 
     Raises:
@@ -67,6 +67,8 @@ def deliver(function: str, value: Any, out: Any) -> Any:
         )
     if out._data.__class__ is np.ndarray:
         check_overlap(out)
+        if operands:
+            out_apart(out, operands)
     made: Any = value
     if not dtypes.can_cast(made.dtype, out.dtype):  # type: ignore[attr-defined]
         raise RuntimeError(

@@ -148,6 +148,15 @@ def make(compressed: Array, plain: Array, raw: Array, shape: tuple[int, ...], la
 
 
 def compress(a: Any, layout: str, blocksize: tuple[int, ...], batch: int) -> Compressed:
+    """`compressed_form`, whose indices are of the type that those of another compressed tensor are of."""
+    found = compressed_form(a, layout, blocksize, batch)
+    if isinstance(a, Compressed) and a.compressed.dtype != found.compressed.dtype:
+        starts, plain = (x.astype(a.compressed.dtype) for x in (found.compressed, found.plain))
+        return Compressed(layout, starts, plain, found.raw, found.shape)
+    return found
+
+
+def compressed_form(a: Any, layout: str, blocksize: tuple[int, ...], batch: int) -> Compressed:
     """An array or a sparse tensor in a compressed layout.
 
     Args:
@@ -211,6 +220,48 @@ def _blocks(coo: Coo, layout: str, by_rows: bool, blocksize: tuple[int, ...], ba
     compressed, plain, _ = _counted(places[:batch], places[batch], places[batch + 1], sizes[0], lead)
     shaped = raw.reshape((*lead, plain.shape[-1], *raw.shape[1:]))
     return Compressed(layout, compressed, plain, shaped, coo.shape)
+
+
+def emptied(a: Coo, layout: str, dtype: Any) -> Coo | None:
+    """Nothing stored, with the batch, the sparse and the dense dimensions of a sparse array.
+
+    Args:
+        a: the array.
+        layout: of the result; None is returned for "torch.strided" after coordinates.
+        dtype: of the values.
+
+    Raises:
+        RuntimeError: for a layout with blocks after one without, or the other way round, or a dense one.
+    """
+    n = a.batch if isinstance(a, Compressed) else a.sparse_dim - 2
+    block = a.blocksize if isinstance(a, Compressed) else ()
+    dense = a.shape[n + 2 :]
+    if layout == "torch.sparse_coo":
+        return Coo(np.zeros((n + 2, 0), np.int64), np.zeros((0, *dense), dtype), a.shape, True)
+    if layout not in LAYOUTS:
+        if not isinstance(a, Compressed):
+            return None
+        raise RuntimeError(
+            "empty_like with different sparse layout is not supported (self is "
+            f"{a.layout.title().rpartition('.')[2].replace('_', '')} but you requested Strided)"
+        )
+    by_rows, blocked, _ = LAYOUTS[layout]
+    if blocked != bool(block):
+        raise RuntimeError(
+            "sparse_compressed_tensor_with_dims: blocksize "
+            + (
+                "needs to be a tuple of size 2, but got 0"
+                if blocked
+                else "cannot be specified for non-block layout "
+                + layout.title().rpartition(".")[2].replace("_", "")
+            )
+        )
+    at = n if by_rows else n + 1
+    lines = a.shape[at] // (block[at - n] if block else 1)
+    lead = a.shape[:n]
+    raw = np.zeros((*lead, 0, *block, *dense), dtype)
+    starts, plain = np.zeros((*lead, lines + 1), np.int64), np.zeros((*lead, 0), np.int64)
+    return Compressed(layout, starts, plain, raw, a.shape)
 
 
 def like(found: Any, model: Any) -> Any:

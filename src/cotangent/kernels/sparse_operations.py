@@ -171,7 +171,7 @@ _OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "mul": multiplied,
     "div_true": divided,
     "neg": lambda a: -a,
-    "cast": lambda a, to: a.astype(to),
+    "cast": lambda a, to: a.copy().astype(to),
     **dict.fromkeys(("clone_of", "dense_clone", "clone_for_grad"), lambda a: a.copy()),
     "alias": lambda a: a,
     "ones_like": lambda a: a.with_values(np.ones_like(a.values)),

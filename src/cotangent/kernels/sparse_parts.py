@@ -32,7 +32,8 @@ def to_sparse(a: Array, sparse_dim: int) -> Coo:
     if sparse_dim < a.ndim:
         flat = flat.any(axis=tuple(range(sparse_dim, a.ndim)))
     if not sparse_dim:
-        return Coo(np.zeros((0, 1), np.int64), a[None], a.shape, True)
+        stored = int(bool(flat))
+        return Coo(np.zeros((0, stored), np.int64), np.broadcast_to(a, (stored, *a.shape)), a.shape, True)
     places = np.nonzero(flat)
     indices = np.array(places, np.int64).reshape(sparse_dim, len(places[0]))
     return Coo(indices, a[tuple(indices)], a.shape, True)

@@ -7,10 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, lazy
 from ..creation import tensor
 from ..ops.select import where
-from ..size import strided
+from ..size import sparse_coo, sparse_csr, strided
+
+sparse: Any = lazy.module("cotangent.masked._sparse")
+_LAYOUTS: Final = (strided, sparse_coo, sparse_csr)
 
 _REDUCTIONS: Final = frozenset(
     (
@@ -93,13 +96,20 @@ def _input_mask(input: Any, *args: Any, mask: Any = None, **options: Any) -> Any
         ValueError: without a mask.
         IndexError: if it has more dimensions than `input`.
     """
-    check_layout("_input_mask", input)
+    if input.layout not in _LAYOUTS:
+        raise ValueError(
+            f"_input_mask expects strided or sparse COO or sparse CSR tensor but got {input.layout}"
+        )
     if mask is None:
         raise ValueError("_input_mask requires explicit mask")
     if mask.ndim > input.ndim:
         raise IndexError(
             "_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)"
         )
+    if input.layout is not strided:
+        return sparse.broadcast_mask(mask, input)
+    if mask.layout is not strided:
+        return sparse.dense_mask(mask, input.shape)
     return mask.expand(input.shape).to(dtypes.bool_)
 
 
@@ -125,7 +135,13 @@ def _output_mask(op: Any, input: Any, *args: Any, **options: Any) -> Any:
 
 def _where(mask: Any, input: Any, fill_value: Any) -> Any:
     """`input` where the mask lets it through, elsewhere `fill_value`."""
-    return where(mask, input, fill_value)
+    if mask.layout is strided:
+        return where(mask, input, fill_value)
+    if mask.layout not in _LAYOUTS:
+        raise ValueError(
+            f"_where expects strided or sparse COO or sparse CSR tensor but got {mask.layout}"
+        )
+    return sparse.chosen(mask, input, fill_value)
 
 
 def _combine_input_and_mask(op: Any, input: Any, mask: Any, *args: Any) -> Any:
@@ -142,3 +158,23 @@ def _combine_input_and_mask(op: Any, input: Any, mask: Any, *args: Any) -> Any:
 def check_layout(name: str, input: Any) -> None:
     if input.layout is not strided:
         raise ValueError(f"{name} expects strided tensor (got {input.layout} tensor)")
+
+
+def reduced(op: Any, input: Any, dims: tuple[int, ...], keepdim: bool, dtype: Any, mask: Any) -> Any:
+    """A masked reduction of a sparse tensor.
+
+    Raises:
+        ValueError: without a mask, or for another layout.
+    """
+    name = op.__name__
+    if input.layout not in _LAYOUTS[2 if name == "mean" else 1 :]:
+        takes = "strided or sparse_csr" if name == "mean" else "strided, sparse_coo or sparse_csr"
+        raise ValueError(f"masked {name} expects {takes} tensor (got {input.layout} tensor)")
+    shown = _combine_input_and_mask(op, input, mask)
+    if mask is None and name != "sum":
+        kind = repr(input.layout).rpartition(".")[2]
+        if name == "amin" and input.layout is sparse_coo:
+            name = "amax"  # PyTorch says so
+        raise ValueError(f"masked {name} expects explicit mask for {kind} tensor input")
+    identity = None if name == "mean" else _reduction_identity(name, input)
+    return sparse.reduced(name, shown, dims, keepdim, dtype, identity)

@@ -22,6 +22,7 @@ from ._masks import (
     _reduction_identity as _reduction_identity,
     _where as _where,
     check_layout,
+    reduced,
 )
 
 
@@ -48,8 +49,9 @@ def sum(input: Any, dim: Any = None, *, keepdim: Any = False, dtype: Any = None,
         >>> torch.masked.sum(torch.tensor([1.0, 2.0]), mask=torch.tensor([True, False]))
         tensor(1.)
     """
-    check_layout("masked sum", input)
     dims = _canonical_dim(dim, input.ndim)
+    if input.layout is not strided:
+        return reduced(sum, input, dims, bool(keepdim), dtype or _summed(input.dtype), mask)
     shown = _combine_input_and_mask(sum, input, mask)
     return shown.sum(dims, bool(keepdim), dtype=dtype or _summed(input.dtype))
 
@@ -72,8 +74,9 @@ def prod(input: Any, dim: Any = None, *, keepdim: Any = False, dtype: Any = None
         >>> torch.masked.prod(torch.tensor([3.0, 2.0]), mask=torch.tensor([True, False]))
         tensor(3.)
     """
-    check_layout("masked prod", input)
     dims = _canonical_dim(dim, input.ndim)
+    if input.layout is not strided:
+        return reduced(prod, input, dims, bool(keepdim), dtype or _summed(input.dtype), mask)
     found = _combine_input_and_mask(prod, input, mask).to(dtype or _summed(input.dtype))
     for d in sorted(dims, reverse=True):
         found = found.prod(d, bool(keepdim))
@@ -142,9 +145,11 @@ def amax(input: Any, dim: Any = None, *, keepdim: Any = False, dtype: Any = None
         >>> torch.masked.amax(torch.tensor([3.0, 5.0]), mask=torch.tensor([True, False]))
         tensor(3.)
     """
-    check_layout("masked amax", input)
+    dims = _canonical_dim(dim, input.ndim)
+    if input.layout is not strided:
+        return reduced(amax, input, dims, bool(keepdim), dtype or input.dtype, mask)
     shown = _combine_input_and_mask(amax, input, mask)
-    return shown.amax(_canonical_dim(dim, input.ndim), bool(keepdim)).to(dtype or input.dtype)
+    return shown.amax(dims, bool(keepdim)).to(dtype or input.dtype)
 
 
 def amin(input: Any, dim: Any = None, *, keepdim: Any = False, dtype: Any = None, mask: Any = None) -> Any:
@@ -165,9 +170,11 @@ def amin(input: Any, dim: Any = None, *, keepdim: Any = False, dtype: Any = None
         >>> torch.masked.amin(torch.tensor([3.0, 1.0]), mask=torch.tensor([True, False]))
         tensor(3.)
     """
-    check_layout("masked amin", input)
+    dims = _canonical_dim(dim, input.ndim)
+    if input.layout is not strided:
+        return reduced(amin, input, dims, bool(keepdim), dtype or input.dtype, mask)
     shown = _combine_input_and_mask(amin, input, mask)
-    return shown.amin(_canonical_dim(dim, input.ndim), bool(keepdim)).to(dtype or input.dtype)
+    return shown.amin(dims, bool(keepdim)).to(dtype or input.dtype)
 
 
 def argmax(
@@ -252,7 +259,8 @@ def mean(input: Any, dim: Any = None, *, keepdim: Any = False, dtype: Any = None
             f"mean(): Could not infer output dtype. {source} dtype must be either a floating point or "
             f"complex dtype. Got: {found}"
         )
-    check_layout("masked mean", input)
+    if input.layout is not strided:
+        return reduced(mean, input, _canonical_dim(dim, input.ndim), bool(keepdim), found, mask)
     total = sum(input, dim, keepdim=keepdim, dtype=found, mask=mask)
     return total / _counts(input, dim, bool(keepdim), mask)
 

@@ -383,11 +383,11 @@ def div(input: Any, other: Any = REQUIRED, *, rounding_mode: str | None = None, 
         (tensor([-3.5000,  3.5000]), tensor([-4,  3]))
     """
     if rounding_mode is None:
-        return deliver("div", div_true(input, other), out)
+        return deliver("div", div_true(input, other), out, input, other)
     if rounding_mode == "floor":
-        return deliver("div", div_floor(input, other), out)
+        return deliver("div", div_floor(input, other), out, input, other)
     if rounding_mode == "trunc":
-        return deliver("div", div_trunc(input, other), out)
+        return deliver("div", div_trunc(input, other), out, input, other)
     raise RuntimeError(
         f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
     )
@@ -412,8 +412,8 @@ def floor_divide(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([-4,  3])
     """
     if is_tensor(other):
-        return deliver("floor_divide", floor_divide_tensor(input, other), out)
-    return deliver("floor_divide", floor_divide_number(input, other), out)
+        return deliver("floor_divide", floor_divide_tensor(input, other), out, input, other)
+    return deliver("floor_divide", floor_divide_number(input, other), out, input, other)
 
 
 def remainder(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -436,10 +436,10 @@ def remainder(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([1, 3])
     """
     if not is_tensor(input):
-        return deliver("remainder", remainder_of_number(input, other), out)
+        return deliver("remainder", remainder_of_number(input, other), out, input, other)
     if is_tensor(other):
-        return deliver("remainder", remainder_tensor(input, other), out)
-    return deliver("remainder", remainder_number(input, other), out)
+        return deliver("remainder", remainder_tensor(input, other), out, input, other)
+    return deliver("remainder", remainder_number(input, other), out, input, other)
 
 
 def fmod(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -462,8 +462,8 @@ def fmod(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([-3,  3])
     """
     if is_tensor(other):
-        return deliver("fmod", fmod_tensor(input, other), out)
-    return deliver("fmod", fmod_number(input, other), out)
+        return deliver("fmod", fmod_tensor(input, other), out, input, other)
+    return deliver("fmod", fmod_number(input, other), out, input, other)
 
 
 def positive(input: Any) -> Any:

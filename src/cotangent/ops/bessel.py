@@ -206,7 +206,7 @@ def tensor_or_number(function: str, one: Any, other: Any, signatures: tuple[str,
 
 def zeta(input: Any = REQUIRED, other: Any = REQUIRED, *, out: Any = None) -> Any:
     tensor_or_number("special_zeta", input, other, PAIRS)
-    return deliver("special_zeta", zeta_of(input, other), out)
+    return deliver("special_zeta", zeta_of(input, other), out, input, other)
 
 
 zeta.__doc__ = of_two(

@@ -171,6 +171,7 @@ def compress(input: Any, layout: str, blocksize: Any, dense_dim: int | None, pla
     data = input._data
     if isinstance(data, Compressed):
         source, batch = "sparse_compressed", data.batch
+        _check_conversion(data, layout, blocksize, "" if plain_name else f"_{kind}")
     elif is_sparse(input):
         source, batch = "sparse_coo", data.sparse_dim - 2
         if batch:
@@ -215,6 +216,29 @@ def compress(input: Any, layout: str, blocksize: Any, dense_dim: int | None, pla
     if plain_name:
         return dense_compressed_of(input, layout, block, batch)
     return _FROM_DENSE[layout](input, layout, block, batch)
+
+
+def _check_conversion(data: Any, layout: str, blocksize: Any, kind: str) -> None:
+    """Refuse the conversions from one compressed layout into another that PyTorch does not have."""
+    have, wanted = _title(data.layout), _title(layout)
+    if not k.LAYOUTS[layout][1]:
+        if data.blocksize:
+            name = f"sparse_compressed_to_{layout.rpartition('.')[2]}"
+            raise RuntimeError(f"{name}: expected SparseCsr or SparseCsc layout but got {have}")
+        return
+    if not data.blocksize:
+        if data.batch:
+            raise RuntimeError(
+                f"sparse_compressed_to_sparse{kind}: conversion from {have} to {wanted} for batched inputs "
+                "is not supported"
+            )
+        return
+    if blocksize is not None and tuple(blocksize) != data.blocksize:
+        name = "to_sparse" if data.layout == layout else "sparse_compressed_to_sparse"
+        raise RuntimeError(
+            f"{name}{kind}: conversion from {have} to {wanted} with blocksize changed from "
+            f"{list(data.blocksize)} to {list(blocksize)} is not supported"
+        )
 
 
 def _title(layout: str) -> str:

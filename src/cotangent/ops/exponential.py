@@ -175,10 +175,10 @@ def xlogy(input: Any, other: Any, *, out: Any = None) -> Any:
     if not is_tensor(input) and not is_tensor(other):
         no_match("xlogy", (input, other), *_LOGY)
     if not is_tensor(input):
-        return deliver("xlogy", xlogy_number_left(input, other), out)
+        return deliver("xlogy", xlogy_number_left(input, other), out, input, other)
     if not is_tensor(other):
-        return deliver("xlogy", xlogy_number_right(input, other), out)
-    return deliver("xlogy", xlogy_tensor(input, other), out)
+        return deliver("xlogy", xlogy_number_right(input, other), out, input, other)
+    return deliver("xlogy", xlogy_tensor(input, other), out, input, other)
 
 
 def logit(input: Any, eps: float | None = None, *, out: Any = None) -> Any:

@@ -27,8 +27,19 @@ def _same_scalars(a: Any, b: Any) -> None:
         raise noted(RuntimeError(text), "dtypes", a=a.dtype, b=b.dtype)
 
 
+def refuse_dtypes(a: Any, b: Any) -> None:
+    """Raise what PyTorch says of a product of different dtypes of which one operand, or both, is sparse."""
+    kinds = [getattr(t._data, "layout", None) for t in (a, b)]
+    if kinds[0] == kinds[1] == "torch.sparse_coo":
+        names = [dtypes.SCALAR_NAME[t.dtype] for t in (a, b)]
+        raise RuntimeError(f"mat1 dtype {names[0]} does not match mat2 dtype {names[1]}")
+    _same_scalars(*((b, a) if kinds[1] is not None else (a, b)))
+
+
 def _same_dtype(a: Any, b: Any) -> None:
     if a.dtype is not b.dtype:
+        if a.is_sparse or b.is_sparse:
+            refuse_dtypes(a, b)
         names = [dtypes.CPP_NAME[t.dtype] + (" int" if t.dtype is dtypes.int64 else "") for t in (a, b)]
         error = RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
         raise noted(error, "dtypes", a=a.dtype, b=b.dtype)

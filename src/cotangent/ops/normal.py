@@ -97,7 +97,7 @@ xlog1py_of: Any = elementwise(
 
 def xlog1py(input: Any = REQUIRED, other: Any = REQUIRED, *, out: Any = None) -> Any:
     tensor_or_number("special_xlog1py", input, other, PAIRS)
-    return deliver("special_xlog1py", xlog1py_of(input, other), out)
+    return deliver("special_xlog1py", xlog1py_of(input, other), out, input, other)
 
 
 xlog1py.__doc__ = of_two(

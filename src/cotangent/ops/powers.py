@@ -190,7 +190,7 @@ def pow(input: Any, exponent: Any = REQUIRED, *, out: Any = None) -> Any:
             (input,) if exponent is REQUIRED else (input, exponent),
             *_OVERLOADS,
         )
-    return value if out is None else deliver("pow", value, out)
+    return value if out is None else deliver("pow", value, out, input, exponent)
 
 
 def square(input: Any, *, out: Any = None) -> Any:
@@ -249,7 +249,7 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Any:
             f"the output given to float_power has dtype {SCALAR_NAME[out.dtype]} but the operation's result "
             f"requires dtype {SCALAR_NAME[wide]}"
         )
-    return deliver("float_power", pow(_in(input, wide), _in(exponent, wide)), out)
+    return deliver("float_power", pow(_in(input, wide), _in(exponent, wide)), out, input, exponent)
 
 
 def float_power_(input: Any, exponent: Any) -> Any:

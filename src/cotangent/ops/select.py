@@ -435,10 +435,10 @@ def clamp_min(input: Any, min: Any = REQUIRED, *, out: Any = None) -> Any:
     if not is_tensor(input):
         no_match("clamp_min", (input, min), *_one_bound("min"))
     if is_tensor(min):
-        return deliver("clamp_min", clamp_min_tensor(input, min), out)
+        return deliver("clamp_min", clamp_min_tensor(input, min), out, input, min)
     value = clamp_min_number(input, plain(min), None)
     exact_out(value, out)
-    return deliver("clamp_min", value, out)
+    return deliver("clamp_min", value, out, input, min)
 
 
 def clamp_max(input: Any, max: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -462,10 +462,10 @@ def clamp_max(input: Any, max: Any = REQUIRED, *, out: Any = None) -> Any:
     if not is_tensor(input):
         no_match("clamp_max", (input, max), *_one_bound("max"))
     if is_tensor(max):
-        return deliver("clamp_max", clamp_max_tensor(input, max), out)
+        return deliver("clamp_max", clamp_max_tensor(input, max), out, input, max)
     value = clamp_max_number(input, None, plain(max))
     exact_out(value, out)
-    return deliver("clamp_max", value, out)
+    return deliver("clamp_max", value, out, input, max)
 
 
 def lerp(input: Any, end: Any = REQUIRED, weight: Any = REQUIRED, *, out: Any = None) -> Any:
@@ -556,8 +556,8 @@ def copysign(input: Any, other: Any = REQUIRED, *, out: Any = None) -> Any:
         tensor([-1., -2.])
     """
     if is_tensor(other):
-        return deliver("copysign", copysign_tensor(input, other), out)
-    return deliver("copysign", copysign_number(input, other), out)
+        return deliver("copysign", copysign_tensor(input, other), out, input, other)
+    return deliver("copysign", copysign_number(input, other), out, input, other)
 
 
 FUNCTIONS: Final = (

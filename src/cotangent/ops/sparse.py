@@ -14,7 +14,7 @@ from ..kernels import compressed, sparse, sparse_parts as k
 from ..kernels.sparse_checks import check_swap
 from .arguments import REQUIRED
 from .blas import mm_of as matmul_of
-from .matmul import matmul
+from .matmul import matmul, refuse_dtypes
 from .reduce import sum_all
 from .table import TABLE, bilinear, constant, is_tensor, linear
 from .views import expand_to, t_matrix
@@ -219,9 +219,7 @@ def product(input: Any, mat2: Any, masked: bool = False) -> Any:
             f"{'x'.join(map(str, mat2.shape))})"
         )
     if input.dtype is not mat2.dtype:
-        raise RuntimeError(
-            f"mm: expected both matrices to have the same dtype, got {input.dtype}, {mat2.dtype}"
-        )
+        refuse_dtypes(input, mat2)
     if is_sparse(input):
         return sparse_sparse_of(input, mat2) if is_sparse(mat2) else sparse_dense_of(input, mat2, masked)
     return dense_sparse_of(input, mat2)

@@ -166,9 +166,16 @@ class _Emitter:
 emitter: Final = _Emitter()
 
 
-def deliver(function: str, value: Any, out: Any) -> Any:
-    """`value`, or `out` after `value` has been stored in it, for operations that take `out=`."""
-    return value if out is None else emitter.deliver(function, value, out)
+def deliver(function: str, value: Any, out: Any, *operands: Any) -> Any:
+    """`value`, or `out` after `value` has been stored in it, for operations that take `out=`.
+
+    Args:
+        function: name for messages.
+        value: the result, or a tuple of results.
+        out: None, or where to store it.
+        operands: those that PyTorch reads while it writes; `out` may be one of them, but not overlap them.
+    """
+    return value if out is None else emitter.deliver(function, value, out, *operands)
 
 
 def constant(array: Any) -> Any:
