@@ -79,6 +79,7 @@ FLOORS = {
     "autograd.gradcheck": 4,
     # 5: what programs are written with
     "compile": 5,
+    "dispatched": 5,
     "compiler": 5,
     "nn": 5,
     "optim": 5,

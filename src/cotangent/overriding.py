@@ -349,7 +349,7 @@ def around({cells}):
 
 
 @lru_cache(maxsize=16)
-def _code(cells: int) -> CodeType:
+def taken_code(cells: int) -> CodeType:
     """The code of `_taken`, with so many cells that it does not look at.
 
     The compiler has to put them in: a frame whose cells are not there crashes whoever reads its locals.
@@ -363,7 +363,7 @@ def _code(cells: int) -> CodeType:
     return made.__code__.replace(co_firstlineno=_taken.__code__.co_firstlineno)
 
 
-def _twin(f: FunctionType) -> FunctionType:
+def twin_of(f: FunctionType) -> FunctionType:
     """Another function of the same code."""
     twin = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
     twin.__kwdefaults__ = f.__kwdefaults__
@@ -379,12 +379,12 @@ def _exchange(f: FunctionType, named: Any, text: str, by: Callable[..., Any] = c
         return
     _done.add(f)
     names.setdefault(named, text)
-    original = _twin(f)
+    original = twin_of(f)
     f.__defaults__ = None
     f.__kwdefaults__ = {"_call": by, "_function": named, "_original": original}
     # As many cells as before: a function's closure cannot be changed.
     cells = f.__code__.co_freevars
-    f.__code__ = _code(len(cells)).replace(
+    f.__code__ = taken_code(len(cells)).replace(
         co_name=f.__code__.co_name, co_qualname=f.__qualname__, co_freevars=cells
     )
     f.__wrapped__ = original  # type: ignore[attr-defined]  # what `inspect` shows, and the engine generates
@@ -400,7 +400,7 @@ def _of_names(home: str, found: dict[str, Any]) -> None:
 def _own(owner: type, name: str, f: FunctionType) -> FunctionType:
     """The method `name` as a function of its own, if it is a function of `torch` as well."""
     if f in _done:
-        f = _twin(f.__wrapped__)  # type: ignore[attr-defined]
+        f = twin_of(f.__wrapped__)  # type: ignore[attr-defined]
         f.__name__ = f.__qualname__ = name
         setattr(owner, name, f)
     elif f.__name__ in (f"written_{name}", name.strip("_")):
@@ -441,7 +441,7 @@ def _of_tensor(owner: type) -> None:
 def _of_property(owner: type, name: str, p: property) -> None:
     get, put = p.fget, p.fset
     if isinstance(get, FunctionType) and get in _done:  # a function of `torch`, too
-        get = _twin(get.__wrapped__)  # type: ignore[attr-defined]
+        get = twin_of(get.__wrapped__)  # type: ignore[attr-defined]
         p = property(get, put, p.fdel, p.__doc__)
         setattr(owner, name, p)
     for accessor, kind, bound in ((get, "get", p.__get__), (put, "set", p.__set__)):
@@ -466,6 +466,12 @@ def spaces() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def load_methods() -> None:
+    """Load the methods that are loaded when they are first read."""
+    for name in list(vars(Tensor)):
+        getattr(Tensor, name)
+
+
 def activate() -> None:
     """Let classes and modes take over calls from now on."""
     global active
@@ -473,8 +479,7 @@ def activate() -> None:
         if active:
             return
         active = True
-        for name in list(vars(Tensor)):
-            getattr(Tensor, name)  # those that are loaded when they are first read
+        load_methods()
         for home, found in spaces():
             _of_names(home, found)
         for owner in (Tensor, Tracked, TensorBase):

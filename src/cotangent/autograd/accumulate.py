@@ -108,7 +108,9 @@ def accumulate_tensor(leaf: Any, g: Any) -> None:
         leaf._grad = TABLE["add"].entry(g, held)
     elif modes.grad is None and not held._level and sparse:
         held._data = added(held._data, g._data)
-    elif modes.grad is None and not held._level and (modes.tracer is not None or isinstance(g._data, Coo)):
+    elif modes.grad is None and not held._level and (
+        modes.tracer is not None or modes.dispatch or isinstance(g._data, Coo)
+    ):
         write(TABLE["add"], (held, g), (1,))
     else:
         leaf._grad = TABLE["add"].entry(held, g)

@@ -73,7 +73,7 @@ def _cotangents(outputs: Sequence[Any], given: Sequence[Any]) -> list[Any]:
                     f"grad can be implicitly created only for real scalar outputs but got {out.dtype}"
                 )
             if out._data.__class__ is np.ndarray:
-                made.append(computed(np.ones(out._data.shape, out._data.dtype)))
+                made.append(_ones(out))
             else:
                 with no_grad():
                     made.append(TABLE["ones_like"].entry(out))

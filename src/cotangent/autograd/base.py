@@ -143,7 +143,8 @@ class _Active:
 
     `ever` says whether any was, or an integer was given a history: only then are there such tensors.
     `keeping` counts the blocks in which what is saved for backward may be written (see keeping.py).
-    `absorbing` counts those in which zero gradients stay zero (see absorbing.py).
+    `absorbing` counts those in which zero gradients stay zero (see absorbing.py), and dispatch modes; then
+    backward takes its careful loop.
     """
 
     __slots__ = ("inference", "ever", "keeping", "absorbing")

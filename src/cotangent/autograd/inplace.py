@@ -100,22 +100,10 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
         before = _before_image(op, tensors, saved)
     try:
         if op.kind == "elementwise":
-            compute, wrapped = _write_elementwise(op, x, tensors, statics)
+            compute, wrapped = write_elementwise(op, x, tensors, statics)
         else:
             wrapped = tensors
-            arrays = tuple(payload(t) for t in tensors)
-            if op.public == "copy" and _same_elements(x._data, arrays[1]):
-                pass  # nothing to do, and nothing to say of overlaps
-            elif op.public in _APART:
-                shared = check_inputs_apart(x, tensors, op.public != "copy")
-                if shared and op.name in in_turn.IN_TURN and x._data.size <= _SEQUENTIAL:
-                    if not _repeats(op):
-                        check_overlap(x)
-                    in_turn.IN_TURN[op.name](x._data, *arrays[1:], *statics)
-                else:
-                    _put(op, x, arrays, statics)
-            else:
-                _put(op, x, arrays, statics)
+            write_general(op, x, tensors, statics)
     except (RuntimeError, IndexError):
         refuse_history(op, tensors, level, x)
         raise
@@ -131,6 +119,21 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     elif list.__getitem__(cell_of(x), 1) is not None:
         mark_stale(x if x._view is None else x._view.base, x)
     return x
+
+
+def write_general(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> None:
+    """Compute and store what is not elementwise, once operands have been looked at."""
+    arrays = tuple(payload(t) for t in tensors)
+    if op.public == "copy" and _same_elements(x._data, arrays[1]):
+        return  # nothing to do, and nothing to say of overlaps
+    if op.public in _APART:
+        shared = check_inputs_apart(x, tensors, op.public != "copy")
+        if shared and op.name in in_turn.IN_TURN and x._data.size <= _SEQUENTIAL:
+            if not _repeats(op):
+                check_overlap(x)
+            in_turn.IN_TURN[op.name](x._data, *arrays[1:], *statics)
+            return
+    _put(op, x, arrays, statics)
 
 
 def _put(op: Primitive, x: Any, arrays: tuple[Any, ...], statics: tuple[Any, ...]) -> None:
@@ -214,9 +217,10 @@ def _before_image(op: Primitive, tensors: tuple[Any, ...], saved: tuple[str, ...
     return old
 
 
-def _write_elementwise(
+def write_elementwise(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]
 ) -> tuple[dtypes.dtype, tuple[Any, ...]]:
+    """Compute an elementwise operation into `x`; the dtype computed in, and the operands as tensors."""
     try:
         compute, result_dtype = promoted(op, tensors, statics)
     except NotImplementedError:  # PyTorch finds out when it runs the kernel, on memory that may be written

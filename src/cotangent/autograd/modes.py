@@ -68,6 +68,7 @@ class _Modes(_local):
     depth: int = 0
     # The number of the backward that runs in this thread: 0 if none, negative if it ends at given inputs.
     task: int = 0
+    dispatch: Any = None  # the dispatch modes of this thread, innermost last; None where there never was one
     tracer: Any = None  # the trace of a compiled function that runs in this thread
     inside: bool = False  # recording was asked for in inference mode, which records nothing
 

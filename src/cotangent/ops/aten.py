@@ -9,11 +9,12 @@ from typing import Any
 from ..dtypes import uint8
 from ..errors import check_dim
 from .activation import gelu_of
+from .aten_entries import ENTRIES
 from .copies import cast
 from .join import cat as _cat
 from .masks import masked_fill as _masked_fill
 from .matmul import addmm as _addmm, mm as _mm
-from .overloads import packet
+from .overloads import NAMED, packet
 from .padding import constant_pad_nd as _constant_pad_nd, pad as _pad
 from .piecewise import relu as _relu
 from .pooling import scatter_windows
@@ -277,9 +278,10 @@ def _bordered(kind: str, mode: str, dims: int) -> Any:
 for _dims in (1, 2, 3):
     for _kind, _mode in (("reflection", "reflect"), ("replication", "replicate")):
         globals()[f"{_kind}_pad{_dims}d"] = _bordered(_kind, _mode, _dims)
+NAMED.update(ENTRIES)
 for _entry in (slice, _softmax_backward_data, native_dropout_backward, max_pool2d_with_indices_backward):
-    _entry.default = _entry  # type: ignore[union-attr]  # PyTorch's name of an operator's only overload
-
+    NAMED[_entry.__name__] = _entry
+    del globals()[_entry.__name__]  # `__getattr__` gives what has overloads
 
 
 def __getattr__(name: str) -> Any:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 from .table import TABLE, Primitive, emitter
+
+# Functions that have such a name and are neither public functions nor operations.
+NAMED: Final[dict[str, Any]] = {}
+# What dispatch modes have put around calls of overloads, once there was one.
+AROUND: Final[list[Callable[..., Any]]] = []
 
 # Operations whose usual form has a name of its own in PyTorch; the others' is `default`.
 _USUAL: Final = {
@@ -48,7 +54,26 @@ class OpOverload:
         )
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return AROUND[0](self, args, kwargs) if AROUND else self.run(*args, **kwargs)
+
+    def run(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Do what it is for, whatever modes there are."""
         return self.overloadpacket(*args, **kwargs)
+
+    @property
+    def namespace(self) -> str:
+        """The place of all these names."""
+        return "aten"
+
+    @property
+    def __name__(self) -> str:
+        return f"{self.overloadpacket.__name__}.{self._overloadname}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OpOverload) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
     def __str__(self) -> str:
         return f"aten.{self.overloadpacket.__name__}.{self._overloadname}"
@@ -79,7 +104,7 @@ class OpOverloadPacket:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if "self" in kwargs:
             args = (kwargs.pop("self"), *args)
-        return self._entry(*args, **kwargs)
+        return (NAMED.get(self.__name__) or self._entry)(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"aten.{self.__name__}"
@@ -104,7 +129,7 @@ def packet(name: str) -> OpOverloadPacket:
         <OpOverloadPacket(op='aten.bmm')>
     """
     entry = getattr(emitter.package, name, None) or getattr(emitter.package.Tensor, name, None)
-    if not callable(entry) or isinstance(entry, type) or name.startswith("__"):
+    if name not in NAMED and (not callable(entry) or isinstance(entry, type) or name.startswith("__")):
         op = TABLE.get(name) or next((op for op in TABLE.values() if op.public == name), None)
         if op is None:
             raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'")

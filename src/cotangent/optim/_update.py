@@ -21,6 +21,7 @@ import numpy as np
 
 from .. import functions, lazy
 from ..autograd.base import bump
+from ..autograd.modes import modes
 from ..autograd.where import here
 from ..kernels.sized import worthwhile
 from ..tensor import Tensor
@@ -107,6 +108,7 @@ def update(
         as_real: whether the rule takes complex values as pairs of real ones.
     """
     work = list(work)
+    recorded = recorded or bool(modes.dispatch)  # dispatch modes are to see the arithmetic
     # The user's line, which errors about stale values name as the one that wrote.
     code, lasti = here()
     if not recorded and _update_together(rule, work, tuple(options), as_real):

@@ -10,7 +10,7 @@ __all__ = [
     "_pytree", "checkpoint", "data", "dlpack", "hooks", "serialization", "set_module", "swap_tensors",
 ]  # fmt: skip
 
-_LATER = frozenset(("benchmark", "collect_env", "deterministic", "weak"))
+_LATER = frozenset(("_python_dispatch", "benchmark", "collect_env", "deterministic", "weak"))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,292 @@
+"""Having operations ask the dispatch modes: code in front of them, for as long as a mode is on.
+
+Without a mode the functions are what they were, so nothing is paid. While some thread has one, the entries of
+all operations lead to `_dispatch` (and in-place forms to `write`), which ask this thread's modes where they
+would run a kernel: below autograd, on plain tensors.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, Final
+
+from ..autograd import api, dispatch, inplace
+from ..autograd.base import TensorBase, active, stand_in
+from ..autograd.cuts import cut_of
+from ..autograd.dispatch import number_array, owner_of, promoted, record, requires
+from ..autograd.emit import innermost
+from ..autograd.emit_write import unrecorded
+from ..autograd.modes import modes
+from ..autograd.recorded import OpNode, alias
+from ..autograd.views import link_view
+from ..dtypes import FLOATING
+from ..kernels.sparse import Coo
+from ..ops.arguments import REQUIRED, factor_first
+from ..ops.table import TABLE, Primitive
+from ..overriding import load_methods, spaces, taken_code, twin_of
+from . import factories, stack
+from .names import forward, write_name
+from .pullbacks import pulled
+from .stack import Declined, here, present
+
+_lock: Final = threading.RLock()
+_count = 0
+# What has been exchanged: (function, its twin with the code it had).
+_exchanged: Final[list[tuple[Any, Any]]] = []
+
+
+# -- putting code in front ----------------------------------------------------------------------------------
+
+
+def _front(f: FunctionType, by: Callable[..., Any], about: Any) -> None:
+    """Have calls of `f` go to `by(about, twin, args, kwargs)`."""
+    twin = twin_of(f)
+    cells = f.__code__.co_freevars
+    code = taken_code(len(cells)).replace(
+        co_name=f.__code__.co_name, co_qualname=f.__code__.co_qualname, co_freevars=cells
+    )
+    f.__defaults__ = None
+    f.__kwdefaults__ = {"_call": by, "_function": about, "_original": twin}
+    f.__code__ = code
+    f.__wrapped__ = twin  # type: ignore[attr-defined]  # where code that is generated from now on goes
+    _exchanged.append((f, twin))
+
+
+def _restore(f: Any, twin: Any) -> None:
+    # In the meantime others may have put code in front in their turn, and moved ours to a twin.
+    while f.__wrapped__ is not twin:
+        f = f.__wrapped__
+    f.__defaults__, f.__kwdefaults__ = twin.__defaults__, twin.__kwdefaults__
+    f.__code__ = twin.__code__
+    inner = getattr(twin, "__wrapped__", None)
+    if inner is None:
+        del f.__wrapped__
+    else:
+        f.__wrapped__ = inner
+
+
+def enter() -> None:
+    """A mode is entered, in whatever thread."""
+    global _count
+    with _lock:
+        _count += 1
+        active.absorbing += 1  # backward takes the loop that can show each operation
+        if _count > 1:
+            return
+        stack.install()
+        _load()
+        for op in list(TABLE.values()):
+            for f, by in ((op.entry, _entry), (op.operator, _operator), (op.writer, _writer)):
+                if f is not None:
+                    _front(innermost(f), by, op)
+        _front(dispatch._dispatch, _dispatched, None)  # type: ignore[arg-type]
+        _front(inplace.write_elementwise, _written_elementwise, None)  # type: ignore[arg-type]
+        _front(inplace.write_general, _written, None)  # type: ignore[arg-type]
+        _front(OpNode.apply, pulled, None)  # type: ignore[arg-type]
+        _front(OpNode.output_tensor, _unpacked, None)  # type: ignore[arg-type]
+        _front(unrecorded, _unrecorded, None)  # type: ignore[arg-type]
+        _front(api._ones, _first_cotangent, None)  # type: ignore[arg-type]
+        for f, by, about in factories.fronts():
+            _front(innermost(f), by, about)
+
+
+def leave() -> None:
+    """A mode is left."""
+    global _count
+    with _lock:
+        _count -= 1
+        active.absorbing -= 1
+        if _count:
+            return
+        while _exchanged:
+            _restore(*_exchanged.pop())
+
+
+_loaded = False
+
+
+def _load() -> None:
+    """Load what waits for its first use: operations declared later would not be seen."""
+    global _loaded
+    if not _loaded:
+        load_methods()
+        spaces()
+        _loaded = True
+
+
+# -- entries ------------------------------------------------------------------------------------------------
+
+
+def _bound(op: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """(tensors, statics) of a call, or None where the arguments do not fit."""
+    names = op.parameters
+    if len(args) > len(names) or any(k not in names[len(args) :] for k in kwargs):
+        return None
+    given = dict(zip(names, args, strict=False)) | kwargs
+    tensors = tuple(given.get(name, REQUIRED) for name in op.tensors)
+    statics = tuple(
+        given[s] if s in given else eval(op.defaults[s], {}) if s in op.defaults else REQUIRED
+        for s in op.statics
+    )
+    return tensors, statics
+
+
+def _entry(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    found = _bound(op, args, kwargs) if modes.dispatch else None
+    if found is None or (op.real_is_same and not getattr(args[0], "is_complex", bool)()):
+        return twin(*args, **kwargs)
+    return dispatch.dispatch(op, *found)
+
+
+def _operator(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    found = _bound(op, args, kwargs) if modes.dispatch else None
+    if found is None:
+        return twin(*args, **kwargs)
+    try:
+        return dispatch.operate(op, *found)
+    except Declined:
+        return NotImplemented
+
+
+def _writer(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    found = _bound(op, args, kwargs) if modes.dispatch else None
+    return twin(*args, **kwargs) if found is None else inplace.write(op, *found)
+
+
+# -- where kernels would run --------------------------------------------------------------------------------
+
+
+def _items(tensors: Any) -> list[Any]:
+    return [t for v in tensors for t in (v if isinstance(v, (list, tuple)) else (v,))]
+
+
+def _with_numbers(tensors: tuple[Any, ...], compute: Any) -> tuple[Any, ...]:
+    """Operands with tensors that stand for the numbers among them."""
+    return tuple(
+        t if t is None or isinstance(t, TensorBase) else stand_in(number_array(t, compute)) for t in tensors
+    )
+
+
+def _plain(tensors: tuple[Any, ...]) -> bool:
+    """Whether these are what a mode is asked about: tensors of no level, dense, not traced."""
+    if modes.tracer is not None or owner_of(tensors) is not None:
+        return False
+    found = [t for t in _items(tensors) if isinstance(t, TensorBase)]
+    return bool(found) and not any(isinstance(t._data, Coo) for t in found)
+
+
+def _dispatched(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An operation: what the mode gives, with the history that autograd gives it."""
+    op, tensors, statics = args
+    if not modes.dispatch or not _plain(tensors):
+        return original(*args)
+    if op.complex_form is not None and tensors[0].dtype.is_complex:
+        return op.complex_form(*tensors, *statics)
+    if op.old_order and isinstance(statics[0], TensorBase):
+        tensors, statics = factor_first(op, tensors, statics)
+    if any(t is REQUIRED for t in tensors):
+        return original(*args)
+    compute = None
+    shown = tensors
+    if op.kind == "elementwise":
+        if any(not isinstance(t, dispatch.OPERAND) for t in tensors if t is not None):
+            return original(*args)
+        compute, _ = promoted(op, tensors, statics)
+        tensors = _with_numbers(tensors, compute)
+    with stack.below():
+        result = forward(op, shown, statics)
+    kept, here.kept = here.kept, None
+    return _settled(op, tensors, statics, result, compute, kept)
+
+
+def _settled(
+    op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], result: Any, compute: Any, kept: Any
+) -> Any:
+    """The results of a mode as those of an operation at this place: recorded if a gradient is wanted."""
+    single = op.nout == 1
+    values = (result,) if single else tuple(result)
+    if not all(isinstance(t, TensorBase) for t in values):
+        return result
+    given = {id(t) for t in _items(tensors)}
+    # A tensor with a history, and one that was handed in, keeps what it is.
+    made = [
+        alias(t, None) if id(t) in given or t._req or (op.is_view and t._view is not None) else t
+        for t in values
+    ]
+    mode = modes.grad
+    wanted = mode is not None and bool(op.rules) and requires(op, tensors, 0)
+    if wanted and any(t.dtype.category >= FLOATING for t in made):
+        node = record(op, tensors, statics, made, compute, 0, mode)
+        if kept is not None:
+            node.metadata["aten"] = kept
+        _keep_outputs(op, node, made)
+    if made and not made[0]._req:
+        cut = cut_of(op, tensors)
+        for t in made:
+            t._cut = cut
+    if op.is_view:
+        for number, t in enumerate(made):
+            link_view(t, tensors[0], op, statics, number)
+    return made[0] if single else tuple(made)
+
+
+def _keep_outputs(op: Primitive, node: Any, made: list[Any]) -> None:
+    """What a node keeps of its results is detached from them, which modes see."""
+    for field in op.saved:
+        if dispatch.is_output(op, field) and getattr(node, field, None) is not None:
+            number = int(field[3:] or 0)
+            if number not in op.nondiff_outputs:
+                kept = present(factories.DETACH, (made[number],))
+                if isinstance(kept, TensorBase) and isinstance(getattr(node, field), type(kept._data)):
+                    setattr(node, field, kept._data)
+
+
+def _written_elementwise(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    op, x, tensors, statics = args
+    if not modes.dispatch or not _plain(tensors):
+        return original(*args)
+    compute, _result = promoted(op, tensors, statics)
+    _present_write(op, x, tensors, statics)
+    return compute, _with_numbers(tensors, compute)
+
+
+def _written(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    op, x, tensors, statics = args
+    if not modes.dispatch or not _plain(tensors):
+        return original(*args)
+    return _present_write(op, x, tensors, statics)
+
+
+def _present_write(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> None:
+    """Let the mode write; the caller counts the write, so what was counted inside is taken back."""
+    before = None if x._vc is None else list.__getitem__(x._vc, 0)
+    func, given, named = write_name(op, tensors, statics)
+    present(func, given, named)
+    if x._vc is not None and x._vc.__class__ is list:
+        x._vc[0] = before or 0
+        if len(x._vc) > 2 and x._vc[2] and x._vc[2][-1][0] > x._vc[0]:
+            del x._vc[2][-1]
+
+
+def _first_cotangent(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    (like,) = args
+    if not modes.dispatch or not isinstance(like, TensorBase) or like._level or like.numel() != 1:  # type: ignore[attr-defined]
+        return original(*args)
+    return present(factories.ONES_LIKE, (like,), {"pin_memory": False, "memory_format": factories.PRESERVE})
+
+
+def _unpacked(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a node kept of its result, as a rule reads it: detached, which modes see."""
+    node, name = args[:2]
+    t = original(*args, **kwargs)
+    whole = int(name[3:] or 0) not in node.op.nondiff_outputs
+    if modes.dispatch and modes.grad is None and t._level == 0 and whole:
+        return present(factories.DETACH, (t,))
+    return t
+
+
+def _unrecorded(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether an assignment may go the short way, past all modes."""
+    return not modes.dispatch and original(*args)
