@@ -121,6 +121,7 @@ FLOORS = {
     "cuda": 5,
     "_dynamo": 5,
     "absent": 0,
+    "monitor": 5,
     "mps": 5,
     "mtia": 5,
     "xpu": 5,

@@ -73,7 +73,7 @@ _MODULES = frozenset(
         "futures", "hub", "jit", "library", "linalg", "masked", "multiprocessing", "nn", "onnx", "optim",
         "overrides", "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse",
         "special", "standalone", "storage", "testing", "torch_version", "types", "utils", "viz",
-        "_dynamo", "mps", "mtia", "xpu",
+        "_dynamo", "monitor", "mps", "mtia", "xpu",
     )
 )  # fmt: skip
 # Functions and classes of such modules that PyTorch offers here, too.
@@ -81,9 +81,8 @@ _ELSEWHERE = {
     "GradScaler": "amp",
     **dict.fromkeys(
         (
-            "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all",
-            "_check_type",
-            "_check_value", "_check_with",
+            "_assert", "_check", "_check_index", "_check_is_size", "_check_not_implemented",
+            "_check_tensor_all", "_check_type", "_check_value", "_check_with",
         ),
         "checks",
     ),

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all", "_check_type",
-    "_check_value", "_check_with",
+    "_assert", "_check", "_check_index", "_check_is_size", "_check_not_implemented", "_check_tensor_all",
+    "_check_type", "_check_value", "_check_with",
 ]  # fmt: skip
 
 _UNTOLD = (
@@ -26,6 +26,12 @@ def _check_with(error: type[Exception], cond: Any, message: Callable[[], Any] | 
     if message is not None and not callable(message):
         raise TypeError("message must be a callable")
     raise error(_UNTOLD if message is None else str(message()))
+
+
+def _assert(condition: Any, message: Any) -> None:
+    """Raise an AssertionError with `message` unless `condition`, a tensor or anything else, is true."""
+    if not condition:
+        raise AssertionError(message)
 
 
 def _check(cond: Any, message: Callable[[], Any] | None = None) -> None:

@@ -29,6 +29,37 @@ def _seen(y: Any) -> Any:
 
 
 @program
+def an_input_that_is_returned_stays_an_input(t: Any) -> Any:
+    seen: list[Any] = []
+
+    class First(t.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, a: Any, b: Any) -> Any:
+            ctx.save_for_backward(a, b)
+            return a
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            seen.extend((a.requires_grad, a.grad_fn is None, a._version) for a in ctx.saved_tensors)
+            return g, None
+
+    def nothing_recorded(a: Any, b: Any) -> Any:
+        return a
+
+    for needs in ((False, True), (True, False), (True, True)):
+        a, b = (t.ones(2, requires_grad=n) for n in needs)
+        out = First.apply(a, b)
+        seen.append((out is a, a.requires_grad, *_seen(out)))
+        out.sum().backward()
+    again = t.utils.checkpoint.checkpoint(nothing_recorded, t.ones(2), _ones(t, 2), use_reentrant=True)
+    try:
+        again.sum().backward()
+    except RuntimeError as error:
+        seen.append(str(error))
+    return seen
+
+
+@program
 def written_views_give_memory_of_their_own(t: Any) -> Any:
     x = t.tensor([2.0, -1.5, 1.0], requires_grad=True)
     y = x.reshape(-1)

@@ -105,6 +105,13 @@ def test_formulas_of_ones_own() -> None:
         torch.ones(3, 2).relu()
     assert counted(c) == {"Global": {"aten.relu": 6}}
     assert aten.relu not in flop_registry
+    x = torch.ones(3, 2)
+    with FlopCounterMode(display=False, custom_mapping={aten.add: lambda *_, out_shape: 5}) as c:
+        x + x
+        1 + x.add(x)
+        with pytest.raises(TypeError):
+            x + "no"
+    assert counted(c) == {"Global": {"aten.add": 15}}
 
     register_flop_formula(aten.sigmoid, get_raw=True)(lambda x, out_val=None: 4 * out_val.numel())
     try:

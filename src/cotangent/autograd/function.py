@@ -489,8 +489,10 @@ def finish_forward(
     # The outputs hold their ports; the node refers to them weakly, or it would never be freed by count.
     ports = [] if single else [Port(ctx, i) for i in range(len(outputs))]
     ctx.outputs = tuple(weakref.ref(p) for p in ports)
+    # An input that is returned as it is stays an input: what is returned is a view of it.
+    own = [None if _among(o, inputs) and id(o) not in dirty else o for o in outputs]
     saved_inputs = [
-        None if t is None else (t, version_of(t), _index(t, outputs), edge_of(t) if t._req else None)
+        None if t is None else (t, version_of(t), _index(t, own), edge_of(t) if t._req else None)
         for t in ctx.to_save or ()
     ]
     made: list[Any] = []

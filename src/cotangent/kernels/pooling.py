@@ -253,20 +253,47 @@ def adaptive_max_pool(a: Array, out: Sizes) -> Pair:
         kernel = tuple(n // o for n, o in zip(sizes, out, strict=True))
         found: Pair = max_pool(a, kernel, kernel, (0,) * d, (1,) * d, False)
         return found
-    lead = a.shape[: a.ndim - d]
-    best: Array = np.empty((*lead, *out), a.dtype)
-    index: Array = np.empty(best.shape, np.int64)
-    if not best.size:
-        return best, index
-    flat = np.arange(math.prod(sizes)).reshape(sizes)
-    bounds = [adaptive_bounds(n, o) for n, o in zip(sizes, out, strict=True)]
-    for place in product(*map(range, out)):
-        window = tuple(slice(b[0][i], b[1][i]) for b, i in zip(bounds, place, strict=True))
-        values = a[(..., *window)].reshape(*lead, flat[window].size)
-        at = values.argmax(-1)
-        index[(..., *place)] = flat[window].reshape(-1)[at]
-        best[(..., *place)] = np.take_along_axis(values, at[..., None], -1)[..., 0]
+    shape = (*a.shape[: a.ndim - d], *out)
+    if not math.prod(shape):
+        return np.empty(shape, a.dtype), np.empty(shape, np.int64)
+    # One dimension after the other, the last first, finds the same element of those that are equal.
+    best: Array = a
+    index: Any = 0
+    for axis, step in zip(range(a.ndim - 1, a.ndim - d - 1, -1), reversed(_steps(sizes)), strict=True):
+        best, at = _largest(best, axis, *adaptive_bounds(a.shape[axis], shape[axis]))
+        index = at * step + (index if axis == a.ndim - 1 else np.take_along_axis(index, at, axis))
     return best, index
+
+
+def _largest(a: Array, axis: int, starts: list[int], stops: list[int]) -> Pair:
+    """(the largest element of each window along a dimension, where it is), the last nan before all else."""
+    first, last = np.array(starts), np.array(stops) - 1
+    width = int((last - first).max()) + 1
+    if width > len(starts):  # few windows that are long
+        at: Array = np.empty((*a.shape[:axis], len(starts), *a.shape[axis + 1 :]), np.int64)
+        for i, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+            window = a[(slice(None),) * axis + (slice(start, stop),)]
+            found = window.argmax(axis)
+            if a.dtype.kind == "f":
+                missing = np.flip(window != window, axis)
+                found = np.where(missing.any(axis), stop - start - 1 - missing.argmax(axis), found)
+            at[(slice(None),) * axis + (i,)] = found + start
+        return np.take_along_axis(a, at, axis), at
+    # The k-th elements of all windows; of windows that are shorter it is the last once more.
+    rows = [np.minimum(first + k, last) for k in range(width)]
+    best = a.take(first, axis)
+    number: Array = np.zeros(best.shape, np.uint8 if width < 256 else np.int64)
+    count = number.dtype.type
+    for k in range(1, width):
+        values = a.take(rows[k], axis)
+        np.maximum(number, np.multiply(values > best, count(k), dtype=number.dtype), out=number)
+        np.maximum(best, values, out=best)
+    if a.dtype.kind == "f" and not (best == best).all():
+        for k in range(width):
+            values = a.take(rows[k], axis)
+            np.copyto(number, count(k), where=values != values)
+    along = (-1, *(1,) * (a.ndim - axis - 1))
+    return best, np.minimum(number + first.reshape(along), last.reshape(along))
 
 
 def fractional_starts(samples: Array, n: int, out: int, k: int) -> Array:

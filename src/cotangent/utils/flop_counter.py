@@ -269,7 +269,9 @@ class FlopCounterMode:
         for op in list(TABLE.values()):
             if op.public in wanted:
                 emit(op)
-                self._forward[innermost(op.entry).__code__] = op
+                for form in (op.entry, op.operator):
+                    if form is not None:
+                        self._forward[innermost(form).__code__] = op
                 if op.name in _FACTORS or op.name in _CONVOLUTIONS:
                     self._backward[op.node_class.step.__code__] = op
         self._backward[OpNode.apply.__code__] = None
@@ -297,7 +299,7 @@ class FlopCounterMode:
                     self._stepped(frame)
         elif event == "return" and self._inside is not None and self._inside[0] is frame:
             _, op, args = self._inside
-            if args and value is not None:
+            if args and value is not None and value is not NotImplemented:
                 self._count(packet(op.public), _arguments(op, args), value)
                 if op.name in _CONVOLUTIONS and value._node is not None:
                     self._inputs[value._node] = tuple(args[0].shape)
