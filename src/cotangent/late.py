@@ -30,6 +30,7 @@ _FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
         "max min amax amin aminmax argmax argmin median kthvalue",
         "",
     ),
+    "fake_quantize": ("fake_quantize_per_tensor_affine fake_quantize_per_channel_affine", "", ""),
     "histograms": ("histc histogram histogramdd", "histc histogram", ""),
     "integrals": ("gradient trapezoid trapz cumulative_trapezoid", "", ""),
     "membership": (

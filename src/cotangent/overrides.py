@@ -68,6 +68,9 @@ def has_torch_function(relevant_args: Iterable[Any]) -> bool:
         raise TypeError("expected a sequence")
     if not state.all:
         return False
+    if state.skip:  # this is the call that redispatch_function makes
+        state.skip = False
+        return False
     return bool(state.modes) or (state.classes and any(overriding.takes_over(a) for a in relevant_args))
 
 
@@ -192,7 +195,17 @@ def redispatch_function(
         args: the positional arguments.
         kwargs: the others.
     """
-    return getattr(func, "__wrapped__", func)(*args, **(kwargs or {}))
+    if overriding.is_exchanged(func):
+        own: Any = func.__wrapped__  # type: ignore[attr-defined]
+        if overriding.names[func].startswith("torch.nn.functional."):
+            return own(*args, **(kwargs or {}))
+        with overriding.DisableTorchFunction():  # what PyTorch writes in C++ asks nobody inside
+            return own(*args, **(kwargs or {}))
+    state.skip = True  # a function of the program's own asks `has_torch_function`
+    try:
+        return func(*args, **(kwargs or {}))
+    finally:
+        state.skip = False
 
 
 def get_default_nowrap_functions() -> set[Callable[..., Any]]:

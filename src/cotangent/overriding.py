@@ -36,6 +36,7 @@ class _State(threading.local):
         self.modes: list[Any] = []  # entered modes, outermost first
         self.classes = True  # whether classes take over calls
         self.all = True  # whether anything does
+        self.skip = False  # whether the next question whether a call is taken over is answered with no
 
 
 state: Final = _State()
@@ -388,6 +389,11 @@ def _exchange(f: FunctionType, named: Any, text: str, by: Callable[..., Any] = c
         co_name=f.__code__.co_name, co_qualname=f.__qualname__, co_freevars=cells
     )
     f.__wrapped__ = original  # type: ignore[attr-defined]  # what `inspect` shows, and the engine generates
+
+
+def is_exchanged(f: Any) -> bool:
+    """Whether calls of a function ask first."""
+    return f in _done
 
 
 def _of_names(home: str, found: dict[str, Any]) -> None:

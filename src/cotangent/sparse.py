@@ -17,6 +17,7 @@ from .ops.arguments import integers
 from .ops.gather import index_add, index_select
 from .ops.scatter_reduce import scatter_reduce
 from .ops.sparse import (
+    check_place,
     checks,
     coalesce,
     coo_of,
@@ -131,6 +132,7 @@ def sparse_coo_tensor(
                size=(2, 3), nnz=2, layout=torch.sparse_coo)
     """
     told_unchecked(check_invariants)
+    check_place(device)
     if values is None:  # only a shape is given
         shape = integers("sparse_coo_tensor", "size", (indices if size is None else size,))
         empty = tensor([], dtype=dtype)._data
@@ -260,7 +262,8 @@ def mm(mat1: Any, mat2: Any, reduce: str = "sum") -> Any:
     Args:
         mat1: (n, m).
         mat2: (m, p).
-        reduce: "sum".
+        reduce: for a matrix of rows (CSR) times a dense one also "mean", "amax" or "amin" of what is stored
+            in each row.
 
     Returns:
         (n, p), sparse if both are.
@@ -281,21 +284,28 @@ def mm(mat1: Any, mat2: Any, reduce: str = "sum") -> Any:
     return product(mat1, mat2, True)
 
 
-_REDUCTIONS: Final = ("sum", "mean", "amax", "amin")
+_REDUCTIONS: Final = {
+    "sum": "sum", "mean": "mean", "amax": "amax", "amin": "amin", "max": "amax", "min": "amin", "prod": "prod"
+}  # fmt: skip
 
 
 def _reduced(mat1: Any, mat2: Any, reduce: str) -> Any:
     """The product with another reduction than the sum, over what is stored in each row."""
-    if reduce not in _REDUCTIONS or mat1.layout is not sparse_csr or mat2.layout is not strided:
-        raise RuntimeError(
-            f"torch.sparse.mm with reduce={reduce!r}: expected a matrix in the layout torch.sparse_csr, "
-            f"a dense one, "
-            f"and one of {', '.join(_REDUCTIONS)}"
-        )
+    if reduce not in _REDUCTIONS:
+        raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+    reduction = _REDUCTIONS[reduce]
+    if reduction == "prod":
+        raise RuntimeError("sparse_mm_reduce: reduce type of prod has not been enabled.")
+    for name, given, wanted in (("self", mat1, sparse_csr), ("other", mat2, strided)):
+        if given.layout is not wanted:
+            raise RuntimeError(
+                f"sparse_mm_reduce: expect {name} to be {wanted.kind}, got {given.layout.kind}"
+            )
     rows, columns = (born(line) for line in mat1._data.indices)
     parts = mat1.values().unsqueeze(1) * index_select(mat2, 0, columns)
     start = parts.new_zeros(mat1.shape[0], mat2.shape[1])
-    return scatter_reduce(start, 0, rows.unsqueeze(1).expand(parts.shape), parts, reduce, include_self=False)
+    places = rows.unsqueeze(1).expand(parts.shape)
+    return scatter_reduce(start, 0, places, parts, reduction, include_self=False)
 
 
 def spsolve(A: Any, b: Any) -> Any:

@@ -12,7 +12,7 @@ from .dtypes import INTEGRAL, SCALAR_NAME, dtype as _dtype
 from .kernels.compressed import LAYOUTS
 from .ops.arguments import integers
 from .ops.compressed import compressed_of, warn_beta
-from .ops.sparse import told_unchecked
+from .ops.sparse import check_place, told_unchecked
 from .ops.table import is_tensor
 from .size import COMPRESSED
 
@@ -174,6 +174,7 @@ def sparse_compressed_tensor(
         raise RuntimeError(f"sparse_compressed_tensor expected sparse compressed tensor layout but got {got}")
     warn_beta()
     told_unchecked(check_invariants)
+    check_place(device)
     compressed, plain = _indices(compressed_indices), _indices(plain_indices)
     given = values if is_tensor(values) else tensor(values)
     if dtype is not None:

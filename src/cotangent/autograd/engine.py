@@ -433,10 +433,11 @@ class Careful:
         if hooks is not None:
             for hook in list(hooks.after_accumulate.values()):
                 returned = hook(variable)
+                if returned is None or returned is variable:
+                    continue
                 if isinstance(returned, TensorBase):
                     raise RuntimeError("Tensor post accumulate grad hooks should return None.")
-                if returned is not None:
-                    raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
+                raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
             for hook in list(hooks.post.values()):
                 hook((), (self.shown(g),))
 

@@ -26,7 +26,8 @@ def after_record(extras: Extras, node: Any, operands: tuple[Any, ...], results: 
         pack, unpack = extras.saved_hooks[-1]
         if isinstance(node, OpNode):
             for field in node.saved_names:
-                node.pack(field, pack, unpack)
+                made = results[int(field[3:] or 0)] if field.startswith("out") else None
+                node.pack(field, pack, unpack, made=made)
         elif getattr(node, "_saved", None):
             for index in range(len(node._saved)):
                 node.pack(index, pack, unpack)

@@ -239,10 +239,13 @@ class OpNode(Node):
         value = getattr(self, field)
         return value if index is None or value is FREED else value[index]
 
-    def pack(self, field: str, pack_hook: Any, unpack_hook: Any, index: int | None = None) -> None:
+    def pack(
+        self, field: str, pack_hook: Any, unpack_hook: Any, index: int | None = None, made: Any = None
+    ) -> None:
         """Put a saved tensor, or all or one of a list, through a pack hook, but not what stands for a number.
 
-        Versions are not looked at any longer: what hooks bring back is what counts.
+        The hook gets the tensor itself, with its history (of an output `made`, if that is known). Versions
+        are not looked at any longer: what hooks bring back is what counts.
         """
         value = getattr(self, field, None)
         watched = field in self.op.tensors
@@ -264,8 +267,7 @@ class OpNode(Node):
         if isinstance(value, TensorBase):
             setattr(self, field, Packed(value, pack_hook, unpack_hook))
         else:
-            t = wrap(value)
-            t._vc = getattr(self, field + "_vc")
+            t = self.output_tensor(field, value, getattr(self, field + "_vc")) if made is None else made
             setattr(self, field, Packed(t, pack_hook, unpack_hook))
         if not watched:
             setattr(self, field + "_vc", [0, None])
@@ -410,7 +412,7 @@ class Packed:
         self._vc = None
         before, modes.grad = modes.grad, None
         try:
-            self.packed = pack_hook(t if t._node is None and not t._req else alias(t, None))
+            self.packed = pack_hook(alias(t, None) if t._level else t)
         finally:
             modes.grad = before
         if list.__getitem__(cell, 0) != version:

@@ -198,10 +198,11 @@ def compress(input: Any, layout: str, blocksize: Any, dense_dim: int | None, pla
             raise RuntimeError(f"to_sparse_{kind}: blocksize needs two sizes, got {blocksize}")
         rows, columns = input.shape[batch : batch + 2]
         if min(block) < 1 or rows % block[0] or columns % block[1]:
+            short = source.removeprefix("sparse_")
+            name = f"{source}_to_sparse" if plain_name else f"{short}_to_sparse_{kind}"
             raise RuntimeError(
-                f"{source}_to_sparse_{kind}: tensor sparse size ({rows},{columns}) must be divisible by "
-                f"given "
-                f"blocksize ({block[0]},{block[1]})"
+                f"{name}: tensor sparse size ({rows},{columns}) must be divisible by given blocksize "
+                f"({block[0]},{block[1]})"
             )
     elif blocksize is not None:
         name = "dense_to_sparse" if source == "dense" else "to_sparse"

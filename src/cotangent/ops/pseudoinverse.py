@@ -363,4 +363,16 @@ def lstsq(A: Any, B: Any = REQUIRED, rcond: Any = None, *, driver: Any = None, o
     lead = broadcast_lead(A, B, inner)
     limit = float(np.finfo(A.dtype.np).eps) * max(A.shape[-2:]) if rcond is None else float(rcond)
     found = lstsq_of(with_lead(A, lead), with_lead(B, lead, inner), vector, limit, chosen)
+    own = tuple(A.shape[:-2])
+    if own != lead:  # ranks and singular values are those of A's matrices, not of the broadcast ones
+        found = (*found[:2], *(_of_own(told, own, lead) for told in found[2:]))
     return deliver("linalg_lstsq", _lstsq_result(*found), out)
+
+
+def _of_own(told: Any, own: tuple[int, ...], lead: tuple[int, ...]) -> Any:
+    """What is told of each broadcast matrix, once for each of the matrices that were given."""
+    if not told.numel():
+        return told
+    first = (0,) * (len(lead) - len(own))
+    kept = tuple(slice(n) for n in own)  # of a dimension that was broadcast, the first
+    return told[first + kept].clone()

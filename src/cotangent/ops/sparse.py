@@ -12,6 +12,7 @@ from ..config import warn_once
 from ..errors import bad_argument, check_dims
 from ..kernels import compressed, sparse, sparse_parts as k
 from ..kernels.sparse_checks import check_swap
+from ..size import check_device, device as _device
 from .arguments import REQUIRED
 from .blas import mm_of as matmul_of
 from .matmul import matmul, refuse_dtypes
@@ -35,6 +36,15 @@ class _Checks:
 
 
 checks: Final = _Checks()
+
+
+def check_place(device: Any) -> None:
+    """Refuse CUDA in the words that sparse constructors have for it, and devices that are not there."""
+    if device is None:
+        return
+    if _device(device).type == "cuda":
+        raise RuntimeError("PyTorch is not linked with support for cuda devices")
+    check_device(device)
 
 
 def told_unchecked(chosen: bool | None = None) -> None:

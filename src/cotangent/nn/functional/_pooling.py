@@ -21,11 +21,18 @@ __all__ = [
 
 
 def _max_pool(
-    spatial: int, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    spatial: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    public: str = "",
 ) -> Any:
     function = f"max_pool{spatial}d"
     if not is_tensor(input):
-        bad_argument(function, "input", 1, "Tensor", input)
+        bad_argument(public or function, "input", 1, "Tensor", input)
     kernel = of_window(function, "kernel_size", 2, kernel_size, spatial, False)
     every = stride is None or stride == () or stride == []
     steps = kernel if every else of_window(function, "stride", 3, stride, spatial, True)
@@ -70,7 +77,8 @@ def max_pool2d_with_indices(
         >>> torch.nn.functional.max_pool2d_with_indices(x, 2)
         (tensor([[[4.]]]), tensor([[[1]]]))
     """
-    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
+    name = "max_pool2d_with_indices"
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, name)
 
 
 def max_pool3d_with_indices(
@@ -148,7 +156,7 @@ def _max_pool1d(
     """(values, positions); PyTorch checks other things where it is asked for positions."""
     name = "max_pool1d"
     if not is_tensor(input):
-        bad_argument(name, "input", 1, "Tensor", input)
+        bad_argument(f"{name}_with_indices" if return_indices else name, "input", 1, "Tensor", input)
     if input.ndim not in (2, 3) or 0 in tuple(input.shape)[input.ndim - 2 :]:
         raise RuntimeError(
             f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
@@ -261,7 +269,8 @@ def max_pool2d(
         >>> torch.nn.functional.max_pool2d(torch.tensor([[[1.0, 4.0], [3.0, 2.0]]]), 2)
         tensor([[[4.]]])
     """
-    found = _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
+    name = "max_pool2d_with_indices" if return_indices else ""
+    found = _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, name)
     return found if return_indices else found[0]
 
 
