@@ -30,6 +30,7 @@ MISSING: dict[str, tuple[str, str]] = {
     "ConvolutionBackward0": ("bias_sym_sizes_opt output_padding transposed", _STATIC),
     "DivBackward1": ("other", _OWN),
     "DivBackward2": ("rounding_mode", _STATIC),
+    "FakeQuantizePerTensorAffineCachemaskBackward0": ("mask", _OWN),
     "EmbeddingBackward0": ("sparse", _STATIC),
     "EmbeddingBagBackward0": (
         (

@@ -86,11 +86,30 @@ def _addcdiv(make: Make) -> Iterator[Sample]:
     yield V(make(0), make(0), divisor(1))
 
 
+def _fake_quantize(make: Make) -> Iterator[Sample]:
+    x = make(3, 4, low=-3, high=3)
+    yield S(x, 0.25, 0, -8, 7)
+    yield S(x.T, 0.1, 3, 0, 15)
+    yield S(make(low=-3, high=3), 0.5, -1, -2, 2)
+    yield V(x, np.float32(0.25).reshape(1), np.int32(2).reshape(1), -8, 7)
+    yield V(make(0, 2), 0.1, 0, 0, 1)
+    yield V(make.extreme(), 0.3, 0, -8, 7)
+
+
+def _fake_quantize_channels(make: Make) -> Iterator[Sample]:
+    x, zeros = make(3, 4, low=-3, high=3), np.arange(4, dtype=np.int32)
+    yield V(x, np.float32([0.1, 0.2, 0.5, 1.0]), zeros, 1, -8, 7)
+    yield V(x, np.float32([0.1, 0.2, 0.5]), zeros[:3] - 1, 0, -3, 3)
+    yield V(x, np.float32([0.1, 0.2, 0.5]), np.float32([0.0, 0.5, 1.0]), 0, 0, 15)
+
+
 CASES = [
     OpCase("where", _where, ALL),
     OpCase("clamp", _clamp, REALS, inplace=True, out=True, aliases=("clip",)),
     OpCase("clamp_min", _bound, REALS, inplace=True, out=True),
     OpCase("clamp_max", _bound, REALS, inplace=True, out=True),
+    OpCase("fake_quantize_per_tensor_affine", _fake_quantize, FLOATS, numeric=False),
+    OpCase("fake_quantize_per_channel_affine", _fake_quantize_channels, FLOATS, numeric=False),
     OpCase("lerp", _lerp, FLOATS + COMPLEX, inplace=True, out=True),
     OpCase("addcmul", _addcmul, NUMBERS, inplace=True, out=True),
     OpCase("addcdiv", _addcdiv, FLOATS + COMPLEX, inplace=True, out=True),

@@ -432,8 +432,7 @@ class Careful:
             accumulate_tensor(variable, g)
         if hooks is not None:
             for hook in list(hooks.after_accumulate.values()):
-                returned = hook(variable)
-                if returned is None or returned is variable:
+                if (returned := hook(variable)) is None or returned is variable:
                     continue
                 if isinstance(returned, TensorBase):
                     raise RuntimeError("Tensor post accumulate grad hooks should return None.")

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from .halves import wide
+
 
 def _steps(a: Any, scale: Any, zero_point: Any) -> tuple[Any, Any, Any]:
     """The integers that stand for the elements before any is cut off, the scale and the zero point."""
-    scale = np.asarray(scale).astype(np.float32)
+    a, scale = wide(a), np.asarray(scale).astype(np.float32)
     zero = np.asarray(zero_point)
-    # PyTorch multiplies by the reciprocal in single precision, and rounds half to even.
+    # PyTorch multiplies by the reciprocal, taken in single precision as the last product, and rounds half
+    # to even.
     scaled = a * np.reciprocal(scale).astype(a.dtype)
     if zero.dtype.kind in "fV":  # a zero point between integers takes part in the rounding
         return np.rint(scaled + zero.astype(a.dtype)), scale, zero.astype(a.dtype)
@@ -32,8 +35,21 @@ def rounded(a: Any, scale: Any, zero_point: Any, low: int, high: int, out: Any =
     """
     steps, scale, zero = _steps(a, scale, zero_point)
     kept = np.fmin(np.fmax(steps, a.dtype.type(low)), a.dtype.type(high))
-    with np.errstate(invalid="ignore", over="ignore"):
-        return np.multiply(kept - zero, scale.astype(a.dtype), out=None if out is ... else out)
+    return _given((kept - zero).astype(np.float32) * scale, a.dtype, out)
+
+
+def rounded_channels(a: Any, scale: Any, zero_point: Any, low: int, high: int, out: Any = None) -> Any:
+    """The same with numbers of each channel, for which PyTorch multiplies in the array's own precision."""
+    steps, scale, zero = _steps(a, scale, zero_point)
+    kept = np.fmin(np.fmax(steps, a.dtype.type(low)), a.dtype.type(high))
+    return _given((kept - zero) * scale.astype(kept.dtype), a.dtype, out)
+
+
+def _given(found: Any, dtype: Any, out: Any) -> Any:
+    if out is None or out is ...:
+        return found.astype(dtype, copy=False)
+    out[...] = found
+    return out
 
 
 def within(a: Any, scale: Any, zero_point: Any, low: int, high: int, out: Any = None) -> Any:

@@ -13,46 +13,76 @@ from ..errors import bad_argument, check_dim
 from ..kernels import fake_quantize as k
 from .arguments import REQUIRED, missing
 from .refusals import refuse
-from .table import elementwise, is_tensor
+from .table import BOOL_RESULT, elementwise, emitter, is_array, is_tensor
 from .views import reshape_any
 
 _NAME = "fake_quantize_tensor_cachemask_kernel_type_handling"
-_CHANNELS = "fake_quantize_channel_cachemask_cpu_type_handling"
+_TENSOR_PARAMETERS = "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams"
+_REFUSED = (dtypes.BOOL, dtypes.INTEGRAL, dtypes.COMPLEX)
 
 
-def _declared(name: str, public: str, kernel: str, node: str) -> Any:
+_NUMBERS = "input | scale, zero_point, low, high"
+_TENSORS = "input, scale, zero_point | low, high"
+_GIVEN = ("scale", "zero_point")
+within_numbers: Any = elementwise(f"within_numbers({_NUMBERS})", k.within, result=BOOL_RESULT)
+within_tensors: Any = elementwise(f"within_tensors({_TENSORS})", k.within, fixed=_GIVEN, result=BOOL_RESULT)
+_by_numbers: Any = elementwise(
+    f"fake_quantized({_NUMBERS})",
+    k.rounded,
+    public="fake_quantize_per_tensor_affine",
+    node="FakeQuantizePerTensorAffineCachemaskBackward0",
+    check=refuse(_NAME, *_REFUSED),
+    input=lambda g, input, scale, zero_point, low, high: (
+        g * within_numbers(input, scale, zero_point, low, high)
+    ),
+)
+
+
+def _by(name: str, kernel: Any, refuses: str, public: str, node: str) -> Any:
     return elementwise(
-        f"{name}(input, scale, zero_point | low, high)",
-        k.rounded,
-        fixed=("scale", "zero_point"),
+        f"{name}({_TENSORS})",
+        kernel,
+        fixed=_GIVEN,
         public=public,
         node=node,
-        check=refuse(kernel, dtypes.BOOL, dtypes.INTEGRAL, dtypes.COMPLEX),
-        input=lambda g, input, scale, zero_point, low, high: g * within(input, scale, zero_point, low, high),
+        check=refuse(refuses, *_REFUSED),
+        input=lambda g, input, scale, zero_point, low, high: (
+            g * within_tensors(input, scale, zero_point, low, high)
+        ),
     )
 
 
-within: Any = elementwise(
-    "within_quantised(input, scale, zero_point | low, high)",
-    k.within,
-    fixed=("scale", "zero_point"),
-    result="bool",
-)
-_by_numbers = _declared(
-    "fake_quantized", "fake_quantize_per_tensor_affine", _NAME, "FakeQuantizePerTensorAffineCachemaskBackward0"
-)
-_by_tensors = _declared(
+_by_tensors = _by(
     "fake_quantized_by_tensors",
-    "fake_quantize_per_tensor_affine",
+    k.rounded,
     _NAME,
+    "fake_quantize_per_tensor_affine",
     "FakeQuantizePerTensorAffineCachemaskTensorQparamsBackward0",
 )
-_by_channels = _declared(
+_by_channels = _by(
     "fake_quantized_by_channels",
+    k.rounded_channels,
+    "fake_quantize_channel_cachemask_cpu_type_handling",
     "fake_quantize_per_channel_affine",
-    _CHANNELS,
     "FakeQuantizePerChannelAffineCachemaskBackward0",
 )
+
+
+def _complete(name: str, **given: Any) -> None:
+    lacking = [key for key, value in given.items() if value is REQUIRED]
+    if lacking:
+        missing(name, *lacking)
+
+
+def _along(public: str, scale: Any, zero_point: Any, shape: tuple[int, ...]) -> list[Any]:
+    """Scale and zero point as they broadcast with the input; they are constants."""
+    for key, given in (("scale", scale), ("zero_point", zero_point)):
+        if given.requires_grad and emitter.package.is_grad_enabled():
+            raise RuntimeError(
+                f"The function '{public}' is not differentiable with respect to argument '{key}'. This input "
+                "cannot have requires_grad True."
+            )
+    return [reshape_any(given.detach(), shape) for given in (scale, zero_point)]
 
 
 def _check_range(low: int, high: int) -> None:
@@ -88,20 +118,16 @@ def fake_quantize_per_tensor_affine(
         tensor([0.2000, 0.0000, 2.0000])
     """
     name = "fake_quantize_per_tensor_affine"
-    missing(name, scale=scale, zero_point=zero_point, quant_min=quant_min, quant_max=quant_max)
+    _complete(name, scale=scale, zero_point=zero_point, quant_min=quant_min, quant_max=quant_max)
     if not is_tensor(input):
         bad_argument(name, "input", 1, "Tensor", input)
     _check_range(quant_min, quant_max)
     if is_tensor(scale) and is_tensor(zero_point):
         for given in (scale, zero_point):
             if given.numel() != 1:
-                raise RuntimeError(
-                    f"a Tensor with {given.numel()} elements cannot be converted to Scalar"
-                )
-        one = (1,) * input.ndim
-        return _by_tensors(
-            input, reshape_any(scale.detach(), one), reshape_any(zero_point.detach(), one), quant_min, quant_max
-        )
+                raise RuntimeError(f"a Tensor with {given.numel()} elements cannot be converted to Scalar")
+        constants = _along(_TENSOR_PARAMETERS, scale, zero_point, (1,) * input.ndim)
+        return _by_tensors(input, *constants, quant_min, quant_max)
     if not quant_min <= zero_point <= quant_max:
         raise RuntimeError("`zero_point` must be between `quant_min` and `quant_max`.")
     return _by_numbers(input, float(scale), int(zero_point), quant_min, quant_max)
@@ -135,8 +161,9 @@ def fake_quantize_per_channel_affine(
         tensor([0.2000, 1.0000])
     """
     name = "fake_quantize_per_channel_affine"
-    missing(name, scale=scale, zero_point=zero_point, axis=axis, quant_min=quant_min, quant_max=quant_max)
-    for position, (key, given) in enumerate((("input", input), ("scale", scale), ("zero_point", zero_point)), 1):
+    _complete(name, scale=scale, zero_point=zero_point, axis=axis, quant_min=quant_min, quant_max=quant_max)
+    given_tensors = {"input": input, "scale": scale, "zero_point": zero_point}
+    for position, (key, given) in enumerate(given_tensors.items(), 1):
         if not is_tensor(given):
             bad_argument(name, key, position, "Tensor", given)
     if scale.dtype not in (dtypes.float32, dtypes.bfloat16):
@@ -150,12 +177,13 @@ def fake_quantize_per_channel_affine(
     if scale.numel() != zero_point.numel():
         raise RuntimeError("scale and zero-point need to have the same dimensions")
     at = check_dim(axis, input.ndim)
+    if axis < 0:
+        raise RuntimeError("`axis` must be between 0 and number of dimensions of input")
     if scale.numel() != input.shape[at]:
         raise RuntimeError("dimensions of scale and zero-point are not consistent with input tensor")
     _check_range(quant_min, quant_max)
-    if zero_point.numel() and not (quant_min <= zero_point.min().item() <= zero_point.max().item() <= quant_max):
+    held = zero_point._data
+    if is_array(held) and ((held < quant_min) | (held > quant_max)).any():  # not known while it is traced
         raise RuntimeError("`zero_point` must be between `quant_min` and `quant_max`.")
     shape = tuple(-1 if d == at else 1 for d in range(input.ndim))
-    return _by_channels(
-        input, reshape_any(scale.detach(), shape), reshape_any(zero_point.detach(), shape), quant_min, quant_max
-    )
+    return _by_channels(input, *_along(f"{name}_cachemask", scale, zero_point, shape), quant_min, quant_max)
