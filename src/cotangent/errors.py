@@ -15,11 +15,13 @@ NO_DATA: Final = "Cannot copy out of meta tensor; no data!"
 class _Explainer:
     """What adds an explanation to an error; `autograd.notes`, three floors up, enters itself here."""
 
-    __slots__ = ("add", "histories", "position_of")
+    __slots__ = ("add", "arguments", "histories", "position_of")
 
     add: Callable[[BaseException, str, dict[str, Any]], None]
     # the names of function and position of an argument as messages have them
     position_of: Callable[[str, str, int], tuple[str, int]]
+    # the text of an argument error, or that of what PyTorch complains of before
+    arguments: Callable[[str], str]
     histories: Callable[[], None]  # raises what PyTorch raises before it looks at arguments
 
 
@@ -52,9 +54,24 @@ def bad_argument(function: str, argument: str, position: int, wanted: str, value
     `position` counts from 1; it is what is told where the call itself does not show it.
     """
     function, position = explainer.position_of(function, argument, position)
-    raise TypeError(
+    raise unfit(
         f"{function}(): argument '{argument}' (position {position}) must be {wanted}, not {type_name(value)}"
     )
+
+
+def unfit(text: str) -> TypeError:
+    """The error for arguments that the function which is being called does not take.
+
+    Args:
+        text: what it says unless PyTorch would have complained of something else before.
+    """
+    return TypeError(explainer.arguments(text))
+
+
+def explained(error: Exception) -> Exception:
+    """What PyTorch raises for the arguments of the call that ended with `error`; itself if it takes them."""
+    text = explainer.arguments("")
+    return TypeError(text) if text else error
 
 
 def narrow_int(value: Any) -> int:
@@ -78,8 +95,11 @@ def check_dim(dim: int, ndim: int) -> int:
         IndexError: if out of range.
     """
     n = ndim or 1
-    if -n <= dim < n:
-        return dim + n if dim < 0 else dim
+    try:
+        if -n <= dim < n:
+            return dim + n if dim < 0 else dim
+    except (TypeError, RuntimeError) as error:  # no int
+        raise explained(error) from None
     raise after_histories(
         IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     )
@@ -92,7 +112,10 @@ def check_dims(dims: int | Iterable[int], ndim: int) -> tuple[int, ...]:
         IndexError: if one is out of range.
         RuntimeError: if one appears twice.
     """
-    out = tuple(check_dim(d, ndim) for d in ((dims,) if isinstance(dims, int) else dims))
+    try:
+        out = tuple(check_dim(d, ndim) for d in ((dims,) if isinstance(dims, int) else dims))
+    except TypeError as error:
+        raise explained(error) from None
     if len(set(out)) != len(out):
         twice = next(d for i, d in enumerate(out) if d in out[:i])
         raise RuntimeError(f"dim {twice} appears multiple times in the list of dims")

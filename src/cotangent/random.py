@@ -14,7 +14,7 @@ from .autograd.outs import warn_resized
 from .config import settings
 from .creation import born, check_dtype, placed
 from .drawing import NO_OUT, as_memory_goes, drawn
-from .errors import bad_argument, check_broadcast, type_name
+from .errors import bad_argument, check_broadcast, type_name, unfit
 from .factories import written
 from .kernels.rng import Stream, check_seed, default_stream
 from .ops.arguments import integers
@@ -219,7 +219,7 @@ class _Request:
         generator = options.pop("generator", None)
         if generator is not None and not isinstance(generator, Generator):
             got = ", ".join([type_name(a) for a in args] + [f"generator={type_name(generator)}"])
-            raise TypeError(
+            raise unfit(
                 f"{function}() received an invalid combination of arguments - got ({got}), but expected one "
                 "of:\n"
                 " * (tuple of ints size, *, torch.Generator generator, ...)\n"
@@ -340,7 +340,7 @@ def randint(*args: Any, **options: Any) -> Any:
         isinstance(b, float) or not hasattr(b, "__index__") for b in bounds
     ):
         got = ", ".join(type_name(a) for a in args)
-        raise TypeError(
+        raise unfit(
             f"randint() received an invalid combination of arguments - got ({got}), but expected one of:\n"
             " * (int high, tuple of ints size, ...)\n * (int low, int high, tuple of ints size, ...)\n"
         )

@@ -15,7 +15,7 @@ import numpy as np
 from .. import dtypes
 from ..config import settings
 from ..dtypes import FLOATING, INTEGRAL, dtype
-from ..errors import bad_argument, check_broadcast, type_name
+from ..errors import bad_argument, check_broadcast, type_name, unfit
 from ..kernels.deferred import Deferred, resolved
 from ..kernels.float8 import narrowed, refused
 from ..kernels.fperr import QUIET, reset_errors, set_errors
@@ -203,7 +203,7 @@ def _check_tensor(op: Primitive, name: str, value: Any) -> None:
     if name in op.lists and isinstance(value, (list, tuple)):
         for k, item in enumerate(value):
             if not isinstance(item, TensorBase):
-                raise TypeError(
+                raise unfit(
                     f"expected Tensor as element {k} in argument {position - 1}, but got "
                     f"{type(item).__name__}"
                 )
@@ -228,7 +228,7 @@ def _no_fit(op: Primitive, name: str, value: Any, tensors: tuple[Any, ...]) -> N
         no_match(op.public, given, *op.signatures)
     if op.signatures and value is REQUIRED:
         got = ", ".join(type_name(t) for t in given)
-        raise TypeError(
+        raise unfit(
             f"{op.public}() received an invalid combination of arguments - got ({got}), but expected "
             f"{op.signatures[0]}"
         )

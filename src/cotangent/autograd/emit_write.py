@@ -46,7 +46,10 @@ class _InPlace(Writer):
         statics = [f"{s}={op.defaults.get(s, 'REQUIRED')}" for s in op.statics]
         tensors = "(" + "".join(f"{t}, " for t in op.tensors) + ")"
         self.fallback = f"return write(_op, {tensors}, ({''.join(f'{s}, ' for s in op.statics)}))"
-        self.add(0, f"def written({', '.join([first, *required, *statics])}):")
+        more = [] if statics else ["*more"]
+        self.add(0, f"def written({', '.join([first, *required, *statics, *more])}):")
+        if more:
+            self.add(1, "if more:", f"    too_many('{op.public}_', {len(op.tensors)}, more)")
         self.unrecorded(first)
         if op.store is not None:
             self.stored(first, others)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes, lazy
-from ..errors import check_broadcast
+from ..errors import check_broadcast, explained, unfit
 from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
@@ -56,13 +56,13 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
     """Run `op` with its result written into its first tensor, which is returned."""
     x = tensors[0]
     if not isinstance(x, TensorBase):
-        raise TypeError(
+        raise unfit(
             f"{op.public}_(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}"
         )
     if op.complex_form is not None and x.dtype.is_complex:  # type: ignore[attr-defined]
         op = op.complex_form.op
     if op.signatures and tensors[-1] is REQUIRED:
-        raise TypeError(
+        raise unfit(
             f"{op.public}_() received an invalid combination of arguments - got (), but expected "
             + op.signatures[0].replace("Tensor input, ", "", 1).replace(", Tensor out = None", "")
         )
@@ -532,6 +532,8 @@ def in_place(front: Callable[..., Any]) -> Callable[..., Any]:
             if any(isinstance(value, TensorBase) and value._req for value in (*args, *kwargs.values())):
                 check_writable(args[0])
             raise
+        except (TypeError, AttributeError, ValueError) as error:
+            raise explained(error) from None
 
     written.__name__ = written.__qualname__ = front.__name__ + "_"
     written.__doc__ = f"In-place form of `{front.__name__}`."
@@ -577,7 +579,10 @@ def _writer(op: Primitive) -> Callable[..., Any]:
         if kwargs or len(args) != len(parameters):
             if not kwargs and len(args) == count:
                 return write(op, args, defaults)
-            bound = signature.bind(*args, **kwargs)
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise explained(error) from None
             bound.apply_defaults()
             args = bound.args
         return write(op, args[:count], args[count:])

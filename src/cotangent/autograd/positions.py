@@ -16,8 +16,12 @@ from ..errors import explainer
 from .where import is_internal
 
 dis: Any = lazy.module("dis")
+argument_parser: Any = lazy.module("cotangent.autograd.argument_parser")
 
+# Where the names of keywords stand before the call, and do not come with it.
+KW_NAMES: Final = sys.version_info < (3, 13)
 CO_VARARGS: Final = 4
+CO_VARKEYWORDS: Final = 8
 _NAMES: Final = frozenset(("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF", "LOAD_FAST_BORROW"))
 _ATTRIBUTES: Final = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 
@@ -83,11 +87,16 @@ def _parameters(code: CodeType) -> list[str]:
 
 def _callee(frame: FrameType) -> tuple[str | None, bool]:
     """The attribute that `frame` is calling, if it is one, and whether it is that of a value, no module's."""
+    return _callee_of(frame)[:2]
+
+
+def _callee_of(frame: FrameType) -> tuple[str | None, bool, Any]:
+    """As `_callee`, with whose attribute it is."""
     code = frame.f_code
     places = list(code.co_positions())
     line, _, column, _ = places[frame.f_lasti // 2]
     if line is None or column is None:
-        return None, False
+        return None, False, None
     steps: list[Any] = []
     for step in dis.get_instructions(code):
         if step.offset >= frame.f_lasti:
@@ -98,14 +107,14 @@ def _callee(frame: FrameType) -> tuple[str | None, bool]:
     while steps and steps[-1].opname not in _ATTRIBUTES:
         steps.pop()
     if not steps:
-        return None, False
+        return None, False, None
     owner: Any = None
     for step in steps[:-1]:
         if step.opname in _NAMES:
             owner = _value(frame, step)
         else:
             owner = getattr(owner, step.argval, None) if isinstance(owner, ModuleType) else None
-    return str(steps[-1].argval), not isinstance(owner, ModuleType)
+    return str(steps[-1].argval), not isinstance(owner, ModuleType), owner
 
 
 def _value(frame: FrameType, step: Any) -> Any:
@@ -116,6 +125,89 @@ def _value(frame: FrameType, step: Any) -> Any:
     return None
 
 
+# Modules whose functions look at all arguments at first ("": methods), and what their names begin with.
+_BUILT_IN: Final = {
+    "": "", "cotangent": "", "torch": "", "special": "special_", "linalg": "linalg_", "fft": "fft_"
+}  # fmt: skip
+
+
+def arguments(text: str) -> str:
+    """What PyTorch says of the call of a public function that is being refused.
+
+    Args:
+        text: what is said if it has nothing to say, or if the call cannot be made out.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    within: list[FrameType] = []
+    while frame is not None and is_internal(frame.f_code.co_filename):
+        within.append(frame)
+        frame = frame.f_back
+    if frame is None or not within:
+        return text
+    called, bound, owner = _callee_of(frame)
+    module = owner.__name__.rpartition(".")[2] if isinstance(owner, ModuleType) else ""
+    if called is None or called.startswith("__") or module not in _BUILT_IN:
+        return text
+    given = _whole_call(within[-1], frame, bound and not isinstance(owner, type))
+    if given is None:
+        return text
+    args, kwargs = given
+    base = "Tensor" if _shape_of_call(frame) is None else "TensorBase"  # Python binds a method or does not
+    prefix = _BUILT_IN[module]
+    name = called if called.startswith(prefix) else prefix + called
+    found = argument_parser.refusal(name, bound, args[1:] if bound else args, kwargs, base)
+    return text if found is None else str(found)
+
+
+def _whole_call(
+    outermost: FrameType, frame: FrameType, bound: bool
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments of the call that `frame` is at, by position and by name; None if they are not known.
+
+    Args:
+        outermost: the frame that was called.
+        frame: the caller's.
+        bound: whether the first argument stands before the call, as a method's tensor does.
+    """
+    code, values = outermost.f_code, outermost.f_locals
+    count = code.co_argcount + code.co_kwonlyargcount
+    more = values[code.co_varnames[count]] if code.co_flags & CO_VARARGS else ()
+    if not count and code.co_flags & CO_VARARGS and code.co_flags & CO_VARKEYWORDS:
+        return tuple(more), dict(values[code.co_varnames[1]])
+    named: dict[str, Any] = {}
+    if code.co_flags & CO_VARKEYWORDS:
+        named = values[code.co_varnames[count + bool(code.co_flags & CO_VARARGS)]]
+    order = code.co_varnames[: code.co_argcount]
+    shape = _shape_of_call(frame)
+    if shape is None and not more:
+        return None
+    places, names = (len(order) + len(more), ()) if shape is None else shape
+    args = (*(values[name] for name in order), *more)[: places + bound]
+    kwargs = {name: values[name] if name in values else named.get(name) for name in names}
+    return args, kwargs
+
+
+def _shape_of_call(frame: FrameType) -> tuple[int, tuple[str, ...]] | None:
+    """How many arguments stand by position in the call that `frame` is at, and the names of the others."""
+    names: tuple[str, ...] = ()
+    found = None
+    for step in dis.get_instructions(frame.f_code):
+        if step.offset > frame.f_lasti:  # which may be at what is cached behind the instruction
+            break
+        if step.opname == "KW_NAMES":
+            names = frame.f_code.co_consts[step.arg]
+        elif step.opname == "LOAD_CONST" and isinstance(step.argval, tuple) and not KW_NAMES:
+            names = step.argval
+        elif step.opname not in ("PRECALL", "CACHE", "EXTENDED_ARG"):
+            found, given, names = step, names, ()
+    if found is None or not found.opname.startswith("CALL") or found.opname == "CALL_FUNCTION_EX":
+        return None
+    by_name = found.opname == "CALL_KW" or (found.opname == "CALL" and KW_NAMES)
+    names = given if by_name else ()
+    return found.arg - len(names), names
+
+
 def install() -> None:
-    """Enter `position_of` where floors below find it."""
+    """Enter `position_of` and `arguments` where floors below find them."""
     explainer.position_of = position_of
+    explainer.arguments = arguments

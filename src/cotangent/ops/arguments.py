@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import dtypes, lazy
 from ..config import warn_caller_once
-from ..errors import bad_argument, explainer, type_name
+from ..errors import bad_argument, explainer, type_name, unfit
 from .table import Primitive, constant, deliver, is_array, is_tensor
 
 sparse_checks: Any = lazy.module("cotangent.kernels.sparse_checks")
@@ -39,12 +39,12 @@ def missing(function: str, *names: str) -> NoReturn:
     """Raise PyTorch's TypeError for required arguments that were left out."""
     listed = ", ".join(f'"{name}"' for name in names)
     plural = "s" if len(names) == 1 else ""  # the other way round than one would think
-    raise TypeError(f"{function}() missing {len(names)} required positional argument{plural}: {listed}")
+    raise unfit(f"{function}() missing {len(names)} required positional argument{plural}: {listed}")
 
 
 def too_many(function: str, takes: int, more: tuple[Any, ...]) -> NoReturn:
     """Raise the TypeError for `more` positional arguments than the function takes."""
-    raise TypeError(
+    raise unfit(
         f"{function}() takes {takes} positional argument{'s' * (takes != 1)} but {takes + len(more)} were "
         "given"
     )
@@ -77,7 +77,7 @@ def factor_first(
     if isinstance(factor, NUMBER):
         warn_of_old_order(op.public + suffix, op.old_order, op.tensors[-1])
         return (*tensors[:-1], statics[0]), (factor, *statics[1:])
-    raise TypeError(f"{op.public}{suffix}(): argument '{op.old_order}' must be Number, not Tensor")
+    raise unfit(f"{op.public}{suffix}(): argument '{op.old_order}' must be Number, not Tensor")
 
 
 # Copies of functions for in-place forms have "_" in its place.
@@ -126,7 +126,7 @@ def no_match(function: str, given: tuple[Any, ...], *signatures: str, **named: A
     shown = [type_name(value) for value in given] + [f"{k}={type_name(v)}" for k, v in sorted(named.items())]
     got = ", ".join(shown) + (", " if named and not given else "")
     listed = "".join(f" * ({s})\n" + ("" if named else _unfit(s, given)) for s in signatures)
-    raise TypeError(
+    raise unfit(
         f"{function}() received an invalid combination of arguments - got ({got}), but expected one "
         f"of:\n{listed}"
     )
@@ -173,7 +173,7 @@ def renamed(function: str, numpy: dict[str, Any], **given: Any) -> dict[str, Any
     """
     for key, value in numpy.items():
         if _NUMPY.get(key) not in given:
-            raise TypeError(f"{function}() got an unexpected keyword argument '{key}'")
+            raise unfit(f"{function}() got an unexpected keyword argument '{key}'")
         given[_NUMPY[key]] = value
     return given
 
@@ -185,7 +185,7 @@ def copied(input: Any, other: Any) -> Any:
             sparse_checks.check_copy(input._data, other._data)
         return other
     if other is REQUIRED:
-        raise TypeError(
+        raise unfit(
             "copy_() received an invalid combination of arguments - got (), but expected (Tensor other, bool "
             "non_blocking = False)"
         )
@@ -273,14 +273,14 @@ def _converted(
         return tuple(found)  # type: ignore[arg-type]
     at = found.index(None)
     if at == 0 and not given:
-        raise TypeError(f"{function}() takes 1 positional argument but {len(args)} were given")
+        raise unfit(f"{function}() takes 1 positional argument but {len(args)} were given")
     if at == 0:
         function, position = explainer.position_of(function, argument, position)
-        raise TypeError(
+        raise unfit(
             f"{function}(): argument '{argument}' (position {position}) must be tuple of ints, but found "
             f"element of type {type_name(args[0])} at pos 0"
         )
-    raise TypeError(
+    raise unfit(
         f"{function}(): argument '{argument}' failed to unpack the object at pos {at + 1} with error \"type "
         "must be "
         f'tuple of ints,but got {type_name(args[at])}"'

@@ -9,6 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..config import settings
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL
+from ..errors import unfit
 from ..kernels import elementwise as k
 from .arguments import IN_PLACE, NUMBER, REQUIRED, no_match, too_many, warn_of_old_order
 from .copies import zeros_like
@@ -29,7 +30,7 @@ def weighted(b: Any, alpha: Any) -> Any:
     """`alpha * b`, where PyTorch lets such a number scale such an array."""
     kind = b.dtype.kind
     if not isinstance(alpha, NUMBER):
-        raise TypeError(f"add(): argument 'alpha' must be Number, not {type(alpha).__name__}")
+        raise unfit(f"add(): argument 'alpha' must be Number, not {type(alpha).__name__}")
     if isinstance(alpha, bool) and kind != "b":
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and kind in "biu":
@@ -493,7 +494,7 @@ def _factor_first(name: str, tensor1: Any, tensor2: Any, more: Any, value: Any) 
     if more:
         too_many(name, 3, more)
     if value.ndim or value.requires_grad:
-        raise TypeError(f"{name}(): argument 'value' must be Number, not Tensor")
+        raise unfit(f"{name}(): argument 'value' must be Number, not Tensor")
     return tensor1, tensor2, value.item()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..dtypes import COMPLEX
+from ..errors import unfit
 from ..kernels import bessel as k, normal as normal_kernels
 from .arguments import NUMBER, REQUIRED, no_match
 from .complex import sign
@@ -22,7 +23,7 @@ from .table import FLOAT, deliver, elementwise, is_tensor
 def check_tensor(function: str, argument: str, value: Any) -> None:
     """Raise PyTorch's TypeError unless the first argument is a tensor."""
     if not is_tensor(value):
-        raise TypeError(
+        raise unfit(
             f"{function}(): argument '{argument}' (position 1) must be Tensor, not {type(value).__name__}"
         )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..errors import bad_argument, check_dim, type_name
+from ..errors import bad_argument, check_dim, type_name, unfit
 from ..kernels import extremes as k
 from .arguments import deliver_exact, no_match, numpy_named, renamed, same_out, whole as whole_number
 from .batching import flat, in_front
@@ -190,10 +190,10 @@ def _extreme(name: str, input: Any, dim: Any, keepdim: bool, out: Any, ops: tupl
         wrong = (
             f"!tuple of ({', '.join(type_name(v) for v in dim)})!" if isinstance(dim, tuple) else f"!{got}!"
         )
-        unfit = f"      didn't match because some of the arguments have invalid types: ({wrong})\n"
-        raise TypeError(
+        marked = f"      didn't match because some of the arguments have invalid types: ({wrong})\n"
+        raise unfit(
             f"{name}() received an invalid combination of arguments - got ({got}), but expected one of:\n"
-            f" * ()\n{unfit} * (Tensor other)\n{unfit} * (int dim, bool keepdim = False)\n"
+            f" * ()\n{marked} * (Tensor other)\n{marked} * (int dim, bool keepdim = False)\n"
         )
     d = check_dim(dim, input.ndim)
     _nonempty(name, input, d)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..errors import bad_argument, check_dim, type_name
+from ..errors import bad_argument, check_dim, type_name, unfit
 from ..kernels import moments as k, reduce as kr
 from .arguments import REQUIRED, missing, no_match, numpy_named, renamed
 from .batching import flat
@@ -260,7 +260,7 @@ def _check_out(name: str, input: Any, dim: Any, unbiased: Any, out: Any) -> None
                 *(f"{k}{type_name(v)}" for k, v in named),
             ]
         )
-        raise TypeError(
+        raise unfit(
             f"{name}() received an invalid combination of arguments - got ({listed}), but expected one of:\n"
             " * (Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False, *, Tensor out "
             "= None)\n"

@@ -14,7 +14,7 @@ import math
 from typing import Any
 
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, float32
-from ..errors import bad_argument, type_name
+from ..errors import bad_argument, type_name, unfit
 from ..kernels import norm as k
 from .arguments import integers
 from .batching import in_front
@@ -145,7 +145,7 @@ def row_shape(function: str, input: Any, normalized_shape: Any, **parameters: An
     if not is_tensor(input):
         bad_argument(function, "input", 1, "Tensor", input)
     if isinstance(normalized_shape, int) or not hasattr(normalized_shape, "__iter__"):
-        raise TypeError(
+        raise unfit(
             f"{function}(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
             f"{type_name(normalized_shape)}"
         )

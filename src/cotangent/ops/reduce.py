@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NoReturn
 
 from .. import dtypes
-from ..errors import bad_argument, check_dims, type_name
+from ..errors import bad_argument, check_dims, type_name, unfit
 from ..kernels import reduce as k
 from .arguments import compiler_name, missing
 from .table import blank, deliver, emitter, is_tensor, linear
@@ -138,7 +138,7 @@ def no_out_without_dim(name: str, dims: str, dtype: Any) -> NoReturn:
     """Raise PyTorch's TypeError for an overload without `dim` and with `out=`."""
     if dtype is not None:
         missing(name, "dim")
-    raise TypeError(
+    raise unfit(
         f"{name}() received an invalid combination of arguments - got (Tensor, out=Tensor), but expected one "
         "of:\n"
         " * (Tensor input, *, torch.dtype dtype = None)\n"
@@ -149,7 +149,7 @@ def no_out_without_dim(name: str, dims: str, dtype: Any) -> NoReturn:
 
 def _no_fit(name: str, *given: str) -> NoReturn:
     """Raise PyTorch's TypeError for arguments that fit no overload of a sum or mean."""
-    raise TypeError(
+    raise unfit(
         f"{name}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one "
         "of:\n"
         " * (Tensor input, *, torch.dtype dtype = None)\n"

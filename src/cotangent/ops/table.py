@@ -244,6 +244,7 @@ def writer_of(op: Primitive) -> Any:
     if op.writer is None:
         op.writer = FunctionType(_FIRST_WRITE, op.entry.__globals__, op.public + "_")
         op.writer.__module__ = "torch"
+        op.writer.__qualname__ = op.writer.__name__
         op.writer.__doc__ = f"In-place form of `{op.public}`."
     return op.writer
 
