@@ -63,6 +63,7 @@ compile = _callable_module("cotangent.compile")
 _emitter.package = _import_module(__name__)
 _world.overriding = _lazy_module("cotangent.overriding")
 _world.overrides = _lazy_module("cotangent.overrides")
+_world.wrappers = _lazy_module("cotangent.dispatched.wrappers")
 _world.meta = _lazy_module("cotangent.compile.meta")
 # Modules that much of a short program never touches: imported when they are first asked for.
 _MODULES = frozenset(

@@ -66,8 +66,22 @@ class Tensor(Tracked):
         made._req = bool(require_grad)
         return made
 
+    @staticmethod
+    def _make_wrapper_subclass(cls: type[Tensor], size: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """A tensor of the class `cls` with a shape and a type and no memory; its class says what it is.
+
+        Args:
+            cls: a class with `__torch_dispatch__`.
+            size: the shape.
+            args, kwargs: strides, storage_offset, memory_format, dtype, layout, device, pin_memory,
+                requires_grad.
+        """
+        return world.wrappers.made(cls, size, *args, **kwargs)  # type: ignore[no-any-return]
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if hasattr(cls, "__torch_dispatch__"):
+            world.wrappers.defined()
         if cls.__torch_function__ is not not_taken_over:  # from now on somebody takes over calls
             world.overriding.subclassed(cls)
 
@@ -158,7 +172,7 @@ class Tensor(Tracked):
         t: Any = self
         while (owner := t._owner) is not None:
             t = t._data.value if owner.is_batch else owner.below(t)
-        return 0 if t.is_meta else storage_offset(lying(t._data))
+        return 0 if hasattr(t._data, "lives_on") else storage_offset(lying(t._data))
 
     def dim(self) -> int:
         """The number of dimensions."""

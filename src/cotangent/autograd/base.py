@@ -71,6 +71,7 @@ class _World:
     Tensor: type[TensorBase]
     overriding: Any  # the module of that name, which is not run before something is taken over
     overrides: Any  # likewise `overrides`, whose names others show, too
+    wrappers: Any  # likewise `dispatched.wrappers`, for classes with `__torch_dispatch__`
     meta: Any  # likewise `compile.meta`, for tensors on the device "meta"
 
 
@@ -144,16 +145,17 @@ class _Active:
     `ever` says whether any was, or an integer was given a history: only then are there such tensors.
     `keeping` counts the blocks in which what is saved for backward may be written (see keeping.py).
     `absorbing` counts those in which zero gradients stay zero (see absorbing.py), and dispatch modes; then
-    backward takes its careful loop.
+    backward takes its careful loop. `dispatching` says whether there is a class with `__torch_dispatch__`.
     """
 
-    __slots__ = ("inference", "ever", "keeping", "absorbing")
+    __slots__ = ("inference", "ever", "keeping", "absorbing", "dispatching")
 
     def __init__(self) -> None:
         self.inference = 0
         self.ever = False
         self.keeping = 0
         self.absorbing = 0
+        self.dispatching = False
 
 
 active: Final = _Active()

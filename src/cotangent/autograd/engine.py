@@ -93,7 +93,7 @@ def run(
             )
         )
     order, leaves, careful = collect(roots)
-    arrays = not (create_graph or (active.absorbing and modes.dispatch)) and all(  # modes see all operations
+    arrays = not (create_graph or (active.absorbing and (modes.dispatch or active.dispatching))) and all(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
     before, inside, outer, task, given = modes.grad, modes.inside, modes.run, modes.task, modes.given

@@ -209,7 +209,7 @@ def untyped_storage(input: Any) -> UntypedStorage:
     if (level := input._owner) is not None:
         kind = "BatchedTensorImpl" if level.is_batch else "TensorWrapper"
         raise NotImplementedError(f"Cannot access storage of {kind}")
-    if input.is_meta:
+    if hasattr(input._data, "lives_on"):
         return UntypedStorage(input.nbytes, device="meta")
     return UntypedStorage.over(lying(input._data))
 

@@ -13,14 +13,14 @@ from types import FunctionType
 from typing import Any, Final
 
 from ..autograd import api, dispatch, inplace
-from ..autograd.base import TensorBase, active, stand_in
+from ..autograd.base import TensorBase, active, cell_of, stand_in
 from ..autograd.cuts import cut_of
 from ..autograd.dispatch import number_array, owner_of, promoted, record, requires
 from ..autograd.emit import innermost
 from ..autograd.emit_write import unrecorded
 from ..autograd.modes import modes
 from ..autograd.recorded import OpNode, alias
-from ..autograd.views import link_view
+from ..autograd.views import check_writable, edge_of, link_view, rebase
 from ..dtypes import FLOATING
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, factor_first
@@ -29,7 +29,7 @@ from ..overriding import load_methods, spaces, taken_code, twin_of
 from . import factories, stack
 from .names import forward, write_name
 from .pullbacks import pulled
-from .stack import Declined, here, present
+from .stack import asked, here, present, taking
 
 _lock: Final = threading.RLock()
 _count = 0
@@ -83,6 +83,7 @@ def enter() -> None:
                     _front(innermost(f), by, op)
         _front(dispatch._dispatch, _dispatched, None)  # type: ignore[arg-type]
         _front(inplace.write_elementwise, _written_elementwise, None)  # type: ignore[arg-type]
+        _front(inplace.write, _write, None)  # type: ignore[arg-type]
         _front(inplace.write_general, _written, None)  # type: ignore[arg-type]
         _front(OpNode.apply, pulled, None)  # type: ignore[arg-type]
         _front(OpNode.output_tensor, _unpacked, None)  # type: ignore[arg-type]
@@ -102,6 +103,14 @@ def leave() -> None:
             return
         while _exchanged:
             _restore(*_exchanged.pop())
+
+
+def defined() -> None:
+    """A class with `__torch_dispatch__` is defined: what stands in front stays."""
+    with _lock:
+        if not active.dispatching:
+            enter()
+            active.dispatching = True
 
 
 _loaded = False
@@ -134,24 +143,27 @@ def _bound(op: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _entry(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    found = _bound(op, args, kwargs) if modes.dispatch else None
+    found = _bound(op, args, kwargs) if asked(args) else None
     if found is None or (op.real_is_same and not getattr(args[0], "is_complex", bool)()):
         return twin(*args, **kwargs)
     return dispatch.dispatch(op, *found)
 
 
 def _operator(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    found = _bound(op, args, kwargs) if modes.dispatch else None
+    found = _bound(op, args, kwargs) if asked(args) else None
     if found is None:
         return twin(*args, **kwargs)
     try:
         return dispatch.operate(op, *found)
-    except Declined:
+    except TypeError as error:
+        if error is not here.declined:
+            raise
+        here.declined = None
         return NotImplemented
 
 
 def _writer(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    found = _bound(op, args, kwargs) if modes.dispatch else None
+    found = _bound(op, args, kwargs) if asked(args) else None
     return twin(*args, **kwargs) if found is None else inplace.write(op, *found)
 
 
@@ -180,7 +192,7 @@ def _plain(tensors: tuple[Any, ...]) -> bool:
 def _dispatched(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An operation: what the mode gives, with the history that autograd gives it."""
     op, tensors, statics = args
-    if not modes.dispatch or not _plain(tensors):
+    if not asked(tensors) or not _plain(tensors):
         return original(*args)
     if op.complex_form is not None and tensors[0].dtype.is_complex:
         return op.complex_form(*tensors, *statics)
@@ -239,13 +251,15 @@ def _keep_outputs(op: Primitive, node: Any, made: list[Any]) -> None:
             number = int(field[3:] or 0)
             if number not in op.nondiff_outputs:
                 kept = present(factories.DETACH, (made[number],))
-                if isinstance(kept, TensorBase) and isinstance(getattr(node, field), type(kept._data)):
+                if taking((kept,)):
+                    setattr(node, field, kept)  # its class has to remain
+                elif isinstance(kept, TensorBase) and isinstance(getattr(node, field), type(kept._data)):
                     setattr(node, field, kept._data)
 
 
 def _written_elementwise(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     op, x, tensors, statics = args
-    if not modes.dispatch or not _plain(tensors):
+    if not asked(tensors) or not _plain(tensors):
         return original(*args)
     compute, _result = promoted(op, tensors, statics)
     _present_write(op, x, tensors, statics)
@@ -254,9 +268,36 @@ def _written_elementwise(_: Any, original: Any, args: tuple[Any, ...], kwargs: d
 
 def _written(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     op, x, tensors, statics = args
-    if not modes.dispatch or not _plain(tensors):
+    if not asked(tensors) or not _plain(tensors):
         return original(*args)
     return _present_write(op, x, tensors, statics)
+
+
+def _write(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A write to a tensor whose class does it."""
+    op, tensors, statics = args
+    x = tensors[0]
+    if not active.dispatching or not taking((x,)) or not _plain(tensors):
+        return original(*args)
+    if op.old_order and isinstance(statics[0], TensorBase):
+        tensors, statics = factor_first(op, tensors, statics, "_")
+    mode = modes.grad
+    compute = promoted(op, tensors, statics)[0] if op.kind == "elementwise" else None
+    recording = mode is not None and bool(op.rules) and requires(op, tensors, 0)
+    if recording:
+        check_writable(x)
+        if any(op.tensors[0] in op.rule_arguments(p) for p in op.rules):
+            raise NotImplementedError(
+                f"{op.public}_() of a {type(x).__name__} whose gradient needs the values that it overwrites"
+            )
+    before = alias(x, edge_of(x) if x._req else None) if recording else None
+    _present_write(op, x, tensors, statics)
+    cell_of(x)[0] += 1
+    if recording:
+        wrapped = tensors if compute is None else _with_numbers(tensors, compute)
+        node = record(op, (before, *wrapped[1:]), statics, [x], compute, 0, mode, written=x)
+        rebase(x, node)
+    return x
 
 
 def _present_write(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> None:
@@ -272,7 +313,7 @@ def _present_write(op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tup
 
 def _first_cotangent(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     (like,) = args
-    if not modes.dispatch or not isinstance(like, TensorBase) or like._level or like.numel() != 1:  # type: ignore[attr-defined]
+    if not asked(args) or not isinstance(like, TensorBase) or like._level or like.numel() != 1:  # type: ignore[attr-defined]
         return original(*args)
     return present(factories.ONES_LIKE, (like,), {"pin_memory": False, "memory_format": factories.PRESERVE})
 
@@ -282,7 +323,7 @@ def _unpacked(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, An
     node, name = args[:2]
     t = original(*args, **kwargs)
     whole = int(name[3:] or 0) not in node.op.nondiff_outputs
-    if modes.dispatch and modes.grad is None and t._level == 0 and whole:
+    if asked((t,)) and modes.grad is None and t._level == 0 and whole:
         return present(factories.DETACH, (t,))
     return t
 

@@ -14,7 +14,7 @@ from ..ops.table import TABLE, emitter
 from ..size import device, preserve_format
 from ..tracked import Tracked
 from .names import overload
-from .stack import present
+from .stack import asked, present
 
 DETACH: Any = overload("detach.default")
 ONES_LIKE: Any = overload("ones_like.default")
@@ -31,9 +31,9 @@ def _sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     return (list(args[0]) if len(args) == 1 and not hasattr(args[0], "__index__") else list(args),)
 
 
-def _asked() -> bool:
-    """Whether a mode is on and nothing else stands between: traces and batches have their own ways."""
-    return bool(modes.dispatch) and modes.tracer is None and not modes.vmaps
+def _asked(values: Any = ()) -> bool:
+    """Whether somebody takes a call over, and no trace or batch stands between, which have their own ways."""
+    return asked(values) and modes.tracer is None and not modes.vmaps
 
 
 def _made(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -55,7 +55,7 @@ def _made(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 def _alike(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A new tensor like another one."""
     name, sized = name
-    if not _asked() or not args or not isinstance(args[0], TensorBase) or args[0]._level:
+    if not _asked(args) or not args or not isinstance(args[0], TensorBase) or args[0]._level:
         return twin(*args, **kwargs)
     kwargs = {k: v for k, v in kwargs.items() if v is not None}
     requires_grad = kwargs.pop("requires_grad", False)
@@ -81,7 +81,7 @@ def _lifted(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 def _called(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A function of a tensor under its own name."""
-    if not _asked() or not args or not isinstance(args[0], TensorBase) or args[0]._level:
+    if not _asked(args) or not args or not isinstance(args[0], TensorBase) or args[0]._level:
         return twin(*args, **kwargs)
     if kwargs.get("out") is not None:
         return twin(*args, **kwargs)
@@ -90,7 +90,7 @@ def _called(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 def _fills(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A tensor filled with random numbers."""
-    if not _asked() or not args or args[0]._level or (modes.grad is not None and args[0]._req):
+    if not _asked(args) or not args or args[0]._level or (modes.grad is not None and args[0]._req):
         return twin(*args, **kwargs)
     if name == "bernoulli_":
         p = args[1] if len(args) > 1 else kwargs.get("p")
@@ -102,13 +102,13 @@ def _fills(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def _zeroed(name: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return write(TABLE["zeroed"], args, ()) if modes.dispatch else twin(*args)
+    return write(TABLE["zeroed"], args, ()) if asked(args) else twin(*args)
 
 
 def _number(kind: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The one element of a tensor."""
     (x,) = args
-    if not _asked() or x._level or x.numel() != 1:
+    if not _asked(args) or x._level or x.numel() != 1:
         return twin(*args)
     found = present(overload("_local_scalar_dense.default"), (x,))
     return found if kind is None else kind(found)
@@ -117,7 +117,7 @@ def _number(kind: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 def _data(_: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`x.data`: detached, and counting its own writes."""
     (x,) = args
-    if not _asked() or x._level:
+    if not _asked(args) or x._level:
         return twin(*args)
     found = present(DETACH, (x,))
     if found is x or not isinstance(found, TensorBase):

@@ -14,17 +14,19 @@ from ..autograd.base import wrap
 from ..autograd.modes import modes
 from ..ops.table import is_tensor
 from .names import call, scale_sum, shown
-from .stack import below
+from .stack import asked, below
 
 
 def pulled(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A node's cotangents of its inputs: by the function below that stands for it, if there is one."""
     node, grads, tensors = args[:3]
-    rule = _PULLBACKS.get(node.op.name) if tensors and modes.dispatch and modes.grad is None else None
-    if rule is None or node.level or any(is_tensor(g) and g._level for g in grads) or grads[0] is None:
+    rule = _PULLBACKS.get(node.op.name) if tensors and modes.grad is None else None
+    if rule is None or node.level or grads[0] is None or any(is_tensor(g) and g._level for g in grads):
         return original(*args, **kwargs)
-    asked = args[3] if len(args) > 3 else kwargs.get("asked")
-    edges = node.edges if asked is None else asked
+    if not asked((*grads, *(_kept(node) or ()))):
+        return original(*args, **kwargs)
+    wanted = args[3] if len(args) > 3 else kwargs.get("asked")
+    edges = node.edges if wanted is None else wanted
     node.check_all()
     with below():
         found = rule(node, grads[0], *[e is not None for e in edges])

@@ -12,6 +12,8 @@ and where they differ the mode sees what is done here:
   running statistics are separate writes;
 - backward shows the arithmetic of cotangent's rules where PyTorch has no operator of its own for a pullback,
   or has one that is not written here;
+- classes with `__torch_dispatch__` (`torch.Tensor._make_subclass`, `_make_wrapper_subclass`) are asked like
+  modes; from the first one on, operations stay slower in the whole program;
 - views in place (`t_()`), `out=`, foreach functions and sparse tensors are not shown as such: with `out=` the
   operation is seen and the copy is not; `torch.optim` shows its arithmetic and a copy;
 - a mask used as an index is shown as the positions that it selects;
@@ -25,6 +27,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from ..autograd.base import TensorBase
 from ..autograd.modes import modes
 from ..dispatched.exchange import enter, leave
 
@@ -145,3 +148,20 @@ def _pop_mode_temporarily(k: Any = None) -> Iterator[Any]:
         yield mode
     finally:
         _stack().append(mode)
+
+
+def return_and_correct_aliasing(func: Any, args: Any, kwargs: Any, out: Any) -> Any:
+    """What a `__torch_dispatch__` of a subclass returns: for an operation in place the tensor that it wrote.
+
+    Args:
+        func: the overload.
+        args, kwargs: of the call.
+        out: what the handler has made.
+    """
+    return args[0] if func.overloadpacket.__name__.endswith("_") else out
+
+
+def is_traceable_wrapper_subclass(t: Any) -> bool:
+    """Whether a tensor's class says which tensors it holds, and how it is made of such."""
+    wraps = isinstance(t, TensorBase) and hasattr(type(t), "__torch_dispatch__")
+    return wraps and hasattr(t, "__tensor_flatten__") and hasattr(t, "__tensor_unflatten__")
