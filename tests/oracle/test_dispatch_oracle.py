@@ -323,7 +323,11 @@ def before_and_after(t: Any, m: Any, log: list[Any]) -> Any:
     z.sum().backward()
     with logging(t, log):
         (x * 3).sum().backward()
-    return x.grad
+    w = t.ones(3, 3, requires_grad=True)
+    loss = (t.nn.functional.tanh(x * 2).view(1, 3).mm(w) / 2).mean().pow(2)
+    with logging(t, log):
+        loss.backward()
+    return x.grad, w.grad
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, factor_first
 from ..ops.table import TABLE, Primitive
 from ..overriding import load_methods, spaces, taken_code, twin_of
+from ..tensor import of_class
 from . import factories, stack
 from .names import forward, write_name
 from .pullbacks import pulled
@@ -85,6 +86,7 @@ def enter() -> None:
         _front(inplace.write_elementwise, _written_elementwise, None)  # type: ignore[arg-type]
         _front(inplace.write, _write, None)  # type: ignore[arg-type]
         _front(inplace.write_general, _written, None)  # type: ignore[arg-type]
+        _front(alias, _aliased, None)  # type: ignore[arg-type]
         _front(OpNode.apply, pulled, None)  # type: ignore[arg-type]
         _front(OpNode.output_tensor, _unpacked, None)  # type: ignore[arg-type]
         _front(unrecorded, _unrecorded, None)  # type: ignore[arg-type]
@@ -249,7 +251,10 @@ def _keep_outputs(op: Primitive, node: Any, made: list[Any]) -> None:
     for field in op.saved:
         if dispatch.is_output(op, field) and getattr(node, field, None) is not None:
             number = int(field[3:] or 0)
-            if number not in op.nondiff_outputs:
+            if number in op.nondiff_outputs:
+                if taking((made[number],)):
+                    setattr(node, field, made[number])
+            else:
                 kept = present(factories.DETACH, (made[number],))
                 if taking((kept,)):
                     setattr(node, field, kept)  # its class has to remain
@@ -273,6 +278,21 @@ def _written(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     return _present_write(op, x, tensors, statics)
 
 
+def _before(op: Primitive, x: Any, tensors: tuple[Any, ...]) -> Any:
+    """The tensor to be written as the rules see it: with its history, and its values if one reads them."""
+    reading = (
+        op.tensors[0] in op.rule_arguments(p)
+        for p, t in zip(op.tensors, tensors, strict=True)
+        if p in op.rules and isinstance(t, TensorBase) and t._req
+    )
+    edge = edge_of(x) if x._req else None
+    if not any(reading):
+        return alias(x, edge)
+    kept = present(factories.CLONE, (x,))
+    kept._req, kept._node = edge is not None, edge
+    return kept
+
+
 def _write(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A write to a tensor whose class does it."""
     op, tensors, statics = args
@@ -284,13 +304,13 @@ def _write(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     mode = modes.grad
     compute = promoted(op, tensors, statics)[0] if op.kind == "elementwise" else None
     recording = mode is not None and bool(op.rules) and requires(op, tensors, 0)
+    before = None
     if recording:
         check_writable(x)
-        if any(op.tensors[0] in op.rule_arguments(p) for p in op.rules):
-            raise NotImplementedError(
-                f"{op.public}_() of a {type(x).__name__} whose gradient needs the values that it overwrites"
-            )
-    before = alias(x, edge_of(x) if x._req else None) if recording else None
+        if x._view is not None:
+            kind = type(x).__name__
+            raise NotImplementedError(f"{op.public}_() through a view of a {kind} with a gradient")
+        before = _before(op, x, tensors)
     _present_write(op, x, tensors, statics)
     cell_of(x)[0] += 1
     if recording:
@@ -326,6 +346,15 @@ def _unpacked(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, An
     if asked((t,)) and modes.grad is None and t._level == 0 and whole:
         return present(factories.DETACH, (t,))
     return t
+
+
+def _aliased(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Another tensor of the same memory, also of the same class where that says what operations give."""
+    made = original(*args)
+    if taking(args[:1]):
+        made = of_class(made, type(args[0]))
+        made.__dict__.update({k: v for k, v in args[0].__dict__.items() if not hasattr(TensorBase, k)})
+    return made
 
 
 def _unrecorded(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

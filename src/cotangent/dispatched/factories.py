@@ -17,6 +17,7 @@ from .names import overload
 from .stack import asked, present
 
 DETACH: Any = overload("detach.default")
+CLONE: Any = overload("clone.default")
 ONES_LIKE: Any = overload("ones_like.default")
 PRESERVE: Final = preserve_format
 _CPU: Final = device("cpu")

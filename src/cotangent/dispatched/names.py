@@ -16,6 +16,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.base import NUMBER, TensorBase
 from ..autograd.inplace import write
+from ..autograd.modes import modes
 from ..ops import aten
 from ..ops.overloads import OpOverload, OpOverloadPacket
 from ..ops.table import Primitive
@@ -64,7 +65,7 @@ _SAME: Final = frozenset((
     "cos", "cosh", "deg2rad", "digamma", "dot", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor",
     "fmax", "fmin", "frac", "hypot", "i0", "isfinite", "isinf", "isnan", "lgamma", "log", "log10",
     "log1p", "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum",
-    "minimum", "mv", "neg", "nextafter", "rad2deg", "reciprocal", "relu", "rsqrt", "sgn", "sigmoid",
+    "minimum", "mm", "mv", "neg", "nextafter", "rad2deg", "reciprocal", "relu", "rsqrt", "sgn", "sigmoid",
     "sign", "signbit", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "trunc", "vdot",
 ))  # fmt: skip
 _COMPARISONS: Final = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
@@ -135,21 +136,8 @@ def _extent(shape: tuple[int, ...], dim: int, start: int, stop: int, every: int)
 
 
 def _adjoint(x: Any) -> Any:
-    turned = call("t.default", x)
+    turned = call("t.default", x) if x.ndim <= 2 else call("transpose.int", x, -2, -1)
     return call("_conj.default", turned) if x.dtype.is_complex else turned
-
-
-def _addmm(x: Any, a: Any, b: Any, beta: Any, alpha: Any) -> Any:
-    made = call("addmm.default", x, a, b, **_times(beta=beta, alpha=alpha))
-    if beta == alpha == 1:
-        here.kept = (a, b, tuple(x.shape))
-    return made
-
-
-def _mm(a: Any, b: Any) -> Any:
-    made = call("mm.default", a, b)
-    here.kept = (a, b)
-    return made
 
 
 def _nll(x: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> Any:
@@ -256,6 +244,8 @@ def _picked(kind: str) -> Callable[..., Any]:
 def _reshape(x: Any, shape: tuple[int, ...]) -> Any:
     if not x.is_contiguous():
         x = call("clone.default", x, memory_format=contiguous_format)
+    elif modes.task:  # backward goes back through a view
+        return call("view.default", x, list(shape))
     return call("_unsafe_view.default", x, list(shape))
 
 
@@ -303,8 +293,7 @@ FORWARD: Final[dict[str, Callable[..., Any]]] = {
     "adjoint_matrix": _adjoint,
     "conj_of": _conj,
     "scale": _scaled,
-    "addmm_of": _addmm,
-    "mm": _mm,
+    "addmm_of": lambda x, a, b, beta, alpha: call("addmm.default", x, a, b, **_times(beta=beta, alpha=alpha)),
     "baddbmm_of": lambda x, a, b, beta, alpha: call(
         "baddbmm.default", x, a, b, **_times(beta=beta, alpha=alpha)
     ),
@@ -404,7 +393,7 @@ FORWARD: Final[dict[str, Callable[..., Any]]] = {
 @functools.cache
 def _own(op: Primitive) -> OpOverload:
     """The name of an operation that has its own arguments."""
-    made: OpOverload = OpOverloadPacket(op.public, op.entry).default
+    made: OpOverload = OpOverloadPacket(op.public, op.entry, own=True).default
     return made
 
 
@@ -417,7 +406,9 @@ def shown(value: Any) -> Any:
 
 def forward(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     """What the mode gives for an operation on these operands."""
-    tensors = tuple(map(shown, tensors))
+    told = tuple(map(shown, tensors))
+    if any(isinstance(t, (TensorBase, list)) for t in told):
+        tensors = told
     rule = FORWARD.get(op.name)
     if rule is not None:
         return rule(*tensors, *statics)
@@ -462,9 +453,8 @@ _WRITES: Final[dict[str, Callable[..., tuple[str, tuple[Any, ...], dict[str, Any
 @functools.cache
 def _own_write(op: Primitive) -> OpOverload:
     count = len(op.tensors)
-    packed = OpOverloadPacket(
-        op.public.rstrip("_") + "_", lambda *args: write(op, args[:count], args[count:])
-    )
+    name = op.public.rstrip("_") + "_"
+    packed = OpOverloadPacket(name, lambda *args: write(op, args[:count], args[count:]), own=True)
     made: OpOverload = packed.default
     return made
 

@@ -21,7 +21,8 @@ def pulled(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     """A node's cotangents of its inputs: by the function below that stands for it, if there is one."""
     node, grads, tensors = args[:3]
     rule = _PULLBACKS.get(node.op.name) if tensors and modes.grad is None else None
-    if rule is None or node.level or grads[0] is None or any(is_tensor(g) and g._level for g in grads):
+    levels = [getattr(node, "level", 0), *(g._level for g in grads if is_tensor(g))]
+    if rule is None or grads[0] is None or any(levels):
         return original(*args, **kwargs)
     if not asked((*grads, *(_kept(node) or ()))):
         return original(*args, **kwargs)
@@ -46,33 +47,26 @@ def _kept(node: Any) -> Any:
     return node.metadata.get("aten")
 
 
-def _first(node: Any, g: Any, a: Any, b: Any) -> Any:
-    """Of a product of matrices, the cotangent of the first."""
-    return call("mm.default", g, call("t.default", b))
-
-
-def _second(node: Any, g: Any, a: Any, b: Any) -> Any:
-    """The cotangent of the second, in its order of memory."""
-    if b.stride()[0] == 1 and b.stride()[1] == b.shape[0]:
+def _second(node: Any, g: Any, a: Any) -> Any:
+    """Of a product of matrices, the cotangent of the second, in its order of memory."""
+    if node.mat2_turned:
         return call("t.default", call("mm.default", call("t.default", g), a))
     return call("mm.default", call("t.default", a), g)
 
 
 def _mm(node: Any, g: Any, one: bool, two: bool) -> Any:
-    if g.dtype.is_complex or _kept(node) is None:
+    if g.dtype.is_complex:
         return NotImplemented
-    a, b = _kept(node)
-    second = _second(node, g, a, b) if two else None
-    return (_first(node, g, a, b) if one else None), second
+    second = _second(node, g, *_saved(node, "input")) if two else None
+    return (call("mm.default", g, call("t.default", *_saved(node, "mat2"))) if one else None), second
 
 
 def _addmm(node: Any, g: Any, zero: bool, one: bool, two: bool) -> Any:
-    if g.dtype.is_complex or _kept(node) is None:
+    if g.dtype.is_complex or (zero and node.beta != 1) or ((one or two) and node.alpha != 1):
         return NotImplemented
-    a, b, shape = _kept(node)
-    first = _first(node, g, a, b) if one else None
-    second = _second(node, g, a, b) if two else None
-    return (scale_sum(g, shape, 1) if zero else None), first, second
+    first = call("mm.default", g, call("t.default", *_saved(node, "mat2"))) if one else None
+    second = _second(node, g, *_saved(node, "mat1")) if two else None
+    return (scale_sum(g, node.input_shape, 1) if zero else None), first, second
 
 
 def _tanh(node: Any, g: Any, one: bool) -> Any:
@@ -135,7 +129,8 @@ def _layer_norm(node: Any, g: Any, *wanted: bool) -> Any:
     if _kept(node) is None:
         return NotImplemented
     x, shape, weight, bias = _kept(node)
-    mean, scale = (wrap(getattr(node, name)) for name in ("out1", "out2"))
+    held = (getattr(node, name) for name in ("out1", "out2"))
+    mean, scale = (t if is_tensor(t) else wrap(t) for t in held)
     return call("native_layer_norm_backward.default", g, x, shape, mean, scale, weight, bias, list(wanted))
 
 

@@ -245,7 +245,7 @@ def _layer(name: str) -> Callable[..., Any]:
     return entry
 
 
-_LAYERS: Final = ("gelu", "silu", "mish", "leaky_relu", "elu", "softplus", "glu", "hardtanh")
+_LAYERS: Final = ("gelu", "silu", "mish", "leaky_relu", "softplus", "glu", "hardtanh")
 
 ENTRIES: Final[dict[str, Callable[..., Any]]] = {
     f.__name__: f
@@ -262,5 +262,6 @@ ENTRIES.update(
     threshold_backward=_through("threshold_backward"), sigmoid_backward=_through("sigmoid_backward"),
     silu_backward=_through("silu_backward"),
     gelu_backward=lambda g, x, approximate="none": _of("gelu_backward")(g, x, approximate),
+    elu=lambda x, alpha=1.0, scale=1.0, input_scale=1.0: _of("elu_of")(x, alpha, scale, input_scale),
     **{name: _layer(name) for name in _LAYERS},
 )  # fmt: skip

@@ -88,11 +88,13 @@ class OpOverloadPacket:
     Args:
         name: PyTorch's name of the operation.
         entry: the function.
+        own: whether it is that function, whatever else has the name.
     """
 
-    def __init__(self, name: str, entry: Any) -> None:
+    def __init__(self, name: str, entry: Any, own: bool = False) -> None:
         self.__name__ = name
         self._entry = entry
+        self._own = own
 
     def __getattr__(self, overload: str) -> OpOverload:
         if overload.startswith("__"):
@@ -104,7 +106,8 @@ class OpOverloadPacket:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if "self" in kwargs:
             args = (kwargs.pop("self"), *args)
-        return (NAMED.get(self.__name__) or self._entry)(*args, **kwargs)
+        entry = self._entry if self._own else NAMED.get(self.__name__, self._entry)
+        return entry(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"aten.{self.__name__}"

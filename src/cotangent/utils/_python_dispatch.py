@@ -13,7 +13,8 @@ and where they differ the mode sees what is done here:
 - backward shows the arithmetic of cotangent's rules where PyTorch has no operator of its own for a pullback,
   or has one that is not written here;
 - classes with `__torch_dispatch__` (`torch.Tensor._make_subclass`, `_make_wrapper_subclass`) are asked like
-  modes; from the first one on, operations stay slower in the whole program;
+  modes; from the first one on, operations stay slower in the whole program, and gradients do not pass
+  through writes to views of such tensors;
 - views in place (`t_()`), `out=`, foreach functions and sparse tensors are not shown as such: with `out=` the
   operation is seen and the copy is not; `torch.optim` shows its arithmetic and a copy;
 - a mask used as an index is shown as the positions that it selects;
