@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+from .. import lazy
 from ..size import device
 from .operators import OPERATORS, Operator, Overload, found, removed, switched
 from .schema import infer_schema, parsed, schema_of
+
+_checking = lazy.module("cotangent.library.checking")  # it compiles
 
 _KEYS: Final = {"cpu": "CPU", "meta": "Meta", "default": "CompositeExplicitAutograd"}
 # The dispatch keys that kernels can be given by name; only some of them are ever asked for here.
@@ -341,8 +344,11 @@ class Library:
                 "times. "
                 "Each overload's schema should only be registered with a single call to def()."
             )
-        self._defined.append(Operator(form))
-        return own
+        made = Operator(form)
+        self._defined.append(made)
+        for key, kernel in _EARLY.pop(form.name, ()):
+            _enter(made, key, kernel)
+        return own.partition(".")[0]
 
     def impl(
         self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "", *, with_keyset: bool = False,
@@ -357,17 +363,24 @@ class Library:
                 f"{type(op_name)}"
             )
         name = op_name if isinstance(op_name, str) else op_name.name()
-        target = found(name if "::" in name else f"{self.ns}::{name}")
+        name = name if "::" in name else f"{self.ns}::{name}"
         key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
         if key not in _DISPATCH:
             raise RuntimeError(f"could not parse dispatch key: {key}")
-        _enter(target, key, fn)
+        if name in OPERATORS:
+            _enter(OPERATORS[name], key, fn)
+        else:
+            _EARLY.setdefault(name, []).append((key, fn))
 
     def __repr__(self) -> str:
         return f"Library(kind={self.kind}, ns={self.ns}, dispatch_key={self.dispatch_key})>"
 
     def _destroy(self) -> None:
         self._gone()
+
+
+# Kernels of operators that are yet to be defined.
+_EARLY: Final[dict[str, list[tuple[str, Callable[..., Any]]]]] = {}
 
 
 def _forget(operators: list[Operator]) -> None:
@@ -446,7 +459,13 @@ def impl(qualname: str, types: Any, func: Callable[..., Any] | None = None, *, l
     return entered if func is None else entered(func)
 
 
+def __getattr__(name: str) -> Any:
+    if name == "opcheck":
+        return _checking.opcheck
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "CustomOpDef", "Library", "custom_op", "define", "impl", "impl_abstract", "infer_schema",
-    "register_autograd", "register_fake", "register_kernel", "register_vmap",
+    "opcheck", "register_autograd", "register_fake", "register_kernel", "register_vmap",
 ]  # fmt: skip

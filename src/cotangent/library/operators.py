@@ -47,12 +47,15 @@ class Operator:
         self.backward: Callable[..., Any] | None = None
         self.setup: Callable[..., Any] | None = None
         self.batched: Callable[..., Any] | None = None
-        place, _, self.name = schema.name.partition("::")
-        self.place = place
-        self.function: Any = type(f"GeneratedBackwardFor_{place}_{self.name}_default", (_Recorded,), {})
-        self.packet = Packet(self)
+        place, _, own = schema.name.partition("::")
+        self.name, _, form = own.partition(".")
+        self.place, self.form = place, form or "default"
+        self.function: Any = type(f"GeneratedBackwardFor_{place}_{self.name}_{self.form}", (_Recorded,), {})
         OPERATORS[schema.name] = self
-        setattr(namespace(place), self.name, self.packet)
+        home = namespace(place)
+        self.packet: Packet = vars(home).get(self.name) or Packet(place, self.name)
+        self.packet.add(self)
+        setattr(home, self.name, self.packet)
 
     def kernel(self) -> Callable[..., Any]:
         """What computes it here.
@@ -77,10 +80,13 @@ class Operator:
         """
         if self.fake is not None:
             return self.fake
+        if self.strict and self.schema.returns == "()":
+            return lambda *args, **kwargs: None
         if self.strict:
+            own = getattr(self.kernel(), "__name__", self.name)
             raise RuntimeError(
                 f"There was no fake impl registered for <CustomOpDef({self.schema.name})>. This is necessary "
-                f"for torch.compile/export/fx tracing to work. Please use `{self.name}.register_fake` to add "
+                f"for torch.compile/export/fx tracing to work. Please use `{own}.register_fake` to add "
                 "an fake impl."
             )
         for key in _CPU[1:]:
@@ -95,7 +101,10 @@ class Operator:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        by_place, by_name = self.schema.bind(args, kwargs)
+        return self.call(*self.schema.bind(args, kwargs))
+
+    def call(self, by_place: list[Any], by_name: dict[str, Any]) -> Any:
+        """The operator of arguments that fit its schema."""
         own = self.kernels.get("Autograd")
         if own is not None:
             return given_back(own(*by_place, **by_name), self.schema.returns, self.schema.name)
@@ -142,7 +151,7 @@ class Operator:
 
     def overload(self) -> str:
         """The name as error texts have it."""
-        return f"{self.place}.{self.name}.default"
+        return f"{self.place}.{self.name}.{self.form}"
 
 
 def _memory(t: Any) -> int:
@@ -278,39 +287,65 @@ def _fitted(ctx: Any, call: _Call, made: tuple[Any, ...]) -> Iterator[Any]:
 
 
 class Packet:
-    """`torch.ops.NAMESPACE.NAME`: all forms of an operator, of which there is one."""
+    """`torch.ops.NAMESPACE.NAME`: all forms of an operator, each an attribute of its name or `default`."""
 
-    def __init__(self, op: Operator) -> None:
-        self.__name__ = op.name
-        self._op = op
-        self.default = Overload(op, self)
+    def __init__(self, place: str, name: str) -> None:
+        self.__name__ = name
+        self._place = place
+        self._forms: dict[str, Operator] = {}
+
+    def add(self, op: Operator) -> None:
+        """Another form."""
+        self._forms[op.form] = op
+        setattr(self, op.form, Overload(op, self))
+
+    def remove(self, op: Operator) -> bool:
+        """Forget a form; whether none is left."""
+        if self._forms.get(op.form) is op:
+            del self._forms[op.form]
+            delattr(self, op.form)
+        return not self._forms
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self._op(*args, **kwargs)
+        """Call the first form, in the order of their definitions, whose schema the arguments fit."""
+        if len(self._forms) == 1:
+            return next(iter(self._forms.values()))(*args, **kwargs)
+        errors = []
+        for op in self._forms.values():
+            try:
+                bound = op.schema.bind(args, kwargs)
+            except RuntimeError as error:
+                errors.append(str(error))
+            else:
+                return op.call(*bound)
+        raise RuntimeError(
+            "Overloaded torch operator invoked from Python failed to match any schema:\n"
+            + "".join(f"{text}\n\n" for text in errors)
+        )
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"The underlying op of '{self}' has no overload name '{name}'")
 
     def overloads(self) -> list[str]:
         """The names of the forms."""
-        return ["default"]
+        return list(self._forms)
 
     def __str__(self) -> str:
-        return f"{self._op.place}.{self._op.name}"
+        return f"{self._place}.{self.__name__}"
 
     def __repr__(self) -> str:
         return f"<OpOverloadPacket(op='{self}')>"
 
 
 class Overload:
-    """`torch.ops.NAMESPACE.NAME.default`."""
+    """`torch.ops.NAMESPACE.NAME.FORM`; the form of no name is called `default`."""
 
     def __init__(self, op: Operator, overloadpacket: Packet) -> None:
-        self.__name__ = f"{op.name}.default"
+        self.__name__ = f"{op.name}.{op.form}"
         self.overloadpacket = overloadpacket
         self.namespace = op.place
         self._op = op
-        self._overloadname = "default"
+        self._overloadname = op.form
 
     @property
     def _schema(self) -> Schema:
@@ -327,7 +362,7 @@ class Overload:
         return self._op.overload()
 
     def __repr__(self) -> str:
-        return f"<OpOverload(op='{self._op.place}.{self._op.name}', overload='default')>"
+        return f"<OpOverload(op='{self._op.place}.{self._op.name}', overload='{self._op.form}')>"
 
 
 def found(op: Any) -> Operator:
@@ -338,12 +373,18 @@ def found(op: Any) -> Operator:
     """
     if isinstance(op, Operator):
         return op
+    if isinstance(op, Packet):
+        op = op.default
     inner = getattr(op, "_op", None)
     if isinstance(inner, Operator):
         return inner
     if not isinstance(op, str):
         raise ValueError(f"Expected the name of an operator or an operator, got: got {type(op)}")
     if op not in OPERATORS:
+        place, _, own = op.partition("::")
+        packet = vars(namespace(place)).get(own)
+        if isinstance(packet, Packet):  # all its forms have names
+            return found(packet)
         raise RuntimeError(f"operator {op} does not exist")
     return OPERATORS[op]
 
@@ -362,5 +403,6 @@ def switched(op: Operator, key: str, enabled: bool) -> Iterator[None]:
 def removed(op: Operator) -> None:
     """Forget an operator."""
     OPERATORS.pop(op.schema.name, None)
-    place: Namespace = namespace(op.place)
-    place.__dict__.pop(op.name, None)
+    home: Namespace = namespace(op.place)
+    if op.packet.remove(op) and vars(home).get(op.name) is op.packet:
+        delattr(home, op.name)

@@ -132,6 +132,11 @@ class Schema:
             words.append(a.text(short))
         return f"{self.name}({', '.join(words)}) -> {self.returns}"
 
+    @property
+    def base(self) -> str:
+        """The name that all forms share."""
+        return self.name.partition(".")[0]
+
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The values of all arguments: those by position, and the others by name.
 
@@ -139,13 +144,14 @@ class Schema:
             RuntimeError: if they do not fit.
         """
         positional = [a for a in self.arguments if not a.keyword]
-        if len(args) > len(positional):
-            most, have = len(positional), len(args)
-            if len(positional) == len(self.arguments):
-                what = f"expected at most {most} argument(s) but received {have} argument(s). "
-            else:
-                what = f"takes {most} positional argument(s) but {have} was/were given.  "
-            raise RuntimeError(f"{self.name}() {what}Declaration: {self}")
+        given = len(args) + len(kwargs)
+        what = ""
+        if given > len(self.arguments):
+            what = f"expected at most {len(self.arguments)} argument(s) but received {given} argument(s). "
+        elif len(args) > len(positional):
+            what = f"takes {len(positional)} positional argument(s) but {len(args)} was/were given.  "
+        if what:
+            raise RuntimeError(f"{self.base}() {what}Declaration: {self}")
         rest = dict(kwargs)
         by_place: list[Any] = []
         by_name: dict[str, Any] = {}
@@ -158,7 +164,7 @@ class Schema:
                 value = a.default
             else:
                 raise RuntimeError(
-                    f"{self.name}() is missing value for argument '{a.name}'. Declaration: {self}"
+                    f"{self.base}() is missing value for argument '{a.name}'. Declaration: {self}"
                 )
             try:
                 value = taken(value, a.kind, a.count)
@@ -170,16 +176,18 @@ class Schema:
                 by_place.append(value)
         if rest:
             raise RuntimeError(
-                f"Unknown keyword argument '{next(iter(rest))}' for operator '{self.name}'. Schema: {self}"
+                f"Unknown keyword argument '{next(iter(rest))}' for operator '{self.base}'. Schema: {self}"
             )
         return by_place, by_name
 
     def _refuse(self, position: int, argument: Argument, value: Any) -> NoReturn:
+        kind = _spoken(argument.kind)
+        unable = f"{'Cannot' if kind == 'number' else 'Unable to'} cast {value!s}"
         raise RuntimeError(
-            f"{self.name}() Expected a value of type '{_spoken(argument.kind)}' for argument "
+            f"{self.base}() Expected a value of type '{kind}' for argument "
             f"'{argument.name}' but instead found type '{type(value).__name__}'.\nPosition: {position}\n"
             f"Value: {value!r}\nDeclaration: {self}\n"
-            f"Cast error details: Unable to cast {value} to {_spoken(argument.kind)}"
+            f"Cast error details: {unable} to {kind}"
         )
 
 
@@ -331,6 +339,12 @@ def parsed(text: str) -> Schema:
     whole = _WHOLE.match(text)
     if whole is None:
         raise RuntimeError(f"Expected a schema like 'name(Tensor x) -> Tensor' but got '{text}'")
+    _, dot, form = whole["name"].partition(".")
+    if "." in form:
+        at = text.index(".", text.index(".") + 1)
+        raise RuntimeError(f"expected eof but found '.' here:\n{text}\n{' ' * at}~ <--- HERE\n")
+    if form == "default" or (dot and not form):
+        raise RuntimeError(f"{form} is not a legal overload name for aten operators")
     arguments: list[Argument] = []
     keyword = False
     for part in re.split(r",\s*(?![^\[(]*[\])])", whole["arguments"]):
