@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from functools import partial
+from types import CodeType
 from typing import Any, Final, NoReturn
 
 from ..autograd.base import TensorBase, not_taken_over
@@ -170,6 +172,19 @@ def _refuse(name: str, value: Any, *args: Any, **kwargs: Any) -> NoReturn:
     raise ValueError(_UNUSABLE.format(where, type(value).__name__))
 
 
+# Operations that move a tensor, and what is computed of it without its numbers.
+_MOVING: Final = frozenset(("alias", "detach", "to"))
+
+
+def _refuse_operation(value: Any, code: CodeType) -> None:
+    """Raise if the code that wants the numbers is that of an operation, which has no use for none."""
+    home = code.co_filename
+    of_operation = home.startswith("<cotangent ") and code.co_name not in _MOVING
+    if of_operation or home.endswith(("factories.py", "random.py")):  # as zeros_like and rand_like
+        where = f"<built-in method {code.co_name} of type object>"
+        raise ValueError(_UNUSABLE.format(where, type(value).__name__))
+
+
 class UninitializedTensorMixin:
     """What parameters and buffers without a size share."""
 
@@ -220,6 +235,8 @@ class UninitializedTensorMixin:
         return me.data.size(dim)
 
     def __getattribute__(self, name: str) -> Any:
+        if name == "_data":
+            _refuse_operation(self, sys._getframe(1).f_code)
         if name[0] == "_" or name in _USABLE or not hasattr(Tensor, name):
             return super().__getattribute__(name)
         return partial(_refuse, name, self)
@@ -241,7 +258,23 @@ def _refused(name: str) -> Any:
     return operator
 
 
-for _name in ("add", "sub", "mul", "matmul", "pow", "neg", "abs", "eq", "ne", "lt", "le", "gt", "ge"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "matmul",
+    "pow",
+    "neg",
+    "abs",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "len",
+    "getitem",
+):
     setattr(UninitializedTensorMixin, f"__{_name}__", _refused(_name))
 
 
