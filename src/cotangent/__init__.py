@@ -151,7 +151,8 @@ def __getattr__(name: str) -> _Any:
         return getattr(_import_module(f"cotangent.{_ELSEWHERE[name]}"), name)
     if name.endswith("Storage"):
         kinds = _import_module("cotangent.storage")
-        name = "FloatStorage" if name == "Storage" else name
+        if name == "Storage":  # that of the dtype of new tensors
+            name = kinds.class_name(get_default_dtype())
         return kinds.CLASSES[name] if name in kinds.CLASSES else getattr(kinds, name)
     if not name.startswith("_"):
         namesakes = _import_module("cotangent.nn.functional._namesakes").NAMES

@@ -293,12 +293,24 @@ def _plain(data: Any, shape: list[int]) -> np.ndarray[Any, Any] | None:
     if list(array.shape) != shape or array.dtype.kind not in "fi":
         return None
     if array.dtype.kind == "f":
+        if not _kinds(data, array.ndim) <= _PYTHONS:  # NumPy's scalars bring their own dtype
+            return None
         token = set_errors(QUIET)  # what is too large becomes infinite, as in PyTorch without a word
         try:
             return array.astype(settings.default_dtype.np)
         finally:
             reset_errors(token)
     return array
+
+
+_PYTHONS: Final = frozenset((float, int, bool))
+
+
+def _kinds(data: Any, depth: int) -> set[type]:
+    """The types of what nested sequences hold."""
+    if depth == 1:
+        return set(map(type, data))
+    return {kind for row in data for kind in _kinds(row, depth - 1)}
 
 
 def _cast_plain(array: np.ndarray[Any, Any], data: Any, d: _dtype) -> np.ndarray[Any, Any]:

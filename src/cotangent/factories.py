@@ -373,14 +373,16 @@ def _like(function: str, input: Any, fill: Any, options: dict[str, Any]) -> Any:
     if data.__class__ is not np.ndarray:
         source: Any = input if dtype is None else input.to(dtype)
         return filled_like(source.detach(), 0 if fill is None else fill)
-    if not data.flags.forc and not dense(data):  # in the order of memory of a result of `data` alone
-        data = in_order(np.empty(data.shape, np.bool_), order_of(data.shape, [data.strides]))
+    order = None if data.flags.forc else order_of(data.shape, [data.strides])
+    if order is not None and not dense(data):  # in the order of memory of a result of `data` alone
+        data = in_order(np.empty(data.shape, np.bool_), order)
     if fill is None:
         made = unwritten(np.empty_like(data, d))
     elif not fill:
         made = np.zeros_like(data, d)
     else:
         made = np.full_like(data, number(fill, dtypes.FROM_NUMPY[d]), d)
+    made = made if order is None else in_order(made, order)
     made = born(in_format(made, options.get("memory_format")), requires_grad)
     return made if options.get("device") is None else placed(made, options["device"])
 

@@ -176,10 +176,9 @@ def _spaced(
         step = (last - first) / work.type(steps - 1 or 1)
         if d.category < dtypes.FLOATING:
             step = np.float64(end - start) / (steps - 1 or 1)
-        i = np.arange(steps, dtype=np.float64).astype(work)
-        half = steps // 2
-        from_end = last - step * (work.type(steps - 1) - i)
-        array = np.where(np.arange(steps) < half, first + step * i, from_end).astype(work)
+        i = np.arange(steps, dtype=np.float64)
+        from_end = last - step * (steps - 1 - i).astype(work)
+        array = np.where(i < steps // 2, first + step * i.astype(work), from_end).astype(work)
     if base is not None:
         array = np.power(work.type(base), array)
     array = array.astype(d.np)

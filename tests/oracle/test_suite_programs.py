@@ -201,6 +201,46 @@ attempt(lambda: s.copy_(t.TypedStorage([1, 2, 3], device="meta", dtype=t.float32
 show(s.share_memory_().is_shared(), s.untyped().is_shared(), u.share_memory_() is u, u.is_shared())
 attempt(lambda: type("T", (t._C.TensorBase,), {}))
 """,
+    "gradients of functions of sparse tensors": """
+x = t.tensor([[1.0, 0, -2], [0, 3, 0]]).to_sparse().requires_grad_()
+for name in ("abs", "sign", "neg", "relu", "trunc", "square", "floor", "log1p"):
+    getattr(t, name)(x).to_dense().nan_to_num().sum().backward()
+    show(name, x.grad.to_dense())
+    x.grad = None
+""",
+    "sparse numbers": """
+k = t.tensor(2.0).to_sparse()
+u = t.sparse_coo_tensor(t.zeros(0, 2).long(), t.tensor([1.0, 2.0]), ())
+show(k * u, u * k, u * 2, u * t.tensor(3).to_sparse(), t.tensor(3).to_sparse() * u)
+attempt(lambda: t.tensor(2.0).to_sparse(0), lambda: t.tensor(2.0).to_sparse(1))
+attempt(lambda: t.ones(2).to_sparse(0))
+attempt(lambda: t.ones(2).to_sparse(2), lambda: t.ones(2).to_sparse(-1))
+attempt(lambda: t.masked.sum(k, mask=t.tensor(True)))
+attempt(lambda: t.masked.prod(k, mask=t.tensor(False).to_sparse()))
+""",
+    "numbers of NumPy among Python's": """
+show(t.tensor(((7, 5), (9, np.array(5.0)))).dtype, t.tensor([1.0, np.float64(2)]).dtype)
+show(t.tensor([1, np.float32(2)]).dtype, t.tensor([1.0, 2]).dtype, t.tensor([[1.0], [True]]).dtype)
+""",
+    "grids, evenly spaced numbers and the default storage": """
+a = t.tensor([1, 2])
+attempt(lambda: t.meshgrid(a, a, indexing=""), lambda: t.meshgrid(a, a.to("meta"), indexing="ij"))
+attempt(lambda: t.meshgrid(a, t.ones(2, 2), indexing="ij"))
+for d in (t.bfloat16, t.float16, t.float32, t.int32):
+    show(t.linspace(-100, 100, 401, dtype=d), t.linspace(3, -2, 9, dtype=d))
+kinds = [t.Storage is t.FloatStorage]
+t.set_default_dtype(t.float64)
+kinds.append(t.Storage is t.DoubleStorage)
+t.set_default_dtype(t.float32)
+show(kinds)
+""",
+    "strides of copies and of results of several operands": """
+x = t.ones(4, 3, 2)[:, :, ::2]
+for order in itertools.permutations(range(3)):
+    y = x.permute(order)
+    show(y.clone().stride(), (y * y).stride(), (y + 1).stride(), y.double().stride())
+    show(t.zeros_like(y).stride(), t.full_like(y, 2).stride(), t.rand_like(y).stride())
+""",
     "private names of typed storages": """
 f = t.FloatStorage([1, 2])
 f._setitem(slice(0, 2), 3)

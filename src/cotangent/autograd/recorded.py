@@ -15,7 +15,7 @@ import numpy as np
 
 from ..kernels.elementwise import times_one
 from ..kernels.halves import recast
-from ..kernels.sparse import Coo
+from ..kernels.sparse import Coo, by_values
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
 from .absorbing import absorbed, absorbing
@@ -180,7 +180,10 @@ class OpNode(Node):
                     if name not in memo:
                         memo[name] = self.saved(name, tensors)
                     arguments.append(memo[name])
-                value = rule(g, *arguments)
+                if isinstance(g, Coo) and op.kind == "elementwise":
+                    value = by_values(rule, g, arguments)
+                else:
+                    value = rule(g, *arguments)
                 if absorbs:
                     value = absorbed(g, value, tensors)
                 values = list(value) if parameter in op.lists else [value]

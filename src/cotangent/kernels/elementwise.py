@@ -36,7 +36,7 @@ def cast(a: Any, dtype: Any) -> Any:
         a = a.astype(np.float32)
     if dtype in FLOAT8_TWINS:
         return narrowed(a, dtype)
-    return as_chosen(a.astype(dtype), [a]) if 0 in a.strides else recast(a, dtype)
+    return recast(a, dtype) if a.flags.forc else as_chosen(recast(a, dtype), [a])
 
 
 def stored(value: Any, out: Any) -> Any:

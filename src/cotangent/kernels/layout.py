@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .. import lazy
 from .sized import LIGHT, worthwhile
@@ -163,13 +164,13 @@ def order_of(shape: tuple[int, ...], steps: Sequence[tuple[int, ...]]) -> list[i
 
 def in_order(made: Any, order: list[int]) -> Any:
     """The array with its dimensions in this order of memory, from the innermost outwards."""
-    step = made.itemsize
+    steps, step, same = [0] * made.ndim, made.itemsize, True
     for d in order:
-        if made.shape[d] != 1 and made.strides[d] != step:
-            break
+        same = same and (made.strides[d] == step or made.shape[d] == 1)
+        steps[d] = step
         step *= made.shape[d]
-    else:
-        return made
+    if same:
+        return made if made.strides == tuple(steps) or not made.size else as_strided(made, strides=steps)
     outwards = order[::-1]
     laid = np.empty([made.shape[d] for d in outwards], made.dtype).transpose(np.argsort(outwards))
     fill(laid, made)
@@ -198,7 +199,10 @@ def as_chosen(made: Any, operands: Sequence[Any]) -> Any:
     """A result of several operands in the order of memory that PyTorch gives it."""
     known = [
         (0,) * (made.ndim - x.ndim)
-        + tuple(0 if n == 1 else abs(s) for n, s in zip(x.shape, x.strides, strict=True))
+        + tuple(
+            0 if n == 1 != m else abs(s)
+            for n, s, m in zip(x.shape, x.strides, made.shape[made.ndim - x.ndim :], strict=True)
+        )
         for x in operands
     ]
     return in_order(made, order_of(made.shape, known))

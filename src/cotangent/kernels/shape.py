@@ -59,9 +59,9 @@ def reshaped(a: Array, shape: Shape) -> Array:
 
 def copied(a: Array) -> Array:
     """A copy with the dimensions in the same order in memory."""
-    if 0 not in a.strides:
+    if a.flags.forc:
         return a.copy(order="K")
-    found: Array = as_chosen(a.copy(), [a])
+    found: Array = as_chosen(a.copy() if 0 in a.strides else a.copy(order="K"), [a])
     return found
 
 

@@ -325,7 +325,9 @@ def _merged(together: Coo, first: int) -> Coo:
 
 def multiplied(one: Any, two: Any) -> Any:
     """one * two: sparse."""
-    if not isinstance(one, Coo) or (isinstance(two, Coo) and not one.ndim):
+    both = isinstance(one, Coo) and isinstance(two, Coo)
+    scalar = both and not one.ndim and (two.ndim or one.indices.shape[1] == 1)
+    if not isinstance(one, Coo) or scalar:
         one, two = two, one
     if isinstance(two, Coo) and not two.ndim:
         two = np.asarray(two.item(), two.values.dtype)
@@ -363,6 +365,25 @@ def divisor(what: str, one: Any, two: Any) -> Any:
             f"{f'shape {list(two.shape)} for' if two.ndim else 'a sparse'} divisor)"
         )
     return two
+
+
+def by_values(rule: Callable[..., Any], g: Coo, arguments: list[Any]) -> Any:
+    """An elementwise rule on what is stored, where all of its operands are sparse or numbers.
+
+    Args:
+        rule: takes the cotangent and the arguments.
+        g: the cotangent.
+        arguments: saved values; the first sparse one says at which places the result is.
+    """
+    stored = [x.coalesce() for x in arguments if isinstance(x, Coo)]
+    at = stored[0] if stored else g.coalesce()
+    alike = all(x.shape == g.shape and x.sparse_dim == g.sparse_dim and x.layout == g.layout for x in stored)
+    if not alike or any(isinstance(x, np.ndarray) and x.ndim for x in arguments):
+        return rule(g, *arguments)
+    places, sizes = at.indices, at.shape[: at.sparse_dim]
+    values = [x.coalesce().at(places, sizes) if isinstance(x, Coo) else x for x in (g, *arguments)]
+    found = rule(*values)
+    return g if found is values[0] else at.with_values(found)
 
 
 _BINARY: Final[dict[Any, Callable[..., Any]]] = {

@@ -405,18 +405,20 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     if indexing is None and (settings.warn_always or not _TOLD):
         _TOLD.append(_INDEXING)
         warnings.warn(_INDEXING, UserWarning, stacklevel=2)
-    return _grids(given, indexing or "ij")
+    return _grids(given, "ij" if indexing is None else indexing)
 
 
 def _grids(given: list[Any], indexing: str) -> tuple[Any, ...]:
     if not given:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
-    for t in given:
-        if len(t._data.shape) > 1:
-            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
     for t in given[1:]:
         if t.dtype is not given[0].dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+        if t.device != given[0].device:
+            raise RuntimeError("meshgrid expects all tensors to have the same device")
+    for t in given:
+        if len(t._data.shape) > 1:
+            raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     swap = indexing == "xy" and len(given) > 1

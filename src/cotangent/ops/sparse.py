@@ -438,11 +438,10 @@ def to_coordinates(input: Any, sparse_dim: Any = None) -> Any:
                 "not supported"
             )
         return input
-    if sparse_dim is not None and not 0 < sparse_dim <= max(input.ndim, 1):
-        raise RuntimeError(
-            "dense_to_sparse: sparse_dim argument must be in "
-            + (f"[0,{input.ndim}] range, but {sparse_dim} is given" if sparse_dim else ">0 when self.dim()>0")
-        )
+    if sparse_dim is not None and not min(input.ndim, 1) <= sparse_dim <= input.ndim:
+        some = f"[0,{input.ndim}] range, but {sparse_dim} is given"
+        allowed = some if sparse_dim else ">0 when self.dim()>0"
+        raise RuntimeError(f"dense_to_sparse: sparse_dim argument must be in {allowed}")
     return to_sparse_of(input, input.ndim if sparse_dim is None else sparse_dim)
 
 
