@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dtypes import FLOATING, SCALAR_NAME, from_numpy
+from .ordering import topk
 from .rng import Stream
 from .sampling import (
     exponential,
@@ -274,15 +275,33 @@ def multinomial(
     race = narrowed(wide / q.astype(wide.dtype, copy=False), weights.dtype).astype(wide.dtype, copy=False)
     if samples == 1:
         return np.asarray(race.argmax(-1, keepdims=True), np.int64)
-    order: NDArray[np.int64] = np.argsort(-race, axis=-1, kind="stable")
-    return order[..., :samples]
+    return topk(race, samples, race.ndim - 1, True, True)[1]
 
 
 def _with_replacement(stream: Stream, weights: NDArray[Any], samples: int) -> NDArray[np.int64]:
     if weights.dtype.itemsize == 2:
         weights = weights.astype(np.float32)
-    result = np.empty((len(weights), samples), np.int64)
-    for row, found in zip(weights, result):
+    cumulative = np.add.accumulate(weights, axis=-1)
+    total = cumulative[:, -1:]
+    known = (weights >= 0) & (weights < math.inf)
+    if not (cumulative.size and known.all() and (total > 0).all()):
+        _refuse(stream, weights, samples)
+    cumulative /= total
+    cumulative[:, -1] = 1
+    with stream.lock:
+        drawn = uniforms_64(stream, len(weights) * samples).reshape(-1, samples)
+    # A bisection for all at once: the first place that is not below what was drawn.
+    low, high = np.zeros(drawn.shape, np.int64), np.full(drawn.shape, weights.shape[-1])
+    for _ in range(weights.shape[-1].bit_length()):
+        middle = (low + high) >> 1
+        below = np.take_along_axis(cumulative, np.minimum(middle, weights.shape[-1] - 1), -1) < drawn
+        low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
+    return np.minimum(low, weights.shape[-1] - 1)
+
+
+def _refuse(stream: Stream, weights: NDArray[Any], samples: int) -> None:
+    """Raise for the first row that cannot be; those before it have been drawn."""
+    for row in weights:
         bad = ~(row >= 0)
         if bad.any() and not np.isinf(row[: int(np.argmax(bad))]).any():
             raise RuntimeError("invalid multinomial distribution (encountering probability entry < 0)")
@@ -290,13 +309,7 @@ def _with_replacement(stream: Stream, weights: NDArray[Any], samples: int) -> ND
             raise RuntimeError(
                 "invalid multinomial distribution (encountering probability entry = infinity or NaN)"
             )
-        cumulative = np.add.accumulate(row)
-        total = cumulative[-1] if row.size else 0
-        if not total > 0:
+        if not (row.size and np.add.accumulate(row)[-1] > 0):
             raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-        cumulative /= total
-        cumulative[-1] = 1
         with stream.lock:
-            drawn = uniforms_64(stream, samples)
-        found[:] = np.searchsorted(cumulative.astype(np.float64), drawn, side="left")
-    return result
+            uniforms_64(stream, samples)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import lazy
+from .ordering import ranked
 from .placing import open_grid
 from .sized import LIGHT, generated
 
@@ -105,8 +106,14 @@ def median(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """(lower medians, their positions) along `dim`; the first nan if there is one."""
     if not a.ndim:
         return a.copy(), np.zeros((), np.int64)
-    order = np.argsort(_float_view(a), axis=dim, kind="stable")
-    return _ranked(a, order, dim, keepdim, (a.shape[dim] - 1) // 2)
+    indices = ranked(a, dim, (a.shape[dim] - 1) // 2)
+    nans = np.isnan(_float_view(a)) if a.dtype.kind in "fV" else None
+    if nans is not None and nans.any():
+        first = np.expand_dims(nans.argmax(axis=dim), dim)
+        indices = np.where(np.expand_dims(nans.any(axis=dim), dim), first, indices)
+    if not keepdim:
+        indices = indices.squeeze(dim)
+    return at(a, indices, dim, keepdim), indices
 
 
 def median_all(a: Array) -> Array:
@@ -118,23 +125,11 @@ def median_all(a: Array) -> Array:
     return np.asarray(np.iinfo(a.dtype).min if a.dtype.itemsize >= 4 else 0, a.dtype)
 
 
-def _ranked(a: Array, order: Array, dim: int, keepdim: bool, rank: int) -> tuple[Array, Array]:
-    indices = np.take(order, [rank], axis=dim)
-    nans = np.isnan(_float_view(a)) if a.dtype.kind in "fV" else None
-    if nans is not None and nans.any():
-        first = np.expand_dims(nans.argmax(axis=dim), dim)
-        indices = np.where(np.expand_dims(nans.any(axis=dim), dim), first, indices)
-    if not keepdim:
-        indices = indices.squeeze(dim)
-    return at(a, indices, dim, keepdim), indices
-
-
 def kthvalue(a: Array, k: int, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """(k-th smallest elements, their positions) along `dim`, k from 1."""
     if not a.ndim:
         return a.copy(), np.zeros((), np.int64)
-    order = np.argsort(_float_view(a), axis=dim, kind="stable")
-    indices = np.take(order, [k - 1], axis=dim)
+    indices = ranked(a, dim, k - 1)
     if not keepdim:
         indices = indices.squeeze(dim)
     return at(a, indices, dim, keepdim), indices

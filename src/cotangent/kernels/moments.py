@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .ordering import running
 from .reduce import count, rowwise, wide
 from .sized import LIGHT, generated
 
@@ -54,6 +55,8 @@ def centred(a: Array, dims: Dims) -> Array:
 
 def vector_norm(a: Array, ord: float, dims: Dims, keepdim: bool) -> Array:
     """The norm of order `ord` over `dims`."""
+    if ord == 2 and generated(a):
+        return np.asarray(rowwise.norm(a, dims, keepdim))
     w = a.astype(wide(a), copy=False)
     size = np.abs(w)
     real = size.dtype
@@ -97,8 +100,8 @@ def prod_others(a: Array, dim: int) -> Array:
     left = np.ones_like(moved)
     right = np.ones_like(moved)
     if moved.shape[-1] > 1:
-        np.multiply.accumulate(moved[..., :-1], axis=-1, out=left[..., 1:])
-        right[..., :-1] = np.multiply.accumulate(moved[..., :0:-1], axis=-1)[..., ::-1]
+        left[..., 1:] = running(moved, -1, "prod")[..., :-1]
+        right[..., :-1] = running(moved, -1, "prod", True)[..., 1:]
     return np.moveaxis(left * right, -1, dim).astype(a.dtype, copy=False)
 
 

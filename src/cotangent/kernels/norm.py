@@ -204,6 +204,8 @@ def fixed_norm(a: Array, weight: Any, bias: Any, mean: Any, variance: Any, axes:
     shift = -mean * factor
     if bias is not None:
         shift = shift + bias
+    if generated(a, HEAVY, factor, shift):
+        return rowwise.scaled((a, factor.reshape(shape), shift.reshape(shape)))
     t = np.multiply(a, factor.reshape(shape), out=...)
     t += shift.reshape(shape)
     return t
@@ -216,6 +218,11 @@ def group_norm(a: Array, weight: Any, bias: Any, groups: int, eps: float) -> tup
     if not rows.shape[2]:
         nothing = np.zeros(rows.shape[:2], a.dtype)
         return a.copy(), nothing, nothing.copy()
+    if generated(rows, HEAVY, weight, bias):
+        grouped = (a.shape[0], groups, a.shape[1] // groups, math.prod(a.shape[2:]))
+        factor, shift = (None if x is None else x.reshape(1, *grouped[1:3], 1) for x in (weight, bias))
+        found, *kept_rows = rowwise.standard(a.reshape(grouped), factor, shift, (2, 3), eps, statistics=2)
+        return (found.reshape(a.shape), *[x[..., 0, 0] for x in kept_rows])
     mean, t, variance = moments(rows, (2,))
     scale = _inverse_root(variance, eps)
     t *= scale

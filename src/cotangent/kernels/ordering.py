@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from .. import lazy
-from .halves import in_float
-from .layout import as_operand
+from .halves import in_float, is_half
+from .layout import as_operand, dense
+from .placing import taken
 from .reduce import wide
 from .sized import HEAVY, worthwhile
 
@@ -21,7 +22,10 @@ def sort(a: Array, dim: int, descending: bool) -> tuple[Array, Array]:
     """(sorted values, their positions), stable; nan counts as largest."""
     if not a.ndim:
         return a.copy(), np.zeros((), np.int64)
-    key = a.astype(np.float32) if a.dtype.kind == "V" else a
+    key = a.astype(np.float32) if is_half(a.dtype) else a
+    if a.size >= _SOME and key.dtype in _PACKED:
+        order = _order(key, dim, descending)
+        return as_operand(taken(a, order, dim), a), as_operand(order, a)
     if descending:
         # A stable descending order: sort the reversed array ascending and read it backwards.
         flipped = np.flip(key, dim)
@@ -31,6 +35,51 @@ def sort(a: Array, dim: int, descending: bool) -> tuple[Array, Array]:
         order = np.argsort(key, axis=dim, kind="stable")
     values = np.take_along_axis(a, order, axis=dim)
     return as_operand(values, a), as_operand(order, a)
+
+
+# Types whose elements fit into half of an int64, the other half of which takes their positions: sorting these
+# numbers (by vector instructions) takes a tenth of a stable sort of positions.
+_PACKED: Final = (np.dtype(np.float32), np.dtype(np.int32))
+
+
+def _order(key: Array, dim: int, descending: bool) -> Array:
+    """Positions in stable order, nan last (first if descending)."""
+    rows = np.moveaxis(key, dim, -1)
+    if key.dtype.kind == "f":
+        rows = rows + np.float32(0)  # without negative zeros
+        nan = rows != rows
+        if nan.any():
+            rows[nan] = np.nan
+        bits = rows.view(np.int32)
+        # The bits as integers that are ordered as the numbers.
+        rank = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    else:
+        rank = rows
+    packed = (~rank if descending else rank).astype(np.int64, order="C")
+    packed <<= 32
+    packed |= np.arange(packed.shape[-1])
+    packed.sort(-1)
+    packed &= 0xFFFFFFFF
+    order = np.moveaxis(packed, -1, dim)
+    return order if order.flags.c_contiguous else np.asarray(dense(order))
+
+
+def ranked(a: Array, dim: int, rank: int) -> Array:
+    """The positions, with size 1 along `dim`, of the elements that stable sorting would put at `rank`."""
+    key = a.astype(np.float32) if is_half(a.dtype) else a
+    if a.size < _SOME or a.dtype.kind not in "fViu":
+        return np.take(np.argsort(key, axis=dim, kind="stable"), [rank], axis=dim)
+    rows = np.moveaxis(key, dim, -1)
+    rows = (rows if rows.flags.c_contiguous else dense(rows)).reshape(-1, a.shape[dim])
+    value = np.partition(rows, rank, axis=-1)[:, rank : rank + 1]
+    equal = rows == value
+    found = equal.argmax(-1)
+    # Among several equal ones, and with nan, the order says which one it is.
+    several = np.count_nonzero(equal, axis=-1) != 1
+    if several.any():
+        found[several] = sort(rows[several], 1, False)[1][:, rank]
+    shape = (*a.shape[:dim], *a.shape[dim + 1 :], 1)
+    return np.moveaxis(found.reshape(shape), -1, dim)
 
 
 def topk(a: Array, k: int, dim: int, largest: bool, in_order: bool) -> tuple[Array, Array]:
@@ -80,13 +129,14 @@ _KEPT: Final = {
 }  # fmt: skip
 
 
-def _totals(a: Array, dim: int, how: str, backwards: bool = False) -> Array:
+def running(a: Array, dim: int, how: str, backwards: bool = False) -> Array:
+    """Running sums ("sum") or products ("prod") along `dim`, from the end if `backwards`."""
     if a.size >= HEAVY and a.flags.c_contiguous and worthwhile(a.size):
         made: Array | None = scans.totals(a, dim, how, backwards)
         if made is not None:
             return made
     if backwards:
-        return np.flip(_totals(np.flip(a, dim), dim, how), dim)
+        return np.flip(running(np.flip(a, dim), dim, how), dim)
     kept = _KEPT.get(a.dtype) or wide(a)
     if how == "prod":
         return np.multiply.accumulate(a, axis=dim, dtype=kept).astype(a.dtype, copy=False)
@@ -98,17 +148,17 @@ def _totals(a: Array, dim: int, how: str, backwards: bool = False) -> Array:
 
 def cumsum(a: Array, dim: int) -> Array:
     """Running sums along `dim`."""
-    return _totals(a, dim, "sum") if a.ndim else a.copy()
+    return running(a, dim, "sum") if a.ndim else a.copy()
 
 
 def reverse_cumsum(a: Array, dim: int) -> Array:
     """Running sums along `dim` from the end."""
-    return _totals(a, dim, "sum", True) if a.ndim else a.copy()
+    return running(a, dim, "sum", True) if a.ndim else a.copy()
 
 
 def cumprod(a: Array, dim: int) -> Array:
     """Running products along `dim`."""
-    return _totals(a, dim, "prod") if a.ndim else a.copy()
+    return running(a, dim, "prod") if a.ndim else a.copy()
 
 
 def cumprod_back(g: Array, a: Array, dim: int) -> Array:

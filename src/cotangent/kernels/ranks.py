@@ -8,6 +8,7 @@ import numpy as np
 
 from .extremes import at
 from .halves import wide
+from .ordering import ranked
 
 Array = np.ndarray[Any, Any]
 
@@ -38,9 +39,13 @@ def nanmedian(a: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     if not a.ndim:
         return a.copy(), np.zeros((), np.int64)
     x = wide(a)
-    order = np.argsort(x, axis=dim, kind="stable")
-    count = (x == x).sum(axis=dim, keepdims=True)
-    indices = np.asarray(np.take_along_axis(order, np.maximum((count - 1) // 2, 0), dim), order="C")
+    n = a.shape[dim]
+    count = np.count_nonzero(x == x, axis=dim, keepdims=True)
+    if n and a.size and np.minimum.reduce(count, None) == n:
+        indices = np.asarray(ranked(x, dim, (n - 1) // 2), order="C")
+    else:
+        order = np.argsort(x, axis=dim, kind="stable")
+        indices = np.asarray(np.take_along_axis(order, np.maximum((count - 1) // 2, 0), dim), order="C")
     if not keepdim:
         indices = indices.squeeze(dim)
     return at(a, indices, dim, keepdim), indices

@@ -21,7 +21,8 @@ from .vectors import compute_type
 
 __all__ = [
     "Context", "attend", "attend_backward", "correlated", "dot", "log_softmax", "log_softmax_backward",
-    "reduced", "run_rows", "shifted", "softmax", "softmax_backward", "standard", "standard_backward",
+    "norm", "reduced", "run_rows", "scaled", "shifted", "softmax", "softmax_backward", "standard",
+    "standard_backward",
 ]  # fmt: skip
 
 # A description for given operands: called with symbols of all operands and a maker of row symbols.
@@ -303,6 +304,8 @@ def shifted(a: Any, mean: Any, scale: Any) -> Any:
 
 
 _shifted: Final = Fused(lambda x, mean, scale: (x - mean) * scale)
+# x * factor + shift
+scaled: Final = Fused(lambda x, factor, shift: x * factor + shift)
 
 
 def standard_backward(
@@ -383,15 +386,34 @@ def reduced(
     a: Any, dims: tuple[int, ...] | None, keepdim: bool, how: str, factor: float | None = None
 ) -> Any:
     """The sum, prod, max or min over `dims` (all if None), times a factor if one is given."""
-    axes = tuple(range(a.ndim)) if dims is None else dims
-    if not axes:
-        return np.array(a)
-    kept = tuple([1 if d in axes else n for d, n in enumerate(a.shape)])
-    out = np.empty(kept, a.dtype)
-
     def build(c: Context, x: Sym, y: Sym) -> Any:
         total = c.row(0) if factor is None else c.row(0) * c.number(0)
         return (Pass(reductions=((how, x.ref),)),), ((1, total.ref),)
 
-    run_rows((how, factor is None), build, [a, out], axes, () if factor is None else (factor,))
+    return _gone((how, factor is None), build, a, dims, keepdim, () if factor is None else (factor,))
+
+
+def norm(a: Any, dims: tuple[int, ...] | None, keepdim: bool) -> Any:
+    """The roots of the sums of squares over `dims` (all if None)."""
+    return _gone("norm", _norm, a, dims, keepdim, ())
+
+
+def _norm(c: Context, x: Sym, y: Sym) -> Any:
+    return (Pass(reductions=(("sum", (x * x).ref),)),), ((1, call("sqrt", c.row(0)).ref),)
+
+
+def _gone(
+    name: Any,
+    build: Build,
+    a: Any,
+    dims: tuple[int, ...] | None,
+    keepdim: bool,
+    numbers: Sequence[float],
+) -> Any:
+    """What `build` describes of an array and one with size 1 along `dims`, which are left out then."""
+    axes = tuple(range(a.ndim)) if dims is None else dims
+    if not axes:
+        return np.array(a)
+    out = np.empty([1 if d in axes else n for d, n in enumerate(a.shape)], a.dtype)
+    run_rows(name, build, [a, out], axes, numbers)
     return out if keepdim else out.reshape([n for d, n in enumerate(a.shape) if d not in axes])
