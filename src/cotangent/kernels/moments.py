@@ -55,7 +55,7 @@ def centred(a: Array, dims: Dims) -> Array:
 
 def vector_norm(a: Array, ord: float, dims: Dims, keepdim: bool) -> Array:
     """The norm of order `ord` over `dims`."""
-    if ord == 2 and generated(a):
+    if ord == 2 and a.ndim and (dims is None or dims) and generated(a):
         return np.asarray(rowwise.norm(a, dims, keepdim))
     w = a.astype(wide(a), copy=False)
     size = np.abs(w)
