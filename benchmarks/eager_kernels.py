@@ -112,10 +112,56 @@ def cases() -> dict[str, tuple[Callable[[Any], Work], int]]:
     found["embedding and backward"] = (embedding, 5 * rows.nbytes)
     for axis in (0, 1):
         found[f"sum over {axis}"] = (lambda t, a=axis: forward(t, lambda x: x.sum(a), [rows]), rows.nbytes)
+    found |= memory_cases()
     parameters = 4 * (784 * 1024 + 1024 * 1024 + 10 * 1024 + 2058)
     found["SGD step"] = (lambda t: step(t, "SGD", True, lr=1e-6), 3 * parameters)
     found["AdamW step"] = (lambda t: step(t, "AdamW", True, lr=1e-6), 7 * parameters)
     return found
+
+
+def memory_cases() -> dict[str, tuple[Callable[[Any], Work], int]]:
+    """What picks, orders, runs along, divides and converts: name -> (maker, bytes that must move)."""
+    a, b = numbers(512, 512), numbers(512, 512)
+    places = RNG.integers(0, 512, (512, 512))
+    images, grid = numbers(8, 16, 32, 32), (RNG.random((8, 32, 32, 2)) * 2 - 1).astype(np.float32)
+    one = a.nbytes
+
+    def simple(function: Callable[..., Any], *arrays: Any) -> Callable[[Any], Work]:
+        return lambda t: forward(t, lambda *x: function(t, *x), list(arrays))
+
+    def both(function: Callable[..., Any]) -> Callable[[Any], Work]:
+        return lambda t: gradient(t, lambda x: function(t, x, t.tensor(places)), [a], b)
+
+    def sampled(t: Any, x: Any, at: Any) -> Any:
+        return t.nn.functional.grid_sample(x, at, align_corners=False)
+
+    return {
+        "floor_divide": (simple(lambda t, x, y: x // y, a, b), 3 * one),
+        "remainder": (simple(lambda t, x, y: x.remainder(y), a, b), 3 * one),
+        "fmod": (simple(lambda t, x, y: x.fmod(y), a, b), 3 * one),
+        "lgamma": (simple(lambda t, x: x.lgamma(), np.abs(a)), 2 * one),
+        "huber_loss": (simple(lambda t, x, y: t.nn.functional.huber_loss(x, y), a, b), 2 * one),
+        "group_norm": (simple(lambda t, x: t.nn.functional.group_norm(x, 4), images), 2 * images.nbytes),
+        "cumsum": (simple(lambda t, x: x.cumsum(1), a), 2 * one),
+        "cumsum over 0": (simple(lambda t, x: x.cumsum(0), a), 2 * one),
+        "cumsum and backward": (lambda t: gradient(t, lambda x: x.cumsum(1), [a], b), 4 * one),
+        "cummax": (simple(lambda t, x: x.cummax(1), a), 4 * one),
+        "sort": (simple(lambda t, x: t.sort(x, 1), a), 4 * one),
+        "median": (simple(lambda t, x: x.median(1), a), one),
+        "gather": (simple(lambda t, x, i: x.gather(1, i), a, places), 4 * one),
+        "gather and backward": (both(lambda t, x, i: x.gather(1, i)), 8 * one),
+        "scatter_add": (simple(lambda t, x, y, i: x.scatter_add(1, i, y), a, b, places), 5 * one),
+        "index pairs": (simple(lambda t, x, i: x[i, i], a, places[0]), 1 << 13),
+        "transposed copy": (simple(lambda t, x: x.t().contiguous(), a), 2 * one),
+        "channels last": (simple(lambda t, x: x.permute(0, 2, 3, 1).contiguous(), images), 2 * images.nbytes),
+        "to bfloat16": (simple(lambda t, x: x.bfloat16(), a), 3 * one // 2),
+        "to float16": (simple(lambda t, x: x.half(), a), 3 * one // 2),
+        "grid_sample": (simple(sampled, images, grid), 2 * images.nbytes),
+        "grid_sample and backward": (
+            lambda t: gradient(t, lambda x: sampled(t, x, t.tensor(grid)), [images], images),
+            4 * images.nbytes,
+        ),
+    }
 
 
 def bandwidth(clock: Callable[[], int]) -> float:

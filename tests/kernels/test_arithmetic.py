@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from cotangent.kernels import elementwise, halves, loss, moments, norm, runtime, sized
+from cotangent.kernels import elementwise, gridsample, halves, loss, moments, norm, runtime, sized
 
 EDGES = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 0.5, 3.0, -3.0, 0.1, 1e10, -1e30, 1e-30]
 
@@ -119,3 +119,31 @@ def test_casts_of_16_bits() -> None:
             np.testing.assert_array_equal(
                 halves.recast(found, np.dtype(np.float32)), found.astype(np.float32)
             )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sizes", [(5, 7), (1, 4), (3, 4, 6)])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_grid_sample(sizes: tuple[int, ...], padding: str, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    d = len(sizes)
+    out = (40,) * d if d == 2 else (12,) * d
+    grid = (rng.random((2, *out, d)) * 4 - 2).astype(dtype)
+    grid.reshape(-1)[:7] = np.nan, np.inf, -np.inf, 1.0, -1.0, 0.0, 1e30
+    x, g = (rng.standard_normal((2, 3, *shape)).astype(dtype) for shape in (sizes, out))
+    tolerance = 1e-4 if dtype == np.float32 else 1e-12
+    for mode in ("nearest", "bilinear", "bicubic")[: 3 if d == 2 else 2]:
+        for align in (False, True):
+            for orders in ((0,) * d, (1, *(0,) * (d - 1)), (*(0,) * (d - 1), 2)):
+                run = lambda: (  # noqa: E731
+                    gridsample.sample(x, grid, mode, padding, align, orders),  # noqa: B023
+                    gridsample.sample_back(g, grid, sizes, mode, padding, align, orders),  # noqa: B023
+                )
+                found = run()
+                with sized.by_numpy():
+                    expected = run()
+                for one, other in zip(found, expected, strict=True):
+                    assert one.dtype == other.dtype
+                    atol = tolerance * max(1.0, float(np.nanmax(np.abs(other))))
+                    np.testing.assert_allclose(one, other, rtol=tolerance, atol=atol)

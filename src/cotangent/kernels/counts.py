@@ -275,7 +275,8 @@ def multinomial(
     race = narrowed(wide / q.astype(wide.dtype, copy=False), weights.dtype).astype(wide.dtype, copy=False)
     if samples == 1:
         return np.asarray(race.argmax(-1, keepdims=True), np.int64)
-    return topk(race, samples, race.ndim - 1, True, True)[1]
+    order: NDArray[np.int64] = topk(race, samples, race.ndim - 1, True, True)[1]
+    return order
 
 
 def _with_replacement(stream: Stream, weights: NDArray[Any], samples: int) -> NDArray[np.int64]:
@@ -296,7 +297,7 @@ def _with_replacement(stream: Stream, weights: NDArray[Any], samples: int) -> ND
         middle = (low + high) >> 1
         below = np.take_along_axis(cumulative, np.minimum(middle, weights.shape[-1] - 1), -1) < drawn
         low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
-    return np.minimum(low, weights.shape[-1] - 1)
+    return np.asarray(np.minimum(low, weights.shape[-1] - 1))
 
 
 def _refuse(stream: Stream, weights: NDArray[Any], samples: int) -> None:

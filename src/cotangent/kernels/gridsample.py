@@ -15,12 +15,16 @@ import numpy as np
 
 from .. import lazy
 from .halves import in_float, is_half
+from .layout import dense
+from .sized import HEAVY, generated
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Sizes = tuple[int, ...]
 Taps = list[tuple[Array, Array]]
 
 sparse: Any = lazy.module("scipy.sparse")
+mixing: Any = lazy.module("cotangent.kernels.mixing")
+sample_taps: Any = lazy.module("cotangent.kernels.sample_taps")
 _CUBIC: Final = -0.75
 # Outside of every image, for coordinates that no integer holds.
 _NOWHERE: Final = -100.0
@@ -127,35 +131,39 @@ def _places(grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, ord
     return found
 
 
-def _mixing(
-    grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, orders: Sizes
-) -> Any:
-    """The weights as a sparse matrix (places, elements of all images), without taps outside of images."""
-    n = grid.shape[0]
-    volume, places = math.prod(sizes), n * math.prod(grid.shape[1:-1])
-    start = np.arange(n)[:, None] * volume
+def _stacked(grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, orders: Sizes) -> Any:
+    """(rows of all images (taps, places), their weights); None if there are no taps."""
+    if generated(grid):
+        return sample_taps.taps(grid, sizes, mode, padding, align, orders)
+    start = np.arange(grid.shape[0])[:, None] * math.prod(sizes)
     taps = _places(grid, sizes, mode, padding, align, orders)
     if not taps:
-        return sparse.csr_matrix((places, n * volume), dtype=grid.dtype)
-    columns = np.concatenate([(at + start).reshape(-1) for at, _ in taps])
-    weights = np.concatenate([weight.reshape(-1) for _, weight in taps])
-    rows = np.tile(np.arange(places), len(taps))
-    used = weights != 0
-    entries = weights[used], (rows[used], columns[used])
-    return sparse.csr_matrix(entries, shape=(places, n * volume))
+        return None
+    rows = np.stack([(at + start).reshape(-1) for at, _ in taps])
+    return rows, np.stack([weight.reshape(-1) for _, weight in taps])
+
+
+def _matrix(taps: tuple[Array, Array], height: int) -> Any:
+    """The weights as a sparse matrix (places, elements of all images), without taps outside of images."""
+    rows, weights = taps
+    places = np.tile(np.arange(rows.shape[1]), len(rows))
+    used = (weights != 0).reshape(-1)
+    entries = weights.reshape(-1)[used], (places[used], rows.reshape(-1)[used])
+    return sparse.csr_matrix(entries, shape=(rows.shape[1], height))
 
 
 def _channels_last(a: Array) -> Array:
     """(N, C, ...) as a matrix with a row of channels for every place."""
     n, c = a.shape[:2]
     places = math.prod(a.shape[2:])
-    return np.ascontiguousarray(a.reshape(n, c, places).swapaxes(1, 2)).reshape(n * places, c)
+    moved = a.reshape(n, c, places).swapaxes(1, 2)
+    return (moved if moved.flags.c_contiguous else dense(moved)).reshape(n * places, c)
 
 
 def _channels_second(rows: Array, n: int, sizes: Sizes) -> Array:
     """The reverse of `_channels_last`."""
     c = rows.shape[1]
-    return np.ascontiguousarray(rows.reshape(n, math.prod(sizes), c).swapaxes(1, 2)).reshape(n, c, *sizes)
+    return dense(rows.reshape(n, math.prod(sizes), c).swapaxes(1, 2)).reshape(n, c, *sizes)
 
 
 def sample(
@@ -172,8 +180,16 @@ def sample(
 def _sampled(
     x: Array, grid: Array, mode: str, padding: str, align: bool, orders: Sizes
 ) -> Array:
-    mixing = _mixing(grid, x.shape[2:], mode, padding, align, orders)
-    found = _channels_second(mixing @ _channels_last(x), x.shape[0], grid.shape[1:-1])
+    taps = _stacked(grid, x.shape[2:], mode, padding, align, orders)
+    n, out = x.shape[0], grid.shape[1:-1]
+    if taps is None:
+        return np.zeros((*x.shape[:2], *out), x.dtype)
+    images = _channels_last(x)
+    if generated(images, HEAVY, taps[1]):
+        mixed = mixing.mixed(images, *taps)
+    else:
+        mixed = _matrix(taps, len(images)) @ images
+    found = _channels_second(mixed, n, out)
     if mode == "bicubic" or (mode == "bilinear" and padding == "zeros" and x.ndim == 4):
         known = np.isfinite(grid).all(-1)
         if not known.all():  # there is no weight for a place that is no number
@@ -186,8 +202,13 @@ def sample_back(
     g: Array, grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, orders: Sizes
 ) -> Array:
     """Transpose of `sample` in x."""
-    mixing = _mixing(grid, sizes, mode, padding, align, orders)
-    return _channels_second(mixing.T @ _channels_last(g), g.shape[0], sizes)
+    taps = _stacked(grid, sizes, mode, padding, align, orders)
+    if taps is None:
+        return np.zeros((*g.shape[:2], *sizes), g.dtype)
+    height, rows = g.shape[0] * math.prod(sizes), _channels_last(g)
+    if generated(rows, HEAVY, taps[1]):
+        return _channels_second(mixing.mixed_back(rows, *taps, height), g.shape[0], sizes)
+    return _channels_second(_matrix(taps, height).T @ rows, g.shape[0], sizes)
 
 
 class _Rounded:

@@ -1,0 +1,118 @@
+"""Weighted sums of a few rows of a matrix for each of many places, and the transpose, as generated kernels.
+
+Place i reads the rows at[0, i], at[1, i], ... with the weights weights[0, i], ...; what has no weight is not
+read, so that it may be anything. It is the product with a sparse matrix of a known number of entries a row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..config import settings
+from . import jit, runtime
+from .contract_text import KERNEL, Text, module
+from .loops import kind_of
+from .vectors import ITEMSIZE, Vec
+
+__all__ = ["mixed", "mixed_back"]
+
+_CHUNK = 1 << 13
+
+
+def mixed(rows: Any, at: Any, weights: Any) -> Any:
+    """Weighted sums of rows.
+
+    Args:
+        rows: (height, width), contiguous, float32 or float64.
+        at: (taps, places), int64, numbers of rows.
+        weights: likewise, of the type of the rows.
+
+    Returns:
+        (places, width).
+    """
+    taps, places = at.shape
+    out = np.empty((places, rows.shape[1]), rows.dtype)
+    _run("mix", rows, at, weights, out, places, max(_CHUNK // (taps * rows.shape[1]), 1))
+    return out
+
+
+def mixed_back(g: Any, at: Any, weights: Any, height: int) -> Any:
+    """The transpose of `mixed`.
+
+    Args:
+        g: (places, width), contiguous.
+        at: as for `mixed`.
+        weights: likewise.
+        height: of the result.
+
+    Returns:
+        (height, width).
+    """
+    out = np.zeros((height, g.shape[1]), g.dtype)
+    blocks = -(-g.shape[1] // _lanes(g))
+    _run("mix back", out, at, weights, g, blocks, -(-blocks // settings.thread_count()))
+    return out
+
+
+def _lanes(a: Any) -> int:
+    lanes: int = jit.host().vector_bytes // a.itemsize
+    while lanes > 1 and lanes // 2 >= a.shape[1]:
+        lanes //= 2
+    return lanes
+
+
+def _run(name: str, rows: Any, at: Any, weights: Any, beside: Any, count: int, grain: int) -> None:
+    kind, lanes = kind_of(rows.dtype) or "", _lanes(rows)
+    write = _mix if name == "mix" else _mix_back
+    kernel = jit.function(f"{name} {kind} x{lanes}", lambda: write(kind, lanes))
+    taps, places = at.shape
+    runtime.launch(
+        kernel, count, grain, 4, 3, rows, np.ascontiguousarray(at), np.ascontiguousarray(weights), beside,
+        taps, places, rows.shape[1],
+    )  # fmt: skip
+
+
+def _mix(kind: str, lanes: int) -> str:
+    text = Text(KERNEL)
+    size = ITEMSIZE[kind]
+    taps, places, width = (text.number(i) for i in range(3))
+    rows, at, weights, out = (text.buffer(i) for i in range(4))
+    with (
+        text.loop(text.argument("begin"), text.argument("end")) as i,
+        text.loop(0, width, lanes) as j,
+    ):
+        mask = text.mask(lanes, width - j)
+
+        def turn(tap: Vec, carried: list[Vec]) -> list[Vec]:
+            place = tap * places + i
+            row = text.load(text.at(at, place * 8), "i64", 1)
+            weight = text.splat(text.load(text.at(weights, place * size), kind, 1), lanes)
+            value = text.load(text.at(rows, (row * width + j) * size), kind, lanes, mask)
+            return [carried[0] + weight.compare("ne", 0).select(value * weight, 0)]
+
+        total = text.fold(0, taps, [text.const(0, kind, lanes)], turn)
+        text.store(total[0], text.at(out, (i * width + j) * size), kind, mask)
+    return module([text])
+
+
+def _mix_back(kind: str, lanes: int) -> str:
+    text = Text(KERNEL)
+    size = ITEMSIZE[kind]
+    taps, places, width = (text.number(i) for i in range(3))
+    out, at, weights, g = (text.buffer(i) for i in range(4))
+    with text.loop(text.argument("begin"), text.argument("end")) as block:
+        j = block * lanes
+        mask = text.mask(lanes, width - j)
+        with text.loop(0, places) as i:
+            value = text.load(text.at(g, (i * width + j) * size), kind, lanes, mask)
+            with text.loop(0, taps) as tap:
+                place = tap * places + i
+                weight = text.load(text.at(weights, place * size), kind, 1)
+                with text.when(weight.compare("ne", 0)):
+                    row = text.load(text.at(at, place * 8), "i64", 1)
+                    into = text.at(out, (row * width + j) * size)
+                    term = value * text.splat(weight, lanes)
+                    text.store(text.load(into, kind, lanes, mask) + term, into, kind, mask)
+    return module([text])
