@@ -40,7 +40,7 @@ def _mean(a: Any, axes: Axes, n: Any) -> Any:
         run = len(axes)
         while run > 1 and axes[-run] != a.ndim - run:
             run -= 1
-        inner = a.reshape(*a.shape[: a.ndim - run], -1)
+        inner = a.reshape(*a.shape[: a.ndim - run], math.prod(a.shape[a.ndim - run :]))
         rows = _sum(inner, -1).reshape(*a.shape[: a.ndim - run], *(1,) * run)
         mean = _sum(rows, axes, None, None, True)
     else:
