@@ -31,6 +31,29 @@ lib.impl("g.out", lambda x, out: out.copy_(x), "CPU")
 lib.impl("g", lambda x: x * 2, "CPU")
 f, g, x, y = torch.ops.forms.f, torch.ops.forms.g, torch.ones(2), torch.zeros(2)
 leaf, without = torch.ones(2, requires_grad=True), torch.empty(2, device="meta")
+cast = torch.library.custom_op("forms::cast", lambda x, y: x * y.to(x.dtype), mutates_args=(),
+                               schema="(Tensor x, Tensor y) -> Tensor")
+cast.register_autograd(lambda ctx, g: (g * 3, None))
+asked = [type(torch.library.register_autocast("forms::cast", "cpu", torch.bfloat16)).__name__,
+         torch.library.register_autocast("forms::g", "cpu", torch.float16)]
+lib.impl("early", lambda x: x + 100, "AutocastCPU")
+lib.impl("f.Tensor", torch.library.fallthrough_kernel, "AutocastCPU")
+double = torch.ones(2, dtype=torch.float64)
+
+def under(call, *args):
+    with torch.autocast("cpu", torch.float16):
+        return call(*args)
+
+def enabled():
+    seen = []
+
+    def look(x):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return x + 1
+
+    op = torch.library.custom_op("forms::enabled", look, mutates_args=(), schema="(Tensor x) -> Tensor")
+    op.register_autocast("cpu", torch.float16)
+    return under(op, x).dtype, op(x).dtype, seen
 """
 CALLS = """
 named, f, str(f), f.__name__, sorted(f.overloads()), sorted(g.overloads())
@@ -58,7 +81,14 @@ torch.library.register_autograd('forms::f', lambda ctx, g: (g, None))
 lib.define('f.a.b(Tensor x) -> Tensor')
 lib.define('f.default(Tensor x) -> Tensor')
 lib.define('f.two(Tensor x) -> Tensor')
-torch.ops.forms.early(x)
+torch.ops.forms.early(x), under(torch.ops.forms.early, x)
+asked, under(f, x, x).dtype, under(g, x).dtype
+under(cast, x, x).dtype, under(cast, double, x).dtype, cast(x, x).dtype, under(cast, x, double).dtype
+torch.autograd.grad(under(cast, leaf, x).sum(), leaf), under(cast, leaf, x).dtype
+enabled()
+torch.library.register_autocast('forms::cast', 'meta', torch.float16)
+torch.library.register_autocast(3, 'cpu', torch.float16)
+torch.library.fallthrough_kernel()
 """.strip().split("\n")
 CHECKED = """
 def new(name, kernel, fake=None, back=None, schema="(Tensor x) -> Tensor", writes=()):

@@ -6,10 +6,14 @@ import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from .. import lazy
+from ..amp.autocast_mode import autocast
+from ..dtypes import float64
 from ..size import device
+from ..tensor import Tensor
+from ..tree import tree_map
 from .operators import OPERATORS, Operator, Overload, found, removed, switched
 from .schema import infer_schema, parsed, schema_of
 
@@ -74,6 +78,10 @@ class CustomOpDef:
     ) -> None:
         """Give it a derivative; see `torch.library.register_autograd`."""
         register_autograd(self, backward, setup_context=setup_context)
+
+    def register_autocast(self, device_type: str, cast_inputs: Any) -> Callable[..., Any]:
+        """Say what autocast casts its tensors to; see `torch.library.register_autocast`."""
+        return _autocast(self._op, device_type, cast_inputs)
 
     def register_vmap(self, func: Callable[..., Any] | None = None) -> Any:
         """Say how it runs under vmap; see `torch.library.register_vmap`."""
@@ -293,6 +301,71 @@ def register_vmap(op: Any, func: Callable[..., Any] | None = None, /, *, lib: An
     return entered if func is None else entered(func)
 
 
+def register_autocast(
+    op: Any, device_type: str, cast_inputs: Any, /, *, lib: Any = None
+) -> Callable[..., Any] | None:
+    """Say what an operator's tensors are cast to where autocast is on, which is off while it runs.
+
+    Args:
+        op: the operator or its name.
+        device_type: a device with autocast, such as "cpu".
+        cast_inputs: the dtype for floating-point tensors, but those of float64.
+        lib: changes nothing here.
+
+    Returns:
+        what calls of an operator of `custom_op` go to; None for others.
+
+    Raises:
+        ValueError: for something else than an operator, or another device.
+
+    Example:
+        >>> import cotangent as torch
+        >>> @torch.library.custom_op("docs::same", mutates_args=())
+        ... def same(x: torch.Tensor) -> torch.Tensor:
+        ...     return x.clone()
+        >>> _ = torch.library.register_autocast("docs::same", "cpu", torch.bfloat16)
+        >>> with torch.autocast("cpu"):
+        ...     same(torch.ones(1)).dtype
+        torch.bfloat16
+    """
+    if not isinstance(op, (str, CustomOpDef, Overload)):
+        raise ValueError(f"register_autocast({op}): got unexpected type for op: {type(op)}")
+    target = found(op)
+    kernel = _autocast(target, device_type, cast_inputs)
+    return kernel if target.strict else None
+
+
+_AUTOCAST: Final = ("cpu", "cuda", "hpu", "ipu", "mps", "privateuseone", "xpu")
+
+
+def _autocast(op: Operator, device_type: str, dtype: Any) -> Callable[..., Any]:
+    kind = device(device_type).type
+    if kind not in _AUTOCAST:
+        raise ValueError(f"Device type '{kind}' does not support autocast.")
+
+    def cast(value: Any) -> Any:
+        if not isinstance(value, Tensor) or not value.is_floating_point() or value.dtype is float64:
+            return value
+        return value.to(dtype)
+
+    def kernel(*args: Any, **kwargs: Any) -> Any:
+        with autocast(kind, enabled=False):
+            return op(*tree_map(cast, args), **tree_map(cast, kwargs))
+
+    # The first one stays, as in PyTorch.
+    found: Callable[..., Any] = op.kernels.setdefault(f"Autocast{kind.upper()}", kernel)
+    return found
+
+
+def fallthrough_kernel() -> NoReturn:
+    """Stands for "as if there were no kernel" in `Library.impl`.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise NotImplementedError("fallthrough_kernel() should never be called.")
+
+
 class Library:
     """Operators of a namespace, defined by their schemas.
 
@@ -367,6 +440,8 @@ class Library:
         key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
         if key not in _DISPATCH:
             raise RuntimeError(f"could not parse dispatch key: {key}")
+        if fn is fallthrough_kernel:
+            return
         if name in OPERATORS:
             _enter(OPERATORS[name], key, fn)
         else:
@@ -466,6 +541,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "CustomOpDef", "Library", "custom_op", "define", "impl", "impl_abstract", "infer_schema",
-    "opcheck", "register_autograd", "register_fake", "register_kernel", "register_vmap",
+    "CustomOpDef", "Library", "custom_op", "define", "fallthrough_kernel", "impl", "impl_abstract",
+    "infer_schema", "opcheck", "register_autocast", "register_autograd", "register_fake",
+    "register_kernel", "register_vmap",
 ]  # fmt: skip

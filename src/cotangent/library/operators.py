@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..amp.autocast_mode import state as autocast
 from ..autograd.function import Function
 from ..autograd.graph import increment_version
 from ..autograd.modes import modes
@@ -105,6 +106,9 @@ class Operator:
 
     def call(self, by_place: list[Any], by_name: dict[str, Any]) -> Any:
         """The operator of arguments that fit its schema."""
+        cast = self.kernels.get("AutocastCPU")
+        if cast is not None and autocast.enabled["cpu"]:
+            return given_back(cast(*by_place, **by_name), self.schema.returns, self.schema.name)
         own = self.kernels.get("Autograd")
         if own is not None:
             return given_back(own(*by_place, **by_name), self.schema.returns, self.schema.name)
