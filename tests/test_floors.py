@@ -101,6 +101,7 @@ FLOORS = {
     "hub": 5,
     "library": 5,
     "masked": 5,
+    "nested": 5,
     "checks": 0,
     "return_types": 5,
     "multiprocessing": 5,

@@ -71,8 +71,8 @@ _MODULES = frozenset(
         "__config__", "__future__",
         "_C", "_VF", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp",
         "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
-        "futures", "hub", "jit", "library", "linalg", "masked", "multiprocessing", "nn", "onnx", "optim",
-        "overrides", "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse",
+        "futures", "hub", "jit", "library", "linalg", "masked", "multiprocessing", "nested", "nn", "onnx",
+        "optim", "overrides", "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse",
         "special", "standalone", "storage", "testing", "torch_version", "types", "utils", "viz",
         "_dynamo", "monitor", "mps", "mtia", "xpu",
     )
@@ -90,6 +90,7 @@ _ELSEWHERE = {
     "is_storage": "storage",
     **dict.fromkeys(("Event", "Stream"), "streams"),
     **dict.fromkeys(("DisableTorchFunction", "DisableTorchFunctionSubclass"), "overriding"),
+    "jagged": "size",
     "graph": "viz",
     "doctor": "look.doctor",
     "memory": "look.memory",

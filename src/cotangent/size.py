@@ -227,6 +227,7 @@ sparse_csr: Final = layout("torch.sparse_csr")
 sparse_csc: Final = layout("torch.sparse_csc")
 sparse_bsr: Final = layout("torch.sparse_bsr")
 sparse_bsc: Final = layout("torch.sparse_bsc")
+jagged: Final = layout("torch.jagged")
 COMPRESSED: Final = {repr(each): each for each in (sparse_csr, sparse_csc, sparse_bsr, sparse_bsc)}
 contiguous_format: Final = memory_format("torch.contiguous_format")
 preserve_format: Final = memory_format("torch.preserve_format")
