@@ -469,6 +469,66 @@ def test_training() -> None:
     assert mine[-1] < mine[0]
 
 
+def layers(t: Any) -> list[Any]:
+    """What attention and the encoder do with nested tensors: in evaluation only."""
+    t.manual_seed(0)
+    attention = t.nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    layer = t.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    encoder = t.nn.TransformerEncoder(layer, 2).eval()
+    parts = [draw(t, 2, 8, seed=1).float(), draw(t, 3, 8, seed=2).float()]
+    x, j = t.nested.nested_tensor(parts), t.nested.nested_tensor(parts, layout=t.jagged)
+    late = t.nn.MultiheadAttention(8, 2).eval()
+    odd = t.nn.MultiheadAttention(9, 3, batch_first=True).eval()
+    words = t.nested.nested_tensor([t.ones(2, 3, 5), t.ones(1, 3, 5)], layout=t.jagged)
+    found = [tried(lambda: attention(x, x, x)), tried(lambda: encoder(j)), tried(lambda: layer(x))]
+    with t.no_grad():
+        calls = (
+            lambda: attention(x, x, x + 1),
+            lambda: attention(x, x, x, key_padding_mask=t.zeros(2, 3) > 0),
+            lambda: attention(j, j, j),
+            lambda: attention(x.double(), x, x),
+            lambda: late(x, x, x),
+            lambda: odd(x, x, x),
+            lambda: layer(x),
+            lambda: encoder(j),
+        )
+        found += [tried(call) for call in calls]
+        for average in (True, False):
+            found += attention(x, x, x, average_attn_weights=average)
+        found.append(attention(x, x, x, need_weights=False)[1])
+        found += [encoder(x), t.nn.functional.conv1d(words, t.ones(4, 3, 2))]
+    return [rounded(f) for f in found] + [str(x[0].shape in [p.shape for p in x.unbind()]), 7.0 in j, f"{x:}"]
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, (torch.Tensor, cotangent.Tensor)):
+        if value.is_nested:
+            return [rounded(part) for part in value.unbind()]
+        return value.detach().double().numpy().round(4).tolist()
+    return value
+
+
+def test_layers() -> None:
+    for i, (mine, theirs) in enumerate(zip(layers(cotangent), layers(torch), strict=True)):
+        if isinstance(mine, list) and not any(isinstance(v, str) for v in mine):
+            for a, b in zip(mine, theirs, strict=True):
+                np.testing.assert_allclose(a, b, atol=2e-4, err_msg=str(i))
+        else:
+            assert mine == theirs, i
+
+
+def test_functional_gradients_and_compile() -> None:
+    t = cotangent
+    offsets = t.tensor([0, 2, 5])
+
+    def loss(v: Any) -> Any:
+        return (t.nested.nested_tensor_from_jagged(v, offsets) ** 3).sum()
+
+    assert t.func.grad(loss)(t.arange(5.0)).tolist() == [0.0, 3.0, 12.0, 27.0, 48.0]
+    with pytest.warns(UserWarning, match="makes a nested tensor"):
+        assert t.compile(loss)(t.arange(5.0)).item() == 100.0
+
+
 def test_second_order_and_copies() -> None:
     t = cotangent
     x = ragged(t)

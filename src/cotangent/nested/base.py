@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, NoReturn
 from .. import overriding
 from ..autograd.api import grad as _grad
 from ..autograd.base import wrap
+from ..autograd.modes import modes
 from ..tensor import Tensor, of_class
 
 # Name of a function or method -> what does it for both layouts: called with the function, then its arguments.
@@ -28,13 +29,12 @@ class Payload:
     Args:
         shape: the sizes.
         dtype: of the elements.
-        strides: the steps.
     """
 
-    __slots__ = ("shape", "dtype", "strides")
+    __slots__ = ("shape", "dtype")
 
-    def __init__(self, shape: tuple[Any, ...], dtype: Any, strides: tuple[Any, ...]) -> None:
-        self.shape, self.dtype, self.strides = shape, dtype, strides
+    def __init__(self, shape: tuple[Any, ...], dtype: Any) -> None:
+        self.shape, self.dtype = shape, dtype
 
     def apply_op(self, op: Any, payloads: tuple[Any, ...], statics: tuple[Any, ...]) -> NoReturn:
         """Refuse an operation that nobody has taken over."""
@@ -126,16 +126,17 @@ class Nested(Tensor):
         return found
 
 
-def contained(cls: type, shape: tuple[Any, ...], values: Any, strides: tuple[Any, ...]) -> Any:
+def contained(cls: type, shape: tuple[Any, ...], values: Any) -> Any:
     """A nested tensor with its numbers, the rest of it to be entered.
 
     Args:
         cls: its class.
         shape: its sizes.
         values: the numbers.
-        strides: its steps.
     """
-    made = of_class(wrap(Payload(shape, values._data.dtype, strides)), cls)
+    if modes.tracer is not None:  # where examples begin is data, and would be a constant of the program
+        modes.tracer.refuse("it makes a nested tensor")
+    made = of_class(wrap(Payload(shape, values.dtype)), cls)
     made._values = values
     return made
 
@@ -246,6 +247,18 @@ def grad(func: Any, outputs: Any, inputs: Any, grad_outputs: Any = None, *args: 
     found = _grad(bare(outputs), bare(wanted), bare(grad_outputs), *args, **kwargs)
     pairs = zip(wanted, found, strict=True)
     return tuple(x._like(g) if isinstance(x, Nested) and g is not None else g for x, g in pairs)
+
+
+@_handles("format")
+def formatted(func: Any, input: Nested, spec: str) -> str:
+    """What f-strings write."""
+    return format(str(input), spec)
+
+
+@_handles("contains")
+def contains(func: Any, input: Nested, value: Any) -> bool:
+    """Whether any element equals a value."""
+    return bool((input._values == value).any().item())
 
 
 @_handles("item")

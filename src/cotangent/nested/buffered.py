@@ -53,6 +53,10 @@ class StridedNested(Nested):
         pieces = self._values.split([math.prod(s) for s in self._shapes])
         return tuple(piece.view(shape) for piece, shape in zip(pieces, self._shapes, strict=True))
 
+    def _joined(self, parts: Any) -> StridedNested:
+        """Other examples as such a tensor."""
+        return _of_parts(parts)
+
     @classmethod
     def _refused(cls, name: str) -> Exception:
         """PyTorch's error for a function that this layout does not have."""
@@ -97,7 +101,7 @@ class StridedNested(Nested):
 
 def _held(buffer: Any, shapes: list[tuple[int, ...]], made_by: str = "") -> StridedNested:
     """A buffer as a nested tensor of examples of these shapes; `made_by` is printed as its node's name."""
-    made: StridedNested = contained(StridedNested, (), buffer, ())
+    made: StridedNested = contained(StridedNested, (), buffer)
     made._shapes, made._examples, made._turned, made._made_by = shapes, None, False, made_by
     return made
 
@@ -208,9 +212,7 @@ def _is_same_size(func: Any, input: Any, other: Any) -> bool:
 @_handles("unbind")
 def _unbind(func: Any, input: StridedNested, dim: int = 0) -> tuple[Any, ...]:
     if dim != 0:
-        raise RuntimeError(
-            f"NestedTensor can only be unbound along dimension 0 got dimension {dim} instead."
-        )
+        raise RuntimeError(f"NestedTensor can only be unbound along dimension 0 got dimension {dim} instead.")
     return input._parts()
 
 

@@ -330,6 +330,17 @@ def linear(func: Any, input: Any, weight: Any, bias: Any = None) -> Nested:
     return like(input, func(input._values, weight, bias))
 
 
+@handles("conv1d", "conv2d", "conv3d")
+def convolution(func: Any, input: Any, weight: Any, *args: Any, **kwargs: Any) -> Nested:
+    """Convolution of every element of the ragged dimension."""
+    plain(
+        input,
+        "convolution_default(input: jt, weight: t, bias: t?, stride: any, padding: any, dilation: any, "
+        "transposed: any, output_padding: any, groups: any)",
+    )
+    return like(input, func(input._values, weight, *args, **kwargs))
+
+
 @handles("embedding")
 def embedding(func: Any, input: Any, weight: Any, *args: Any, **kwargs: Any) -> Nested:
     """Rows of a table."""

@@ -131,8 +131,7 @@ def make(
     symbol = symbol_of(offsets if lengths is None else lengths)
     r = ragged - 1
     shape = (batch, *values.shape[:r], symbol, *values.shape[r + 1 :])
-    steps = values.stride()
-    made: NestedTensor = contained(NestedTensor, shape, values, (symbol * steps[r], *steps))
+    made: NestedTensor = contained(NestedTensor, shape, values)
     made._offsets, made._lengths, made._ragged_idx = offsets, lengths, ragged
     made._extremes = dict(extremes or {})
     return made

@@ -85,7 +85,8 @@ def size(func: Any, input: Nested, dim: int | None = None) -> Any:
 @handles("stride")
 def stride(func: Any, input: Nested, dim: int | None = None) -> Any:
     """All strides, or one."""
-    found = input._data.strides
+    steps = input._values.stride()
+    found = (input._size[input._ragged_idx] * steps[input._ragged_idx - 1], *steps)
     return found if dim is None else found[check_dim(dim, len(found))]
 
 

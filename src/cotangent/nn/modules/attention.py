@@ -9,6 +9,7 @@ from .. import functional as F
 from ..init import constant_, xavier_normal_, xavier_uniform_
 from ..parameter import Parameter
 from . import _fast_path
+from ._nested_attention import nested_attention
 from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 
@@ -124,6 +125,8 @@ class MultiheadAttention(Module):
         is_causal: bool = False,
     ) -> tuple[Any, Any]:
         masked = key_padding_mask is not None or attn_mask is not None
+        if query.is_nested or key.is_nested or value.is_nested:
+            return nested_attention(self, query, key, value, masked, need_weights, average_attn_weights)
         fast = masked and _fast_path.of_attention(self, query, key, value, (key_padding_mask, attn_mask))
         turned = self.batch_first and query.dim() == 3
         if turned:

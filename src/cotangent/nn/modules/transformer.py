@@ -36,6 +36,8 @@ def _generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = N
 
 
 def _get_seq_len(src: Any, batch_first: bool) -> int:
+    if src.is_nested:  # no mask is compared with that of one length
+        return 0
     return int(src.size(1 if batch_first and src.dim() == 3 else 0))
 
 
