@@ -6,13 +6,14 @@ would come from.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, Protocol
 
-_log: Final = logging.getLogger(__name__)
+from ... import lazy
+
+logging: Any = lazy.module("logging")
 
 
 class FlashAttentionHandle(Protocol):
@@ -108,5 +109,7 @@ def restore_flash_attention_impl(_raise_warn: bool = True) -> None:
     if handle is not None:
         handle.remove()
     elif _raise_warn:
-        _log.warning("Trying to restore default FA2 impl when no custom impl was activated")
+        logging.getLogger(__name__).warning(
+            "Trying to restore default FA2 impl when no custom impl was activated"
+        )
     _active.clear()
