@@ -221,7 +221,7 @@ def operate(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -
     return dispatch(op, tensors, statics)
 
 
-def _no_fit(op: Primitive, name: str, value: Any, tensors: tuple[Any, ...]) -> NoReturn:
+def no_fit(op: Primitive, name: str, value: Any, tensors: tuple[Any, ...]) -> NoReturn:
     """Raise PyTorch's error for operand `name`; if there are overloads, it lists them all."""
     given = tuple(t for t in tensors if t is not REQUIRED)
     if len(op.signatures) > 1:
@@ -344,10 +344,10 @@ def _elementwise(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ..
         if value is None or isinstance(value, TensorBase):
             continue
         if name in op.strict or not isinstance(value, OPERAND):
-            _no_fit(op, name, value, tensors)
+            no_fit(op, name, value, tensors)
     if not any(isinstance(value, TensorBase) for value in tensors):
         if op.public not in _TAKE_NUMBERS:
-            _no_fit(op, op.tensors[0], tensors[0], tensors)
+            no_fit(op, op.tensors[0], tensors[0], tensors)
         kinds = [dtypes.scalar_dtype(value, settings.default_dtype) for value in tensors]
         tensors = tuple([wrap(np.asarray(v, d.np)) for v, d in zip(tensors, kinds, strict=True)])
     try:

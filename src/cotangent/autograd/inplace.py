@@ -24,6 +24,7 @@ from .dispatch import (
     OPERAND,
     convert,
     is_output,
+    no_fit,
     operands,
     owner_of,
     payload,
@@ -221,6 +222,11 @@ def write_elementwise(
     op: Primitive, x: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]
 ) -> tuple[dtypes.dtype, tuple[Any, ...]]:
     """Compute an elementwise operation into `x`; the dtype computed in, and the operands as tensors."""
+    for name, value in zip(op.tensors, tensors, strict=True):
+        if isinstance(value, TensorBase) or (value is None and name in op.optional):
+            continue
+        if name in op.strict or not isinstance(value, OPERAND):
+            no_fit(op, name, value, tensors)
     try:
         compute, result_dtype = promoted(op, tensors, statics)
     except NotImplementedError:  # PyTorch finds out when it runs the kernel, on memory that may be written
