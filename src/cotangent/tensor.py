@@ -319,8 +319,8 @@ class Tensor(Tracked):
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         kind = type(self)
         if kind is Tensor:
-            return self._text("tensor(")
-        text = self._text(f"{kind.__name__}(")
+            return self._text("tensor(", tensor_contents)
+        text = self._text(f"{kind.__name__}(", tensor_contents)
         return f"Parameter({text})" if "_is_param" in self.__dict__ else text
 
     def __format__(self, spec: str) -> str:
@@ -328,7 +328,7 @@ class Tensor(Tracked):
             return self.item().__format__(spec)  # type: ignore[no-any-return]
         return object.__format__(self, spec)
 
-    def _text(self, prefix: str) -> str:
+    def _text(self, prefix: str, contents: str | None = None) -> str:
         if self._owner is not None:
             return self._owner.text(self)  # type: ignore[no-any-return]
         try:
@@ -355,11 +355,12 @@ class Tensor(Tracked):
         no_numbers = hasattr(data, "lives_on")
         return tensor_text(
             np.broadcast_to(np.zeros((), self.dtype.np), data.shape) if no_numbers else data,
-            device=str(self.device) if no_numbers else None,
+            device=str(self.device) if no_numbers and contents is None else None,
             dtype_name=self.dtype.name,
             default_dtype=settings.default_dtype.name,
             requires_grad=self._req and grad_fn is None,
             grad_fn_name=name,
+            contents=contents,
             prefix=prefix,
         )
 

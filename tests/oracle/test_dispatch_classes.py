@@ -97,6 +97,42 @@ with Shown():
     told(lambda: L(torch.ones(2)) + 1)
 for entry in log:
     print(entry)
+
+
+class Slotted(torch.Tensor):
+    __slots__ = ['elem']
+
+    @staticmethod
+    def __new__(cls, elem, requires_grad=False):
+        made = torch.Tensor._make_wrapper_subclass(
+            cls, elem.size(), strides=elem.stride(), dtype=elem.dtype, requires_grad=requires_grad
+        )
+        made.elem = elem.detach() if made.requires_grad else elem
+        return made
+
+    def __repr__(self):
+        return super().__repr__(tensor_contents=f"{self.elem}")
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        def unwrap(e):
+            return e.elem if isinstance(e, cls) else e
+
+        made = func(*tree_map(unwrap, args), **tree_map(unwrap, kwargs))
+        if loud:
+            print(f'{func.__module__}.{func.__name__}')
+        return tree_map(lambda e: cls(e) if isinstance(e, torch.Tensor) else e, made)
+
+
+loud = True
+x = Slotted(torch.ones(2, 2), requires_grad=True)
+y = x.exp()
+print(x, y)
+print(torch.autograd.grad(y.sum(), x, create_graph=True))
+loud = False
+functional = torch.autograd.functional
+print(functional.jacobian(lambda a: a.exp().sum(dim=1), x))
+print(functional.vjp(lambda a: a.exp().sum(dim=1), x, Slotted(torch.ones(2))))
 """
 
 OTHERS = """
@@ -219,7 +255,7 @@ h = (Two(torch.ones(2, 2), torch.zeros(2, 2)).requires_grad_() * 2).relu().view(
 print(h, h.requires_grad)
 h.backward()
 print(torch.zeros_like(z), z.new_zeros(2), torch.stack([z, z]), z.clone(), z.mean(), torch.softmax(z, 0))
-print(z.split(1), z.max(0))
+print(z.split(1), z.max(0), z[z > 0.5], torch.allclose(z, z))
 e = Two(torch.ones(2), torch.zeros(2)).requires_grad_()
 e.exp().sum().backward()
 print(e.grad)

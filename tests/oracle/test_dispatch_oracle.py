@@ -164,6 +164,8 @@ def arguments(t: Any, m: Any, log: list[Any]) -> Any:
     def look(func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         log.append((types, type(args).__name__, kwargs, [a is x for a in args], args[0].requires_grad))
         log.append((func.name(), func.namespace, func._overloadname, repr(func), str(func.overloadpacket)))
+        schema = func._schema
+        log.append((schema.name, schema.overload_name, schema.is_mutable, func.__name__))
         log.append((func is t.ops.aten.mul.Tensor, func.overloadpacket is t.ops.aten.mul))
         out = func(*args, **kwargs)
         log.append((out.requires_grad, out.grad_fn is None, (out + 1).requires_grad))
@@ -236,6 +238,32 @@ def disabled(t: Any, m: Any, log: list[Any]) -> Any:
         with m._disable_current_modes():
             _ = x + 1
         return x - 1
+
+
+def many_threads(t: Any, m: Any, log: list[Any]) -> Any:
+    """Other threads go on computing while modes come and go."""
+    stop: list[int] = []
+    errors: list[str] = []
+
+    def work() -> None:
+        x = t.ones(3)
+        while not stop:
+            try:
+                _ = (x + x).clone().mul_(2).sum().item()
+            except Exception as error:
+                errors.append(str(error))
+                return
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        with logging(t, log):
+            t.ones(2).exp()
+    stop.append(1)
+    for thread in threads:
+        thread.join()
+    return errors
 
 
 def other_thread(t: Any, m: Any, log: list[Any]) -> Any:
@@ -334,7 +362,8 @@ def before_and_after(t: Any, m: Any, log: list[Any]) -> Any:
     "program",
     [
         nested, twice, other_result, arguments, raising, raising_in_backward, undefined, declined,
-        entered_inside, disabled, other_thread, flops, memory, steady_noise, versions, before_and_after,
+        entered_inside, disabled, other_thread, many_threads, flops, memory, steady_noise, versions,
+        before_and_after,
     ],
     ids=lambda f: f.__name__,
 )  # fmt: skip

@@ -19,14 +19,14 @@ from ..autograd.dispatch import number_array, owner_of, promoted, record, requir
 from ..autograd.emit import innermost
 from ..autograd.emit_write import unrecorded
 from ..autograd.modes import modes
-from ..autograd.recorded import OpNode, alias
+from ..autograd.recorded import OpNode, alias, port_of
 from ..autograd.views import check_writable, edge_of, link_view, rebase
 from ..dtypes import FLOATING
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, factor_first
 from ..ops.table import TABLE, Primitive
 from ..overriding import load_methods, spaces, taken_code, twin_of
-from ..tensor import of_class
+from ..tensor import of_class, slots_of
 from . import factories, stack
 from .names import forward, write_name
 from .pullbacks import pulled
@@ -48,10 +48,10 @@ def _front(f: FunctionType, by: Callable[..., Any], about: Any) -> None:
     code = taken_code(len(cells)).replace(
         co_name=f.__code__.co_name, co_qualname=f.__code__.co_qualname, co_freevars=cells
     )
-    f.__defaults__ = None
-    f.__kwdefaults__ = {"_call": by, "_function": about, "_original": twin}
-    f.__code__ = code
     f.__wrapped__ = twin  # type: ignore[attr-defined]  # where code that is generated from now on goes
+    # Other threads may be calling: defaults that both need are there when the code changes, in one step.
+    f.__kwdefaults__ = (f.__kwdefaults__ or {}) | {"_call": by, "_function": about, "_original": twin}
+    f.__code__ = code
     _exchanged.append((f, twin))
 
 
@@ -59,8 +59,10 @@ def _restore(f: Any, twin: Any) -> None:
     # In the meantime others may have put code in front in their turn, and moved ours to a twin.
     while f.__wrapped__ is not twin:
         f = f.__wrapped__
-    f.__defaults__, f.__kwdefaults__ = twin.__defaults__, twin.__kwdefaults__
+    f.__defaults__ = twin.__defaults__
+    f.__kwdefaults__ = f.__kwdefaults__ | (twin.__kwdefaults__ or {})
     f.__code__ = twin.__code__
+    f.__kwdefaults__ = twin.__kwdefaults__
     inner = getattr(twin, "__wrapped__", None)
     if inner is None:
         del f.__wrapped__
@@ -91,8 +93,9 @@ def enter() -> None:
         _front(OpNode.output_tensor, _unpacked, None)  # type: ignore[arg-type]
         _front(unrecorded, _unrecorded, None)  # type: ignore[arg-type]
         _front(api._ones, _first_cotangent, None)  # type: ignore[arg-type]
-        for f, by, about in factories.fronts():
-            _front(innermost(f), by, about)
+        # A method may be a function, too.
+        for f, (by, about) in {innermost(f): rest for f, *rest in factories.fronts()}.items():
+            _front(f, by, about)
 
 
 def leave() -> None:
@@ -339,13 +342,18 @@ def _first_cotangent(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[
 
 
 def _unpacked(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What a node kept of its result, as a rule reads it: detached, which modes see."""
-    node, name = args[:2]
+    """What a node kept of its result, as a rule reads it: detached, which modes see, and with its history."""
+    node, name, _value, cell = args
     t = original(*args, **kwargs)
-    whole = int(name[3:] or 0) not in node.op.nondiff_outputs
-    if asked((t,)) and modes.grad is None and t._level == 0 and whole:
-        return present(factories.DETACH, (t,))
-    return t
+    number = int(name[3:] or 0)
+    if number in node.op.nondiff_outputs or t._level or not asked((t,)):
+        return t
+    kept = present(factories.DETACH, (t,))
+    if modes.grad is None or not isinstance(kept, TensorBase):
+        return kept
+    made = alias(kept, node if node.op.nout == 1 else port_of(node, number))
+    made._vc = cell
+    return made
 
 
 def _aliased(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -354,6 +362,8 @@ def _aliased(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     if taking(args[:1]):
         made = of_class(made, type(args[0]))
         made.__dict__.update({k: v for k, v in args[0].__dict__.items() if not hasattr(TensorBase, k)})
+        for name, value in slots_of(args[0]).items():
+            setattr(made, name, value)
     return made
 
 

@@ -169,7 +169,7 @@ _NEW: Final = ("new_zeros", "new_ones", "new_empty")
 _FILLS: Final = (
     "uniform_", "normal_", "random_", "bernoulli_", "exponential_", "cauchy_", "log_normal_", "geometric_",
 )  # fmt: skip
-_CALLED: Final = ["bernoulli", "multinomial", "poisson"]
+_CALLED: Final = ("bernoulli", "multinomial", "nonzero", "poisson")
 
 
 def fronts() -> list[Front]:
@@ -180,7 +180,9 @@ def fronts() -> list[Front]:
     found += [(getattr(package, name), _alike, (f"{name}.default", False)) for name in _LIKE]
     found += [(getattr(tensor, name), _alike, (f"{name}.default", True)) for name in _NEW]
     found += [(getattr(package, name), _lifted, None) for name in ("tensor", "as_tensor")]
-    found += [(getattr(package, name), _called, f"{name}.default") for name in _CALLED]
+    for name in _CALLED:
+        homes = [home for home in (package, tensor) if hasattr(home, name)]
+        found += [(getattr(home, name), _called, f"{name}.default") for home in homes]
     found += [(getattr(tensor, name), _fills, name) for name in _FILLS]
     found += [(tensor.detach, _called, "detach.default"), (tensor.zero_, _zeroed, None)]
     kinds = ((tensor.item, None), (tensor.__bool__, bool), (tensor.__float__, float), (tensor.__int__, int))

@@ -333,8 +333,12 @@ def mask_positions(x: Any, mask: Any, dim: int, indices: list[Any], dims: list[i
                 f"tensor {list(x.shape)} at index {dim + d}"
             )
     refuse_mask(mask)
-    for d, where in enumerate(np.asarray(mask._data).nonzero()):
-        indices.append(constant(where))
+    if hasattr(mask._data, "lives_on") and not mask.is_meta:  # its numbers are known to its class
+        found = mask.nonzero().unbind(1)
+    else:
+        found = map(constant, np.asarray(mask._data).nonzero())
+    for d, where in enumerate(found):
+        indices.append(where)
         dims.append(dim + d)
 
 

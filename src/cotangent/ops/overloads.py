@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .table import TABLE, Primitive, emitter
 
@@ -32,6 +32,20 @@ _USUAL: Final = {
 }  # fmt: skip
 
 
+class NamedSchema(NamedTuple):
+    """What is known of an overload's signature.
+
+    Args:
+        name: with the namespace, "aten::add".
+        overload_name: "Tensor"; "" for the default.
+        is_mutable: whether it writes to its first argument.
+    """
+
+    name: str
+    overload_name: str
+    is_mutable: bool
+
+
 class OpOverload:
     """One form of an operation; the same object for the same names, and callable.
 
@@ -44,6 +58,7 @@ class OpOverload:
     """
 
     def __init__(self, packet: OpOverloadPacket, overload: str) -> None:
+        self.__module__ = "torch._ops.aten"
         self.overloadpacket = packet
         self._overloadname = overload
 
@@ -59,6 +74,13 @@ class OpOverload:
     def run(self, /, *args: Any, **kwargs: Any) -> Any:
         """Do what it is for, whatever modes there are."""
         return self.overloadpacket(*args, **kwargs)
+
+    @property
+    def _schema(self) -> NamedSchema:
+        """Its names, and whether it writes; its arguments are not listed."""
+        name = self.overloadpacket.__name__
+        form = "" if self._overloadname == "default" else self._overloadname
+        return NamedSchema(f"aten::{name}", form, name.endswith("_") and not name.startswith("__"))
 
     @property
     def namespace(self) -> str:
