@@ -18,7 +18,6 @@ EXCUSED: Final[dict[str, str]] = {
     "nn.functional.conv_transpose2d": "float16 of PyTorch rounds after every tap",
     "nn.functional.conv_transpose3d": "float16 of PyTorch rounds after every tap",
     "nn.functional.instance_norm": "bfloat16 of PyTorch takes sums and variances in other roundings",
-    "nn.functional.bilinear": "bfloat16 of PyTorch rounds between its two products",
     "torch._scaled_mm_v2": "private, for 8-bit floats, which NumPy does not have",
     "torch._scaled_mm": "private, for 8-bit floats, which NumPy does not have",
     "chalf": "complex32, a type NumPy does not have",
@@ -27,7 +26,6 @@ EXCUSED: Final[dict[str, str]] = {
 
 # Those whose wrong calls do not all raise PyTorch's exception with PyTorch's text.
 EXCUSED_ERRORS: Final[dict[str, str]] = {
-    "narrow_copy": "another text or type",
     "__radd__": "another text or type",
     "__rmul__": "another text or type",
     "__rand__": "another text or type",

@@ -241,6 +241,18 @@ for order in itertools.permutations(range(3)):
     show(y.clone().stride(), (y * y).stride(), (y + 1).stride(), y.double().stride())
     show(t.zeros_like(y).stride(), t.full_like(y, 2).stride(), t.rand_like(y).stride())
 """,
+    "copies of narrowed tensors": """
+x, s = t.zeros(4, 5), t.zeros(3, 4, 2).to_sparse(2)
+for place in ((2, 0, 0), (-3, 0, 0), (0, 5, 0), (0, 4, 0), (0, -1, 1), (0, 0, -1), (0, 3, 2), (-1, 0, 1)):
+    attempt(lambda: x.narrow_copy(*place).shape, lambda: s.narrow_copy(*place).shape)
+attempt(lambda: s.narrow_copy(2, 1, 1).shape, lambda: s.narrow_copy(2, 1, 2))
+""",
+    "bilinear in 16 bits": """
+for d in (t.bfloat16, t.float16):
+    a, b, w = (t.arange(float(n)).reshape(size).mul(0.37).sin().to(d) for n, size in
+               ((20, (4, 5)), (24, (4, 6)), (210, (7, 5, 6))))
+    show(t.nn.functional.bilinear(a, b, w), t.nn.functional.bilinear(a[0], b[0], w, w[:, 0, 0]))
+""",
     "private names of typed storages": """
 f = t.FloatStorage([1, 2])
 f._setitem(slice(0, 2), 3)

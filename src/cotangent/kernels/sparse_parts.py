@@ -18,6 +18,8 @@ def values_at(a: Any, indices: Array) -> Array:
     """The values of a sparse or dense tensor at places."""
     if isinstance(a, Coo):
         return a.at(indices, a.shape[: a.sparse_dim])
+    if not len(indices):  # of a number
+        return np.broadcast_to(a, (indices.shape[1], *a.shape))
     return a[tuple(indices)]
 
 

@@ -99,7 +99,7 @@ def reduced(name: str, input: Any, dims: tuple[int, ...], keepdim: bool, dtype: 
     data, np_dtype = input._data, dtype.np
     n = data.sparse_dim
     values = data.values.astype(np_dtype)
-    within: tuple[int, ...] = tuple(d - n + 1 for d in dims if d >= n)
+    within: tuple[int, ...] = tuple(d - n + 1 for d in dims if n <= d < data.ndim)
     if within:
         if name != "sum":
             return NotImplemented

@@ -115,9 +115,49 @@ split_with_sizes_copy = _copy_of(
     split.split_with_sizes, "split_with_sizes_copy(torch.arange(3), (1, 2))", "(tensor([0]), tensor([1, 2]))"
 )
 unbind_copy = _copy_of(split.unbind, "unbind_copy(torch.tensor([1, 2]))", "(tensor(1), tensor(2))")
-narrow_copy = _copy_of(
-    sections.narrow, "narrow_copy(torch.arange(4), 0, 1, 2)", "tensor([1, 2])", {"slice_of": narrow_copied}
-)
+_narrow: Final = _calling(sections.narrow, {"slice_of": narrow_copied})
+
+
+def narrow_copy(input: Any, dim: int, start: Any, length: int, *, out: Any = None) -> Any:
+    """What `narrow` shows, as a copy.
+
+    Args:
+        input: tensor, also a sparse one, whose dimensions and places then count from the front only.
+        dim: the dimension.
+        start: the first place.
+        length: how many.
+        out: tensor to store the result in.
+
+    Raises:
+        RuntimeError: for a dimension or places that there are not.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.narrow_copy(torch.arange(4), 0, 1, 2)
+        tensor([1, 2])
+    """
+    n = input.ndim
+    if input.is_sparse:
+        if not 0 <= dim < n:
+            raise RuntimeError(f"Dimension {dim} out of range. Expecting 0 <= dim < {n}.")
+        size = input.shape[dim]
+        if length < 0:
+            raise RuntimeError("narrow(): length must be non-negative.")
+        if start < 0 or start + length > size:
+            raise RuntimeError(
+                "Invalid range to narrow. range(start, start+length) must be a subset of range(0, "
+                f"{size})."
+            )
+    elif dim >= n > 0:
+        raise RuntimeError(
+            "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  (Could this "
+            "error message be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
+    elif length < 0 and -n <= dim < n:
+        raise RuntimeError(
+            f"start ({int(start)}) + length ({length}) exceeds dimension size ({input.shape[dim]})."
+        )
+    return deliver("narrow_copy", _narrow(input, dim, start, length), out)
 
 
 def diagonal_copy(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: Any = None) -> Any:

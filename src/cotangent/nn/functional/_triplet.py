@@ -217,6 +217,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     outputs, n, m = weight.shape
     lead = tuple(input1.shape[:-1])
     rows = math.prod(lead)
-    halfway = (input2.reshape(rows, m) @ weight.reshape(outputs * n, m).t()).view(rows, outputs, n)
-    found = (halfway * input1.reshape(rows, 1, n)).sum(2, dtype=input1.dtype).view(*lead, outputs)
+    # Two products, in PyTorch's order: 16-bit floats are rounded after each.
+    halfway = input1.reshape(rows, n) @ weight.permute(1, 0, 2).reshape(n, outputs * m)
+    found = (halfway.view(rows, outputs, m) @ input2.reshape(rows, m, 1)).view(*lead, outputs)
     return found if bias is None else found + bias
