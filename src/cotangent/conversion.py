@@ -18,6 +18,7 @@ from .creation import born, legacy_tensor, tensor
 from .dtypes import OF_PYTHON, dtype as _dtype
 from .errors import NO_DATA, noted, type_name
 from .kernels.layout import lies_by_channels
+from .kernels.lent import lend
 from .ops.table import TABLE
 from .ops.viewfronts import channels_order, contiguous, laid_out
 from .size import check_device, contiguous_format, device, memory_format, preserve_format, strided
@@ -301,6 +302,7 @@ def numpy(self: Any, *, force: bool = False) -> np.ndarray[Any, Any]:
         return copied
     cell_of(self)
     array: np.ndarray[Any, Any] = self._data
+    lend(array)
     return array
 
 

@@ -18,6 +18,7 @@ from .errors import noted, type_name
 from .kernels.elementwise import cast as cast_array
 from .kernels.float8 import narrowed
 from .kernels.fperr import QUIET, reset_errors, set_errors
+from .kernels.lent import lend
 from .kernels.unwritten import unwritten
 from .ops.arguments import REQUIRED, missing, too_many
 from .ops.views import alias
@@ -455,6 +456,7 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Any:
             "to protect its data or make it writable before converting it to a tensor. This type of warning "
             "will be suppressed for the rest of this program."
         )
+    lend(ndarray)
     return born(ndarray.view(np.ndarray))
 
 

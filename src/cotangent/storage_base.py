@@ -10,6 +10,7 @@ import numpy as np
 
 from . import lazy
 from .errors import NO_DATA
+from .kernels.lent import is_lent
 from .kernels.shape import STORAGES, address, copied_whole, owner
 from .size import CPU, check_device, device
 
@@ -155,7 +156,9 @@ class Storage:
 
     def resizable(self) -> bool:
         """Whether the memory is not somebody else's, such as NumPy's."""
-        return self._own or self._meta or bool(owner(self._array).flags.owndata)
+        if self._own or self._meta:
+            return True
+        return bool(owner(self._array).flags.owndata) and not is_lent(self._array)
 
     def to(self, *, device: Any, non_blocking: bool = False) -> Any:
         """The storage on a device, of which there is one: itself."""

@@ -32,5 +32,4 @@ EXCUSED_ERRORS: Final[dict[str, str]] = {
     "__ror__": "another text or type",
     "__rxor__": "another text or type",
     "gather": "another text or type",
-    "cat": "another text or type",
 }

@@ -253,6 +253,18 @@ for d in (t.bfloat16, t.float16):
                ((20, (4, 5)), (24, (4, 6)), (210, (7, 5, 6))))
     show(t.nn.functional.bilinear(a, b, w), t.nn.functional.bilinear(a[0], b[0], w, w[:, 0, 0]))
 """,
+    "memory that NumPy sees is not exchanged": """
+x, y, z = t.zeros(5), t.from_numpy(np.ones(3)), t.zeros(5)
+show(x.storage().resizable())
+array = x.numpy()
+show(x.storage().resizable(), z.storage().resizable())
+attempt(lambda: x.resize_(10), lambda: x.resize_(2), lambda: y.resize_(3), lambda: y.resize_(4))
+attempt(lambda: z.resize_(6).shape)
+attempt(lambda: x.set_(x.untyped_storage(), 0, (3, 3)), lambda: t.add(t.ones(9), 1, out=x).shape)
+attempt(lambda: t.add(t.ones(4), 1, out=x).shape, lambda: np.asarray(z).resize(9))
+del array
+attempt(lambda: x.resize_(10), lambda: t.zeros(2).resize_(4).shape)
+""",
     "private names of typed storages": """
 f = t.FloatStorage([1, 2])
 f._setitem(slice(0, 2), 3)

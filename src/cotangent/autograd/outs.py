@@ -9,6 +9,8 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels.deferred import Deferred
+from ..kernels.lent import NOT_RESIZABLE, is_lent
+from ..kernels.shape import owner as memory_of
 from ..kernels.sparse import Coo
 from .base import TensorBase, active
 from .dispatch import convert, owner_of
@@ -81,6 +83,9 @@ def deliver(function: str, value: Any, out: Any, *operands: Any) -> Any:
     if isinstance(out._data, Coo):
         out._data = data
     elif out._data.shape != data.shape:
+        held = out._data
+        if held.__class__ is np.ndarray and is_lent(held) and data.nbytes > memory_of(held).nbytes:
+            raise RuntimeError(NOT_RESIZABLE)
         warn_resized(out, data.shape)
         out._data = np.array(data)
     elif out._data.__class__ is Deferred:

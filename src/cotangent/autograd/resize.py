@@ -15,6 +15,7 @@ from ..config import not_deterministic, warn_once
 from ..dtypes import CPP_NAME
 from ..errors import bad_argument
 from ..kernels.deferred import layout as lying
+from ..kernels.lent import NOT_RESIZABLE, is_lent
 from ..kernels.shape import dense_strides, element_strides, in_memory, owner, storage_offset
 from ..kernels.sparse import Coo
 from ..kernels.unwritten import unwritten
@@ -99,6 +100,8 @@ def resize_(input: Any, *args: Any, size: Any = None, memory_format: Any = None)
 
 def _longer(data: Any, count: int) -> Any:
     """New memory of `count` elements that begins with what the memory behind an array holds."""
+    if is_lent(data):
+        raise RuntimeError(NOT_RESIZABLE)
     memory = unwritten(np.zeros(count, data.dtype))
     before = owner(data).ravel(order="K").view(np.uint8)
     memory.view(np.uint8)[: before.size] = before[: memory.nbytes]
