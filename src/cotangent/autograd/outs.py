@@ -83,10 +83,10 @@ def deliver(function: str, value: Any, out: Any, *operands: Any) -> Any:
     if isinstance(out._data, Coo):
         out._data = data
     elif out._data.shape != data.shape:
+        warn_resized(out, data.shape)
         held = out._data
         if held.__class__ is np.ndarray and is_lent(held) and data.nbytes > memory_of(held).nbytes:
             raise RuntimeError(NOT_RESIZABLE)
-        warn_resized(out, data.shape)
         out._data = np.array(data)
     elif out._data.__class__ is Deferred:
         out._data.put(data)
