@@ -225,10 +225,13 @@ def _complex_power(a: Any, b: Any) -> Any:
 
 def pow_base(a: Any, base: Any, out: Any = None) -> Any:
     """base ** a for a Python number."""
+    # As PyTorch's, the result lies in order, whatever the exponent does.
+    if (out is None or out is ...) and not a.flags.c_contiguous:
+        a = np.array(a, order="C")
     if a.dtype.kind in "iu":
         return pow_tensor(np.asarray(int(base)).astype(a.dtype), a, out)
     if base == 1:
-        return stored(np.ones_like(a), out)
+        return stored(np.ones(a.shape, a.dtype), out)
     if base == 2 and a.dtype.kind == "f":
         return np.exp2(a, out=out)
     if a.dtype.kind == "c":
