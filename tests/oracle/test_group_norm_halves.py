@@ -26,3 +26,18 @@ def test_gradients(dtype: str, shape: tuple[int, ...], groups: int) -> None:
             for x, y in zip(leaves, exact, strict=True)
         ])  # fmt: skip
     assert all(mine <= 1.1 * theirs for mine, theirs in zip(*errors, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups"), [((0, 4, 2, 2), 2), ((2, 0, 3), 1), ((0, 4), 2), ((0, 4, 0), 2), ((2, 4, 0), 2)]
+)
+def test_nothing_to_normalise(shape: tuple[int, ...], groups: int) -> None:
+    found = []
+    for t in (cotangent, torch):
+        x, weight = t.zeros(shape, requires_grad=True), t.ones(shape[1], requires_grad=True)
+        out = t.nn.functional.group_norm(x, groups, weight)
+        out.sum().backward()
+        assert x.grad.shape == shape
+        # Of no elements PyTorch's mean is nan where there are examples; there is nothing that it would be of.
+        found.append((tuple(out.shape), [0.0 if g != g else g for g in weight.grad.tolist()]))
+    assert found[0] == found[1]

@@ -100,7 +100,7 @@ def _not_channels(t: Any) -> tuple[int, ...]:
 def _channels(t: Any, groups: int, channels: int) -> Any:
     """(examples, groups, channels or 1, elements): `t` is an image or has a number for each group."""
     shape = tuple(t.shape)
-    return reshape_any(t, (shape[0], groups, channels, math.prod(shape[1:]) // (groups * channels)))
+    return reshape_any(t, (shape[0], groups, channels, math.prod(shape[1:]) // max(groups * channels, 1)))
 
 
 def _group_input(g: Any, weight: Any, input: Any, mean: Any, scale: Any, groups: int, eps: float) -> Any:
