@@ -100,7 +100,10 @@ def index_put(
 def put_at(out: Array, values: Array, indices: list[Array], dims: tuple[int, ...], accumulate: bool) -> None:
     """Write (or add) `values` at the indexed places of `out`."""
     key = key_of(indices, dims)
-    if accumulate:
+    if accumulate and len(dims) == out.ndim:
+        shape = np.broadcast_shapes(*(i.shape for i in indices))
+        add_at(out, indices, dims, np.broadcast_to(values, shape))
+    elif accumulate:
         add_at(out, indices, dims, np.broadcast_to(values, out[key].shape))
     else:
         out[key] = values
