@@ -95,6 +95,15 @@ def gradients_of_means_are_not_expanded(t: Any) -> Any:
 
 
 @program
+def running_products_are_kept(t: Any) -> Any:
+    x = t.tensor([[1.25, -1.5, 0.75], [2.0, 0.0, 3.0]], requires_grad=True)
+    y = x.cumprod(1)
+    y.data.mul_(2)
+    y.sum().backward()
+    return [[round(v, 5) for v in row] for row in x.grad.tolist()]
+
+
+@program
 def one_cotangent_is_one_tensor(t: Any) -> Any:
     x = t.tensor(2.0, dtype=t.float64, requires_grad=True)
     y = x.clone()

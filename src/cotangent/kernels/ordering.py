@@ -161,19 +161,20 @@ def cumprod(a: Array, dim: int) -> Array:
     return running(a, dim, "prod") if a.ndim else a.copy()
 
 
-def cumprod_back(g: Array, a: Array, dim: int) -> Array:
+def cumprod_back(g: Array, a: Array, dim: int, out: Array | None = None) -> Array:
     """sum over j >= i of g_j times the product of x_0..x_j without x_i, for every i.
 
     Before the first zero of a row the product is divided by x_i; at that zero it is taken of what goes before
     and what follows; behind it, it is zero. (PyTorch's formulas, which decide what becomes of infinities.)
+    `out` are the products, where they are known.
     """
     if not a.ndim:
         return g.copy()
     x = np.conjugate(a) if a.dtype.kind == "c" else a
+    products = cumprod(x, dim) if out is None else np.conjugate(out) if out.dtype.kind == "c" else out
     if x.all():
-        return np.asarray(reverse_cumsum(cumprod(x, dim) * g, dim) / x)
-    x, h = np.moveaxis(x, dim, -1), np.moveaxis(g, dim, -1)
-    whole = cumprod(x, -1)
+        return np.asarray(reverse_cumsum(products * g, dim) / x)
+    x, h, whole = (np.moveaxis(t, dim, -1) for t in (x, g, products))
     zeros = np.add.accumulate(x == 0, axis=-1, dtype=np.intp)
     led_up = np.where(zeros == 0, whole * h, 0)
     before = reverse_cumsum(led_up, -1) / x

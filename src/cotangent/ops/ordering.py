@@ -19,7 +19,7 @@ from .reduce import accumulating
 from .refusals import unsupported
 from .results import namedtuple_of
 from .select import choose
-from .table import deliver, general, is_tensor, linear
+from .table import deliver, general, is_array, is_tensor, linear
 
 
 def _ordered(signature: str, kernel: Any, node: str, public: str, keeps: bool = False) -> Any:
@@ -104,13 +104,15 @@ cumprod_of = general(
     public="cumprod",
     batch="axes",
     jvp=lambda tangents, args, out: cumprod_push(tangents[0], args[0], args[1]),
-    input=lambda g, input, out, dim: _cumprod_pull(g, input, dim),  # PyTorch saves the result, too
+    input=lambda g, input, out, dim: _cumprod_pull(g, input, out, dim),
 )
 
 
-def _cumprod_pull(g: Any, input: Any, dim: int) -> Any:
-    """The pullback of cumprod; of products of single numbers it is the identity."""
-    return g if _single(input.shape, dim) else cumprod_back(g, input, dim)
+def _cumprod_pull(g: Any, input: Any, out: Any, dim: int) -> Any:
+    """The pullback of cumprod, of arrays from its result; for products of one number it is the identity."""
+    if _single(input.shape, dim):
+        return g
+    return k.cumprod_back(g, input, dim, out) if is_array(g) else cumprod_back(g, input, dim)
 
 
 def _cumprod_back_input(h: Any, g: Any, x: Any, shape: Any, dim: int) -> Any:
