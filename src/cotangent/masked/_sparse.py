@@ -13,7 +13,7 @@ import numpy as np
 from ..creation import born
 from ..kernels.compressed import Compressed, compress
 from ..kernels.halves import is_half
-from ..kernels.sparse import Coo
+from ..kernels.sparse import Coo, repeated
 from ..size import sparse_csr
 
 _REDUCERS: Final[dict[str, Any]] = {
@@ -33,10 +33,9 @@ def broadcast_mask(mask: Any, input: Any) -> Any:
     else:
         coo: Any = data.coordinates() if isinstance(data, Compressed) else data
         bools: Any = coo.astype(np.bool_)
-        made = born(bools)
-        if tuple(mask.shape) != tuple(input.shape):
-            made = made._sparse_broadcast_to(input.shape)
-        made = made.coalesce()
+        if bools.shape != tuple(input.shape):
+            bools = repeated(bools, tuple(input.shape))
+        made = born(bools).coalesce()
     return made.to_sparse_csr() if input.layout is sparse_csr else made
 
 
