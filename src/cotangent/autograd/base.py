@@ -145,10 +145,11 @@ class _Active:
     `ever` says whether any was, or an integer was given a history: only then are there such tensors.
     `keeping` counts the blocks in which what is saved for backward may be written (see keeping.py).
     `absorbing` counts those in which zero gradients stay zero (see absorbing.py), and dispatch modes; then
-    backward takes its careful loop. `dispatching` says whether there is a class with `__torch_dispatch__`.
+    backward takes its careful loop. `dispatching` says whether there is a class with `__torch_dispatch__`,
+    `masked` whether a MaskedTensor was ever made: only then do some nodes want tensors.
     """
 
-    __slots__ = ("inference", "ever", "keeping", "absorbing", "dispatching")
+    __slots__ = ("inference", "ever", "keeping", "absorbing", "dispatching", "masked")
 
     def __init__(self) -> None:
         self.inference = 0
@@ -156,6 +157,7 @@ class _Active:
         self.keeping = 0
         self.absorbing = 0
         self.dispatching = False
+        self.masked = False
 
 
 active: Final = _Active()

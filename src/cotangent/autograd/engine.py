@@ -96,6 +96,8 @@ def run(
     arrays = not (create_graph or (active.absorbing and (modes.dispatch or active.dispatching))) and all(
         t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
     )
+    if active.masked and any(node.wants_tensors for node in order):
+        arrays = False
     before, inside, outer, task, given = modes.grad, modes.inside, modes.run, modes.task, modes.given
     was = modes.node, modes.keep, modes.callbacks, modes.extras.saved_hooks
     modes.given = tuple(cotangents)
@@ -143,7 +145,7 @@ def run_scalar(root: Node, data: Any, keep: bool) -> bool:
     if modes.extras.anomaly or root is None or modes.task or active.absorbing:
         return False
     order, leaves, careful = collect((root,))
-    if careful:
+    if careful or (active.masked and any(node.wants_tensors for node in order)):
         return False
     before = modes.grad
     modes.grad, modes.task, modes.keep = None, next_task(), keep

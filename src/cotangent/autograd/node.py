@@ -140,6 +140,7 @@ class Node:
     noted: dict[int, InputMetadata]  # of outputs that somebody asked the history of
 
     nout: ClassVar[int] = 1
+    wants_tensors: ClassVar[bool] = False  # whether its rule cannot run on arrays
     op: ClassVar[Any] = None
     materialize: ClassVar[bool] = False
     saved_names: ClassVar[tuple[str, ...]] = ()

@@ -25,7 +25,7 @@ from ..ops.table import Primitive
 from ..printing import wrapper_text
 from ..tree import flatten
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(2)  # 1 is the level of masked tensors
 _CAPTURED: Final = (
     "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place "
     "operation (aten::{}_) that would mutate a captured Tensor. This is not supported; please rewrite the "
