@@ -108,6 +108,7 @@ FLOORS = {
     "amp": 5,
     "accelerator": 5,
     "streams": 5,
+    "device_errors": 0,
     "onnx": 5,
     "distributions": 5,
     "testing": 5,

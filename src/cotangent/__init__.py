@@ -89,6 +89,7 @@ _ELSEWHERE = {
     ),
     "is_storage": "storage",
     **dict.fromkeys(("Event", "Stream"), "streams"),
+    **dict.fromkeys(("AcceleratorError", "FatalError", "OutOfMemoryError"), "device_errors"),
     **dict.fromkeys(("DisableTorchFunction", "DisableTorchFunctionSubclass"), "overriding"),
     "jagged": "size",
     "graph": "viz",

@@ -6,12 +6,19 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .autograd.modes import modes
 from .compile import Compiled, compile, every, switched_off
+from .exchange import asarray
+from .tensor import Tensor
+from .utils._pytree import tree_map_only
 
 __all__ = [
-    "allow_in_graph", "compile", "cudagraph_mark_step_begin", "disable", "is_compiling",
-    "is_dynamo_compiling", "list_backends", "reset", "set_stance",
+    "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
+    "get_default_backend", "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends",
+    "load_cache_artifacts", "nested_compile_region", "reset", "save_cache_artifacts",
+    "set_enable_guard_collectives", "set_stance", "wrap_numpy",
 ]  # fmt: skip
 
 
@@ -140,3 +147,112 @@ class set_stance:
 
     def __exit__(self, *error: object) -> None:
         switched_off[0] = self.before
+
+
+def assume_constant_result(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Accepted: what a function returns that computes with numbers of Python alone is a constant of a trace.
+
+    Args:
+        fn: a function.
+
+    Returns:
+        The function.
+    """
+    return fn
+
+
+def is_exporting() -> bool:
+    """Whether a function is being traced by `torch.export`, which there is none of here.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.compiler.is_exporting()
+        False
+    """
+    return False
+
+
+def get_default_backend() -> str:
+    """The name of the compiler that is used where none is given.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.compiler.get_default_backend()
+        'inductor'
+    """
+    return "inductor"
+
+
+def nested_compile_region(fn: Any = None, *, options: Any = None, **others: Any) -> Any:
+    """Accepted: a kernel is compiled once, however often one of its structure is needed.
+
+    Args:
+        fn: the function; left out for use as a decorator.
+        options, **others: accepted.
+
+    Returns:
+        The function.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.compiler.nested_compile_region(lambda x: x + 1)(torch.zeros(1))
+        tensor([1.])
+    """
+    return (lambda function: function) if fn is None else fn
+
+
+def save_cache_artifacts() -> None:
+    """What was compiled, to be taken elsewhere: None, as machine code stays in its folder on disk."""
+
+
+def load_cache_artifacts(serialized_artifacts: bytes) -> None:
+    """Take over what was compiled elsewhere: nothing is, and None says so.
+
+    Args:
+        serialized_artifacts: as `save_cache_artifacts` of PyTorch returns them.
+    """
+
+
+_collective_guards = [False]
+
+
+def set_enable_guard_collectives(enabled: bool) -> bool:
+    """Whether ranks ask each other before they trace anew: accepted, each traces by itself.
+
+    Args:
+        enabled: whether.
+
+    Returns:
+        What was set before.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.compiler.set_enable_guard_collectives(False)
+        False
+    """
+    before, _collective_guards[0] = _collective_guards[0], enabled
+    return before
+
+
+def wrap_numpy(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of NumPy arrays as one of tensors.
+
+    Args:
+        fn: the function.
+
+    Returns:
+        The function that takes and returns tensors.
+
+    Example:
+        >>> import numpy as np
+        >>> import cotangent as torch
+        >>> torch.compiler.wrap_numpy(lambda x: np.square(x))(torch.tensor([3.0]))
+        tensor([9.])
+    """
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = tree_map_only(Tensor, lambda t: t.numpy(), (args, kwargs))
+        return tree_map_only(np.ndarray, asarray, fn(*args, **kwargs))
+
+    return call

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -163,6 +164,23 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "rprop": lambda t: stepped(
         t, "rprop", 0, step_size_min=1e-6, step_size_max=50, etaminus=0.5, etaplus=1.2
     ),
+    "errors of devices": lambda t: [
+        [kind.__name__ for kind in error.__mro__]
+        for error in (t.OutOfMemoryError, t.AcceleratorError, t.FatalError, t.cuda.OutOfMemoryError)
+    ],
+    "one error of memory": lambda t: t.cuda.OutOfMemoryError is t.OutOfMemoryError,
+    "NumPy wrapped": lambda t: t.compiler.wrap_numpy(lambda x, y: [np.add(x, y), x.size])(
+        t.ones(2), t.arange(2.0)
+    )[0].tolist(),
+    "NumPy wrapped, of a variable": lambda t: t.compiler.wrap_numpy(np.sin)(t.ones(2, requires_grad=True)),
+    "regions": lambda t: t.compiler.nested_compile_region(lambda x: x + 1)(t.ones(1)).tolist(),
+    "assumed constant": lambda t: t.compiler.assume_constant_result(stepped) is stepped,
+    "questions to the compiler": lambda t: [
+        t.compiler.is_exporting(),
+        t.compiler.get_default_backend(),
+        t.compiler.set_enable_guard_collectives(False),
+        t.compiler.save_cache_artifacts(),
+    ],
     "old reduction": lambda t: t.nn._reduction.legacy_get_enum(False, None),
     "hook": lambda t: t.utils.hooks.unserializable_hook(Named).__torch_unserializable__,
     "kinds of devices": lambda t: {k: int(v) for k, v in t.utils.dlpack.DLDeviceType.__members__.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import lazy
+from ..device_errors import OutOfMemoryError as OutOfMemoryError
 from ..errors import noted
 
 amp: Any = lazy.deferred("cotangent.cuda.amp")
