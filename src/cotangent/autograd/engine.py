@@ -93,11 +93,9 @@ def run(
             )
         )
     order, leaves, careful = collect(roots)
-    arrays = not (create_graph or (active.absorbing and (modes.dispatch or active.dispatching))) and all(
-        t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents
-    )
-    if active.masked and any(node.wants_tensors for node in order):
-        arrays = False
+    tensors = create_graph or (active.absorbing and (modes.dispatch or active.dispatching))
+    tensors = tensors or (active.masked and any(node.wants_tensors for node in order))
+    arrays = not tensors and all(t._level == 0 and t._data.__class__ is np.ndarray for t in cotangents)
     before, inside, outer, task, given = modes.grad, modes.inside, modes.run, modes.task, modes.given
     was = modes.node, modes.keep, modes.callbacks, modes.extras.saved_hooks
     modes.given = tuple(cotangents)
