@@ -151,6 +151,8 @@ def __getattr__(name: str) -> _Any:
         return _import_module("cotangent.named_dtypes").NAMED[name]
     if name in _ELSEWHERE:
         return getattr(_import_module(f"cotangent.{_ELSEWHERE[name]}"), name)
+    if name == "torch":  # some programs say torch.torch
+        return _emitter.package
     if name.endswith("Storage"):
         kinds = _import_module("cotangent.storage")
         if name == "Storage":  # that of the dtype of new tensors

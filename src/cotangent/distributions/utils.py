@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..autograd.modes import enable_grad
 from ..config import get_default_dtype
 from ..dtypes import finfo
-from ..functions import arange, broadcast_tensors, log, log1p, sigmoid, softmax, tensor
+from ..functions import arange, broadcast_tensors, log, log1p, normal, ones, sigmoid, softmax, tensor, zeros
 from ..tensor import Tensor
 
 __all__ = [
@@ -64,6 +64,14 @@ def holds(checked: Any) -> bool:
 def sum_rightmost(value: Any, dims: int) -> Any:
     """The sum over the last `dims` dimensions."""
     return value.reshape((*value.shape[: value.dim() - dims], -1)).sum(-1) if dims else value
+
+
+_sum_rightmost = sum_rightmost  # the name that libraries import
+
+
+def _standard_normal(shape: Any, dtype: Any, device: Any) -> Any:
+    """Standard normal numbers, as distributions of the normal family draw them; libraries import it."""
+    return normal(zeros(shape, dtype=dtype, device=device), ones(shape, dtype=dtype, device=device))
 
 
 def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:

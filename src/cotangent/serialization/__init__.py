@@ -1,5 +1,10 @@
 """`torch.save` and `torch.load`: PyTorch's own files, read and written both ways."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ..size import device as _device
+from ..types import FileLike as FileLike, Storage as _Storage
 from .allowed import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .places import default_restore_location, location_tag, register_package
 from .reading import (
@@ -27,7 +32,10 @@ from .versions import (
 from .writing import save, skip_data
 from .zipfiles import _open_zipfile_reader, _open_zipfile_writer
 
+MAP_LOCATION: TypeAlias = Callable[[_Storage, str], _Storage] | _device | str | dict[str, str] | None
+
 __all__ = [
+    "MAP_LOCATION",
     "LoadEndianness",
     "SourceChangeWarning",
     "_is_zipfile",
