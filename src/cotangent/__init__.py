@@ -69,7 +69,8 @@ _world.meta = _lazy_module("cotangent.compile.meta")
 _MODULES = frozenset(
     (
         "__config__", "__future__",
-        "_C", "_VF", "_functorch", "_jit_internal", "_utils", "_vmap_internals", "accelerator", "amp",
+        "_C", "_VF", "_functorch", "_jit_internal", "_subclasses", "_utils", "_vmap_internals",
+        "accelerator", "amp", "fx",
         "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
         "futures", "hub", "jit", "library", "linalg", "masked", "multiprocessing", "nested", "nn", "onnx",
         "optim", "overrides", "profiler", "quasirandom", "return_types", "serialization", "signal", "sparse",
@@ -88,6 +89,7 @@ _ELSEWHERE = {
         "checks",
     ),
     "is_storage": "storage",
+    "PyTorchFileReader": "serialization",
     **dict.fromkeys(("Event", "Stream"), "streams"),
     **dict.fromkeys(("AcceleratorError", "FatalError", "OutOfMemoryError"), "device_errors"),
     **dict.fromkeys(("DisableTorchFunction", "DisableTorchFunctionSubclass"), "overriding"),

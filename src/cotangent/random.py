@@ -413,9 +413,11 @@ def randn_like(input: Any, **options: Any) -> Any:
     return _like("randn_like", input, randn, options)
 
 
-def randint_like(input: Any, low: Any, high: Any = None, **options: Any) -> Any:
+def randint_like(input: Any, low: Any = None, high: Any = None, **options: Any) -> Any:
     """Integers in [low, high) of the shape and dtype of `input`; in [0, low) without `high`."""
-    bounds = (0, low) if high is None else (low, high)
+    if low is None and high is None:
+        raise TypeError('randint_like() missing 1 required positional arguments: "high"')
+    bounds = (0, low) if high is None else (low or 0, high)
     return _like("randint_like", input, randint, options, *bounds)
 
 

@@ -209,7 +209,7 @@ def install() -> None:
         >>> import subprocess, sys
         >>> code = "from cotangent.torch_alias import install; install(); import torch; print(torch.__name__)"
         >>> subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-        'cotangent\\n'
+        'torch\\n'
     """
     if any(isinstance(finder, _Alias) for finder in sys.meta_path):
         return
@@ -218,6 +218,7 @@ def install() -> None:
     sys.meta_path.insert(0, _Alias())
     # Programs compare it with versions of PyTorch, to find out what they may call.
     cotangent.__version__ = PYTORCH
+    cotangent.__name__ = _TORCH  # libraries ask for it when they look names of the form "torch.x" up
     version.__version__ = str(PYTORCH)
     _notice_overrides()
     if "multiprocessing.spawn" in sys.modules:

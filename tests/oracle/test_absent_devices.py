@@ -31,6 +31,19 @@ ALL = [call.format(m=m) for m in ("xpu", "mps") for call in CALLS]
 ALL += [call.format(m="mtia") for call in CALLS if "rng" not in call]
 ALL += [f"t.mps.{call}" for call in MPS] + [f"t.{m}.{call}" for m in ("xpu", "mtia") for call in BOTH]
 ALL += [f"t.{call}" for call in ONLY]
+CUDA = "memory_allocated() max_memory_allocated() memory_reserved() max_memory_reserved() memory_cached()"
+CUDA += " memory_stats() synchronize() current_stream() default_stream() get_device_name() init()"
+CUDA += " ipc_collect() max_memory_cached()"
+CUDA += " get_device_properties(0) get_device_capability() mem_get_info() get_rng_state() get_rng_state_all()"
+CUDA += " set_rng_state(t.get_rng_state()) seed() seed_all() initial_seed() get_arch_list()"
+CUDA += " get_gencode_flags() Stream()"
+CUDA += " Event() CUDAGraph() graph(None) MemPool() nvtx.range_push('a') nvtx.mark('a') empty_cache()"
+CUDA += " stream(None).__enter__() device(0).__enter__() device_of(t.ones(1)).__enter__() cudart()"
+CUDA += " caching_allocator_enable(True) host_memory_stats() list_gpu_processes() profiler.start()"
+CUDA += " can_device_access_peer(0,1) get_per_process_memory_fraction() set_sync_debug_mode(0) has_half"
+CUDA += " make_graphed_callables(None,()) graph_pool_handle() is_current_stream_capturing() is_initialized()"
+CUDA += " random.manual_seed(1) memory.empty_cache() is_tf32_supported() set_rng_state_all([]) default_generators"
+ALL += [f"t.cuda.{call}" for call in CUDA.split()]
 ALL += [
     f"t.backends.cuda.enable_{kind}_sdp({on}), t.backends.cuda.{kind}_sdp_enabled()"
     for kind in ("flash", "mem_efficient", "math", "cudnn")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from .. import lazy
-from ..autograd.base import TensorBase, cell_of, not_taken_over
+from ..autograd.base import TensorBase, cell_of, not_taken_over, world
 from ..autograd.modes import grad_enabled, modes, set_recording
 from ..autograd.node import AccumulateGrad, Node
 from ..autograd.recorded import SavedTensor, alias
@@ -120,6 +120,7 @@ _will_engine_execute_node = will_execute
 # What of `__torch_function__` programs look for here; the module is not run for less.
 overriding = lazy.module("cotangent.overriding")
 backends = lazy.module("cotangent.backends")
+zipfiles = lazy.module("cotangent.serialization.zipfiles")
 _disabled_torch_function_impl = not_taken_over
 
 
@@ -128,7 +129,19 @@ def __getattr__(name: str) -> Any:
         return getattr(backends, name)
     if name in ("DisableTorchFunction", "DisableTorchFunctionSubclass", "_EnableTorchFunction"):
         return getattr(overriding, name)
+    if name == "PyTorchFileReader":
+        return zipfiles.PyTorchFileReader
+    if name == "_TensorMeta":
+        return type(world.Tensor)
     raise AttributeError(f"module 'torch._C' has no attribute {name!r}")
+
+
+def _get_tracing_state() -> None:
+    """What `torch.jit.trace` is writing down in PyTorch: here a trace is none of the program's matter."""
+
+
+def _log_api_usage_once(event: str) -> None:
+    """PyTorch counts the use of its parts; here nobody counts."""
 
 
 def _is_torch_function_enabled() -> bool:

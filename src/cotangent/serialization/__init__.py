@@ -30,7 +30,7 @@ from .versions import (
     validate_hpu_device,
 )
 from .writing import save, skip_data
-from .zipfiles import _open_zipfile_reader, _open_zipfile_writer
+from .zipfiles import PyTorchFileReader as PyTorchFileReader, _open_zipfile_reader, _open_zipfile_writer
 
 MAP_LOCATION: TypeAlias = Callable[[_Storage, str], _Storage] | _device | str | dict[str, str] | None
 

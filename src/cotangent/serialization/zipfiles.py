@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from typing import IO, Any, Self
 
+import numpy as np
+
+from ..creation import born
 from .archive import Reader, Writer
 
-__all__ = ["_open_zipfile_reader", "_open_zipfile_writer"]
+__all__ = ["PyTorchFileReader", "_open_zipfile_reader", "_open_zipfile_writer"]
 
 
 class _Archive:
@@ -27,8 +30,8 @@ class _Archive:
             self._file.close()
 
 
-class _open_zipfile_reader(_Archive):
-    """Read an archive.
+class PyTorchFileReader(_Archive):
+    """Read an archive, record by record.
 
     Args:
         name_or_buffer: path, or an object open for reading bytes that can seek.
@@ -49,6 +52,24 @@ class _open_zipfile_reader(_Archive):
     def get_all_records(self) -> list[str]:
         """The names of all records."""
         return self._reader.names()
+
+    def get_record_size(self, name: str) -> int:
+        """The bytes of a record."""
+        return self._reader.size(name)
+
+    def get_storage_from_record(self, name: str, numel: int, dtype: Any) -> Any:
+        """The first numbers of a record, as a tensor whose storage they fill.
+
+        Args:
+            name: of the record.
+            numel: how many.
+            dtype: of the numbers.
+        """
+        return born(np.frombuffer(bytearray(self._reader.read(name)), dtype.np, numel))
+
+
+class _open_zipfile_reader(PyTorchFileReader):
+    """The reader as a context."""
 
 
 class _open_zipfile_writer(_Archive):

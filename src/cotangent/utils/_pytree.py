@@ -486,3 +486,17 @@ def treespec_loads(serialized: str) -> TreeSpec:
     if protocol != 1:
         raise ValueError(f"Unknown protocol {protocol}. Available protocols: [1]")
     return _from_json(found)
+
+
+def _keyed(key: Any) -> Callable[[Any], tuple[list[tuple[Any, Any]], Any]]:
+    return lambda tree: (_children_with_keys(tree, key), NODES[key].flatten(tree)[1])
+
+
+# Libraries register their own containers with the functions that take the standard ones apart.
+for _name, _key in {
+    "dict": dict, "odict": OrderedDict, "ordereddict": OrderedDict, "defaultdict": defaultdict, "list": list,
+    "tuple": tuple, "namedtuple": namedtuple, "deque": deque,
+}.items():  # fmt: skip
+    globals()[f"_{_name}_flatten"] = NODES[_key].flatten
+    globals()[f"_{_name}_unflatten"] = NODES[_key].unflatten
+    globals()[f"_{_name}_flatten_with_keys"] = _keyed(_key)

@@ -12,7 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ...autograd.base import bump
+from ...autograd.base import bump, wrap
+from ...autograd.modes import no_grad
 from ...autograd.where import here
 from ...futures import Future
 from ...serialization import load as load_file, save as save_file
@@ -21,6 +22,7 @@ from ..group import get_default_group, is_initialized, new_group
 from ..objects import all_gather_object, broadcast_object_list
 from ..tensor.dtensor import DTensor, rows_of
 from .files import PARTIAL, CheckpointException, Piece, Reader, publish, write_pieces
+from .hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 
 __all__ = ["FileSystemReader", "FileSystemWriter", "Stateful", "async_save", "load", "save"]
 
@@ -196,8 +198,48 @@ def save(
     """
     group = _group_of(process_group, no_dist)
     rank, size = (0, 1) if group is None else (group.rank(), group.size())
+    if isinstance(storage_writer, HuggingFaceStorageWriter):
+        _write_whole(_whole(_states(state_dict)), storage_writer, group)
+        return
     place = _place(checkpoint_id, storage_writer)
     _write(place, _pieces(_states(state_dict), rank, size, False), group)
+
+
+def _whole(states: dict[str, Any]) -> dict[str, Any]:
+    """Every tensor of a state as an array, by name."""
+    found: dict[str, Any] = {}
+
+    def visit(key: str, value: Any, put: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise CheckpointException(f"{key}: safetensors files hold tensors, got {type(value).__name__}")
+        found[key] = (value.full_tensor() if isinstance(value, DTensor) else value.detach())._data
+
+    _walk(states, "", visit, None)
+    return found
+
+
+def _write_whole(whole: dict[str, Any], writer: HuggingFaceStorageWriter, group: Any) -> None:
+    """One rank writes what all have gathered; all hear whether that went well."""
+    told: list[Any] = [None]
+    if group is None or group.rank() == 0:
+        try:
+            writer.write(whole)
+        except Exception as error:
+            told[0] = error
+    if group is not None:
+        broadcast_object_list(told, group=group, group_src=0)
+    if told[0] is not None:
+        raise CheckpointException(f"{writer.path} was not written: {told[0]}") from told[0]
+
+
+def _load_whole(states: dict[str, Any], reader: HuggingFaceStorageReader) -> None:
+    """Fill the tensors of a state from files with whole ones."""
+    wanted: dict[str, Any] = {}
+    _walk(states, "", lambda key, value, put: wanted.update({key: value}), None)
+    found = reader.read(list(wanted))
+    for key, value in wanted.items():
+        with no_grad():
+            value.copy_(wrap(found[key]))
 
 
 class _Background:
@@ -272,8 +314,12 @@ def load(
     Raises:
         CheckpointException: if it is not there, not whole, damaged, or does not have what is asked for.
     """
-    reader = Reader(_place(checkpoint_id, storage_reader))
     states = _states(state_dict)
+    if isinstance(storage_reader, HuggingFaceStorageReader):
+        _load_whole(states, storage_reader)
+        _take_over(state_dict, states)
+        return
+    reader = Reader(_place(checkpoint_id, storage_reader))
 
     def visit(key: str, value: Any, put: Any) -> None:
         if isinstance(value, DTensor) and value.sharding() is not None:
@@ -289,6 +335,11 @@ def load(
             put(load_file(io.BytesIO(reader.object(key)), weights_only=False))
 
     _walk(states, "", visit, None)
+    _take_over(state_dict, states)
+
+
+def _take_over(state_dict: dict[str, Any], states: dict[str, Any]) -> None:
+    """Hand what has been read to the objects that asked for it."""
     for key, value in state_dict.items():
         if isinstance(value, Stateful) and not isinstance(value, dict):
             value.load_state_dict(states[key])

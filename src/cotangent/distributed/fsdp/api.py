@@ -11,7 +11,7 @@ from typing import Any
 
 from ..device_mesh import DeviceMesh, init_device_mesh
 from ..group import get_default_group
-from ..tensor.dtensor import Replicate, Shard
+from ..tensor.placement_types import Replicate, Shard
 from .params import ParamGroup
 from .state import State
 

@@ -12,7 +12,8 @@ from ...nn.parameter import Parameter
 from .. import rings
 from ..device_mesh import DeviceMesh
 from ..group import Work
-from ..tensor.dtensor import DTensor, Placement, dtensor, rows_of
+from ..tensor.dtensor import DTensor, dtensor, rows_of
+from ..tensor.placement_types import Placement
 from .memory import Lent
 
 __all__ = ["ParamGroup", "ShardedParam"]

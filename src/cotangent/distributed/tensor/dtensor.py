@@ -20,53 +20,9 @@ from ...tensor import Tensor
 from .. import rings
 from ..device_mesh import DeviceMesh, init_device_mesh
 from ..group import get_default_group
+from .placement_types import Partial, Placement, Replicate, Shard
 
-__all__ = ["DTensor", "Placement", "Replicate", "Shard", "distribute_tensor", "rows_of"]
-
-
-class Placement:
-    """How a tensor lies on the processes along one dimension of a mesh."""
-
-    def is_shard(self, dim: int | None = None) -> bool:
-        """Whether each has a part, cut along `dim` if that is given."""
-        return isinstance(self, Shard) and (dim is None or dim == self.dim)
-
-    def is_replicate(self) -> bool:
-        """Whether each has all of it."""
-        return isinstance(self, Replicate)
-
-
-class Shard(Placement):
-    """Each process has a part.
-
-    Args:
-        dim: the dimension that is cut; 0.
-    """
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shard) and other.dim == self.dim
-
-    def __hash__(self) -> int:
-        return hash(("Shard", self.dim))
-
-    def __repr__(self) -> str:
-        return f"Shard(dim={self.dim})"
-
-
-class Replicate(Placement):
-    """Each process has all of it."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Replicate)
-
-    def __hash__(self) -> int:
-        return hash("Replicate")
-
-    def __repr__(self) -> str:
-        return "Replicate()"
+__all__ = ["DTensor", "distribute_tensor", "rows_of"]
 
 
 def rows_of(count: int, size: int, rank: int) -> slice:
@@ -143,10 +99,15 @@ class DTensor(Tensor):
 
     def full_tensor(self) -> Any:
         """The whole, on every process. All of them call it."""
+        data = self._data.copy()
+        for dim, placement in enumerate(self._placements):
+            if isinstance(placement, Partial):
+                group = self._mesh.get_group(dim)
+                data = _combined(group, data, placement.reduce_op)
         along = self.sharding()
         if along is None:
-            return wrap(self._data.copy())
-        return wrap(gathered_rows(self._data, self._whole, self._mesh.get_group(along)))
+            return wrap(data)
+        return wrap(gathered_rows(data, self._whole, self._mesh.get_group(along)))
 
     def redistribute(self, device_mesh: Any = None, placements: Any = None) -> Any:
         """The same tensor, lying in another way. All processes call it."""
@@ -230,6 +191,13 @@ class DTensor(Tensor):
 
 def _reduction(group: Any, array: Any, operation: str) -> Any:
     return lambda: rings.all_reduce(group.link, array, operation)
+
+
+def _combined(group: Any, data: Any, reduce_op: str) -> Any:
+    """The terms that a group's processes hold, put together."""
+    operation = "sum" if reduce_op == "avg" else reduce_op
+    group.submit(_reduction(group, data, operation), False, "FULL_TENSOR")
+    return data / group.size() if reduce_op == "avg" else data
 
 
 def dtensor(

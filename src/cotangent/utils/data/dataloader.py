@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from ... import lazy
 from ...functions import Generator
@@ -20,6 +20,9 @@ from .seeds import drawn_seed
 __all__ = ["DataLoader", "default_collate", "default_convert"]
 
 _T_co = TypeVar("_T_co", covariant=True)
+_T = TypeVar("_T")
+_collate_fn_t: TypeAlias = Callable[[list[_T]], Any]
+_worker_init_fn_t: TypeAlias = Callable[[int], None]
 # Only loaders with workers or pipes need these.
 multiprocessing: Any = lazy.module("multiprocessing")
 graph_settings: Any = lazy.module("cotangent.utils.data.graph_settings")

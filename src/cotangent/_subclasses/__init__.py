@@ -1,0 +1,5 @@
+"""`torch._subclasses`: what libraries ask of it."""
+
+from . import fake_tensor
+
+__all__ = ["fake_tensor"]
