@@ -90,6 +90,8 @@ _ELSEWHERE = {
     ),
     "is_storage": "storage",
     "PyTorchFileReader": "serialization",
+    **dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "scalars"),
+    **dict.fromkeys(("ScriptFunction", "ScriptModule"), "jit"),
     **dict.fromkeys(("Event", "Stream"), "streams"),
     **dict.fromkeys(("AcceleratorError", "FatalError", "OutOfMemoryError"), "device_errors"),
     **dict.fromkeys(("DisableTorchFunction", "DisableTorchFunctionSubclass"), "overriding"),

@@ -34,7 +34,7 @@ _ENTRIES: Final = "hubconf.py"
 _TRUSTED_OWNERS: Final = ("facebookresearch", "facebookincubator", "pytorch", "fairinternal")
 _CHUNK: Final = 128 * 1024
 # The first digits of a file's SHA-256 stand between the last hyphen and the dot of its name.
-_DIGEST: Final = re.compile(r"-([a-f0-9]*)\.")
+HASH_REGEX: Final = re.compile(r"-([a-f0-9]*)\.")
 
 
 class _Place:
@@ -267,7 +267,7 @@ def load_state_dict_from_url(
     path = os.path.join(folder, name)
     if not os.path.exists(path):
         sys.stdout.write(f'Downloading: "{url}" to {path}\n')
-        digits = _DIGEST.search(name) if check_hash else None
+        digits = HASH_REGEX.search(name) if check_hash else None
         download_url_to_file(url, path, None if digits is None else digits.group(1), progress)
     packed = _single_member(path)
     if packed is not None:

@@ -8,6 +8,32 @@ from collections.abc import Sequence
 from typing import Any
 
 
+class _Symbolic:
+    """A number that is not known yet, in PyTorch's traces; sizes here are always numbers.
+
+    Args:
+        node: of a trace, of which there is none.
+
+    Raises:
+        TypeError: always.
+    """
+
+    def __init__(self, node: Any) -> None:
+        raise TypeError(f"torch.{type(self).__name__}: sizes here are Python's numbers, nothing makes one")
+
+
+class SymInt(_Symbolic):
+    """A whole number that is not known yet; programs ask whether a size is one."""
+
+
+class SymFloat(_Symbolic):
+    """A real number that is not known yet; programs ask whether a number is one."""
+
+
+class SymBool(_Symbolic):
+    """A truth value that is not known yet; programs ask whether a value is one."""
+
+
 def sym_float(a: Any) -> float:
     """The number as a float.
 

@@ -42,7 +42,8 @@ CUDA += " stream(None).__enter__() device(0).__enter__() device_of(t.ones(1)).__
 CUDA += " caching_allocator_enable(True) host_memory_stats() list_gpu_processes() profiler.start()"
 CUDA += " can_device_access_peer(0,1) get_per_process_memory_fraction() set_sync_debug_mode(0) has_half"
 CUDA += " make_graphed_callables(None,()) graph_pool_handle() is_current_stream_capturing() is_initialized()"
-CUDA += " random.manual_seed(1) memory.empty_cache() is_tf32_supported() set_rng_state_all([]) default_generators"
+CUDA += " random.manual_seed(1) memory.empty_cache() is_tf32_supported() set_rng_state_all([])"
+CUDA += " default_generators"
 ALL += [f"t.cuda.{call}" for call in CUDA.split()]
 ALL += [
     f"t.backends.cuda.enable_{kind}_sdp({on}), t.backends.cuda.{kind}_sdp_enabled()"

@@ -21,7 +21,7 @@ from ..autograd.running import (
 )
 from ..config import settings
 from ..errors import check_broadcast
-from ..size import Size
+from ..size import Size, device as _Device
 
 __all__ = ["is_grad_enabled"]
 
@@ -120,6 +120,7 @@ _will_engine_execute_node = will_execute
 # What of `__torch_function__` programs look for here; the module is not run for less.
 overriding = lazy.module("cotangent.overriding")
 backends = lazy.module("cotangent.backends")
+_nn = lazy.module("cotangent._C._nn")
 zipfiles = lazy.module("cotangent.serialization.zipfiles")
 _disabled_torch_function_impl = not_taken_over
 
@@ -134,6 +135,11 @@ def __getattr__(name: str) -> Any:
     if name == "_TensorMeta":
         return type(world.Tensor)
     raise AttributeError(f"module 'torch._C' has no attribute {name!r}")
+
+
+def _get_accelerator() -> _Device:
+    """The device that takes part in computations: the CPU."""
+    return _Device("cpu")
 
 
 def _get_tracing_state() -> None:

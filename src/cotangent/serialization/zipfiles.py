@@ -8,6 +8,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 from ..creation import born
+from ..dtypes import SCALAR_NAME
 from .archive import Reader, Writer
 
 __all__ = ["PyTorchFileReader", "_open_zipfile_reader", "_open_zipfile_writer"]
@@ -58,14 +59,23 @@ class PyTorchFileReader(_Archive):
         return self._reader.size(name)
 
     def get_storage_from_record(self, name: str, numel: int, dtype: Any) -> Any:
-        """The first numbers of a record, as a tensor whose storage they fill.
+        """The numbers of a record, as the storage of an empty tensor.
 
         Args:
             name: of the record.
-            numel: how many.
+            numel: how many there are.
             dtype: of the numbers.
+
+        Raises:
+            RuntimeError: if the record is of another size.
         """
-        return born(np.frombuffer(bytearray(self._reader.read(name)), dtype.np, numel))
+        held, wanted = self._reader.size(name), numel * dtype.itemsize
+        if held != wanted:
+            raise RuntimeError(
+                f"record size ({held} bytes) does not match expected size ({wanted} bytes = {numel} elements "
+                f"* {dtype.itemsize} bytes/element) for dtype {SCALAR_NAME[dtype]}"
+            )
+        return born(np.frombuffer(bytearray(self._reader.read(name)), dtype.np))[:0]
 
 
 class _open_zipfile_reader(PyTorchFileReader):

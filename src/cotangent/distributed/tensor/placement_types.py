@@ -53,6 +53,9 @@ class _StridedShard(Placement):
     def __repr__(self) -> str:
         return f"_StridedShard(dim={self.dim}, sf={self.split_factor})"
 
+    def __str__(self) -> str:
+        return f"_S({self.dim}, {self.split_factor})"
+
 
 class Replicate(Placement):
     """Each process has all of it."""
