@@ -31,7 +31,9 @@ assert torch.autograd.gradcheck is gradcheck is sys.modules['cotangent.autograd.
 assert issubclass(GradcheckError, RuntimeError)
 assert sys.modules['torch.autograd.gradcheck'] is sys.modules['cotangent.autograd.gradcheck']
 # modules keep their own names and specs
-assert all(m.__spec__.name == m.__name__ for m in (torch, nn, F, optim, torch.utils.data)), torch.__spec__
+assert all(m.__spec__.name == m.__name__ for m in (nn, F, optim, torch.utils.data)), torch.__spec__
+# libraries look names of the form torch.x up by the name of the module
+assert torch.__name__ == 'torch' and torch.__spec__.name == 'cotangent'
 import importlib, importlib.util
 assert importlib.util.find_spec('torch').name == 'cotangent'
 assert importlib.util.find_spec('torch.nn').name == 'cotangent.nn'
@@ -69,7 +71,7 @@ def test_an_installed_torch_is_left_aside(tmp_path: Path, run_python: RunPython)
     (tmp_path / "library.py").write_text("import torch.nn\nfrom torch import nn\nNAME = nn.__name__\n")
     (tmp_path / "program.py").write_text("""\
 import library, torch
-print(library.NAME, torch.__name__)
+print(library.NAME, torch.__spec__.name)
 try:
     import torch.only_there
 except ModuleNotFoundError as error:
@@ -155,7 +157,7 @@ class Task:
     def __init__(self, depth): self.depth = depth
 
 def names(task, queue):
-    queue.put((torch.__name__, sys.modules['torch'].__name__, __name__, sys.argv[1:]))
+    queue.put((torch.__spec__.name, sys.modules['torch'].__spec__.name, __name__, sys.argv[1:]))
     if task.depth:
         context = multiprocessing.get_context(sys.argv[1])
         child = context.Process(target=names, args=(Task(task.depth - 1), queue))
@@ -205,7 +207,7 @@ torch_alias.install()
 finders = len(sys.meta_path)
 torch_alias.install()
 import torch
-print(torch.__name__, len(sys.meta_path) - finders)
+print(torch.__spec__.name, len(sys.meta_path) - finders)
 """
     result = run_python("-c", program)
     assert result.stdout == (

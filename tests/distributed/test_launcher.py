@@ -130,7 +130,7 @@ def test_ranks_that_do_not_end_are_killed(here: Path) -> None:
 
 
 def test_modules_and_the_launcher_before_torchrun(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (here / "tells.py").write_text("import sys, torch\nprint(torch.__name__, *sys.argv[1:])\n")
+    (here / "tells.py").write_text("import sys, torch\nprint(torch.__spec__.name, *sys.argv[1:])\n")
     with pytest.warns(FutureWarning, match=r"The module torch.distributed.launch is deprecated"):
         from cotangent.distributed import launch
 
