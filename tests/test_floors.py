@@ -87,6 +87,8 @@ FLOORS = {
     "__future__": 3,
     "namespaces": 5,
     "_C": 5,
+    "_subclasses": 5,
+    "fx": 5,
     "_functorch": 5,
     "functorch": 5,
     "profiler": 5,

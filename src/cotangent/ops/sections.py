@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
 from .. import dtypes
 from ..errors import check_dim
 from ..kernels import shape as k
@@ -198,7 +200,7 @@ def as_strided(
     offset = here if storage_offset is None else storage_offset
     if seen is None:
         return as_strided_of(input, shape, steps, offset, k.dense_strides(tuple(input._data.shape)))
-    if seen.dtype.kind == "V":
+    if seen.dtype.type is np.void:
         _check_example(seen, shape, steps, offset, here)
     else:
         check_strided(seen, shape, steps, offset)
