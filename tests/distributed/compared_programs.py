@@ -33,6 +33,7 @@ from torch.distributed.algorithms.model_averaging.hierarchical_model_averager im
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.optim import PostLocalSGDOptimizer, ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
+from wrapped import fsdp as fsdp
 
 ROWS = [2, 1, 1, 2]  # how much each rank sends to each, modulo the ranks
 

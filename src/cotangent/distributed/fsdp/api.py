@@ -1,274 +1,163 @@
-"""`fully_shard`: every rank keeps some rows of each parameter, its gradient and the optimizer's state.
-
-Zhao et al., 2023, https://arxiv.org/abs/2304.11277; the interface is that of PyTorch's second version.
-"""
+"""What `FullyShardedDataParallel` can be told: enumerations and records."""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
-from ..device_mesh import DeviceMesh, init_device_mesh
-from ..group import get_default_group
-from ..tensor.placement_types import Replicate, Shard
-from .params import ParamGroup
-from .state import State
+from ...nn.modules.batchnorm import _BatchNorm
 
 __all__ = [
-    "CPUOffloadPolicy", "FSDPModule", "MixedPrecisionPolicy", "OffloadPolicy", "UnshardHandle", "fully_shard",
-    "register_fsdp_forward_method",
+    "BackwardPrefetch", "CPUOffload", "FullOptimStateDictConfig", "FullStateDictConfig",
+    "LocalOptimStateDictConfig", "LocalStateDictConfig", "MixedPrecision", "OptimStateDictConfig",
+    "ShardedOptimStateDictConfig", "ShardedStateDictConfig", "ShardingStrategy", "StateDictConfig",
+    "StateDictSettings", "StateDictType",
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class MixedPrecisionPolicy:
-    """In which dtypes a module computes.
+class ShardingStrategy(Enum):
+    """What is dealt out to the ranks, and when whole parameters are given back.
+
+    `FULL_SHARD`: parameters, gradients and the optimizer's state; parameters are whole while a module runs.
+    `SHARD_GRAD_OP`: the same, but parameters stay whole between forward and backward.
+    `NO_SHARD`: nothing; gradients are averaged as in `DistributedDataParallel`.
+    `HYBRID_SHARD`, `_HYBRID_SHARD_ZERO2`: the first two within a node, with copies on all nodes.
+    """
+
+    FULL_SHARD = auto()
+    SHARD_GRAD_OP = auto()
+    NO_SHARD = auto()
+    HYBRID_SHARD = auto()
+    _HYBRID_SHARD_ZERO2 = auto()
+
+
+class BackwardPrefetch(Enum):
+    """Whether backward gathers the next module before or after the present one's gradients."""
+
+    BACKWARD_PRE = auto()
+    BACKWARD_POST = auto()
+
+
+@dataclass
+class MixedPrecision:
+    """In which dtypes modules compute.
 
     Args:
-        param_dtype: of parameters while they are gathered, and of inputs.
+        param_dtype: of whole parameters, and of the inputs of the outermost module.
         reduce_dtype: in which gradients are reduced; `param_dtype` by default.
-        output_dtype: of outputs.
-        cast_forward_inputs: whether floating-point inputs are cast to `param_dtype`.
+        buffer_dtype: of buffers, from the first forward on.
+        keep_low_precision_grads: not there: gradients get the dtype of the parameters.
+        cast_forward_inputs: whether inner modules' inputs are cast to `param_dtype`, too.
+        cast_root_forward_inputs: whether those of the outermost are.
+        _module_classes_to_ignore: modules that an `auto_wrap_policy` leaves in full precision.
     """
 
     param_dtype: Any = None
     reduce_dtype: Any = None
-    output_dtype: Any = None
-    cast_forward_inputs: bool = True
+    buffer_dtype: Any = None
+    keep_low_precision_grads: bool = False
+    cast_forward_inputs: bool = False
+    cast_root_forward_inputs: bool = True
+    _module_classes_to_ignore: Sequence[type[Any]] = (_BatchNorm,)
 
 
 @dataclass
-class OffloadPolicy:
-    """Where rows are kept; everything is on the CPU."""
+class CPUOffload:
+    """Where rows are kept: on the CPU in any case.
+
+    Args:
+        offload_params: accepted as in PyTorch.
+    """
+
+    offload_params: bool = False
+
+
+class StateDictType(Enum):
+    """What `state_dict` gives: whole tensors, or `DTensor`s of this rank's rows; LOCAL is not there."""
+
+    FULL_STATE_DICT = auto()
+    LOCAL_STATE_DICT = auto()
+    SHARDED_STATE_DICT = auto()
 
 
 @dataclass
-class CPUOffloadPolicy(OffloadPolicy):
-    """Rows are kept on the CPU, as they are anyway.
+class StateDictConfig:
+    """What all kinds of `state_dict` have.
 
     Args:
-        pin_memory: accepted as in PyTorch.
+        offload_to_cpu: accepted as in PyTorch.
     """
 
-    pin_memory: bool = True
+    offload_to_cpu: bool = False
 
 
-class UnshardHandle:
-    """A gathering that has been started.
+@dataclass
+class FullStateDictConfig(StateDictConfig):
+    """Of `FULL_STATE_DICT`.
 
     Args:
-        group: whose.
+        offload_to_cpu: accepted as in PyTorch.
+        rank0_only: whether the other ranks get an empty dictionary.
     """
 
-    def __init__(self, group: ParamGroup | None) -> None:
-        self._group = group
-
-    def wait(self) -> None:
-        """Let the module have its whole parameters."""
-        if self._group is not None:
-            self._group.unshard()
+    rank0_only: bool = False
 
 
-class FSDPModule:
-    """What `fully_shard` adds to a module."""
-
-    _fsdp_state: State
-
-    def unshard(self, async_op: bool = False) -> UnshardHandle | None:
-        """Gather the parameters of this module. All ranks call it.
-
-        Args:
-            async_op: whether to return at once.
-        """
-        handle = UnshardHandle(self._fsdp_state.group)
-        if async_op:
-            if self._fsdp_state.group is not None:
-                self._fsdp_state.group.start_gathering()
-            return handle
-        handle.wait()
-        return None
-
-    def reshard(self) -> None:
-        """Give the whole parameters of this module back."""
-        self._fsdp_state.reshard()
-
-    def _states(self, recurse: bool) -> list[State]:
-        modules = self.modules() if recurse else [self]  # type: ignore[attr-defined]
-        return [m._fsdp_state for m in modules if isinstance(m, FSDPModule)]
-
-    def set_requires_gradient_sync(self, requires_gradient_sync: bool, *, recurse: bool = True) -> None:
-        """Whether backward reduces gradients; if not they are kept, whole, and added up until it does.
-
-        Args:
-            requires_gradient_sync: whether.
-            recurse: whether this is said to the inner modules as well.
-        """
-        for state in self._states(recurse):
-            if state.group is not None:
-                state.group.sync = requires_gradient_sync
-
-    def set_is_last_backward(self, is_last_backward: bool) -> None:
-        """Accepted as in PyTorch: every backward ends with all reductions."""
-
-    def set_reshard_after_forward(self, reshard_after_forward: bool, recurse: bool = True) -> None:
-        """Whether whole parameters are given back between forward and backward.
-
-        Args:
-            reshard_after_forward: whether.
-            recurse: whether this is said to the inner modules as well.
-        """
-        for state in self._states(recurse):
-            state.reshard_after_forward = reshard_after_forward
-
-    def set_reshard_after_backward(self, reshard_after_backward: bool, *, recurse: bool = True) -> None:
-        """Whether whole parameters are given back after backward.
-
-        Args:
-            reshard_after_backward: whether.
-            recurse: whether this is said to the inner modules as well.
-        """
-        for state in self._states(recurse):
-            state.reshard_after_backward = reshard_after_backward
-
-    def set_modules_to_forward_prefetch(self, modules: list[Any]) -> None:
-        """Which modules to gather while this one's forward runs, instead of the next one.
-
-        Args:
-            modules: the modules.
-        """
-        self._fsdp_state.ahead["forward"] = [m._fsdp_state for m in modules]
-
-    def set_modules_to_backward_prefetch(self, modules: list[Any]) -> None:
-        """Which modules to gather while this one's backward runs, instead of the next one.
-
-        Args:
-            modules: the modules.
-        """
-        self._fsdp_state.ahead["backward"] = [m._fsdp_state for m in modules]
-
-    def set_gradient_divide_factor(self, factor: float) -> None:
-        """By what to divide the sum of gradients, instead of the number of ranks.
-
-        Args:
-            factor: the number.
-        """
-        for state in self._states(False):
-            if state.group is not None:
-                state.group.divide_by = float(factor)
-
-    set_reduce_scatter_divide_factor = set_gradient_divide_factor
+@dataclass
+class LocalStateDictConfig(StateDictConfig):
+    """Of `LOCAL_STATE_DICT`."""
 
 
-def _own_parameters(modules: list[Any], ignored: set[int]) -> list[tuple[Any, list[tuple[Any, str]]]]:
-    """The parameters of modules that no inner `fully_shard` has, each with all its places."""
-    found: dict[int, tuple[Any, list[tuple[Any, str]]]] = {}
-    seen: set[int] = set()
+@dataclass
+class ShardedStateDictConfig(StateDictConfig):
+    """Of `SHARDED_STATE_DICT`; tensors are `DTensor`s in any case."""
 
-    def visit(module: Any, top: bool) -> None:
-        if id(module) in seen or (not top and isinstance(module, FSDPModule)):
-            return
-        seen.add(id(module))
-        for name, p in module._parameters.items():
-            if p is not None and id(p) not in ignored:
-                found.setdefault(id(p), (p, []))[1].append((module, name))
-        for inner in module._modules.values():
-            if inner is not None:
-                visit(inner, False)
-
-    for module in modules:
-        visit(module, True)
-    return list(found.values())
+    _use_dtensor: bool = False
 
 
-def fully_shard(
-    module: Any,
-    *,
-    mesh: DeviceMesh | None = None,
-    reshard_after_forward: bool | int | None = None,
-    shard_placement_fn: Any = None,
-    mp_policy: MixedPrecisionPolicy | None = None,
-    offload_policy: OffloadPolicy | None = None,
-    ignored_params: set[Any] | None = None,
-) -> Any:
-    """Let each rank keep some rows of a module's parameters, and gather them when the module runs.
-
-    Apply it to inner modules first: each call makes one group of the parameters that are not in a group yet,
-    which travel together. Build the optimizer afterwards. Parameters become `DTensor`s; their initial values
-    are those of every rank's own, so seed alike or load a state.
+@dataclass
+class OptimStateDictConfig:
+    """What all kinds of `optim_state_dict` have.
 
     Args:
-        module: the module; its class gets `FSDPModule` as a base.
-        mesh: the ranks, all by default; of two dimensions, the second shards and the first replicates.
-        reshard_after_forward: whether to give whole parameters back between forward and backward; by default
-            unless the module is the outermost.
-        shard_placement_fn: accepted: parameters are dealt out by rows in any case.
-        mp_policy: in which dtypes to compute.
-        offload_policy: accepted: rows are on the CPU.
-        ignored_params: parameters that stay as they are.
-
-    Returns:
-        the module.
-
-    Raises:
-        ValueError: if it is a container that has no forward, or has been sharded.
-
-    Example:
-        >>> import cotangent as torch
-        >>> from cotangent.distributed.fsdp import fully_shard
-        >>> if torch.distributed.is_gloo_available():
-        ...     store = torch.distributed.HashStore()
-        ...     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-        ...     model = fully_shard(torch.nn.Linear(2, 1))
-        ...     model(torch.ones(1, 2)).sum().backward()
-        ...     assert model.weight.grad.full_tensor().tolist() == [[1.0, 1.0]]
-        ...     torch.distributed.destroy_process_group()
+        offload_to_cpu: accepted as in PyTorch.
     """
-    if isinstance(module, (list, tuple)):
-        raise ValueError("fully_shard: a list of modules is not there; give one module at a time")
-    if isinstance(module, FSDPModule):
-        raise ValueError("fully_shard has already been applied to this module")
-    if type(module).__name__ in ("ModuleList", "ModuleDict"):
-        raise ValueError(f"fully_shard does not support containers that do not implement forward: {module}")
-    policy = mp_policy or MixedPrecisionPolicy()
-    mesh = mesh or init_device_mesh("cpu", (get_default_group().size(),))
-    if mesh.ndim > 2:
-        raise ValueError(f"fully_shard expects a 1D or 2D DeviceMesh but got {mesh}")
-    placements = (Shard(0),) if mesh.ndim == 1 else (Replicate(), Shard(0))
-    ignored = {id(p) for p in ignored_params or ()}
-    own = _own_parameters([module], ignored)
-    for p, places in own:
-        if p.dim() == 0:
-            raise ValueError(
-                f"fully_shard doesn't support scalar parameters. Change {places[0][1]} to a 1D tensor with"
-                " numel equal to 1."
-            )
-    group = None
-    if own:
-        dtypes = [None if d is None else d.np for d in (policy.param_dtype, policy.reduce_dtype)]
-        group = ParamGroup(own, mesh, placements, *dtypes)
-    reshard = None if reshard_after_forward is None else bool(reshard_after_forward)
-    kind = type(module)
-    module.__class__ = type(f"FSDP{kind.__name__}", (FSDPModule, kind), {"__doc__": kind.__doc__})
-    module._fsdp_state = State(module, group, reshard, policy)
-    return module
+
+    offload_to_cpu: bool = True
 
 
-def register_fsdp_forward_method(module: Any, method_name: str) -> None:
-    """Let a method besides `forward` gather the module's parameters, too.
+@dataclass
+class FullOptimStateDictConfig(OptimStateDictConfig):
+    """Of `FULL_STATE_DICT`.
 
     Args:
-        module: of `fully_shard`; on others nothing happens.
-        method_name: the method.
+        offload_to_cpu: accepted as in PyTorch.
+        rank0_only: whether the other ranks get an empty dictionary.
     """
-    if not isinstance(module, FSDPModule):
-        return
-    method = getattr(module, method_name)
-    state = module._fsdp_state
 
-    @functools.wraps(method)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = state._before_forward(module, args, kwargs)
-        return state._after_forward(module, args, method(*args, **kwargs))
+    rank0_only: bool = False
 
-    setattr(module, method_name, wrapped)
+
+@dataclass
+class LocalOptimStateDictConfig(OptimStateDictConfig):
+    """Of `LOCAL_STATE_DICT`."""
+
+    offload_to_cpu: bool = False
+
+
+@dataclass
+class ShardedOptimStateDictConfig(OptimStateDictConfig):
+    """Of `SHARDED_STATE_DICT`; tensors are `DTensor`s in any case."""
+
+    _use_dtensor: bool = False
+
+
+@dataclass
+class StateDictSettings:
+    """Which `state_dict` a model gives."""
+
+    state_dict_type: StateDictType
+    state_dict_config: StateDictConfig
+    optim_state_dict_config: OptimStateDictConfig

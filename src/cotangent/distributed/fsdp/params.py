@@ -112,6 +112,7 @@ class ParamGroup:
             )
         self.dtype = np.dtype(param_dtype) if param_dtype is not None else next(iter(dtypes))
         self.reduce_dtype = np.dtype(reduce_dtype) if reduce_dtype is not None else self.dtype
+        self.follows = param_dtype is None, param_dtype is None and reduce_dtype is None
         self.count = sum(p.count for p in self.params)
         self.unsharded = False
         self.gathering: Work | None = None
@@ -121,6 +122,17 @@ class ParamGroup:
         self.divide_by: float | None = None
         self.memory: Lent | None = None
         self.frozen = any(not p.sharded.requires_grad for p in self.params)
+
+    def follow(self) -> bool:
+        """Take over the dtype that rows have been converted to; whether whole parameters are made anew."""
+        dtype = self.params[0].sharded._data.dtype
+        if not self.follows[0] or dtype == self.dtype:
+            return False
+        self.dtype = dtype
+        if self.follows[1]:
+            self.reduce_dtype = dtype
+        self.memory = None
+        return True
 
     # -- gathering --
 
