@@ -110,6 +110,18 @@ told(lambda: torch.sparse_coo_tensor([[0]], [1.], device="cuda"))
 told(lambda: torch.sparse_csr_tensor([0, 1], [0], [1.], device="cuda"))
 told(lambda: torch.nn.functional.max_pool2d(3, 2, return_indices=True))
 """,
+    "tensors without dimensions are numbers": """
+x, y = torch.ones(3, requires_grad=True), torch.arange(3.)
+for number in (torch.tensor(2.), torch.tensor(2)):
+    told(lambda: torch.add(x, y, alpha=number))
+    told(lambda: torch.autograd.grad(torch.sub(y, x, alpha=number).sum(), x))
+    told(lambda: y.clone().add_(y, alpha=number))
+    told(lambda: torch.clamp(y, 0, number))
+    told(lambda: torch.clamp(x, number, 3.0))
+for number in (torch.tensor([2.]), torch.tensor(2., requires_grad=True)):
+    told(lambda: torch.add(x, y, alpha=number))
+    told(lambda: y.clone().add_(y, alpha=number))
+""",
     "numbers as a quantiser would round them": """
 x = (torch.randn(3, 4) * 3).requires_grad_()
 q, c = torch.fake_quantize_per_tensor_affine, torch.fake_quantize_per_channel_affine

@@ -35,6 +35,27 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def as_numbers(function: str, argument: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`values` with the numbers of 0-d tensors in their place, which PyTorch takes where it wants a number.
+
+    Args:
+        function: whose arguments they are, for the error.
+        argument: the name of the one that may be a tensor.
+        values: numbers and tensors.
+
+    Raises:
+        TypeError: for tensors that have dimensions or require a gradient.
+    """
+    found = []
+    for value in values:
+        if is_tensor(value):
+            if value.ndim or value.requires_grad or not is_array(value._data):
+                raise unfit(f"{function}(): argument '{argument}' must be Number, not Tensor")
+            value = value.item()
+        found.append(value)
+    return tuple(found)
+
+
 def missing(function: str, *names: str) -> NoReturn:
     """Raise PyTorch's TypeError for required arguments that were left out."""
     listed = ", ".join(f'"{name}"' for name in names)
@@ -77,7 +98,7 @@ def factor_first(
     if isinstance(factor, NUMBER):
         warn_of_old_order(op.public + suffix, op.old_order, op.tensors[-1])
         return (*tensors[:-1], statics[0]), (factor, *statics[1:])
-    raise unfit(f"{op.public}{suffix}(): argument '{op.old_order}' must be Number, not Tensor")
+    return tensors, as_numbers(f"{op.public}{suffix}", op.old_order, statics)
 
 
 # Copies of functions for in-place forms have "_" in its place.
