@@ -19,6 +19,7 @@ from torch.distributed.fsdp import (
     ShardingStrategy,
     StateDictType,
 )
+from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from torch.distributed.tensor import DTensor
 from wrapped import FULL, inputs, net, settings, train, wrapped
@@ -181,6 +182,26 @@ def saves(rank: int, size: int) -> Any:
             warnings.simplefilter("ignore")
             settings(m, FULL)
     return found, {name: distance(model, other) for name, (other, _) in copies.items()}
+
+
+def scales(rank: int, size: int) -> Any:
+    """One rank's gradients overflow; all leave the step out."""
+    model = wrapped(model=plain(), auto_wrap_policy=LINEARS)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = ShardedGradScaler("cpu", init_scale=8.0, growth_interval=1)
+    found = []
+    for spoiled in (False, True, False):
+        optimizer.zero_grad()
+        scaler.scale(model(inputs(rank)).square().mean()).backward()
+        if spoiled and rank == 1:
+            model.module[0].weight.grad[0, 0] = float("inf")
+        before = model.state_dict()["0.weight"].clone()
+        scaler.step(optimizer)
+        scaler.update()
+        moved = (model.state_dict()["0.weight"] - before).abs().max().item() > 0
+        found.append([moved, scaler.get_scale()])
+    half = scaler.scale([torch.ones((), dtype=torch.float16)])[0]
+    return found, str(half.dtype), half.item()
 
 
 if __name__ == "__main__":

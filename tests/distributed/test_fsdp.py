@@ -48,6 +48,20 @@ def test_states_are_taken_up_again(ranks: Any) -> None:
         assert len(distances) == 3 and max(distances.values()) < 1e-12
 
 
+def test_ranks_leave_out_the_same_steps(ranks: Any) -> None:
+    for steps, dtype, half in ranks("scales", 2, file=FILE):
+        assert steps == [[True, 16.0], [False, 8.0], [True, 16.0]]
+        assert (dtype, half) == ("torch.float16", 16.0)
+
+
+def test_where_libraries_look() -> None:
+    for name in fsdp.api.__all__:
+        assert getattr(fsdp.fully_sharded_data_parallel, name) is getattr(fsdp.api, name)
+    policies = [fsdp.wrap.always_wrap_policy, lambda **asked: False]
+    assert fsdp.wrap._or_policy(torch.nn.ReLU(), False, 0, policies)
+    assert not fsdp.wrap._or_policy(torch.nn.ReLU(), False, 0, policies[1:])
+
+
 def test_one_rank() -> None:
     store = torch.distributed.HashStore()
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)

@@ -28,8 +28,13 @@ from .api import (
     CPUOffload,
     FullOptimStateDictConfig,
     FullStateDictConfig,
+    # Libraries import all settings from here.
+    LocalOptimStateDictConfig as LocalOptimStateDictConfig,
+    LocalStateDictConfig as LocalStateDictConfig,
     MixedPrecision,
     OptimStateDictConfig,
+    ShardedOptimStateDictConfig as ShardedOptimStateDictConfig,
+    ShardedStateDictConfig as ShardedStateDictConfig,
     ShardingStrategy,
     StateDictConfig,
     StateDictSettings,

@@ -73,6 +73,13 @@ def transformer_auto_wrap_policy(
     return recurse or isinstance(module, tuple(transformer_layer_cls))
 
 
+def _or_policy(
+    module: Module, recurse: bool, nonwrapped_numel: int, policies: Iterable[Callable[..., bool]]
+) -> bool:
+    """Wrap the modules for which one of several policies says so; libraries import it."""
+    return any(p(module=module, recurse=recurse, nonwrapped_numel=nonwrapped_numel) for p in policies)
+
+
 def size_based_auto_wrap_policy(
     module: Module,
     recurse: bool,
