@@ -48,6 +48,23 @@ print(seen[0].requires_grad, type(seen[0].grad_fn).__name__, y.grad_fn._saved_re
 y.sum().backward()
 print(x.grad)
 """,
+    "a Function may keep what it likes on ctx, whatever the name": """
+class Named(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.op, ctx.kind, ctx.edge, ctx.tensors = "sum", 3, None, []
+        ctx.save_for_backward(x)
+        return x * x
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+(g,) = torch.autograd.grad(Named.apply(x).sum(), x, create_graph=True)
+print(g.detach(), torch.autograd.grad(g.sum(), x))
+y = torch.ones(1, requires_grad=True)
+told(lambda: torch.autograd.grad(Named.apply(x).sum(), y))
+""",
     "a hook after accumulation may return its tensor": """
 v = torch.tensor([0., 0., 0.], requires_grad=True)
 h = v.register_post_accumulate_grad_hook(lambda p: p.add_(p.grad, alpha=-0.01))

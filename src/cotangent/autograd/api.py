@@ -286,7 +286,7 @@ def _explain_unused(error: RuntimeError, roots: list[Node], end: Node, index: in
     order, leaves, _ = collect(roots)
     if end in leaves or end in order:
         for node in order:
-            if node.op is None and end in node.edges:
+            if type(node).op is None and end in node.edges:
                 _annotate_none(error, node, index)
                 return
     annotate(error, "unused", values={"index": index}, recorded=recorded_at(roots[0]), here=here())

@@ -495,7 +495,7 @@ class Careful:
             if first is not None and self.needs(first):
                 self.node(first)  # raises
             raise
-        if self.wanted is not None and node.op is not None and node.op.public == "mean":
+        if self.wanted is not None and isinstance(node, OpNode) and node.op.public == "mean":
             self.shares.update((id(value), value) for value in values)
         hooks = node.hooks  # what was saved may have been unpacked by code that hooks this node
         if hooks is not None and hooks.post:
