@@ -89,6 +89,7 @@ _ELSEWHERE = {
         "checks",
     ),
     "is_storage": "storage",
+    "Future": "futures",
     "PyTorchFileReader": "serialization",
     **dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "scalars"),
     **dict.fromkeys(("ScriptFunction", "ScriptModule"), "jit"),
