@@ -88,6 +88,7 @@ FLOORS = {
     "namespaces": 5,
     "_C": 5,
     "_subclasses": 5,
+    "_tensor": 5,
     "fx": 5,
     "_functorch": 5,
     "functorch": 5,

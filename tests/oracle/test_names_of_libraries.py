@@ -37,6 +37,20 @@ P.gather([None, None], 0), G.is_namedtuple((1,)), isinstance(torch.futures.Futur
 P.replicate(torch.nn.Linear(1, 1), [0])
 P.parallel_apply([len, len], [1])
 P.parallel_apply([len], [1])
+torch.nn.modules.module._EXTRA_STATE_KEY_SUFFIX, home("torch._tensor").Tensor is torch.Tensor
+(O := home("torch.optim.optimizer"))._get_value(torch.tensor(3.0)), O._get_value(2)
+O._to_scalar(torch.ones(1))
+O._default_to_fused_or_foreach([torch.ones(1)], False), O._stack_if_compiling([1]), O._get_scalar_dtype()
+(ps := [torch.ones(2, dtype=torch.complex64)], gs := [ps[0] * 2], O._view_as_real(ps, gs))
+[type(text) for text in (O._foreach_doc, O._params_doc, O._maximize_doc)]
+O._use_grad_for_differentiable(lambda self: torch.is_grad_enabled())(torch.optim.SGD([torch.ones(1)], 1.0))
+(S := home("torch.optim.lr_scheduler")).__name__.rpartition(".")[2]
+S._warn_get_lr_called_within_step(S.StepLR(torch.optim.SGD([torch.ones(1)], 1.0), 1))
+(s := S.StepLR(torch.optim.SGD([torch.ones(1)], 1.0), 1)).get_last_lr()
+S._enable_get_lr_call(s).__enter__() is not None, s.get_lr()
+(D := home("torch.distributed.distributed_c10d")).all_reduce is torch.distributed.all_reduce
+D._rank_not_in_group(None)
+D._get_default_group()
 home("torch.distributed.constants").default_pg_timeout
 home("torch.distributed._tensor").Shard(1), home("torch.distributed.tensor.placement_types").Partial("avg")
 (t := home("torch.distributed.tensor")).Partial() == t.Partial("sum"), t.Shard(0).is_partial()

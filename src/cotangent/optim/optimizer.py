@@ -17,6 +17,20 @@ from ..autograd.where import here
 from ..dtypes import float32
 from ..tensor import Tensor
 from ..toplevel import typename
+from ._authors import (
+    _capturable_doc as _capturable_doc,
+    _default_to_fused_or_foreach as _default_to_fused_or_foreach,
+    _differentiable_doc as _differentiable_doc,
+    _foreach_doc as _foreach_doc,
+    _fused_doc as _fused_doc,
+    _get_scalar_dtype as _get_scalar_dtype,
+    _get_value as _get_value,
+    _maximize_doc as _maximize_doc,
+    _params_doc as _params_doc,
+    _stack_if_compiling as _stack_if_compiling,
+    _to_scalar as _to_scalar,
+    _view_as_real as _view_as_real,
+)
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
@@ -100,6 +114,9 @@ def use_grad_for_differentiable(step: Callable[..., Any]) -> Callable[..., Any]:
             set_recording(before)
 
     return in_mode
+
+
+_use_grad_for_differentiable = use_grad_for_differentiable  # the name that authors of optimizers import
 
 
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,10 +33,11 @@ from ._members import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from ._state import ModuleState, _IncompatibleKeys
+from ._state import _EXTRA_STATE_KEY_SUFFIX, ModuleState, _IncompatibleKeys
 
 __all__ = [
     "Module",
+    "_EXTRA_STATE_KEY_SUFFIX",
     "_IncompatibleKeys",
     "register_module_backward_hook",
     "register_module_buffer_registration_hook",

@@ -1,6 +1,12 @@
 """Schedules of learning rates: `torch.optim.lr_scheduler`."""
 
-from .base import EPOCH_DEPRECATION_WARNING, LRScheduler, _LRScheduler
+from .base import (
+    EPOCH_DEPRECATION_WARNING,
+    LRScheduler,
+    _enable_get_lr_call as _enable_get_lr_call,
+    _LRScheduler,
+    _warn_get_lr_called_within_step as _warn_get_lr_called_within_step,
+)
 from .by_function import LambdaLR, MultiplicativeLR
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts

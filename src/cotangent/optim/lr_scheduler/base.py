@@ -9,8 +9,8 @@ import functools
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from ...tensor import Tensor
@@ -211,14 +211,6 @@ class LRScheduler:
                 stacklevel=3,
             )
 
-    @contextmanager
-    def _inside_step(self) -> Iterator[None]:
-        self._get_lr_called_within_step = True
-        try:
-            yield
-        finally:
-            self._get_lr_called_within_step = False
-
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next learning rates; to be called after the optimizer's step.
 
@@ -252,7 +244,7 @@ class LRScheduler:
             )
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        with self._inside_step():
+        with _enable_get_lr_call(self):
             self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
             closed = None if epoch is None else getattr(self, "_get_closed_form_lr", None)
             values = self.get_lr() if closed is None else closed()
@@ -285,3 +277,32 @@ def _note_steps(optimizer: Optimizer) -> None:
 
     noted._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
     optimizer.step = noted  # type: ignore[method-assign]
+
+
+def _warn_get_lr_called_within_step(lr_scheduler: Any) -> None:
+    """What authors of schedules call first in `get_lr`: it is not for users.
+
+    Args:
+        lr_scheduler: the schedule.
+    """
+    lr_scheduler._refuse_outside_step()
+
+
+class _enable_get_lr_call:
+    """For a block: `get_lr` of a schedule may be called.
+
+    Args:
+        o: the schedule.
+    """
+
+    def __init__(self, o: Any) -> None:
+        self.o = o
+
+    def __enter__(self) -> _enable_get_lr_call:
+        self.o._get_lr_called_within_step = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.o._get_lr_called_within_step = False

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import LRScheduler, group_values
+from .base import LRScheduler, _enable_get_lr_call, group_values
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
 
@@ -124,7 +124,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         else:
             self._go_to(epoch)
         self.last_epoch = math.floor(epoch)
-        with self._inside_step():
+        with _enable_get_lr_call(self):
             values = self.get_lr()
         self._set(values)
 
