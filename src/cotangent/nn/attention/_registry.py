@@ -48,8 +48,8 @@ def register_flash_attention_impl(
     Example:
         >>> from cotangent.nn import attention
         >>> attention.register_flash_attention_impl("mine", register_fn=lambda: None)
-        >>> attention.list_flash_attention_impls()
-        ['FA3', 'FA4', 'mine']
+        >>> "mine" in attention.list_flash_attention_impls()
+        True
     """
     _known[impl] = register_fn
 
