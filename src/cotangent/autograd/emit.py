@@ -23,6 +23,7 @@ from .. import dtypes, lazy
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.layout import as_chosen
 from ..kernels.sized import LARGE, large
+from ..kernels.unwritten import keep_pages
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.kernel_writes import KERNELS
 from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays, on_symbols
@@ -111,6 +112,7 @@ def emit(op: Primitive) -> None:
     """Generate, compile and install the entry function and node classes of `op`."""
     if op.node_class is not None:
         return
+    keep_pages()
     saved: list[str] = []
     for parameter in op.rules:
         for name in op.rule_arguments(parameter):
@@ -539,7 +541,10 @@ class Writer(NodeWriter):
             # Cotangents need summing only if an input that wants one was stretched.
             shapes = [f"a_{p}.shape" for p in op.tensors]
             fits = " and ".join(f"(not {p}._req or a_{p}.shape == r.shape)" for p in op.rules)
-            fit = f"None if {' == '.join(shapes)} or {fits} else ({', '.join(shapes)})"
+            # A number stretches nothing; `c` is still the class of the second operand (see `operands`).
+            pair = len(op.tensors) == 2 and not {*op.fixed, *op.strict}.intersection(op.tensors)
+            quickly = "c is float or c is int or " if pair else ""
+            fit = f"None if {quickly}{' == '.join(shapes)} or {fits} else ({', '.join(shapes)})"
         self.add(
             2,
             "n.seq = next_seq()",

@@ -213,7 +213,11 @@ def edge_of(t: Any) -> Any:
     if node is not None:
         return node
     view = t._view
-    if view is not None and view.stale:
+    if view is None:  # accumulator_of written out: every operation on a parameter comes by
+        known = t._accumulator
+        node = None if known is None else known()
+        return accumulator_of(t) if node is None else node
+    if view.stale:
         if view.origin != DEFAULT:
             _refuse_view(view, t, "its base or another view of its base has been")
         view.stale = view.inherited = False
@@ -223,7 +227,7 @@ def edge_of(t: Any) -> Any:
         if t._retains:
             node._hooks().retain[0] = weakref.ref(t)
         return node
-    return None if view is not None and view.inherited else accumulator_of(t)
+    return None if view.inherited else accumulator_of(t)
 
 
 def _anew(view: View, t: Any) -> Node:
