@@ -541,7 +541,7 @@ class Writer(NodeWriter):
             # Cotangents need summing only if an input that wants one was stretched.
             shapes = [f"a_{p}.shape" for p in op.tensors]
             fits = " and ".join(f"(not {p}._req or a_{p}.shape == r.shape)" for p in op.rules)
-            # A number stretches nothing; `c` is still the class of the second operand (see `operands`).
+            # A number stretches nothing; `c` is still the class of the second operand (see `payloads`).
             pair = len(op.tensors) == 2 and not {*op.fixed, *op.strict}.intersection(op.tensors)
             quickly = "c is float or c is int or " if pair else ""
             fit = f"None if {quickly}{' == '.join(shapes)} or {fits} else ({', '.join(shapes)})"

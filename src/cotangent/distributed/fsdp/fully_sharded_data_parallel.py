@@ -97,6 +97,7 @@ class FullyShardedDataParallel(Module):
         NotImplementedError: for what is not there.
 
     Example:
+        >>> import warnings
         >>> import cotangent as torch
         >>> from cotangent.distributed.fsdp import FullyShardedDataParallel, ShardingStrategy
         >>> if torch.distributed.is_gloo_available():
