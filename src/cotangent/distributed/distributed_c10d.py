@@ -4,9 +4,11 @@ from typing import Any
 
 from . import *  # noqa: F403
 from . import __all__ as __all__
-from .group import ProcessGroup, find_group as _resolve_process_group, get_default_group as _get_default_group
-
-_get_default_group, _resolve_process_group  # noqa: B018  # libraries import them from here
+from .group import (  # what libraries import from here
+    ProcessGroup,
+    find_group as _resolve_process_group,  # noqa: F401
+    get_default_group as _get_default_group,  # noqa: F401
+)
 
 
 def _rank_not_in_group(group: Any) -> bool:
