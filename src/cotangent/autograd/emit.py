@@ -120,11 +120,13 @@ def emit(op: Primitive) -> None:
                 saved.append(name)
     op.saved = tuple(sorted(saved, key=lambda name: checked_at(op, name)))
     op.raw_rules = {parameter: on_arrays(rule) for parameter, rule in op.rules.items()}
-    text = Writer(op).text()
+    writer = Writer(op)
+    text = writer.text()
     filename = f"<cotangent {op.name}>"
     scope: dict[str, Any] = op.entry.__globals__
     scope.update(_RUNTIME)
     scope.update(QUIET_FRAME)
+    scope.update(writer.constants)
     scope.update(Tensor=world.Tensor, kernel=op.kernel, fast=op.fast)
     if op.kind == "elementwise":
         scope["QUICK"] = quick_dtypes(op)
@@ -568,7 +570,8 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "as_chosen": as_chosen, "singular": singular, "apart": out_apart, "ref": weakref.ref,
+    "as_chosen": as_chosen, "singular": singular, "add": np.add, "subtract": np.subtract,
+    "multiply": np.multiply, "true_divide": np.true_divide, "apart": out_apart, "ref": weakref.ref,
 }  # fmt: skip
 
 

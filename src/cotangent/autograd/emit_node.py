@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..kernels.sized import RULES
 from ..ops.table import Primitive
 from .dispatch import is_output, served_by
+from .emit_rules import Term, expression, stepwise
 
 
 class NodeWriter:
@@ -14,6 +17,7 @@ class NodeWriter:
         self.op = op
         self.elementwise = op.kind == "elementwise"
         self.lines: list[str] = []
+        self.constants: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # numbers of rules, by dtype
 
     def add(self, depth: int, *lines: str) -> None:
         self.lines.extend("    " * depth + line for line in lines)
@@ -98,17 +102,52 @@ class NodeWriter:
                 if field not in loaded:
                     self.load(depth, field)
                 arguments.append(f"v_{field}")
-            call = f"d = rule_{parameter}({', '.join(arguments)})"
-            if self.elementwise and len(arguments) > 1:
-                call += f" if g.size < {RULES} else large_{parameter}({', '.join(arguments)})"
-            self.add(depth, call)
             if not self.elementwise:
-                self.add(depth, "if d is not None:")
+                self.add(depth, f"d = rule_{parameter}({', '.join(arguments)})", "if d is not None:")
                 depth += 1
-            elif len(op.tensors) > 1:
-                self.add(depth, "if fit is not None:", f"    d = unbroadcast(d, fit[{i}])")
+            else:
+                self.rule(depth, parameter, arguments)
+                if len(op.tensors) > 1:
+                    self.add(depth, "if fit is not None:", f"    d = unbroadcast(d, fit[{i}])")
             self.add(depth, f"held = grads.get(e{i})", f"grads[e{i}] = d if held is None else plus(held, d)")
         self.free(2, "if not keep:")
+
+    def rule(self, depth: int, parameter: str, arguments: list[str]) -> None:
+        """Write what computes `d`, the cotangent of `parameter` of an elementwise operation."""
+        op = self.op
+        fields, given = op.rule_arguments(parameter), ", ".join(arguments)
+        value, small = f"rule_{parameter}({given})", f"g.size < {RULES}"
+        large = f" if {small} else large_{parameter}({given})" if fields else ""
+        rule, raw = op.rules[parameter], op.raw_rules[parameter]
+        if not (rule.__code__.co_names or rule.__closure__ or op.optional.intersection(fields)):
+            found = expression(raw, arguments)
+            if found is not None:
+                value = found.text()
+                if len(op.tensors) == 1 and not op.statics and stepwise(found):
+                    self.steps(depth, parameter, found, arguments[1:])
+                    depth += 1
+        elif fields and op.defaults.keys() >= set(fields):
+            found = expression(raw, ["g", *(eval(op.defaults[f], {}) for f in fields)])
+            if found is not None:
+                usual = [f"v_{f} is default_{f}" for f in fields] + ([small] if found.sign else [])
+                value = f"{found.text()} if {' and '.join(usual)} else {value}"
+        self.add(depth, f"d = {value}{large}")
+
+    def steps(self, depth: int, parameter: str, found: Term, saved: list[str]) -> None:
+        """Write the steps of a rule for float arrays of one dtype; what follows is for all others."""
+        numbers = [f"{parameter}_c{i}" for i in range(len(found.numbers()))]
+        for name, number in zip(numbers, found.numbers(), strict=True):
+            self.constants[name] = (np.asarray(number, np.float32), np.asarray(number))
+        lines, last = found.steps("c")
+        alike = "".join([f" and {array}.dtype is dt" for array in saved])
+        self.add(
+            depth,
+            f"if g.ndim and g.size < {RULES} and ((dt := g.dtype) is F32 or dt is F64){alike}:",
+            *(f"    c{i} = {name}[dt is F64]" for i, name in enumerate(numbers)),
+            *(f"    {line}" for line in lines),
+            f"    d = {last}",
+            "else:",
+        )
 
     def load(self, depth: int, field: str) -> None:
         op = self.op
