@@ -19,14 +19,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import dtypes, lazy
+from .. import lazy
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..kernels.halves import halved, is_half
 from ..kernels.layout import as_chosen
 from ..kernels.sized import LARGE, large
 from ..kernels.unwritten import keep_pages
 from ..ops.arguments import REQUIRED, too_many
 from ..ops.kernel_writes import KERNELS
-from ..ops.table import BOOL_RESULT, SAME, Primitive, emitter, on_arrays, on_symbols
+from ..ops.table import BOOL_RESULT, Primitive, emitter, on_arrays, on_symbols
 from .base import (
     InferenceCell,
     active,
@@ -40,6 +41,7 @@ from .base import (
 )
 from .cuts import VALUELESS
 from .dispatch import dispatch, finish, is_output, operate, served_by
+from .emit_dtypes import quick_dtypes, takes_halves
 from .emit_node import NodeWriter
 from .extras import after_record
 from .modes import made, modes
@@ -85,27 +87,9 @@ def _number(value: Any, d: Any) -> Any:
 
 
 def _integer(value: Any, d: Any) -> Any:
-    if value.__class__ is not int or d.kind == "b":
-        return value  # the result has another dtype
+    if value.__class__ is not int or d.kind in "bfV":
+        return value  # the result has another dtype, or the number keeps more digits than the array
     return stand_in(np.asarray(value, d))
-
-
-def quick_dtypes(op: Primitive) -> frozenset[Any]:
-    """The dtypes whose arrays the entry of an elementwise op may hand to the kernel as they are."""
-    found = set()
-    exact = op.result == BOOL_RESULT or (op.result == SAME and not op.weighs and op.guard is None)
-    exact = exact and (op.fast is op.kernel or bool(op.defaults))
-    for d in (dtypes.float32, dtypes.float64, *(_EXACT if exact and not op.optional else ())):
-        try:
-            if op.check is not None:
-                op.check(op, d)
-        except (RuntimeError, TypeError):
-            continue
-        found.add(d.np)
-    return frozenset(found)
-
-
-_EXACT: Final = (dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)
 
 
 def emit(op: Primitive) -> None:
@@ -131,6 +115,8 @@ def emit(op: Primitive) -> None:
     if op.kind == "elementwise":
         scope["QUICK"] = quick_dtypes(op)
         scope["large"] = large(op.fast)
+        if takes_halves(op):
+            scope["halved"] = halved(op.fast)
         for parameter, rule in op.raw_rules.items():
             scope[f"large_{parameter}"] = large(rule, partial(on_symbols, op.rules[parameter]))
     scope.update({f"default_{s}": eval(value, {}) for s, value in op.defaults.items()})
@@ -284,7 +270,11 @@ class Writer(NodeWriter):
         quick = quick_dtypes(op)
         tests = ["dt is not F32 and dt is not F64"] if _F32 in quick else []
         tests += ["dt not in QUICK"] if quick - {_F32, _F64} else []
-        self.add(1, f"if {' and '.join(tests) or 'True'}:", f"    {self.fallback}")
+        self.add(1, f"if {' and '.join(tests) or 'True'}:")
+        if takes_halves(op):
+            self.add(2, "if not is_half(dt):", f"    {self.fallback}")
+        else:
+            self.add(2, self.fallback)
         for t in op.tensors:
             if t == first:
                 continue
@@ -319,6 +309,9 @@ class Writer(NodeWriter):
         if out == "..." and not required and (most := LARGE.get(op.fast)):
             # Large arrays are a generated kernel's.
             call += f" if a_{op.tensors[0]}.size < {most} else large({args})"
+        if takes_halves(op):
+            half = "dt is not F32 and dt is not F64" + " and dt not in QUICK" * (len(quick_dtypes(op)) > 2)
+            call = f"r = halved({args}, out={out}) if {half} else {call[4:]}"
         if isinstance(op.fast, np.ufunc):
             # No NumPy warning comes from here: see QUIET_FRAME.
             self.add(depth, "try:", f"    {call}", "except ValueError:", f"    {self.fallback}")
@@ -326,6 +319,8 @@ class Writer(NodeWriter):
             self.quietly(depth, call)
         if op.defaults:
             self.add(1, "else:")
+            if takes_halves(op):
+                self.add(2, "if is_half(dt):", f"    {self.fallback}")
             if op.old_order:
                 self.add(2, f"if hasattr({op.old_order}, '_data'):", f"    {self.fallback}")
             self.quietly(2, general)
@@ -570,7 +565,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "user_frame": user_frame, "getframe": sys._getframe, "QUIET": QUIET, "set_errors": set_errors,
     "reset_errors": reset_errors, "Packed": Packed, "finish": finish, "plus": plus, "deliver": deliver,
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
-    "as_chosen": as_chosen, "singular": singular, "add": np.add, "subtract": np.subtract,
+    "as_chosen": as_chosen, "is_half": is_half, "singular": singular, "add": np.add, "subtract": np.subtract,
     "multiply": np.multiply, "true_divide": np.true_divide, "apart": out_apart, "ref": weakref.ref,
 }  # fmt: skip
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels.halves import FEW
 from ..kernels.sized import RULES
 from ..ops.table import Primitive
 from .dispatch import is_output, served_by
+from .emit_dtypes import takes_halves
 from .emit_rules import Term, expression, stepwise
 
 
@@ -117,6 +119,8 @@ class NodeWriter:
         op = self.op
         fields, given = op.rule_arguments(parameter), ", ".join(arguments)
         value, small = f"rule_{parameter}({given})", f"g.size < {RULES}"
+        if takes_halves(op):
+            small = f"(g.size < {FEW} or {small} and g.dtype.itemsize != 2)"
         large = f" if {small} else large_{parameter}({given})" if fields else ""
         rule, raw = op.rules[parameter], op.raw_rules[parameter]
         if not (rule.__code__.co_names or rule.__closure__ or op.optional.intersection(fields)):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from ..kernels.elementwise import times_one
-from ..kernels.halves import recast
+from ..kernels.halves import is_half, recast
 from ..kernels.sparse import Coo, by_values
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
@@ -28,6 +28,7 @@ from .views import edge_of
 
 _references: Final = sys.getrefcount
 _add: Final = np.add
+_F32: Final = np.dtype(np.float32)
 
 
 class OpNode(Node):
@@ -493,7 +494,12 @@ def unbroadcast(value: Any, shape: tuple[int, ...]) -> Any:
         i + lead for i, n in enumerate(shape) if n == 1 and value.shape[i + lead] != 1
     )
     # Of dimensions that were added the sum is taken as a view of what has them still, as in PyTorch.
-    summed = np.add.reduce(value, axis=axes, keepdims=True) if axes else value
+    if not axes:
+        return value.reshape(shape)
+    half = is_half(value.dtype)
+    summed = np.add.reduce(recast(value, _F32) if half else value, axis=axes, keepdims=True)
+    if half:
+        summed = recast(summed, value.dtype)
     return summed.reshape(shape) if lead else summed
 
 

@@ -134,9 +134,10 @@ class Fused:
             results = (results,)
         if any(not isinstance(r, Sym) or body.nodes[r.ref][0] in _LEAVES for r in results):
             raise NoForm("nothing is computed")
-        if self.several and loops.cost_of(body) == 1 and sum(n[0] not in _LEAVES for n in body.nodes) < 2:
-            raise NoForm("one cheap operation, which NumPy does at the speed of memory")
         half = next((a.dtype for a in arrays if kind_of(a.dtype) in ("f16", "bf16")), None)
+        alone = sum(n[0] not in _LEAVES for n in body.nodes) < 2
+        if self.several and half is None and loops.cost_of(body) == 1 and alone:
+            raise NoForm("one cheap operation, which NumPy does at the speed of memory")
         types = [half if half is not None and r.kind == "f32" else _NUMPY[r.kind] for r in results]
         stores = []
         for r, d in zip(results, types):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from types import FunctionType
 from typing import Any, Final
 
 import numpy as np
 
 from .. import lazy
-from .sized import HEAVY, worthwhile
+from .sized import HEAVY, large, worthwhile
 
 casting: Any = lazy.module("cotangent.kernels.casting")
 
@@ -57,3 +58,34 @@ def wide(value: Any) -> Any:
     """An array (or NumPy number) of 16-bit floats in float32; anything else as it is."""
     d = getattr(value, "dtype", None)
     return recast(value, _F32) if d is not None and is_half(d) else value
+
+
+# Up to here NumPy's own loops over 16-bit floats, one number at a time, are faster than a launch.
+FEW: Final = 256
+
+
+def halved(ufunc: Any) -> Callable[..., Any]:
+    """A ufunc whose result is the exact one rounded once, on arrays of one 16-bit float type.
+
+    NumPy's loops over these types do that as well, slowly; a generated kernel is taken for more than a few
+    numbers, and where there is none, float32.
+    """
+    fused = large(ufunc)
+
+    def run(*arrays: Any, out: Any = ...) -> Any:
+        most = max([b.size for b in arrays])
+        if most < FEW:
+            return ufunc(*arrays, out=out)
+        if arrays[0].size == most and worthwhile(most):
+            found = fused(*arrays)
+        else:
+            found = recast(ufunc(*[recast(b, _F32) for b in arrays], out=...), arrays[0].dtype)
+        if out is ...:
+            return found
+        np.copyto(out, found)
+        return out
+
+    # Entries are silent by a frame without a name (see `autograd/emit.py`); this is their frame here.
+    made = FunctionType(run.__code__, {**globals(), "__name__": None}, "halved", None, run.__closure__)
+    made.__kwdefaults__ = run.__kwdefaults__
+    return made

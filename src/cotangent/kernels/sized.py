@@ -127,7 +127,7 @@ def generated(a: Any, threshold: int = HEAVY, *others: Any) -> bool:
     if a.__class__ is not np.ndarray or a.size < threshold:
         return False
     d = a.dtype
-    if d is not _F32 and d is not _F64 and d.name not in _NAMES:
+    if d is not _F32 and d is not _F64 and not _is_known(d):
         return False
     for other in others:
         if other is not None and (other.__class__ is not np.ndarray or other.dtype != d):
@@ -175,17 +175,17 @@ def large(kernel: Any, form: Callable[[], Callable[..., Any]] | None = None) -> 
         The function, which takes what the kernel takes, arrays first.
     """
     fused: Any = None
-    hopeless = False
+    hopeless: set[Any] = set()
 
     def run(a: Any, *rest: Any) -> Any:
-        nonlocal fused, hopeless
-        if not hopeless and worthwhile(a.size) and _fits(a, rest, None):
+        nonlocal fused
+        if a.dtype not in hopeless and worthwhile(a.size) and _fits(a, rest, None):
             try:
                 if fused is None:
                     fused = eager.Fused(forms.form_of(kernel) if form is None else form(), form is not None)
                 return fused((a, *rest))
             except forms.NoForm:
-                hopeless = True
+                hopeless.add(a.dtype)
         token = set_errors(QUIET)
         try:
             return kernel(a, *rest, out=...) if form is None else kernel(a, *rest)
@@ -197,7 +197,11 @@ def large(kernel: Any, form: Callable[[], Callable[..., Any]] | None = None) -> 
 
 _F32: Final = np.dtype(np.float32)
 _F64: Final = np.dtype(np.float64)
-_NAMES: Final = ("float32", "float64", "float16", "bfloat16")
+
+
+def _is_known(d: Any) -> bool:
+    """Whether kernels know a dtype (its name would take NumPy long; bfloat16's kind is "V")."""
+    return bool((d.itemsize == 2 and d.kind in "fV") or d in (_F32, _F64))
 
 
 def _fits(a: Any, rest: tuple[Any, ...], out: Any) -> bool:
@@ -205,7 +209,7 @@ def _fits(a: Any, rest: tuple[Any, ...], out: Any) -> bool:
     if a.__class__ is not np.ndarray:
         return False
     d = a.dtype
-    if d is not _F32 and d is not _F64 and d.name not in _NAMES:
+    if d is not _F32 and d is not _F64 and not _is_known(d):
         return False
     for other in rest:
         if other.__class__ is np.ndarray:
