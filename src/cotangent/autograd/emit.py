@@ -281,7 +281,7 @@ class Writer(NodeWriter):
             if t not in op.fixed and t not in op.strict:
                 self.add(1, f"c = {t}.__class__", "if c is float or c is int:")
                 known = f"k = (POOL32 if dt is F32 else POOL64).get({t})"
-                if quick - {_F32, _F64}:
+                if quick - {_F32, _F64} or takes_halves(op):
                     known = f"k = (POOL32 if dt is F32 else POOL64 if dt is F64 else NO_POOL).get({t})"
                 self.add(2, known, f"{t} = number({t}, dt) if k is None else k")
             self.add(1, "try:", f"    a_{t} = {t}._data", "except AttributeError:", f"    {self.fallback}")

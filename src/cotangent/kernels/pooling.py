@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from .. import lazy
 from .halves import in_float
+from .sized import generated
+
+picking: Any = lazy.module("cotangent.kernels.picking")
+window_tops: Any = lazy.module("cotangent.kernels.window_tops")
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Sizes = tuple[int, ...]
@@ -77,11 +83,30 @@ def _steps(sizes: Sizes) -> Sizes:
     return tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
 
 
+# Elements from which a launch is faster than the dozens of steps that NumPy needs.
+_FEW = 32
+
+
+def _tops(a: Array, windows: list[Any]) -> Pair:
+    """(largest element of each window, its flat position), by a kernel over planes or lines."""
+    d = len(windows)
+    if d == 1:
+        windows = [window_tops.windows(1, 1, 1, 0, 1, 1), *windows]
+    height, width = a.shape[-2:] if d == 2 else (1, a.shape[-1])
+    planes = np.ascontiguousarray(a).reshape(-1, height, width)
+    shape = (*a.shape[: a.ndim - d], *[len(w[0]) for w in windows[2 - d :]])
+    best, index = window_tops.tops(planes, *windows)
+    return best.reshape(shape), index.reshape(shape)
+
+
 @in_float
 def max_pool(a: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil: bool) -> Pair:
     """(largest element of each window, its flat position among the spatial dimensions)."""
     sizes = a.shape[a.ndim - len(kernel) :]
     out = pooled_sizes(sizes, kernel, stride, padding, dilation, ceil)
+    if len(sizes) < 3 and a.size and generated(a, _FEW):
+        along = zip(sizes, kernel, stride, padding, dilation, out, strict=True)
+        return _tops(a, [window_tops.windows(*row) for row in along])
     frame = _framed(a, kernel, stride, padding, dilation, out, _lowest(a.dtype))
     steps = _steps(sizes)
     starts, firsts = [], []
@@ -128,6 +153,10 @@ def scatter_windows(g: Array, index: Array, sizes: Sizes, adds: bool) -> Array:
     rows, flat = _rows(index, len(sizes))
     volume = math.prod(sizes)
     out = np.zeros((*g.shape[: g.ndim - len(sizes)], *sizes), g.dtype)
+    if generated(g, _FEW) and flat.max() < volume:
+        lines = np.ascontiguousarray(g).reshape(flat.shape)
+        picking.put(out.reshape(rows, volume), flat, lines, 1, "sum" if adds else "last")
+        return out
     places = (flat + np.arange(rows)[:, None] * volume).reshape(-1)
     if adds:
         outside = flat.reshape(-1) >= volume  # of windows that lie in the padding entirely
@@ -244,6 +273,13 @@ def adaptive_bounds(n: int, out: int) -> tuple[list[int], list[int]]:
     return [i * n // out for i in range(out)], [-(-(i + 1) * n // out) for i in range(out)]
 
 
+@lru_cache(256)
+def _even(n: int, out: int) -> Any:
+    """`adaptive_bounds` as `window_tops` takes them."""
+    starts, stops = (np.array(ends, np.int32) for ends in adaptive_bounds(n, out))
+    return starts, stops - starts, 1, int((stops - starts).max())
+
+
 @in_float
 def adaptive_max_pool(a: Array, out: Sizes) -> Pair:
     """`max_pool` with windows that cover the spatial dimensions evenly."""
@@ -256,6 +292,8 @@ def adaptive_max_pool(a: Array, out: Sizes) -> Pair:
     shape = (*a.shape[: a.ndim - d], *out)
     if not math.prod(shape):
         return np.empty(shape, a.dtype), np.empty(shape, np.int64)
+    if d < 3 and generated(a, _FEW):
+        return _tops(a, [_even(n, o) for n, o in zip(sizes, out, strict=True)])
     # One dimension after the other, the last first, finds the same element of those that are equal.
     best: Array = a
     index: Any = 0

@@ -333,7 +333,12 @@ class Text:
 
     def gather(self, pointer: str, stride: Vec, kind: str, lanes: int, mask: Vec | None = None) -> Vec:
         """Elements `stride` (an i64 scalar, in elements) apart."""
-        pointers = self._pointers(pointer, stride, kind, lanes)
+        return self.picked(pointer, self.iota("i64", lanes) * self.splat(stride, lanes), kind, mask)
+
+    def picked(self, pointer: str, places: Vec, kind: str, mask: Vec | None = None) -> Vec:
+        """Elements at places (i32 or i64, counted in elements)."""
+        lanes = places.lanes
+        pointers = self._pointers(pointer, places, kind)
         memory = _memory_type(kind, lanes)
         on = mask or self.const(True, "b1", lanes)
         whole = f"v{lanes}{_SUFFIX.get(_MEMORY[kind], _MEMORY[kind])}"
@@ -346,8 +351,7 @@ class Text:
         self.line(f"{name} = {code}")
         return self._unpacked(name, kind, lanes)
 
-    def _pointers(self, pointer: str, stride: Vec, kind: str, lanes: int) -> str:
-        offsets = self.iota("i64", lanes) * self.splat(stride, lanes)
+    def _pointers(self, pointer: str, offsets: Vec, kind: str) -> str:
         name = self.fresh()
         self.line(f"{name} = getelementptr {_MEMORY[kind]}, ptr {pointer}, {offsets.type} {offsets.name}")
         return name
@@ -403,7 +407,7 @@ class Text:
         lanes = value.lanes
         memory = _memory_type(kind, lanes)
         name = self._packed(value, kind)
-        pointers = self._pointers(pointer, stride, kind, lanes)
+        pointers = self._pointers(pointer, self.iota("i64", lanes) * self.splat(stride, lanes), kind)
         on = mask or self.const(True, "b1", lanes)
         whole = f"v{lanes}{_SUFFIX.get(_MEMORY[kind], _MEMORY[kind])}"
         code = self.intrinsic(

@@ -1,0 +1,46 @@
+"""Arithmetic of 16-bit floats: exact results rounded once, whichever loop computes them."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import cotangent as torch
+from cotangent.kernels import halves, runtime
+
+HALVES = [np.float16, ml_dtypes.bfloat16]
+UFUNCS = [np.add, np.subtract, np.multiply, np.true_divide]
+SHAPES = [((3,), (3,)), ((40, 70), (40, 70)), ((40, 70), (70,)), ((40, 1), (40, 70)), ((), (300,))]
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("ufunc", UFUNCS)
+@pytest.mark.parametrize("dtype", HALVES)
+def test_rounded_once(dtype: Any, ufunc: Any, shapes: Any) -> None:
+    assert runtime.ready()
+    rng = np.random.default_rng(0)
+    a, b = ((rng.standard_normal(s) * 50).astype(dtype) for s in shapes)
+    expected = ufunc(a.astype(np.float32), b.astype(np.float32)).astype(dtype)
+    found = halves.halved(ufunc)(a, b)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+    if a.shape == expected.shape:
+        again = a.copy()
+        assert halves.halved(ufunc)(again, b, out=again) is again
+        np.testing.assert_array_equal(again, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_gradients_of_broadcasts_are_summed_in_float32(dtype: torch.dtype) -> None:
+    x = torch.ones(5000, 3, dtype=dtype, requires_grad=True)
+    y = torch.ones(3, dtype=dtype, requires_grad=True)
+    (x + y).backward(torch.ones(5000, 3, dtype=dtype))
+    assert y.grad.tolist() == torch.full((3,), 5000.0).to(dtype).tolist()
+
+
+def test_numbers_keep_what_they_are() -> None:
+    x = torch.tensor([1.0, 3.0], dtype=torch.bfloat16)
+    assert (1 - x.double()).dtype is torch.float64  # the number's array of that type is kept for later ...
+    assert (1 - x[0]).dtype is torch.bfloat16  # ... and is none of this one's
+    assert (x * 1.00390625).tolist() == [1.0, 3.015625]
