@@ -24,6 +24,7 @@ FLOORS = {
     "config": 0,
     "size": 0,
     "lazy": 0,
+    "references": 0,
     "tree": 0,
     "named_dtypes": 0,
     # 1: arrays only

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,11 +12,15 @@ from ..kernels.elementwise import times_one
 from ..kernels.sparse import Coo
 from ..kernels.sparse_operations import added  # with the table of sparse operations
 from ..ops.table import TABLE
+from ..references import ARGUMENT, PARAMETER
 from .base import InferenceCell, as_array, cell_of, count, wrap
 from .inplace import check_overlap, dense, write
 from .modes import made, modes
 from .node import ACCUMULATE
 from .views import inference_write, mark_stale
+
+# References to an array that only the variable of who calls `accumulate_array` holds.
+_HELD: Final = 1 + PARAMETER + ARGUMENT
 
 
 def _laid(g: Any, data: Any) -> Any:
@@ -45,6 +49,18 @@ def check_leaf(leaf: Any) -> bool:
     return bool(leaf._req)
 
 
+def accumulate_all(leaves: list[Any], take: Any) -> None:
+    """Accumulate into each of the `leaves` what `take(leaf, None)` gives.
+
+    This is a function of its own because behind a `try` Python 3.14 does not lend variables to calls: a gradient
+    would seem to be held once more, and be copied.
+    """
+    for leaf in leaves:
+        g = take(leaf, None)
+        if g is not None:
+            accumulate_array(leaf.variable, g, leaf.dtype)
+
+
 def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
     """Add the array `g` to `leaf.grad`, which starts with dtype `to`."""
     if (leaf._node is not None or not leaf._req or leaf._view is not None) and not check_leaf(leaf):
@@ -52,11 +68,11 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
     held = leaf._grad
     if held is None:
         # The array becomes the gradient itself when nobody else can hold it: referred to by the
-        # caller's variable, this parameter and getrefcount's own argument only.
+        # caller's variable only, besides the references that the question makes.
         if g.__class__ is not np.ndarray:
             g = _own(g) if isinstance(g, Coo) and not _alone_sparse(g) else as_array(g)
-        elif sys.getrefcount(g) > 3 or not g.flags.writeable or (g.base is not None and not _alone(g)):
-            given = next((t for t in modes.given if _views(g, t._data, leaf._data)), None)
+        elif sys.getrefcount(g) > _HELD or not g.flags.writeable or (g.base is not None and not _alone(g)):
+            given = _given(g, leaf._data)
             if given is not None:
                 leaf._grad = wrap(g)
                 leaf._grad._vc = cell_of(given)
@@ -122,10 +138,10 @@ ACCUMULATE.append(accumulate_tensor)
 def _alone(view: Any) -> bool:
     """Whether a view is all of an array in its order of memory, which nothing else refers to."""
     base = view.base
-    # Referred to by the view, this variable and getrefcount's argument only.
+    # Referred to by the view and this variable only.
     return (
         base.__class__ is np.ndarray
-        and sys.getrefcount(base) == 3
+        and sys.getrefcount(base) == 2 + ARGUMENT
         and base.size == view.size
         and base.flags.owndata
         and view.flags.c_contiguous
@@ -134,9 +150,9 @@ def _alone(view: Any) -> bool:
 
 def _alone_sparse(g: Any) -> bool:
     """Whether the parts of a sparse gradient that the caller holds are in order, and seen by nobody else."""
-    # Referred to by the caller's caller, the caller and this parameter, and by getrefcount's argument.
-    return sys.getrefcount(g) <= 4 and all(
-        part.flags.c_contiguous and sys.getrefcount(part) <= 4 for part in (g.indices, g.values)
+    # Referred to by the caller's caller; its parts by `g`, the pair of them and the variable.
+    return sys.getrefcount(g) <= _HELD + PARAMETER and all(
+        part.flags.c_contiguous and sys.getrefcount(part) <= 3 + ARGUMENT for part in (g.indices, g.values)
     )
 
 
@@ -150,10 +166,14 @@ def _of_empty(g: Any, given: Any) -> bool:
     return (g.base is given or g.base is given.base) and 0 not in g.strides
 
 
-def _views(g: Any, given: Any, data: Any) -> bool:
-    """Whether `g` looks into the memory of the cotangent that the user gave, laid out like the leaf."""
-    return (
-        given.__class__ is np.ndarray and g is not given and g.dtype == data.dtype and g.flags.writeable
-        and (np.may_share_memory(g, given) or (not g.size and _of_empty(g, given)))
-        and (g.strides == data.strides or (g.flags.c_contiguous and data.flags.c_contiguous))
-    )  # fmt: skip
+def _given(g: Any, data: Any) -> Any:
+    """The cotangent that the user gave in whose memory `g` lies, laid out like the leaf; or None."""
+    laid = g.dtype == data.dtype and g.flags.writeable
+    if laid and (g.strides == data.strides or (g.flags.c_contiguous and data.flags.c_contiguous)):
+        for t in modes.given:
+            given = t._data
+            if given.__class__ is np.ndarray and g is not given and (
+                np.may_share_memory(g, given) or (not g.size and _of_empty(g, given))
+            ):
+                return t
+    return None

@@ -25,7 +25,7 @@ from ..kernels.elementwise import times_one
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides
 from ..ops.table import TABLE
-from .accumulate import accumulate_array, accumulate_tensor, check_leaf
+from .accumulate import accumulate_all, accumulate_array, accumulate_tensor, check_leaf
 from .anomaly import watched
 from .base import TensorBase, active, as_array
 from .modes import made, modes, next_task, set_recording
@@ -176,10 +176,7 @@ def _fast(order: list[Node], leaves: list[Node], grads: dict[Any, Any], keep: bo
             first.step(take(first), grads, keep)  # raises
         raise
     del order[:]
-    for leaf in leaves:
-        g = take(leaf, None)
-        if g is not None:
-            accumulate_array(leaf.variable, g, leaf.dtype)  # type: ignore[attr-defined]
+    accumulate_all(leaves, take)
 
 
 def _refused_before(order: list[Node], failed: Node, grads: dict[Any, Any]) -> Any:
@@ -193,10 +190,7 @@ def _refused_before(order: list[Node], failed: Node, grads: dict[Any, Any]) -> A
 def _deliver(order: list[Node], failed: Node, leaves: list[Node], grads: dict[Any, Any]) -> None:
     """After an error: accumulate into the leaves whose last contribution was in before it."""
     missing = {edge for node in order[order.index(failed) :] for edge in node.edges}
-    for leaf in leaves:
-        g = grads.get(leaf)
-        if g is not None and leaf not in missing:
-            accumulate_array(leaf.variable, g, leaf.dtype)  # type: ignore[attr-defined]
+    accumulate_all([leaf for leaf in leaves if leaf not in missing], grads.pop)
 
 
 def explain(error: Exception, node: Any) -> None:

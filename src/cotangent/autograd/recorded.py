@@ -18,6 +18,7 @@ from ..kernels.halves import is_half, recast
 from ..kernels.sparse import Coo, by_values
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
+from ..references import ARGUMENT, PARAMETER
 from .absorbing import absorbed, absorbing
 from .base import NUMBER, TensorBase, active, cell_of, new, world, wrap
 from .modes import modes
@@ -27,6 +28,7 @@ from .stale import stale_value
 from .views import edge_of
 
 _references: Final = sys.getrefcount
+_PENDING: Final = 2 + PARAMETER + ARGUMENT
 _add: Final = np.add
 _F32: Final = np.dtype(np.float32)
 
@@ -475,12 +477,12 @@ def conjugate(value: Any, tensors: bool) -> Any:
 def plus(held: Any, d: Any) -> Any:
     """The sum of two cotangent arrays, computed into the first where nobody else can see it.
 
-    `held` comes from the table of pending cotangents: that entry, the caller's variable, this parameter
-    and getrefcount's argument are four references; any more and somebody else has it.
+    `held` comes from the table of pending cotangents: that entry and the caller's variable are two references,
+    besides those that the question makes; any more and somebody else has it.
     """
     if held.__class__ is np.ndarray and held.dtype.kind == "c":
         d = times_one(d)
-    if _references(held) == 4 and held.__class__ is np.ndarray and held.base is None:
+    if _references(held) == _PENDING and held.__class__ is np.ndarray and held.base is None:
         return _add(held, d, held)
     return held + d
 

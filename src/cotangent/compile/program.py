@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -189,7 +188,7 @@ class Program(Writer):
         self.names: dict[int, str] = {}
         self.scope.update(
             ndarray=np.ndarray, address=runtime.address, empty=np.empty, as_strided=as_strided,
-            contiguous=np.ascontiguousarray, refs=sys.getrefcount, settled=_settled,
+            contiguous=np.ascontiguousarray, settled=_settled,
         )  # fmt: skip
         self.last: list[Any] = []
         self.scope["last"] = self.last

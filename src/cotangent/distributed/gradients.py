@@ -10,6 +10,7 @@ import numpy as np
 
 from ..autograd.base import bump, wrap
 from ..autograd.where import here
+from ..references import ARGUMENT
 
 __all__ = ["current", "gradient_of", "put_gradient"]
 
@@ -38,7 +39,7 @@ def _unseen(gradient: Any) -> bool:
     base = gradient._data.base
     if sys.getrefcount(gradient._data) > 2:
         return False
-    return base is None or (type(base) is np.ndarray and base.base is None and sys.getrefcount(base) <= 3)
+    return base is None or (type(base) is np.ndarray and base.base is None and sys.getrefcount(base) <= 2 + ARGUMENT)
 
 
 def put_gradient(leaf: Any, array: Any, view: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..autograd.base import InferenceCell, TensorBase
 from ..autograd.views import views_of
+from ..references import ARGUMENT
 
 __all__ = ["set_module", "swap_tensors"]
 
@@ -71,9 +72,10 @@ def _members(t: Any) -> list[Any]:
 def _watched(t: Any) -> bool:
     """Whether anybody refers weakly to a tensor; the list of what looks into its memory does not count."""
     members = _members(t)
-    # Each is referred to by the list of them, the variable, getrefcount's argument and our own list.
+    # Each is referred to by the list of them, the variable and our own list.
     return any(
-        sys.getrefcount(found) > 3 + sum(m is found for m in members) for found in weakref.getweakrefs(t)
+        sys.getrefcount(found) > 2 + ARGUMENT + sum(m is found for m in members)
+        for found in weakref.getweakrefs(t)
     )
 
 
