@@ -1,9 +1,10 @@
 """What CPython counts as references to an object, apart from those that outlast a call.
 
-An array that nobody else refers to may be added to in place, or become a gradient as it is. Whether that is so
-`sys.getrefcount` tells, but it counts some of the references that the question itself makes, and which ones
-depends on the interpreter: up to Python 3.13 an argument is a reference of its own, since 3.14 the variable it
-comes from lends its own. So that is measured, on calls of the same form.
+An array that nobody else refers to may be added to in place, or become a gradient as it is. Whether that is
+so `sys.getrefcount` tells, but it counts some of the references that the question itself makes, and which
+depends on the interpreter: up to Python 3.13 an argument is a reference of its own, since 3.14 the variable
+it comes from lends its own. So that is measured. Where 3.14 does not lend (behind a `try`, say) there is one
+more than expected, and an array is taken for shared, which costs a copy.
 """
 
 from __future__ import annotations

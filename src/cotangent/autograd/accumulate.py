@@ -52,8 +52,8 @@ def check_leaf(leaf: Any) -> bool:
 def accumulate_all(leaves: list[Any], take: Any) -> None:
     """Accumulate into each of the `leaves` what `take(leaf, None)` gives.
 
-    This is a function of its own because behind a `try` Python 3.14 does not lend variables to calls: a gradient
-    would seem to be held once more, and be copied.
+    This is a function of its own because behind a `try` Python 3.14 does not lend variables to calls: a
+    gradient would seem to be held once more, and be copied.
     """
     for leaf in leaves:
         g = take(leaf, None)

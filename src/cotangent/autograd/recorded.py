@@ -477,8 +477,8 @@ def conjugate(value: Any, tensors: bool) -> Any:
 def plus(held: Any, d: Any) -> Any:
     """The sum of two cotangent arrays, computed into the first where nobody else can see it.
 
-    `held` comes from the table of pending cotangents: that entry and the caller's variable are two references,
-    besides those that the question makes; any more and somebody else has it.
+    `held` comes from the table of pending cotangents: that entry and the caller's variable are two
+    references, besides those that the question makes; any more and somebody else has it.
     """
     if held.__class__ is np.ndarray and held.dtype.kind == "c":
         d = times_one(d)

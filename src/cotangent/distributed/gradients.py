@@ -39,7 +39,9 @@ def _unseen(gradient: Any) -> bool:
     base = gradient._data.base
     if sys.getrefcount(gradient._data) > 2:
         return False
-    return base is None or (type(base) is np.ndarray and base.base is None and sys.getrefcount(base) <= 2 + ARGUMENT)
+    if base is None:
+        return True
+    return type(base) is np.ndarray and base.base is None and sys.getrefcount(base) <= 2 + ARGUMENT
 
 
 def put_gradient(leaf: Any, array: Any, view: bool) -> None:
