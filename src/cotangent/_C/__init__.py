@@ -122,6 +122,20 @@ overriding = lazy.module("cotangent.overriding")
 backends = lazy.module("cotangent.backends")
 _nn = lazy.module("cotangent._C._nn")
 zipfiles = lazy.module("cotangent.serialization.zipfiles")
+
+
+class _Prefixed:
+    """A namespace whose functions carry its name: `_linalg.linalg_norm`."""
+
+    def __init__(self, name: str) -> None:
+        self._prefix = f"{name}_"
+        self._module = lazy.module(f"cotangent.{name}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name.removeprefix(self._prefix))
+
+
+_fft, _linalg, _special = _Prefixed("fft"), _Prefixed("linalg"), _Prefixed("special")
 _disabled_torch_function_impl = not_taken_over
 
 

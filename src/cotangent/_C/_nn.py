@@ -48,4 +48,4 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(functional, name)
+    return getattr(functional, "logsigmoid" if name == "log_sigmoid" else name)

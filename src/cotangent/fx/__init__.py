@@ -1,29 +1,31 @@
-"""`torch.fx`, as far as libraries ask it whether a trace is on, or whether a module was made by one.
+"""`torch.fx`: programs as graphs that other programs read and change.
 
-The graphs of Python calls that `symbolic_trace` makes in PyTorch are not here; `torch.compile` records
-operations instead (see compile/), and `torch.graph` draws what a program has recorded.
+`symbolic_trace` runs a program once with proxies and writes down what it does (`_symbolic_trace`, `proxy`);
+a `Graph` is a list of nodes (`graph`, `node`), which `_codegen` writes as Python again; a `GraphModule` runs
+that text. `Interpreter` runs a graph node by node, `replace_pattern` puts another graph in the place of parts
+of one.
 """
 
-from typing import Any
+from .. import lazy as _lazy
+from . import immutable_collections as immutable_collections
+from ._symbolic_trace import (
+    PH as PH,
+    ProxyableClassMeta as ProxyableClassMeta,
+    Tracer as Tracer,
+    symbolic_trace as symbolic_trace,
+    wrap as wrap,
+)
+from .graph import CodeGen as CodeGen, Graph as Graph
+from .graph_module import GraphModule as GraphModule
+from .interpreter import Interpreter as Interpreter, Transformer as Transformer
+from .node import Node as Node, has_side_effect as has_side_effect, map_arg as map_arg
+from .proxy import Proxy as Proxy
+from .subgraph_rewriter import replace_pattern as replace_pattern
 
-from ..nn.modules.module import Module
+__all__ = [
+    "Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer", "has_side_effect",
+    "map_arg", "replace_pattern", "symbolic_trace", "wrap",
+]  # fmt: skip
 
-__all__ = ["GraphModule"]
-
-
-class GraphModule(Module):
-    """The class of modules that PyTorch's `symbolic_trace` makes; nothing here makes one.
-
-    Args:
-        root: the module that was traced.
-        graph: what was recorded of it.
-
-    Raises:
-        NotImplementedError: always.
-    """
-
-    def __init__(self, root: Any, graph: Any, class_name: str = "GraphModule") -> None:
-        raise NotImplementedError(
-            "torch.fx.GraphModule: cotangent records no graphs of Python calls. torch.compile(module) makes "
-            "a module faster, torch.graph(output) shows what was computed"
-        )
+passes = _lazy.module("cotangent.fx.passes")
+experimental = _lazy.module("cotangent.fx.experimental")

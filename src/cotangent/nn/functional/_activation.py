@@ -21,7 +21,7 @@ __all__ = [
     "_get_softmax_dim",
     "celu", "celu_", "elu", "elu_", "gumbel_softmax", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
     "leaky_relu", "leaky_relu_", "log_softmax", "mish", "relu", "relu6", "relu_", "rrelu", "rrelu_",
-    "selu", "selu_", "silu", "softmax", "softmin", "threshold", "threshold_",
+    "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "tanh", "threshold", "threshold_",
 ]  # fmt: skip
 
 relu_ = in_place(straight.relu)
@@ -329,6 +329,40 @@ def hardswish(input: Any, inplace: bool = False) -> Any:
         tensor([0.6667, 4.0000])
     """
     return (_hardswish_ if inplace else straight.hardswish_of)(input)
+
+
+def sigmoid(input: Any) -> Any:
+    """1 / (1 + exp(-x)); the method `sigmoid`.
+
+    Args:
+        input: a tensor.
+
+    Returns:
+        A tensor of the same shape.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.sigmoid(torch.tensor([0.0]))
+        tensor([0.5000])
+    """
+    return input.sigmoid()
+
+
+def tanh(input: Any) -> Any:
+    """The hyperbolic tangent; the method `tanh`.
+
+    Args:
+        input: a tensor.
+
+    Returns:
+        A tensor of the same shape.
+
+    Example:
+        >>> import cotangent as torch
+        >>> torch.nn.functional.tanh(torch.tensor([0.0]))
+        tensor([0.])
+    """
+    return input.tanh()
 
 
 def hardsigmoid(input: Any, inplace: bool = False) -> Any:
