@@ -96,6 +96,8 @@ def check_dim(dim: int, ndim: int) -> int:
     """
     n = ndim or 1
     try:
+        if dim.__class__ is not int:
+            dim = _read(dim)
         if -n <= dim < n:
             return dim + n if dim < 0 else dim
     except (TypeError, RuntimeError) as error:  # no int
@@ -103,6 +105,22 @@ def check_dim(dim: int, ndim: int) -> int:
     raise after_histories(
         IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     )
+
+
+def _read(dim: Any) -> Any:
+    """The number of a tensor that stands for an int; anything else as it is."""
+    if not hasattr(dim, "_data"):
+        return dim
+    if dim.ndim or dim.requires_grad:
+        raise TypeError(f"dim must be int, not {type_name(dim)}")
+    return dim.__index__()
+
+
+def dims_of(dims: Any) -> tuple[Any, ...]:
+    """Dims given as one or as a sequence; a tensor without dimensions is one."""
+    if isinstance(dims, int) or (hasattr(dims, "_data") and not dims.ndim):
+        return (dims,)
+    return tuple(dims)
 
 
 def check_dims(dims: int | Iterable[int], ndim: int) -> tuple[int, ...]:
@@ -113,7 +131,7 @@ def check_dims(dims: int | Iterable[int], ndim: int) -> tuple[int, ...]:
         RuntimeError: if one appears twice.
     """
     try:
-        out = tuple(check_dim(d, ndim) for d in ((dims,) if isinstance(dims, int) else dims))
+        out = tuple(check_dim(d, ndim) for d in dims_of(dims))
     except TypeError as error:
         raise explained(error) from None
     if len(set(out)) != len(out):

@@ -18,7 +18,7 @@ from .errors import bad_argument, type_name
 from .kernels.layout import in_order, order_of
 from .kernels.sparse import Coo
 from .kernels.unwritten import unwritten
-from .ops.arguments import NUMBER, REQUIRED, integer, integers, missing, no_match, plain, whole
+from .ops.arguments import NUMBER, REQUIRED, as_number, integer, integers, missing, no_match, plain, whole
 from .ops.copies import full_like as filled_like
 from .ops.viewfronts import channels_order
 from .size import COMPRESSED, check_device, contiguous_format, places, sparse_coo, strided
@@ -319,8 +319,7 @@ def full(size: Any = REQUIRED, fill_value: Any = REQUIRED, **options: Any) -> An
 
 def _filling(function: str, value: Any) -> Any:
     """The value to fill with, a number also if it came as a tensor."""
-    if isinstance(value, Tensor) and value.ndim == 0:
-        return value.item()
+    value = as_number(function, "fill_value", 2, value)
     if not isinstance(value, NUMBER):
         bad_argument(function, "fill_value", 2, "Number", value)
     return plain(value)

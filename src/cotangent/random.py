@@ -17,7 +17,7 @@ from .drawing import NO_OUT, as_memory_goes, drawn
 from .errors import bad_argument, check_broadcast, type_name, unfit
 from .factories import written
 from .kernels.rng import Stream, check_seed, default_stream
-from .ops.arguments import integers
+from .ops.arguments import as_number, integers
 from .ops.noise import (
     bernoulli_around,
     binomial_around,
@@ -452,25 +452,25 @@ def normal(
         >>> torch.normal(10.0, torch.zeros(2))
         tensor([10., 10.])
     """
-    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+    if size is not None:
+        mean, std = as_number("normal", "mean", 1, mean, "float"), as_number("normal", "std", 2, std, "float")
+    if not (isinstance(mean, Tensor) or isinstance(std, Tensor)):
         request = _Request("normal", (size,), {"generator": generator, "out": out, **options})
         return request.finish(
             lambda shape: sampling.normal(request.stream, shape, _floating(request), float(mean), float(std))
         )
     request = _Request("normal", (), {"generator": generator, "out": out})
-    centre, spread = mean, std
     d = (mean if isinstance(mean, Tensor) else std).dtype.np
-    arrays = [v for v in (centre, spread) if not isinstance(v, (int, float))]
 
     def around(shape: Any, *given: Any) -> Any:
         feed = iter(given)
-        first, second = (v if isinstance(v, (int, float)) else next(feed) for v in (centre, spread))
-        return sampling.normal_around(request.stream, first, second, d)
+        two = (v if isinstance(v, (int, float)) else next(feed) for v in (mean, std))
+        return sampling.normal_around(request.stream, *two, d)
 
     both = isinstance(mean, Tensor) and isinstance(std, Tensor)
     if both:
         check_broadcast([tuple(mean.shape), tuple(std.shape)])
-    found = request.finish(around, *arrays)
+    found = request.finish(around, *(v for v in (mean, std) if not isinstance(v, (int, float))))
     return depending(normal_around_both if both else normal_around, found, mean, std)
 
 

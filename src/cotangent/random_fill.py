@@ -14,7 +14,7 @@ from .autograd.views import check_writable, count_write
 from .creation import born
 from .drawing import NO_RANDOMNESS, SAME_OF_BATCHED, drawn
 from .kernels.rng import default_stream
-from .ops.arguments import REQUIRED
+from .ops.arguments import REQUIRED, as_number
 from .ops.table import TABLE, is_tensor
 
 counts: Any = lazy.module("cotangent.kernels.counts")
@@ -106,14 +106,22 @@ def _refuse_unbatched(randomness: str, mapped: bool) -> None:
         )
 
 
+def _both(function: str, **given: Any) -> tuple[Any, Any]:
+    """Two parameters as numbers."""
+    one, other = (as_number(function, key, k, v, "float") for k, (key, v) in enumerate(given.items(), 1))
+    return one, other
+
+
 def uniform_(self: Any, from_: float = 0, to: float = 1, *, generator: Any = None, **bound: float) -> Any:
     """Fill with uniform numbers in [from, to)."""
-    low = bound.get("from", from_)
+    low = as_number("uniform_", "from", 1, bound.get("from", from_), "float")
+    to = as_number("uniform_", "to", 2, to, "float")
     return _refill(self, generator, lambda stream, shape, d: sampling.uniform(stream, shape, d, low, to))
 
 
 def normal_(self: Any, mean: float = 0, std: float = 1, *, generator: Any = None) -> Any:
     """Fill with normal numbers."""
+    mean, std = _both("normal_", mean=mean, std=std)
     data = self._data
     if hasattr(data, "bdim") and modes.vmaps and modes.vmaps[-1].randomness == "different":
         data = np.moveaxis(data.value._data, data.bdim, 0)
@@ -166,21 +174,25 @@ def coins(p: float, shape: tuple[int, ...], d: Any) -> Any:
 
 def exponential_(self: Any, lambd: float = 1, *, generator: Any = None) -> Any:
     """Fill with exponential numbers of rate lambd."""
+    lambd = as_number("exponential_", "lambd", 1, lambd, "float")
     return _refill(self, generator, lambda stream, shape, d: sampling.exponential(stream, shape, d, lambd))
 
 
 def cauchy_(self: Any, median: float = 0, sigma: float = 1, *, generator: Any = None) -> Any:
     """Fill with Cauchy numbers."""
+    median, sigma = _both("cauchy_", median=median, sigma=sigma)
     return _refill(self, generator, lambda stream, shape, d: sampling.cauchy(stream, shape, d, median, sigma))
 
 
 def log_normal_(self: Any, mean: float = 1, std: float = 2, *, generator: Any = None) -> Any:
     """Fill with numbers whose logarithm is normal."""
+    mean, std = _both("log_normal_", mean=mean, std=std)
     return _refill(self, generator, lambda stream, shape, d: sampling.log_normal(stream, shape, d, mean, std))
 
 
 def geometric_(self: Any, p: float, *, generator: Any = None) -> Any:
     """Fill with geometric numbers."""
+    p = as_number("geometric_", "p", 1, p, "float")
     return _refill(self, generator, lambda stream, shape, d: counts.geometric(stream, shape, d, p))
 
 

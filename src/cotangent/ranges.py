@@ -49,9 +49,9 @@ def arange(*args: Any, **options: Any) -> Any:
     for key in ("start", "end", "step"):
         if key in options:
             given[key] = options.pop(key)
-    if len(args) == 1 and set(given) == {"end"} and not _numeric(given["end"]):
+    if len(args) == 1 and set(given) == {"end"} and not _single(given["end"]):
         bad_argument("arange", "end", 1, "Number", given["end"])
-    if len(args) > 3 or "end" not in given or not all(_numeric(v) for v in given.values()):
+    if len(args) > 3 or "end" not in given or not all(map(_single, given.values())):
         no_match("arange", args, *_ARANGE)
     dtype, requires_grad, out = taken("arange", options)
     start, end, step = (_plain(given.get(k, v)) for k, v in (("start", 0), ("end", None), ("step", 1)))
@@ -71,6 +71,11 @@ def arange(*args: Any, **options: Any) -> Any:
     if out is not None:
         return written(out, dtype, fitted(born(array), out)._data)
     return placed(born(array, requires_grad), options.get("device"))
+
+
+def _single(value: Any) -> bool:
+    """Whether PyTorch takes it for a number where it takes no tensors."""
+    return _numeric(value) and not getattr(value, "requires_grad", False)
 
 
 def _numeric(value: Any) -> bool:

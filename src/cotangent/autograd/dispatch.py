@@ -22,7 +22,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.halves import recast
 from ..kernels.layout import as_lying
 from ..kernels.sparse import Coo
-from ..ops.arguments import REQUIRED, factor_first, missing, no_match
+from ..ops.arguments import REQUIRED, missing, no_match, with_numbers
 from ..ops.kernel_writes import COPIED, KERNELS, SAVED
 from ..ops.refusals import unsupported
 from ..ops.table import BOOL_RESULT, COMPLEX, FLOAT, REAL, TABLE, Primitive
@@ -68,8 +68,7 @@ def dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) 
 def _dispatch(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
     if op.complex_form is not None and getattr(getattr(tensors[0], "dtype", None), "is_complex", False):
         return op.complex_form(*tensors, *statics)
-    if op.old_order and isinstance(statics[0], TensorBase):
-        tensors, statics = factor_first(op, tensors, statics)
+    tensors, statics = with_numbers(op, tensors, statics)
     owner = owner_of(tensors)
     if owner is not None:
         result = owner.run(op, tensors, statics)

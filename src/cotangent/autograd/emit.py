@@ -92,6 +92,13 @@ def _integer(value: Any, d: Any) -> Any:
     return stand_in(np.asarray(value, d))
 
 
+# Names of statics that are numbers where users give them.
+NUMBERS: Final = frozenset(
+    ("alpha", "beta", "delta", "eps", "lambd", "max", "max_val", "min", "min_val", "negative_slope", "ord",
+     "p", "threshold", "value", "weight")
+)  # fmt: skip
+
+
 def emit(op: Primitive) -> None:
     """Generate, compile and install the entry function and node classes of `op`."""
     if op.node_class is not None:
@@ -295,6 +302,7 @@ class Writer(NodeWriter):
             self.add(1, f"if {s}.__class__ is complex:", f"    {self.fallback}")
         arrays = [f"a_{t}" for t in op.tensors]
         general = f"r = kernel({', '.join([*arrays, *op.statics])}, out={out})"
+        self.unread(1, [s for s in op.statics if s in NUMBERS and s not in op.defaults])
         if op.fast is op.kernel and not isinstance(op.kernel, np.ufunc):
             self.quietly(1, general)
             return
@@ -321,9 +329,14 @@ class Writer(NodeWriter):
             self.add(1, "else:")
             if takes_halves(op):
                 self.add(2, "if is_half(dt):", f"    {self.fallback}")
-            if op.old_order:
-                self.add(2, f"if hasattr({op.old_order}, '_data'):", f"    {self.fallback}")
+            self.unread(2, [s for s in op.statics if s in op.defaults])
             self.quietly(2, general)
+
+    def unread(self, depth: int, statics: list[str]) -> None:
+        """Leaves tensors in the place of numbers to `dispatch`."""
+        if statics and self.op.tensors[0] != "g":
+            tests = [f"({s}.__class__ is not float and hasattr({s}, '_data'))" for s in statics]
+            self.add(depth, f"if {' or '.join(tests)}:", f"    {self.fallback}")
 
     def quietly(self, depth: int, call: str) -> None:
         """A call under NumPy's error state that says nothing."""
@@ -341,6 +354,7 @@ class Writer(NodeWriter):
             none = f"a_{t} is not None and " if t in op.optional else ""
             self.add(1, f"if {none}a_{t}.__class__ is not ndarray:", f"    {self.fallback}")
         args = ", ".join([*(f"a_{t}" for t in op.tensors), *op.statics])
+        self.unread(1, [s for s in op.statics if s in NUMBERS])
         if op.is_view:
             self.add(1, f"r = kernel({args})")
             return

@@ -17,7 +17,7 @@ from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..kernels.sparse import COALESCED, Coo
-from ..ops.arguments import REQUIRED, factor_first
+from ..ops.arguments import REQUIRED, with_numbers
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
 from .base import InferenceCell, TensorBase, UncountedCell, active, bump, cell_of, from_inference
 from .dispatch import (
@@ -67,8 +67,7 @@ def write(op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> 
             f"{op.public}_() received an invalid combination of arguments - got (), but expected "
             + op.signatures[0].replace("Tensor input, ", "", 1).replace(", Tensor out = None", "")
         )
-    if op.old_order and isinstance(statics[0], TensorBase):
-        tensors, statics = factor_first(op, tensors, statics, "_")
+    tensors, statics = with_numbers(op, tensors, statics, "_")
     if active.keeping:
         before_write(x)
     owner = owner_of(tensors)

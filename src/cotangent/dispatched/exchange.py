@@ -23,7 +23,7 @@ from ..autograd.recorded import OpNode, alias, port_of
 from ..autograd.views import check_writable, edge_of, link_view, rebase
 from ..dtypes import FLOATING
 from ..kernels.sparse import Coo
-from ..ops.arguments import REQUIRED, factor_first
+from ..ops.arguments import REQUIRED, with_numbers
 from ..ops.table import TABLE, Primitive
 from ..overriding import load_methods, spaces, taken_code, twin_of
 from ..tensor import of_class, slots_of
@@ -201,8 +201,7 @@ def _dispatched(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, 
         return original(*args)
     if op.complex_form is not None and tensors[0].dtype.is_complex:
         return op.complex_form(*tensors, *statics)
-    if op.old_order and isinstance(statics[0], TensorBase):
-        tensors, statics = factor_first(op, tensors, statics)
+    tensors, statics = with_numbers(op, tensors, statics)
     if any(t is REQUIRED for t in tensors):
         return original(*args)
     compute = None
@@ -302,8 +301,7 @@ def _write(_: Any, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     x = tensors[0]
     if not active.dispatching or not taking((x,)) or not _plain(tensors):
         return original(*args)
-    if op.old_order and isinstance(statics[0], TensorBase):
-        tensors, statics = factor_first(op, tensors, statics, "_")
+    tensors, statics = with_numbers(op, tensors, statics, "_")
     mode = modes.grad
     compute = promoted(op, tensors, statics)[0] if op.kind == "elementwise" else None
     recording = mode is not None and bool(op.rules) and requires(op, tensors, 0)

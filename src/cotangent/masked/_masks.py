@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes, lazy
 from ..creation import tensor
+from ..errors import dims_of
 from ..ops.select import where
 from ..size import sparse_coo, sparse_csr, strided
 
@@ -78,7 +79,7 @@ def _canonical_dim(dim: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     places: list[int] = []
     ndim = max(ndim, 1)
-    for d in (dim,) if isinstance(dim, int) else dim:
+    for d in dims_of(dim):
         if not -ndim <= d < ndim:
             raise IndexError(
                 f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {d})"

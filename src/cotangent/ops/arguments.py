@@ -35,25 +35,26 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def as_numbers(function: str, argument: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`values` with the numbers of 0-d tensors in their place, which PyTorch takes where it wants a number.
+def as_number(function: str, argument: str, position: int, value: Any, kind: str = "Number") -> Any:
+    """`value`, or the number of a 0-d tensor, which PyTorch takes where it wants a number.
 
     Args:
-        function: whose arguments they are, for the error.
-        argument: the name of the one that may be a tensor.
-        values: numbers and tensors.
+        function: whose argument it is, for the error.
+        argument: its name.
+        position: where it stands; 0 if it is given by name.
+        value: a number or a tensor; anything else is left to the caller.
+        kind: what the function wants, as PyTorch has it.
 
     Raises:
         TypeError: for tensors that have dimensions or require a gradient.
     """
-    found = []
-    for value in values:
-        if is_tensor(value):
-            if value.ndim or value.requires_grad or not is_array(value._data):
-                raise unfit(f"{function}(): argument '{argument}' must be Number, not Tensor")
-            value = value.item()
-        found.append(value)
-    return tuple(found)
+    if not is_tensor(value):
+        return value
+    if value.ndim or value.requires_grad or not is_array(value._data):
+        if position:
+            bad_argument(function, argument, position, kind, value)
+        raise unfit(f"{function}(): argument '{argument}' must be {kind}, not Tensor")
+    return value.item()
 
 
 def missing(function: str, *names: str) -> NoReturn:
@@ -88,17 +89,31 @@ def warn_of_old_order(name: str, factor: str, *tensors: str) -> None:
     )
 
 
-def factor_first(
+def with_numbers(
     op: Primitive, tensors: tuple[Any, ...], statics: tuple[Any, ...], suffix: str = ""
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The operands of a call in PyTorch's old order, `add(input, alpha, other)`; it is warned of."""
-    factor = tensors[-1]
+    """The operands of a call, with numbers where 0-d tensors stand for them.
+
+    So in PyTorch's old order, `add(input, alpha, other)`, of which is warned.
+
+    Args:
+        suffix: "_" of in-place forms, for messages.
+    """
+    for value in statics:
+        if value.__class__ is not int and value.__class__ is not float and is_tensor(value):
+            break
+    else:
+        return tensors, statics
+    factor: Any = tensors[-1] if op.old_order else None
     if is_tensor(factor) and not (factor.ndim or factor.requires_grad):
         factor = factor.item()
     if isinstance(factor, NUMBER):
         warn_of_old_order(op.public + suffix, op.old_order, op.tensors[-1])
         return (*tensors[:-1], statics[0]), (factor, *statics[1:])
-    return tensors, as_numbers(f"{op.public}{suffix}", op.old_order, statics)
+    name, first = op.public + suffix, len(op.tensors) + 1
+    given = zip(op.statics, statics, strict=True)
+    read = (as_number(name, s, 0 if op.defaults else k, value) for k, (s, value) in enumerate(given, first))
+    return tensors, tuple(read)
 
 
 # Copies of functions for in-place forms have "_" in its place.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..errors import check_dim
+from ..errors import check_dim, dims_of
 from .arguments import deliver_exact, renamed
 from .batching import in_front
 from .refusals import unsupported
@@ -298,8 +298,7 @@ def all(input: Any, dim: Any = None, keepdim: bool = False, *, out: Any = None, 
 def _dims(input: Any, dim: Any) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(input.ndim))
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    return tuple(d for d in (check_dim(d, input.ndim) for d in dims) if d < input.ndim)
+    return tuple(d for d in (check_dim(d, input.ndim) for d in dims_of(dim)) if d < input.ndim)
 
 
 def _bool_out(function: str, out: Any) -> None:

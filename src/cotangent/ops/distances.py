@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..kernels import distances as k
-from .arguments import REQUIRED
+from .arguments import REQUIRED, as_number
 from .complex import sgn
 from .join import zeros_of
 from .matrices import NARROW, batch_rule, broadcast_lead, factorisation, product, rows, tensor, with_lead
@@ -143,6 +143,7 @@ def cdist(x1: Any, x2: Any = REQUIRED, p: float = 2.0, compute_mode: str = _MODE
             raise RuntimeError(
                 f"cdist only supports floating-point dtypes, {which} got: {dtypes.SCALAR_NAME[t.dtype]}"
             )
+    p = as_number("cdist", "p", 3, p, "float")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     if x1.dtype is not x2.dtype:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..config import settings
-from ..errors import bad_argument, check_dim, check_dims
+from ..errors import bad_argument, check_dim, check_dims, dims_of
 from ..kernels import fourier as k
 from .arguments import REQUIRED, fitted, integer, missing, numpy_named
 from .batching import in_front
@@ -107,10 +107,11 @@ def _real(function: str, input: Any) -> Any:
 
 
 def _dims(dim: Any, ndim: int) -> tuple[int, ...]:
-    for d in (dim,) if isinstance(dim, int) else dim:
+    dims = dims_of(dim)
+    for d in dims:
         if not ndim:
             raise IndexError(f"Dimension specified as {d} but tensor has no dimensions")
-    return tuple(check_dim(d, ndim) for d in ((dim,) if isinstance(dim, int) else dim))
+    return tuple(check_dim(d, ndim) for d in dims)
 
 
 def _plan(
@@ -230,7 +231,7 @@ def _many(name: str, run: _Run, default: Any, what: str) -> Callable[..., Any]:
     ) -> Any:
         _check_tensor(public, input)
         sizes = (s,) if isinstance(s, int) else s
-        return _store(name, run(name, input, sizes, (dim,) if isinstance(dim, int) else dim, norm), out)
+        return _store(name, run(name, input, sizes, dims_of(dim), norm), out)
 
     return _named(function, name, what)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .. import dtypes
 from ..kernels import histogram as k
-from .arguments import compiler_name, deliver_exact
+from .arguments import as_number, compiler_name, deliver_exact
 from .refusals import unsupported
 from .results import named_result
 from .table import general, is_array, is_tensor
@@ -48,6 +48,7 @@ def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0, *, out: Any =
         raise RuntimeError("bins must be > 0")
     if input.dtype.category != dtypes.FLOATING:
         raise unsupported("histogram_cpu", input.dtype)
+    min, max = as_number("histc", "min", 3, min), as_number("histc", "max", 4, max)
     low, high = float(min), float(max)
     if low == high and input.numel() and is_array(input._data):
         low, high = float(input.min()), float(input.max())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .. import dtypes
-from ..errors import check_dim
-from .arguments import NUMBER, no_match, numpy_named
+from ..errors import check_dim, dims_of
+from .arguments import NUMBER, as_number, no_match, numpy_named
 from .join import cat
 from .table import is_tensor
 
@@ -32,7 +32,7 @@ def gradient(input: Any, *, spacing: Any = None, dim: Any = None, edge_order: in
         >>> torch.gradient(torch.tensor([1.0, 4.0, 9.0, 16.0]))
         (tensor([3., 4., 6., 7.]),)
     """
-    given = (dim,) if isinstance(dim, int) else dim
+    given = None if dim is None else dims_of(dim)
     dims = tuple(range(input.ndim)) if given is None else tuple(check_dim(d, input.ndim) for d in given)
     steps = _steps(input, spacing, dims)
     if edge_order not in (1, 2):
@@ -49,6 +49,7 @@ def _steps(input: Any, spacing: Any, dims: tuple[int, ...]) -> list[Any]:
     """The spacing of each dimension: a number or a tensor of coordinates."""
     if spacing is None:
         return [1.0] * len(dims)
+    spacing = as_number("gradient", "spacing", 0, spacing)
     if isinstance(spacing, NUMBER):
         return [spacing] * len(dims)
     steps = list(spacing)
@@ -116,6 +117,11 @@ def _check_form(name: str, y: Any, x: Any, dx: Any, dim: Any) -> None:
     no_match(name, given, *_FORMS, **{key: value for key, value in named.items() if value is not None})
 
 
+def _check_real(name: str, dx: Any) -> None:
+    if isinstance(dx, (bool, complex)):
+        raise RuntimeError(f"{name}: Currently, we only support dx as a real number.")
+
+
 def _pieces(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]:
     """Twice the areas of the trapezoids along a dimension, which is returned too."""
     d = check_dim(dim, y.ndim)
@@ -163,7 +169,9 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
         >>> torch.trapezoid(torch.tensor([1.0, 5.0, 10.0]))
         tensor(10.5000)
     """
+    dx = as_number("trapezoid", "dx", 0, dx)
     _check_form("trapezoid", y, x, dx, dim)
+    _check_real("trapezoid", dx)
     if y.ndim and not y.shape[check_dim(dim, y.ndim)]:
         return y.sum(dim) * 1.0
     if x is None and y.ndim and y.dtype is not dtypes.bool_:
@@ -200,9 +208,9 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
         >>> torch.cumulative_trapezoid(torch.tensor([1.0, 5.0, 10.0]))
         tensor([ 3.0000, 10.5000])
     """
+    dx = as_number("cumulative_trapezoid", "dx", 0, dx)
     _check_form("cumulative_trapezoid", y, x, dx, dim)
-    if isinstance(dx, complex):
-        raise RuntimeError("cumulative_trapezoid: Currently, we only support dx as a real number.")
+    _check_real("cumulative_trapezoid", dx)
     points = x is not None and x.ndim == 1 and x.shape[0]  # as many as there are samples, or refused below
     if y.ndim and not y.shape[check_dim(dim, y.ndim)] and not points:
         return y * (x if x is not None and x.shape == y.shape else 1.0)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..errors import bad_argument, check_dim
-from .arguments import REQUIRED, deliver_exact, missing, no_match, numpy_named
+from ..errors import bad_argument, check_dim, dims_of
+from .arguments import REQUIRED, as_number, deliver_exact, missing, no_match, numpy_named
 from .extremes import amax, amin
 from .join import zeros_of
 from .matrices import at_least_matrix, castable, inexact, square, tensor
@@ -61,6 +61,7 @@ def matrix_norm(
         tensor(6.)
     """
     tensor("linalg_matrix_norm", "input", A)
+    ord = as_number("linalg_matrix_norm", "ord", 2, ord)
     if not isinstance(ord, (str, int, float, complex, np.number)) or not isinstance(dim, (tuple, list)):
         given = {} if isinstance(dim, (tuple, list)) else {"dim": dim}
         no_match("linalg_matrix_norm", (A,) if ord == "fro" else (A, ord), *_OVERLOADS, **given)
@@ -153,7 +154,7 @@ def linalg_norm(
         tensor(4.)
     """
     tensor("linalg_norm", "input", A)
-    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = None if dim is None else dims_of(dim)
     if dims is not None and len(dims) not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}")
     if dims is None and ord is not None and A.ndim not in (1, 2):
@@ -251,7 +252,8 @@ def norm(
         if p == "fro":
             raise ValueError("dtype argument is not supported in frobenius norm")
         raise RuntimeError("norm_sparse currently does not support 'dtype' argument")
-    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = None if dim is None else dims_of(dim)
+    p = as_number("linalg_vector_norm", "ord", 2, p)  # which PyTorch calls
     if isinstance(p, str) and (p != "fro" or (dims is not None and len(dims) > 2)):
         where = tuple(range(input.ndim)) if dims is None else dims
         if p == "nuc" and input.ndim < 2:

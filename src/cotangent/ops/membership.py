@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..errors import check_dim
+from ..errors import check_dim, dims_of
 from ..kernels import membership as k
 from .arguments import NUMBER
 from .refusals import unsupported
@@ -130,7 +130,7 @@ def hash_tensor(input: Any, dim: Any = (), *, keepdim: bool = False, mode: int =
     """
     if input.dtype.is_complex:
         raise unsupported("hash", input.dtype)
-    given = (dim,) if isinstance(dim, int) else tuple(dim or ())
+    given = () if dim is None else dims_of(dim)
     dims = tuple(check_dim(d, input.ndim) for d in given) or tuple(range(input.ndim))
     for d in given:
         if input.ndim and not input.shape[d]:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument, check_dim, type_name, unfit
 from ..kernels import moments as k, reduce as kr
-from .arguments import REQUIRED, missing, no_match, numpy_named, renamed
+from .arguments import REQUIRED, as_number, missing, no_match, numpy_named, renamed
 from .batching import flat
 from .blas import conj_of
 from .copies import full_like
@@ -233,6 +233,8 @@ def _spread_arguments(
         correction = 1 if unbiased else 0
     elif correction is None:
         correction = 1
+    else:
+        correction = as_number(name, "correction", 0, correction)
     dims = all_dims(input, dim)
     if kr.count(input.shape, dims) <= correction:
         warnings.warn(f"{name}(): {_NO_FREEDOM}", UserWarning, stacklevel=3)

@@ -11,7 +11,7 @@ from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import moments as k
 from ..kernels.layout import rows
-from .arguments import deliver_exact, numpy_named
+from .arguments import as_number, deliver_exact, numpy_named
 from .batching import same_rank
 from .blas import conj_of
 from .complex import real_part, sgn
@@ -188,6 +188,7 @@ def vector_norm(
     tensor("linalg_vector_norm", "input", x)
     if isinstance(ord, str):
         bad_argument("linalg_vector_norm", "ord", 2, "Number", ord)
+    ord = as_number("linalg_vector_norm", "ord", 2, ord)
     return deliver_exact("linalg_vector_norm", norm_along(x, ord, dim, keepdim, dtype), out)
 
 
@@ -199,4 +200,4 @@ def dist(input: Any, other: Any, p: Any = 2) -> Any:
         >>> torch.dist(torch.tensor([3.0, 4.0]), torch.zeros(2))
         tensor(5.)
     """
-    return dist_of(input, other, float(p))
+    return dist_of(input, other, float(as_number("dist", "p", 3, p)))

@@ -8,7 +8,7 @@ from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import rearrange as k
 from ..kernels.layout import like_image
-from .arguments import integers, rank
+from .arguments import as_number, integers, rank
 from .table import general, linear
 
 
@@ -146,6 +146,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     if isinstance(pad, int):
         bad_argument("pad", "pad", 2, "tuple of ints", pad)
     amounts = integers("pad", "pad", (pad,), 2)
+    value = as_number("pad", "value", 4, value, "float")
     if isinstance(value, complex):
         bad_argument("pad", "value", 4, "float", value)
     if len(amounts) % 2:

@@ -13,6 +13,7 @@ from ..kernels import products as k
 from .arguments import (
     IN_PLACE,
     REQUIRED,
+    as_number,
     compiler_name,
     deliver_exact,
     in_old_order,
@@ -218,7 +219,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
             f"two lists, but got dims={dims}"
         )
     if is_tensor(dims):
-        dims = dims.tolist()
+        dims = dims.tolist() if dims.numel() > 1 else int(dims)
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
@@ -464,6 +465,7 @@ def addr(
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {t.ndim}-D")
     check_expands(input, (vec1.shape[0], vec2.shape[0]))
     common = dtypes.promote_types(dtypes.promote_types(input.dtype, vec1.dtype), vec2.dtype)
+    beta, alpha = as_number("addr", "beta", 0, beta), as_number("addr", "alpha", 0, alpha)
     for name, factor in (("beta", beta), ("alpha", alpha)):
         if isinstance(factor, bool) and common is not dtypes.bool_:
             raise RuntimeError(f"Boolean {name} only supported for Boolean results.")

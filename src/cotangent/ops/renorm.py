@@ -11,7 +11,7 @@ from .. import dtypes
 from ..errors import check_dim
 from ..kernels import moments as k
 from ..kernels.halves import in_float
-from .arguments import REQUIRED, deliver_exact, missing
+from .arguments import REQUIRED, as_number, deliver_exact, missing
 from .blas import conj_of
 from .complex import real_part
 from .matrices import tensor
@@ -84,6 +84,7 @@ def renorm(
     absent = [name for name, value in (("p", p), ("dim", dim), ("maxnorm", maxnorm)) if value is REQUIRED]
     if absent:
         missing("renorm", *absent)
+    p, maxnorm = as_number("renorm", "p", 2, p), as_number("renorm", "maxnorm", 4, maxnorm)
     for name, value in (("p", p), ("maxnorm", maxnorm)):
         if isinstance(value, complex):
             raise RuntimeError(f"renorm: {name} must be real-valued")

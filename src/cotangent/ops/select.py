@@ -10,7 +10,7 @@ from ..config import warn_caller
 from ..dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, dtype, finfo, promote_types, uint8
 from ..errors import bad_argument
 from ..kernels import elementwise as k
-from .arguments import NUMBER, REQUIRED, as_numbers, compiler_name, no_match, plain
+from .arguments import NUMBER, REQUIRED, as_number, compiler_name, no_match, plain
 from .copies import zeros_like
 from .describe import of_two
 from .refusals import TENSOR_OR_NUMBER, exact_out, out_must_be, refuse, refuse_with
@@ -402,7 +402,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
         return clamp_numbers(input, min, max)
     if is_tensor(min) is not is_tensor(max) and min is not None and max is not None:
         # Beside a number, a 0-d tensor is one.
-        min, max = as_numbers("clamp", "max" if is_tensor(max) else "min", (min, max))
+        min, max = as_number("clamp", "min", 2, min), as_number("clamp", "max", 3, max)
     if _bounds("clamp", min, max):
         value = clamp_numbers(input, plain(min), plain(max))
         exact_out(value, out)

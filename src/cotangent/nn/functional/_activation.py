@@ -67,9 +67,9 @@ def _written(result: Any, slope: float, name: str) -> Any:
 
 
 def _numbers(function: str, **given: Any) -> None:
-    """Check that the arguments after the first are numbers."""
+    """Check that the arguments after the first are numbers, or tensors, which the operation looks at."""
     for position, (name, value) in enumerate(given.items(), 2):
-        if not isinstance(value, (int, float)):
+        if not isinstance(value, (int, float, np.number, np.bool_)) and not is_tensor(value):
             bad_argument(function, name, position, "Number", value)
 
 
