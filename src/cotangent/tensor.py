@@ -161,6 +161,8 @@ class Tensor(Tracked):
         data = self._data
         if isinstance(data, Coo) and data.layout in COMPRESSED:
             raise RuntimeError("Sparse CSR tensors do not have strides")
+        if (owner := self._owner) is not None and not hasattr(data, "strides"):
+            return owner.below(self).stride() if dim is None else owner.below(self).stride(dim)
         steps = element_strides(data)
         # NumPy gives new arrays without elements no strides at all; those of views stay.
         if not any(steps):

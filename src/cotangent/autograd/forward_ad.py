@@ -70,30 +70,41 @@ class _DualLevel(JvpLevel):
             moved = tangent_of(op, primals, tangents, statics, op.entry(*primals, *statics))
         write(op, primals, statics)
         if moved is not None:
-            if not self.owns(x):
-                self.adopt(x)
-            held = x._data
-            if held.tangent is None:
-                held.tangent = moved
-            else:
-                held.tangent.copy_(moved)
+            if self.tangent(x) is None:
+                self.adopt(x, moved)
+            x._data.tangent.copy_(moved)
         if self.owns(x) and x._data.primal._req:
             x._req, x._node = True, edge_of(x._data.primal)
         return x
 
-    def adopt(self, x: Any) -> None:
-        """Make an ordinary tensor one of this level, and with it its base and that one's other views."""
+    def adopt(self, x: Any, moved: Any) -> None:
+        """Give a tensor a tangent of zeros to write into, and with it its base and that one's other views.
+
+        Args:
+            x: an ordinary tensor, or one of this level without tangent.
+            moved: the tangent that will be written; a batch of tangents inside vmap, so zeros must be, too.
+        """
         base = x if x._view is None else x._view.base
-        if not self.owns(base):
-            views = views_of(base)
-            self._take(base, TABLE["zeros_like"].entry(base))
-            for view in views:
-                if not self.owns(view):
-                    self._take(view, view._view.replay(base._data.tangent, False))
-        elif not self.owns(x):
-            self._take(x, x._view.replay(base._data.tangent, False))
+        views = [*views_of(base), *([] if x is base else [x])]
+        if self._bare(base):
+            primal = self.primal(base)
+            batched = moved._owner is not None and primal._owner is not moved._owner
+            shape = tuple(primal.shape)
+            zeros = TABLE["zeros_like"].entry
+            made = moved.new_zeros(shape, dtype=primal.dtype) if batched else zeros(primal)
+            self._take(base, made)
+        for view in views:
+            if self._bare(view):
+                self._take(view, view._view.replay(base._data.tangent, False))
+
+    def _bare(self, t: Any) -> bool:
+        """Whether a tensor has no tangent."""
+        return not self.owns(t) or t._data.tangent is None
 
     def _take(self, t: Any, tangent: Any) -> None:
+        if self.owns(t):
+            t._data.tangent = tangent
+            return
         primal = alias(t, edge_of(t) if t._req else None)
         primal._view = t._view
         t._vc = primal._vc = cell_of(t)

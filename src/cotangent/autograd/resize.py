@@ -210,6 +210,8 @@ def untyped_storage(input: Any) -> UntypedStorage:
     if input.is_sparse:
         raise NotImplementedError("Cannot access storage of SparseTensorImpl")
     if (level := input._owner) is not None:
+        if level.writes:  # a dual tensor lies where its primal does
+            return untyped_storage(level.below(input))
         kind = "BatchedTensorImpl" if level.is_batch else "TensorWrapper"
         raise NotImplementedError(f"Cannot access storage of {kind}")
     if hasattr(input._data, "lives_on"):

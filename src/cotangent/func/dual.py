@@ -54,6 +54,10 @@ class Dual:
         """Bytes of one element."""
         return int(self.primal.itemsize)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """The numbers, for what looks at them only: positions of masks, distinct values."""
+        return self.primal.__array__(dtype)
+
 
 class JvpLevel(Level):
     """Propagates tangents."""

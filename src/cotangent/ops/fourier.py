@@ -231,7 +231,7 @@ def _many(name: str, run: _Run, default: Any, what: str) -> Callable[..., Any]:
     ) -> Any:
         _check_tensor(public, input)
         sizes = (s,) if isinstance(s, int) else s
-        return _store(name, run(name, input, sizes, dims_of(dim), norm), out)
+        return _store(name, run(name, input, sizes, None if dim is None else dims_of(dim), norm), out)
 
     return _named(function, name, what)
 
