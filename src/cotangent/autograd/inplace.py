@@ -16,7 +16,7 @@ from ..errors import check_broadcast, explained, unfit
 from ..kernels.deferred import Deferred
 from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
-from ..kernels.sparse import COALESCED, Coo
+from ..kernels.sparse import COALESCED, Coo, added_into
 from ..ops.arguments import REQUIRED, with_numbers
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
 from .base import InferenceCell, TensorBase, UncountedCell, active, bump, cell_of, from_inference
@@ -263,7 +263,7 @@ def write_elementwise(
             op.fast(*arrays, out=data)
         finally:
             reset_errors(token)
-    else:
+    elif result_dtype is not target or not added_into(op.name, data, arrays, statics):
         _store(op, x, run_kernel(op, tuple(arrays), statics))
     return compute, wrapped
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes, lazy
+from .index import add_rows
+from .sized import LIGHT
 
 Array = Any
 scipy_sparse: Final = lazy.module("scipy.sparse")
@@ -146,11 +148,12 @@ class Coo:
         """Every place once, in order, with the sum of its values."""
         if self.coalesced:
             return self
-        keys, where = np.unique(self.keys(), return_inverse=True)
+        found = self.keys()
+        keys, where = _ranked(found, math.prod(self.shape[: self.sparse_dim]))
         values = np.zeros((len(keys), *self.values.shape[1:]), self.values.dtype)
-        np.add.at(values, where.reshape(-1), self.values)
+        add_rows(values, where, self.values)
         places: Array = np.empty((self.sparse_dim, len(keys)), np.int64)
-        places[:, where.reshape(-1)] = self.indices
+        places[:, where] = self.indices
         return Coo(places, values, self.shape, True)
 
     def dense(self) -> Array:
@@ -164,8 +167,10 @@ class Coo:
         values = self.values if factor == 1 else self.values * out.dtype.type(factor)
         if not self.sparse_dim:
             np.add(out, values.sum(axis=0), out=out, casting="unsafe")
-        elif self.coalesced:
+        elif self.coalesced and values.size < LIGHT:
             out[tuple(self.indices)] += values
+        elif out.flags.c_contiguous and out.size and self.indices.size:
+            add_rows(out.reshape(-1, *self.shape[self.sparse_dim :]), self.keys(), values)
         else:
             np.add.at(out, tuple(self.indices), values)
 
@@ -238,6 +243,20 @@ class Coo:
         return apply(op, payloads, statics)
 
 
+# A table of all places is made where there are at most so many for each that is named.
+_SPACIOUS: Final = 16
+
+
+def _ranked(keys: Array, count: int) -> tuple[Array, Array]:
+    """The keys that occur, in order, and the position of each among them; all are below `count`."""
+    if count > _SPACIOUS * len(keys):
+        ordered, where = np.unique(keys, return_inverse=True)
+        return ordered, where.reshape(-1)
+    there = np.zeros(count, bool)
+    there[keys] = True
+    return np.flatnonzero(there), (np.cumsum(there, dtype=np.int64) - 1)[keys]
+
+
 def _values(inputs: Any) -> Any:
     return [x.coalesce().values if isinstance(x, Coo) else x for x in inputs]
 
@@ -286,6 +305,18 @@ def added(one: Any, two: Any, alpha: Any = 1) -> Any:
     if ordered:
         return together.coalesce()
     return together if spread else _merged(together, one.indices.shape[1])
+
+
+def added_into(name: str, data: Any, operands: list[Any], statics: tuple[Any, ...]) -> bool:
+    """Add a sparse array to the one of `data` itself, if the operation `name` says so; whether it was done."""
+    if name != "add" or data.__class__ is not np.ndarray or operands[0] is not data:
+        return False
+    other, alpha = operands[1], statics[0]
+    if not isinstance(other, Coo) or other.values.dtype != data.dtype or 0 in data.strides:
+        return False
+    _check_sizes(data, other)
+    other.add_to(data, alpha)
+    return True
 
 
 # Beyond so many values, places that meet are left apart: the merge below goes one by one.
