@@ -6,15 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from .halves import in_float
+from .. import lazy
+from .embedding import embedding, embedding_backward
+from .halves import in_float, is_half
 from .index import add_rows
+from .sized import generated, worthwhile
+
+rows_kernel: Any = lazy.module("cotangent.kernels.rows")
+window_tops: Any = lazy.module("cotangent.kernels.window_tops")
+runtime: Any = lazy.module("cotangent.kernels.runtime")
 
 Array = np.ndarray[Any, Any]
+# Elements from which a launch is faster than NumPy's steps, bag after bag.
+_FEW = 64
 
 
 def bag_ids(indices: Array, offsets: Array, padding: int, include_last: bool) -> Array:
     """The bag of each index, by where the bags begin; none for the padding and what follows a last end."""
-    found = np.searchsorted(offsets, np.arange(indices.size), side="right") - 1
+    n = indices.size
+    if offsets.size and n and np.minimum.reduce(offsets, None) >= 0:  # how many begin up to each place
+        found = np.cumsum(np.bincount(offsets, minlength=n)[:n], dtype=np.int64) - 1
+    else:
+        found = np.searchsorted(offsets, np.arange(n), side="right") - 1
     if include_last:
         found[found == offsets.size - 1] = -1
     if padding >= 0:
@@ -22,14 +35,63 @@ def bag_ids(indices: Array, offsets: Array, padding: int, include_last: bool) ->
     return found
 
 
-def bag_sizes(bags: Array, count: int) -> Array:
-    """How many rows each bag has."""
-    return np.bincount(bags[bags >= 0], minlength=count)
+def bag_sizes(bags: Array, count: int, counted: bool) -> Array:
+    """How many rows each bag has; zeros where that is not wanted."""
+    if not counted:
+        return np.zeros(count, np.int64)
+    return np.bincount(bags if _all_used(bags) else bags[bags >= 0], minlength=count)
+
+
+def _all_used(bags: Array) -> bool:
+    """Whether every row is in a bag."""
+    return not bags.size or bool(np.minimum.reduce(bags, None) >= 0)
 
 
 def _shares(bags: Array, count: int, dtype: Any) -> Array:
     """One over the size of each bag, as a column."""
-    return (1.0 / np.maximum(bag_sizes(bags, count), 1)).astype(dtype)[:, None]
+    return (1.0 / np.maximum(bag_sizes(bags, count, True), 1)).astype(dtype)[:, None]
+
+
+def bag_of_rows(
+    weight: Array, indices: Array, bags: Array, count: int, mean: bool, padding: int, by_frequency: bool
+) -> Array:
+    """The sum (or mean) of the rows of a table that each bag names."""
+    found = _mixed(weight, bags, indices, count)
+    if found is None:
+        return bag_sum(embedding(weight, indices), bags, count, mean)
+    return found * _shares(bags, count, weight.dtype) if mean else found
+
+
+def bag_of_rows_back(
+    g: Array, indices: Array, bags: Array, shape: tuple[int, ...], mean: bool, padding: int,
+    by_frequency: bool,
+) -> Array:  # fmt: skip
+    """The transpose of `bag_of_rows`."""
+    count = len(g)
+    if not by_frequency and not is_half(g.dtype):
+        if mean:
+            g, mean = g * _shares(bags, count, g.dtype), False
+        found = _mixed(g, indices, bags, shape[0])
+        if found is not None:
+            return found
+    return embedding_backward(bag_spread(g, bags, count, mean), indices, shape, padding, by_frequency)
+
+
+def _mixed(table: Array, to: Array, taken: Array, height: int) -> Array | None:
+    """Zeros with rows `taken` of a table added at rows `to`; None where no kernel does that."""
+    n, width = taken.size, table.shape[1]
+    kind = {"f4": "f32", "f8": "f64"}.get(table.dtype.str[1:])
+    if not n or not width or not table.flags.c_contiguous or kind is None or not worthwhile(n * width):
+        return None
+    if not _all_used(to) or not _all_used(taken):
+        return None
+    out = np.empty((height, width), table.dtype)
+    step = rows_kernel.scatter(kind, rows_kernel.Adding(n, width, height, taken=len(table)))
+    places = [np.ascontiguousarray(i, np.int64) for i in (to, taken)]
+    runtime.launch(
+        step.kernel, step.extent, step.grain, 4, 6, table, places[0], out, places[1], *step.numbers
+    )
+    return out
 
 
 @in_float
@@ -55,6 +117,16 @@ def bag_spread(g: Array, bags: Array, count: int, mean: bool) -> Array:
 def bag_tops(rows: Array, bags: Array, count: int) -> Array:
     """For each bag and column the row where the maximum is; -1 for empty bags."""
     found = np.full((count, rows.shape[1]), -1, np.int64)
+    if _all_used(bags) and generated(rows, _FEW) and not np.isnan(rows).any():
+        # A bag is a window of rows; along columns windows have one element.
+        sizes = bag_sizes(bags, count, True).astype(np.int32)
+        starts = np.cumsum(sizes, dtype=np.int32) - sizes
+        width = rows.shape[1]
+        across = window_tops.windows(width, 1, 1, 0, 1, width)
+        _, index = window_tops.tops(
+            np.ascontiguousarray(rows)[None], (starts, sizes, 1, int(sizes.max())), across
+        )
+        return np.where(sizes[:, None] > 0, index[0] // width, found)
     places = np.flatnonzero(bags >= 0)
     ends = np.flatnonzero(np.diff(bags[places], append=-1)) + 1 if places.size else places
     first = 0

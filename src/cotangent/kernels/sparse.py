@@ -308,7 +308,7 @@ def added(one: Any, two: Any, alpha: Any = 1) -> Any:
 
 
 def added_into(name: str, data: Any, operands: list[Any], statics: tuple[Any, ...]) -> bool:
-    """Add a sparse array to the one of `data` itself, if the operation `name` says so; whether it was done."""
+    """Add a sparse array into that of `data` itself, if the operation `name` says so; whether it was done."""
     if name != "add" or data.__class__ is not np.ndarray or operands[0] is not data:
         return False
     other, alpha = operands[1], statics[0]

@@ -65,10 +65,20 @@ def _counted(c: Call, ids: int, count: Any) -> str:
 
 @translates("bag_sum")
 def _bag_sum(c: Call) -> str:
-    found = _gathered(c, c[0], c.operands[1], c.get("count"), [c.size(0)[1]], "add", 0)
+    return _summed(c, c[0], c.operands[1])
+
+
+@translates("bag_of_rows")
+def _bag_of_rows(c: Call) -> str:
+    return _summed(c, c.g.op("Gather", c[0], c[1], axis=0), c.operands[2])
+
+
+def _summed(c: Call, rows: str, ids: int) -> str:
+    """The sums or means of rows, by bag."""
+    found = _gathered(c, rows, ids, c.get("count"), [c.size(0)[1]], "add", 0)
     if not c.get("mean"):
         return found
-    return c.g.op("Div", found, c.g.op("Max", _counted(c, c.operands[1], c.get("count")), c.scalar(1)))
+    return c.g.op("Div", found, c.g.op("Max", _counted(c, ids, c.get("count")), c.scalar(1)))
 
 
 @translates("bag_tops", "bag_sizes")

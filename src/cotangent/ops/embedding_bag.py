@@ -10,11 +10,11 @@ from typing import Any
 
 from .. import dtypes
 from ..kernels import bags as k
-from .embedding import rows as rows_of
+from .embedding import embedding_picked, rows as rows_of
 from .table import general, is_array, linear
 
 bag_ids: Any = general("bag_ids(indices, offsets | padding, include_last)", k.bag_ids)
-bag_sizes: Any = general("bag_sizes(bags | count)", k.bag_sizes)
+bag_sizes: Any = general("bag_sizes(bags | count, counted)", k.bag_sizes)
 bag_tops: Any = general("bag_tops(rows, bags | count)", k.bag_tops)
 bag_sum: Any = linear(
     "bag_sum(rows, bags | count, mean)",
@@ -22,6 +22,24 @@ bag_sum: Any = linear(
     node="EmbeddingBagBackward0",
     public="embedding_bag",
     rows=lambda g, bags, count, mean: bag_spread(g, bags, count, mean),
+)
+# Picked and added at once, where nothing is done with the rows in between.
+bag_of_rows: Any = linear(
+    "bag_of_rows(weight, indices, bags | count, mean, padding_idx, by_frequency)",
+    k.bag_of_rows,
+    node="EmbeddingBagBackward0",
+    public="embedding_bag",
+    weight=lambda g, indices, bags, weight_shape, mean, padding_idx, by_frequency: bag_of_rows_back(
+        g, indices, bags, weight_shape, mean, padding_idx, by_frequency
+    ),
+)
+bag_of_rows_back: Any = linear(
+    "bag_of_rows_back(g, indices, bags | shape, mean, padding_idx, by_frequency)",
+    k.bag_of_rows_back,
+    node="EmbeddingBagBackwardBackward0",
+    g=lambda g_, indices, bags, g_shape, mean, padding_idx, by_frequency: bag_sum(
+        embedding_picked(g_, indices, padding_idx, by_frequency), bags, g_shape[0], mean
+    ),
 )
 bag_spread: Any = linear(
     "bag_spread(g, bags | count, mean)",
@@ -85,18 +103,17 @@ def _check(
                 f"offsets[-1] can not be greater than input's length {indices.shape[0]} but got offsets[-1] "
                 f"of {places[-1]}"
             )
-    if is_array(picked):
+    if is_array(picked) and picked.size and (picked.min() < 0 or picked.max() >= rows):
         wrong = ((picked < 0) | (picked >= rows)).nonzero()[0]
-        if wrong.size and (mode == 2 or padding is not None):
+        if mode == 2 or padding is not None:
             raise RuntimeError(
                 "embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be "
                 f"{picked[wrong[0]]}"
             )
-        if wrong.size:
-            raise RuntimeError(
-                f"Index {wrong[0]} of input takes value {picked[wrong[0]]} which is not in the valid range "
-                f"[0, {rows})"
-            )
+        raise RuntimeError(
+            f"Index {wrong[0]} of input takes value {picked[wrong[0]]} which is not in the valid range "
+            f"[0, {rows})"
+        )
 
 
 def embedding_bag(
@@ -142,9 +159,13 @@ def embedding_bag(
         offsets, include_last_offset = offsets[:-1], False
     count = offsets.shape[0] - bool(include_last_offset)
     bags = bag_ids(indices, offsets, padding, bool(include_last_offset))
-    shown = bag_ids(indices, offsets, -1, bool(include_last_offset))
+    shown = bags if padding < 0 else bag_ids(indices, offsets, -1, bool(include_last_offset))
+    # For sums PyTorch does not count.
+    sizes = bag_sizes(bags, count, mode != 0)
+    if mode != 2 and not sparse and per_sample_weights is None:
+        summed = bag_of_rows(weight, indices, bags, count, mode == 1, padding, scale_grad_by_freq)
+        return summed, shown, sizes, sizes
     rows = rows_of(weight, indices, padding, scale_grad_by_freq, sparse)
-    sizes = bag_sizes(bags, count)
     if mode == 2:
         tops = bag_tops(rows, bags, count)
         chosen = tops.clamp_min(0)
@@ -153,5 +174,4 @@ def embedding_bag(
         return bag_max(rows, tops), shown, sizes, chosen
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(1)
-    sizes = sizes * mode  # PyTorch counts for means only
     return bag_sum(rows, bags, count, mode == 1), shown, sizes, sizes
