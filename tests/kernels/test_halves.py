@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import cotangent as torch
-from cotangent.kernels import halves, runtime
+from cotangent.kernels import halves
+from cotangent.kernels.sized import WARM_UP, worthwhile
 
 HALVES = [np.float16, ml_dtypes.bfloat16]
 UFUNCS = [np.add, np.subtract, np.multiply, np.true_divide]
@@ -18,7 +19,7 @@ SHAPES = [((3,), (3,)), ((40, 70), (40, 70)), ((40, 70), (70,)), ((40, 1), (40, 
 @pytest.mark.parametrize("ufunc", UFUNCS)
 @pytest.mark.parametrize("dtype", HALVES)
 def test_rounded_once(dtype: Any, ufunc: Any, shapes: Any) -> None:
-    assert runtime.ready()
+    assert worthwhile(WARM_UP)
     rng = np.random.default_rng(0)
     a, b = ((rng.standard_normal(s) * 50).astype(dtype) for s in shapes)
     expected = ufunc(a.astype(np.float32), b.astype(np.float32)).astype(dtype)

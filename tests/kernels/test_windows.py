@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cotangent.kernels import pooling, runtime
-from cotangent.kernels.sized import by_numpy
+from cotangent.kernels import pooling
+from cotangent.kernels.sized import WARM_UP, by_numpy, worthwhile
 
 # kernel, stride, padding, dilation, whether the last window may reach out
 WINDOWS = [
@@ -19,7 +19,7 @@ WINDOWS = [
 
 def drawn(spatial: int, dtype: Any) -> Any:
     """Few different numbers, so that many are equal, some that are none, and a line of the lowest."""
-    assert runtime.ready()
+    assert worthwhile(WARM_UP)
     rng = np.random.default_rng(0)
     a = rng.integers(-3, 3, (2, 3, 13, 37)[: 2 + spatial]).astype(dtype)
     a[rng.random(a.shape) < 0.05] = np.nan

@@ -16,7 +16,7 @@ import numpy as np
 from .. import lazy
 from .halves import in_float, is_half
 from .layout import dense
-from .sized import HEAVY, generated
+from .sized import generated
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Sizes = tuple[int, ...]
@@ -26,6 +26,8 @@ sparse: Any = lazy.module("scipy.sparse")
 mixing: Any = lazy.module("cotangent.kernels.mixing")
 sample_taps: Any = lazy.module("cotangent.kernels.sample_taps")
 _CUBIC: Final = -0.75
+# Numbers from which launches are faster than NumPy and SciPy, step after step.
+_FEW: Final = 64
 # Outside of every image, for coordinates that no integer holds.
 _NOWHERE: Final = -100.0
 
@@ -133,7 +135,7 @@ def _places(grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, ord
 
 def _stacked(grid: Array, sizes: Sizes, mode: str, padding: str, align: bool, orders: Sizes) -> Any:
     """(rows of all images (taps, places), their weights); None if there are no taps."""
-    if generated(grid):
+    if generated(grid, _FEW):
         return sample_taps.taps(grid, sizes, mode, padding, align, orders)
     start = np.arange(grid.shape[0])[:, None] * math.prod(sizes)
     taps = _places(grid, sizes, mode, padding, align, orders)
@@ -185,7 +187,7 @@ def _sampled(
     if taps is None:
         return np.zeros((*x.shape[:2], *out), x.dtype)
     images = _channels_last(x)
-    if generated(images, HEAVY, taps[1]):
+    if generated(images, _FEW, taps[1]):
         mixed = mixing.mixed(images, *taps)
     else:
         mixed = _matrix(taps, len(images)) @ images
@@ -206,9 +208,27 @@ def sample_back(
     if taps is None:
         return np.zeros((*g.shape[:2], *sizes), g.dtype)
     height, rows = g.shape[0] * math.prod(sizes), _channels_last(g)
-    if generated(rows, HEAVY, taps[1]):
+    if generated(rows, _FEW, taps[1]):
         return _channels_second(mixing.mixed_back(rows, *taps, height), g.shape[0], sizes)
     return _channels_second(_matrix(taps, height).T @ rows, g.shape[0], sizes)
+
+
+def slopes(
+    g: Array, x: Array, grid: Array, mode: str, padding: str, align: bool, orders: Sizes
+) -> Array | None:
+    """The gradient in the grid of <g, sample(x, grid)>, (N, *out, D); None without a kernel."""
+    d = len(orders)
+    alike = g.dtype == x.dtype == grid.dtype and g.dtype in (np.float32, np.float64)
+    if not (alike and generated(grid, _FEW) and generated(x, _FEW) and np.isfinite(grid).all()):
+        return None
+    images, wanted = _channels_last(x), _channels_last(g)
+    found = np.zeros(grid.shape, grid.dtype)
+    for i in range(d):
+        more = tuple([o + (a == d - 1 - i) for a, o in enumerate(orders)])
+        taps = sample_taps.taps(grid, x.shape[2:], mode, padding, align, more)
+        if taps is not None:
+            found[..., i] = mixing.dotted(images, *taps, wanted).reshape(grid.shape[:-1])
+    return found
 
 
 class _Rounded:

@@ -16,7 +16,7 @@ from .contract_text import KERNEL, Text, module
 from .loops import kind_of
 from .vectors import ITEMSIZE, Vec
 
-__all__ = ["mixed", "mixed_back"]
+__all__ = ["dotted", "mixed", "mixed_back"]
 
 _CHUNK = 1 << 13
 
@@ -35,6 +35,21 @@ def mixed(rows: Any, at: Any, weights: Any) -> Any:
     taps, places = at.shape
     out = np.empty((places, rows.shape[1]), rows.dtype)
     _run("mix", rows, at, weights, out, places, max(_CHUNK // (taps * rows.shape[1]), 1))
+    return out
+
+
+def dotted(rows: Any, at: Any, weights: Any, g: Any) -> Any:
+    """The products of the rows of `g` with those of `mixed(rows, at, weights)`: (places,).
+
+    Args:
+        rows: as for `mixed`.
+        at: likewise.
+        weights: likewise.
+        g: (places, width), contiguous.
+    """
+    taps, places = at.shape
+    out = np.empty(places, rows.dtype)
+    _run("mix dot", rows, at, weights, g, places, max(_CHUNK // (taps * rows.shape[1]), 1), out)
     return out
 
 
@@ -63,37 +78,50 @@ def _lanes(a: Any) -> int:
     return lanes
 
 
-def _run(name: str, rows: Any, at: Any, weights: Any, beside: Any, count: int, grain: int) -> None:
+def _run(
+    name: str, rows: Any, at: Any, weights: Any, beside: Any, count: int, grain: int, *result: Any
+) -> None:
     kind, lanes = kind_of(rows.dtype) or "", _lanes(rows)
-    write = _mix if name == "mix" else _mix_back
-    kernel = jit.function(f"{name} {kind} x{lanes}", lambda: write(kind, lanes))
+    kernel = jit.function(
+        f"{name} {kind} x{lanes}",
+        lambda: _mix_back(kind, lanes) if name == "mix back" else _mix(kind, lanes, bool(result)),
+    )
     taps, places = at.shape
     runtime.launch(
-        kernel, count, grain, 4, 3, rows, np.ascontiguousarray(at), np.ascontiguousarray(weights), beside,
-        taps, places, rows.shape[1],
+        kernel, count, grain, 4 + len(result), 3, rows, np.ascontiguousarray(at),
+        np.ascontiguousarray(weights), beside, *result, taps, places, rows.shape[1],
     )  # fmt: skip
 
 
-def _mix(kind: str, lanes: int) -> str:
+def _mix(kind: str, lanes: int, dot: bool) -> str:
     text = Text(KERNEL)
     size = ITEMSIZE[kind]
     taps, places, width = (text.number(i) for i in range(3))
-    rows, at, weights, out = (text.buffer(i) for i in range(4))
-    with (
-        text.loop(text.argument("begin"), text.argument("end")) as i,
-        text.loop(0, width, lanes) as j,
-    ):
-        mask = text.mask(lanes, width - j)
+    rows, at, weights, beside = (text.buffer(i) for i in range(4))
+    with text.loop(text.argument("begin"), text.argument("end")) as i:
 
-        def turn(tap: Vec, carried: list[Vec]) -> list[Vec]:
-            place = tap * places + i
-            row = text.load(text.at(at, place * 8), "i64", 1)
-            weight = text.splat(text.load(text.at(weights, place * size), kind, 1), lanes)
-            value = text.load(text.at(rows, (row * width + j) * size), kind, lanes, mask)
-            return [carried[0] + weight.compare("ne", 0).select(value * weight, 0)]
+        def part(j: Vec, dots: list[Vec]) -> list[Vec]:
+            """The sums of a vector's columns, or those added up with what they are multiplied by."""
+            mask = text.mask(lanes, width - j)
 
-        total = text.fold(0, taps, [text.const(0, kind, lanes)], turn)
-        text.store(total[0], text.at(out, (i * width + j) * size), kind, mask)
+            def turn(tap: Vec, carried: list[Vec]) -> list[Vec]:
+                place = tap * places + i
+                row = text.load(text.at(at, place * 8), "i64", 1)
+                weight = text.splat(text.load(text.at(weights, place * size), kind, 1), lanes)
+                value = text.load(text.at(rows, (row * width + j) * size), kind, lanes, mask)
+                return [carried[0] + weight.compare("ne", 0).select(value * weight, 0)]
+
+            total = text.fold(0, taps, [text.const(0, kind, lanes)], turn)[0]
+            there = text.at(beside, (i * width + j) * size)
+            if dot:
+                return [dots[0] + total * text.load(there, kind, lanes, mask)]
+            text.store(total, there, kind, mask)
+            return dots
+
+        found = text.fold(0, width, [text.const(0, kind, lanes)] if dot else [], part, lanes)
+        if dot:
+            product = text.reduce(found[0], "sum") if lanes > 1 else found[0]
+            text.store(product, text.at(text.buffer(4), i * size), kind)
     return module([text])
 
 

@@ -9,7 +9,7 @@ from ..kernels.layout import like_image
 from .batching import leading, with_examples
 from .join import stack_of
 from .reduce import sum_dims
-from .table import general, linear
+from .table import general, is_array, linear
 
 # -- reading at given places -----------------------------------------------------------------------------
 
@@ -21,6 +21,10 @@ def _more(orders: Any, axis: int) -> tuple[int, ...]:
 def _slopes(g: Any, input: Any, grid: Any, method: Any, padding: Any, align: Any, orders: Any) -> Any:
     """The gradient in the grid of <g, sample(input, grid)>: each coordinate's weights once more derived."""
     d = len(orders)
+    if is_array(g) and is_array(input) and is_array(grid):
+        at_once = k.slopes(g, input, grid, method, padding, align, orders)
+        if at_once is not None:
+            return at_once
     found = [
         sum_dims(g * sample_more(input, grid, method, padding, align, _more(orders, d - 1 - i)), (1,), False)
         for i in range(d)
