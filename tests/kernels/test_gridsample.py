@@ -21,7 +21,8 @@ def results(x: Any, grid: Any, g: Any, mode: str, padding: str, align: bool) -> 
 @pytest.mark.parametrize("align", [False, True])
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize(("mode", "shape"), [
-    ("bilinear", (2, 3, 9, 11)), ("bicubic", (2, 20, 7, 8)), ("bilinear", (1, 17, 5, 4, 6)), ("nearest", (2, 3, 5, 5)),
+    ("bilinear", (2, 3, 9, 11)), ("bilinear", (1, 17, 5, 4, 6)),
+    ("bicubic", (2, 20, 7, 8)), ("nearest", (2, 3, 5, 5)),
 ])  # fmt: skip
 def test_kernels_and_numpy(mode: str, shape: Any, padding: str, align: bool) -> None:
     rng = np.random.default_rng(0)

@@ -345,8 +345,9 @@ def _reduction(loop: Loop, plan: Plan, whole: bool = False) -> None:
     chunks = parallel * length * (64 if columns else 1) // _CHUNK
     parts = 1
     if simple and not whole:
-        # Columns are passed over for a stretch of rows at a time, which stays in the cache for the next ones.
-        stretches = prod(sizes) // _STRETCH if columns else 0
+        # Columns are passed over for a stretch of rows at a time, which stays in the cache for the next ones;
+        # so many rows that the sums of stretches are few beside what is added up.
+        stretches = min(prod(sizes) // _STRETCH, length // _STRETCHES) if columns else 0
         parts = min(max(_PARTS // parallel, min(stretches, _STRETCHES)), chunks, sizes[cut])
     if parts < 2:
         plan.calls.append(_reduce_whole(loop, shape))

@@ -16,7 +16,7 @@ from .matrices import NARROW, batch_rule, broadcast_lead, factorisation, product
 from .norms import norm_power, norm_scale, zero_safe_ratio
 from .reduce import sum_dims
 from .refusals import unsupported
-from .table import general, linear
+from .table import general, is_array, linear
 from .views import expand_to, transpose_dims, unsqueeze_at
 
 
@@ -42,6 +42,8 @@ def _pull(g: Any, a: Any, b: Any, d: Any, p: float) -> Any:
     if p == 2:
         weight = zero_safe_ratio(g, d)
         return a * rows(sum_dims(weight, (weight.ndim - 1,), False)) - product(weight, b)
+    if p == 1 and is_array(g) and (at_once := k.pulled(g, a, b)) is not None:
+        return at_once
     shape = (*g.shape, a.shape[-1])
     moved = expand_to(unsqueeze_at(a, a.ndim - 1), shape) - expand_to(unsqueeze_at(b, b.ndim - 2), shape)
     if p == 1:
@@ -83,6 +85,10 @@ square_of: Any = linear(
 def _pdist_rule(g: Any, input: Any, input_shape: Any, out: Any, p: float) -> Any:
     """Every point is the first of some pairs and the second of others."""
     n = input_shape[-2]
+    if p == 2:
+        weight = square_of(zero_safe_ratio(g, out), n)
+        weight = weight + _turned(weight)
+        return input * rows(sum_dims(weight, (weight.ndim - 1,), False)) - product(weight, input)
     whole, d = square_of(g, n), square_of(out, n)
     first = _pull(whole, input, input, d, p)
     return first + _pull(_turned(whole), input, input, _turned(d), p)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import moments as k
+from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.layout import rows
 from .arguments import as_number, deliver_exact, numpy_named
 from .batching import same_rank
@@ -38,7 +39,13 @@ def norm_rule(g: Any, input: Any, out: Any, input_shape: Any, ord: Any, dims: An
 
 def _ratio(a: Any, b: Any, out: Any = None) -> Any:
     zero = b == 0
-    return np.where(zero, np.zeros((), a.dtype), a / np.where(zero, np.ones((), b.dtype), b))
+    token = set_errors(QUIET)
+    try:
+        found = np.true_divide(a, b, out=...)
+    finally:
+        reset_errors(token)
+    np.copyto(found, 0, where=zero)
+    return found
 
 
 def _ties(a: Any, whole: Any, dims: Any) -> Any:
