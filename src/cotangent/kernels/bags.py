@@ -58,7 +58,7 @@ def bag_of_rows(
     """The sum (or mean) of the rows of a table that each bag names."""
     found = _mixed(weight, bags, indices, count)
     if found is None:
-        return bag_sum(embedding(weight, indices), bags, count, mean)
+        return np.asarray(bag_sum(embedding(weight, indices), bags, count, mean))
     return found * _shares(bags, count, weight.dtype) if mean else found
 
 
@@ -74,7 +74,8 @@ def bag_of_rows_back(
         found = _mixed(g, indices, bags, shape[0])
         if found is not None:
             return found
-    return embedding_backward(bag_spread(g, bags, count, mean), indices, shape, padding, by_frequency)
+    spread = bag_spread(g, bags, count, mean)
+    return np.asarray(embedding_backward(spread, indices, shape, padding, by_frequency))
 
 
 def _mixed(table: Array, to: Array, taken: Array, height: int) -> Array | None:

@@ -32,7 +32,8 @@ def cdist(a: Array, b: Array, p: float, by_products: bool) -> Array:
         right = np.concatenate((b, np.ones((*b.shape[:-1], 1), b.dtype), _squares(b)), -1)
         return np.asarray(np.sqrt(np.maximum(left @ right.swapaxes(-1, -2), 0)))
     if a.shape[-1] and generated(a, 1, b) and worthwhile(a.size * b.shape[-2]):
-        return pair_sums.lengths(a, b, p)
+        found: Array = pair_sums.lengths(a, b, p)
+        return found
     out = np.empty((*a.shape[:-1], b.shape[-2]), a.dtype)
     step = max(1, _ROOM // max(1, math.prod(b.shape) * max(1, math.prod(out.shape[:-2]))))
     for i in range(0, a.shape[-2], step):
