@@ -193,7 +193,8 @@ PICKED = [
     *(
         PrintCase(array_of(values, "complex64"))
         for values in (
-            1 + 2j, 0j, complex(1, -0.0), [complex(1, 0.0), 2 + 1.5j], [complex(math.nan, math.inf), 1.5 - 1e9j],
+            1 + 2j, 0j, complex(1, -0.0), [complex(1, 0.0), 2 + 1.5j],
+            [complex(math.nan, math.inf), 1.5 - 1e9j],
             [1e-9 + 1j, 3], [1e-9j + 1.5, 3], [100 - 12.25j, 1], complex(-math.inf, math.nan),
         )
     ),

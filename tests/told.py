@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ Program = Callable[[Any, "Say"], None]
 _NUMBER = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+)(?:e[-+]?\d+)?")
 
 
+def _text(value: Any) -> str:
+    # Python 3.12 prints these dictionaries in another way; the records have the old one.
+    return f"OrderedDict({list(value.items())})" if type(value) is OrderedDict and value else str(value)
+
+
 class Say:
     """Collects what a program says."""
 
@@ -37,7 +43,7 @@ class Say:
 
     def __call__(self, *values: Any) -> None:
         # Types are printed with the name of the package they are from.
-        self.lines += " ".join(map(str, values)).replace("cotangent", "torch").split("\n")
+        self.lines += " ".join(map(_text, values)).replace("cotangent", "torch").split("\n")
 
     def numbers(self, *tensors: Any) -> None:
         """Say all values of tensors in full."""

@@ -39,7 +39,8 @@ def test_code_is_told_once_and_watched_builtins_each_time() -> None:
     assert runtime.ready()
     called = heard(lambda: [first(4.0) for _ in range(3)])
     calls = [name for event, name in called if event == "call"]
-    assert calls == ["<lambda>", "<listcomp>", "first", "second"]
+    inner = ["<listcomp>"] if sys.version_info < (3, 12) else []  # since then it is part of the function
+    assert calls == ["<lambda>", *inner, "first", "second"]
     assert [name for event, name in called if event == "c_call"] == ["sqrt", "time"] * 3
 
 

@@ -235,11 +235,12 @@ def test_a_worker_that_dies_is_an_error_and_no_hang(how: str, text: str) -> None
     assert workers_files() == []
 
 
-def test_a_worker_that_takes_too_long_is_an_error() -> None:
-    class Slow(Squares):
-        def __getitem__(self, index: int) -> Any:
-            time.sleep(30)
+class Slow(Squares):
+    def __getitem__(self, index: int) -> Any:
+        time.sleep(30)
 
+
+def test_a_worker_that_takes_too_long_is_an_error() -> None:
     with pytest.raises(RuntimeError, match=r"DataLoader timed out after 0.3 seconds"):
         list(DataLoader(Slow(), num_workers=1, timeout=0.3))
 

@@ -18,8 +18,8 @@ _F32: Final = np.dtype(np.float32)
 
 
 def is_half(d: Any) -> bool:
-    """Whether a NumPy dtype is one of the two 16-bit floats (bfloat16's kind is "V")."""
-    return d.itemsize == 2 and d.kind in "fV"
+    """Whether a dtype is NumPy's of one of the two 16-bit floats (bfloat16's kind is "V")."""
+    return d.itemsize == 2 and isinstance(d, np.dtype) and d.kind in "fV"  # (that of traced arrays is ours)
 
 
 def recast(a: Any, to: Any) -> Any:

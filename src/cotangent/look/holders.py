@@ -47,13 +47,14 @@ def held_outside(tensors: list[Any], nodes: list[Any]) -> list[Any]:
     wanted = {id(t): t for t in tensors}
     found: dict[int, Any] = {}
     of_nodes = {id(part) for node in nodes for part in _held(node)}
-    ours = {id(tensors), id(wanted), id(found)}
+    asked = tuple(tensors)  # since Python 3.13 the tuple of arguments is found, too
+    ours = {id(tensors), id(wanted), id(found), id(asked)}
     for frame in _frames():
         if not is_internal(frame.f_code.co_filename):
             for value in list(frame.f_locals.values()):
                 if id(value) in wanted:
                     found[id(value)] = value
-    for holder in gc.get_referrers(*tensors) if tensors else ():
+    for holder in gc.get_referrers(*asked) if asked else ():
         if id(holder) in of_nodes or id(holder) in ours or not isinstance(holder, _CONTAINERS):
             continue
         if isinstance(holder, dict) and holder.get("__name__") == __name__:
@@ -239,7 +240,9 @@ class _Search:
         self.ours.add(id(wanted))
         following: list[Any] = []
         self.ours.add(id(following))
-        holders = gc.get_referrers(*self.level)
+        asked = tuple(self.level)
+        self.ours.add(id(asked))
+        holders = gc.get_referrers(*asked)
         self.ours.add(id(holders))
         for holder in holders:
             if id(holder) in self.ways or id(holder) in self.ours or isinstance(holder, FrameType):
