@@ -357,3 +357,34 @@ def told(call: str, t: Any) -> str:
 def test_calls_of_a_line(call: str) -> None:
     """Sums that stay sparse, stacks, parts, quotients, batches of products, and what is refused."""
     assert told(call, cotangent) == told(call, torch)
+
+
+def _with_gradient(t: Any) -> Any:
+    class WithGradient(t.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any, g: Any) -> Any:
+            ctx.g = g
+            return x * 1.0
+
+        @staticmethod
+        def backward(ctx: Any, _: Any) -> Any:
+            return ctx.g, None
+
+    return WithGradient.apply
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("order", ["sd", "ds", "ss", "sds", "dss", "ssd"])
+def test_sparse_and_dense_gradients_add_up_in_any_order(order: str, dtype: str) -> None:
+    found = []
+    for t in (cotangent, torch):
+        d = getattr(t, dtype)
+        given = {"s": t.eye(3, dtype=d).to_sparse(), "d": t.ones(3, 3, dtype=d)}
+        apply, tensors = _with_gradient(t), [given[kind] for kind in order]
+        once, twice = (t.zeros(3, 3, dtype=d, requires_grad=True) for _ in range(2))
+        sum(apply(once, g) for g in tensors).sum().abs().backward()
+        for g in tensors:
+            apply(twice, g).sum().abs().backward()
+        (whole,) = t.autograd.grad(sum(apply(once, g) for g in tensors).sum().abs(), once)
+        found.append([(str(g.layout), g.to_dense().tolist()) for g in (once.grad, twice.grad, whole)])
+    assert found[0] == found[1]

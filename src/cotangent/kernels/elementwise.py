@@ -25,7 +25,8 @@ _LARGE: Final = 1024
 
 def times_one(a: Any) -> Any:
     """A complex array times one, as PyTorch's sums multiply their second operand: infinities show it."""
-    return a if a.dtype.kind != "c" or np.isfinite(a).all() else np.multiply(a, 1)
+    dense = hasattr(a.dtype, "kind")  # sparse arrays have dtypes of ours, and are left as they are
+    return a if not dense or a.dtype.kind != "c" or np.isfinite(a).all() else np.multiply(a, 1)
 
 
 def cast(a: Any, dtype: Any) -> Any:

@@ -171,7 +171,8 @@ def compress(input: Any, layout: str, blocksize: Any, dense_dim: int | None, pla
     data = input._data
     if isinstance(data, Compressed):
         source, batch = "sparse_compressed", data.batch
-        _check_conversion(data, layout, blocksize, "" if plain_name else f"_{kind}")
+        pair = (blocksize, blocksize) if isinstance(blocksize, int) else blocksize
+        _check_conversion(data, layout, pair, "" if plain_name else f"_{kind}")
     elif is_sparse(input):
         source, batch = "sparse_coo", data.sparse_dim - 2
         if batch:
