@@ -189,3 +189,17 @@ def test_a_few_eigenvalues_of_a_large_matrix_are_those_of_all_with_their_gradien
     found, x = torch.lobpcg(a, B=b, X=start, tol=1e-11, largest=False)
     assert torch.allclose(a @ x, b @ x * found, atol=1e-6)
     assert all(g.isfinite().all() for g in torch.autograd.grad(loss(found, x), (a, b)))
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_a_few_eigenvalues_have_slopes_of_symmetric_matrices(batch: tuple[int, ...], largest: bool) -> None:
+    a = matrix(10, *batch, 6, 6, grad=False)
+    a = (a @ a.mT / 10).requires_grad_()
+    start = torch.eye(6, 1).double().expand(*batch, 6, 1)
+
+    def turned(a: Any) -> Any:
+        values, vectors = torch.lobpcg(a, X=start, largest=largest)
+        return values, vectors * vectors.gather(-2, vectors.abs().max(-2, keepdim=True)[1]).sign()
+
+    assert torch.autograd.gradcheck(turned, a, check_batched_grad=False)

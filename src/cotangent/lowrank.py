@@ -169,6 +169,8 @@ def lobpcg(
             f"requested eigenpairs (={columns})"
         )
     A, B, iK = (t if t is None or t.layout is strided else t.to_dense() for t in (A, B, iK))
+    if A.requires_grad or (B is not None and B.requires_grad):  # derivatives are those of a symmetric matrix
+        A, B = (A + A.mT) / 2, None if B is None else (B + B.mT) / 2
     if X is None:
         X = random.randn(*A.shape[:-1], columns, dtype=A.dtype)
     elif tuple(X.shape[-2:]) != (m, columns):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 import cotangent as torch
 from cotangent.utils import checkpoint as module
-from cotangent.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential
+from cotangent.utils.checkpoint import (
+    CheckpointError,
+    CheckpointPolicy,
+    checkpoint,
+    checkpoint_sequential,
+    create_selective_checkpoint_contexts,
+)
 
 BOTH = pytest.mark.parametrize("reentrant", [True, False])
 
@@ -321,3 +328,44 @@ def test_policies_that_are_none() -> None:
         module.create_selective_checkpoint_contexts([3])
     with pytest.raises(AttributeError, match="'aten' object has no attribute 'no_such_thing'"):
         _ = torch.ops.aten.no_such_thing
+
+
+def test_a_policy_is_asked_about_operators_that_programs_define() -> None:
+    calls = []
+
+    @torch.library.custom_op("kept_operators::wave", mutates_args=())
+    def wave(x: torch.Tensor, times: int = 1) -> tuple[torch.Tensor, int]:
+        calls.append(times)
+        return x.sin() * times, times
+
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.times = inputs[1]
+
+    def backward(ctx: Any, g: Any, _: Any) -> Any:
+        return g * ctx.saved_tensors[0].cos() * ctx.times, None
+
+    wave.register_autograd(backward, setup_context=setup_context)
+    operator = torch.ops.kept_operators.wave.default
+    assert isinstance(operator, type(torch.ops.aten.mm.default))
+
+    def block(x: torch.Tensor) -> torch.Tensor:
+        return (torch.ops.kept_operators.wave(x, 2)[0] * x.exp()).sin()
+
+    asked = []
+
+    def policy(context: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+        asked.append((str(op), [a.shape if isinstance(a, torch.Tensor) else a for a in args]))
+        return CheckpointPolicy.PREFER_RECOMPUTE
+
+    for choice, expected in (([operator], 1), (policy, 2)):
+        calls.clear()
+        x = torch.linspace(0.1, 1.0, 3, requires_grad=True)
+        contexts = partial(create_selective_checkpoint_contexts, choice)
+        (kept,) = torch.autograd.grad(
+            checkpoint(block, x, use_reentrant=False, context_fn=contexts).sum(), x
+        )
+        assert len(calls) == expected
+        assert torch.equal(kept, torch.autograd.grad(block(x).sum(), x)[0])
+    assert ("kept_operators.wave.default", [(3,), 2]) in asked
+    assert not any("aten.mul" in op and args == [(3,), 2] for op, args in asked)  # inside of it

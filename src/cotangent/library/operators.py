@@ -15,6 +15,7 @@ from ..autograd.graph import increment_version
 from ..autograd.modes import modes
 from ..kernels.shape import owner
 from ..ops.join import stack
+from ..ops.overloads import OpOverload
 from ..ops.registered import Namespace, namespace
 from ..ops.views import select_at
 from ..tensor import Tensor
@@ -23,6 +24,8 @@ from .schema import Schema
 from .values import given_back
 
 OPERATORS: Final[dict[str, Operator]] = {}
+# What runs the kernels of operators in their place, last one first: `around(operator, call, args, kwargs)`.
+AROUND_KERNELS: Final[list[Callable[..., Any]]] = []
 _CPU: Final = ("CPU", "CompositeExplicitAutograd", "CompositeImplicitAutograd")
 
 
@@ -125,7 +128,11 @@ class Operator:
         given = flatten((by_place, by_name))[0]
         without = any(isinstance(t, Tensor) and t.is_meta for t in given)
         kernel = self._without_numbers() if without else self.kernel()
-        made = given_back(kernel(*by_place, **by_name), self.schema.returns, self.schema.name)
+        if AROUND_KERNELS:
+            made = AROUND_KERNELS[-1](self, lambda: kernel(*by_place, **by_name), by_place, by_name)
+        else:
+            made = kernel(*by_place, **by_name)
+        made = given_back(made, self.schema.returns, self.schema.name)
         if self.strict:
             self._check(kernel, (by_place, by_name), made)
         for argument, value in zip(self.schema.arguments, (*by_place, *by_name.values()), strict=True):
@@ -341,18 +348,26 @@ class Packet:
         return f"<OpOverloadPacket(op='{self}')>"
 
 
-class Overload:
+class Overload(OpOverload):
     """`torch.ops.NAMESPACE.NAME.FORM`; the form of no name is called `default`."""
 
     def __init__(self, op: Operator, overloadpacket: Packet) -> None:
-        self.__name__ = f"{op.name}.{op.form}"
-        self.overloadpacket = overloadpacket
-        self.namespace = op.place
+        self.__module__ = f"torch._ops.{op.place}"
+        self.overloadpacket: Any = overloadpacket
         self._op = op
         self._overloadname = op.form
 
     @property
-    def _schema(self) -> Schema:
+    def namespace(self) -> str:
+        """The place that its library has."""
+        return self._op.place
+
+    @property
+    def __name__(self) -> str:
+        return f"{self._op.name}.{self._op.form}"
+
+    @property
+    def _schema(self) -> Any:
         return self._op.schema
 
     def name(self) -> str:

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..autograd.base import wrap
+from ..autograd.base import TensorBase, wrap
 from ..kernels.fperr import QUIET, reset_errors, set_errors
+from ..library.operators import AROUND_KERNELS, Operator
 from ..ops.overloads import OpOverload, OpOverloadPacket, overload_of
 from ..ops.table import TABLE, Primitive, emitter
 
@@ -114,18 +115,17 @@ class _Keeping:
     def __exit__(self, *_: object) -> None:
         _here.regions.remove(self)
 
-    def run(self, op: Primitive, call: Callable[[], Any], operands: tuple[Any, ...]) -> Any:
+    def run(self, op: OpOverload, key: str, call: Callable[[], Any], args: Any, kwargs: Any) -> Any:
         """Compute, and keep a copy if the policy says so."""
         result = call()
-        name = overload_of(op)
-        if str(name) in SAC_IGNORED_OPS:
+        if str(op) in SAC_IGNORED_OPS:
             return result
-        tensors = tuple(wrap(a) if isinstance(a, np.ndarray) else a for a in operands)
+        tensors = tuple(wrap(a) if isinstance(a, np.ndarray) else a for a in args)
         context = SelectiveCheckpointContext(is_recompute=False, op_output=result)
-        answer = self.region.policy(context, name, *tensors)
+        answer = self.region.policy(context, op, *tensors, **kwargs)
         if isinstance(answer, bool):
             answer = CheckpointPolicy.MUST_SAVE if answer else CheckpointPolicy.PREFER_RECOMPUTE
-        self.region.kept.setdefault(op.name, []).append(_Kept(result) if answer in _KEPT else None)
+        self.region.kept.setdefault(key, []).append(_Kept(result) if answer in _KEPT else None)
         return result
 
 
@@ -143,21 +143,19 @@ class _Giving:
     def __exit__(self, *_: object) -> None:
         _here.regions.remove(self)
 
-    def run(self, op: Primitive, call: Callable[[], Any], operands: tuple[Any, ...]) -> Any:
+    def run(self, op: OpOverload, key: str, call: Callable[[], Any], args: Any, kwargs: Any) -> Any:
         """Give what was kept, or compute."""
-        if str(overload_of(op)) in SAC_IGNORED_OPS:
+        if str(op) in SAC_IGNORED_OPS:
             return call()
-        number = self.calls.get(op.name, 0)
-        self.calls[op.name] = number + 1
-        known = self.region.kept.get(op.name, [])
+        number = self.calls.get(key, 0)
+        self.calls[key] = number + 1
+        known = self.region.kept.get(key, [])
         if not known:
-            raise RuntimeError(
-                f"{overload_of(op)} encountered during backward but not found in storage. {_MISMATCH}"
-            )
+            raise RuntimeError(f"{op} encountered during backward but not found in storage. {_MISMATCH}")
         if number >= len(known):
             raise RuntimeError(
-                f"{overload_of(op)} invocation index {number} encountered during backward but not found in "
-                f"storage. {_MISMATCH}"
+                f"{op} invocation index {number} encountered during backward but not found in storage. "
+                f"{_MISMATCH}"
             )
         kept = known[number]
         if kept is None:
@@ -204,11 +202,33 @@ class _Kept:
 def _sums(result: Any) -> Any:
     if isinstance(result, (tuple, list)):
         return [_sums(part) for part in result]
+    if isinstance(result, TensorBase):  # of an operator that the program defines
+        result = result._data
     return zlib.crc32(np.ascontiguousarray(result).view(np.uint8).data if np.size(result) else b"")
 
 
 def _copied(result: Any) -> Any:
-    return tuple(map(_copied, result)) if isinstance(result, (tuple, list)) else np.array(result)
+    if isinstance(result, (tuple, list)):
+        return tuple(map(_copied, result))
+    if isinstance(result, TensorBase):
+        return wrap(np.array(result._data))
+    return np.array(result) if isinstance(result, np.ndarray) else result
+
+
+def _asked(op: OpOverload, key: str, call: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+    """What the innermost region gives; what its kernel or policy does is not asked about."""
+    innermost = _here.regions.pop()
+    try:
+        return innermost.run(op, key, call, args, kwargs)
+    finally:
+        _here.regions.append(innermost)
+
+
+def _operator(op: Operator, call: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+    """An operator that the program defines."""
+    if not _here.regions:
+        return call()
+    return _asked(getattr(op.packet, op.form), op.schema.name, call, args, kwargs)
 
 
 def _watched(op: Primitive, kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -219,11 +239,7 @@ def _watched(op: Primitive, kernel: Callable[..., Any]) -> Callable[..., Any]:
         try:
             if not regions:
                 return kernel(*args, **kwargs)
-            innermost = regions.pop()  # what the kernel or the policy does is not asked about
-            try:
-                return innermost.run(op, lambda: kernel(*args, **kwargs), args)
-            finally:
-                regions.append(innermost)
+            return _asked(overload_of(op), op.name, lambda: kernel(*args, **kwargs), args, {})
         finally:
             reset_errors(token)
 
@@ -233,6 +249,7 @@ def _watched(op: Primitive, kernel: Callable[..., Any]) -> Callable[..., Any]:
 @functools.cache
 def _watch_kernels() -> None:
     """Let the kernels of all operations ask; once."""
+    AROUND_KERNELS.append(_operator)
     for op in list(TABLE.values()):
         if op.node_class is None:
             emitter.emit(op)
