@@ -304,8 +304,8 @@ _NEVER: Final = (
     "use_deterministic_algorithms vmap who_holds as_subclass"
 )
 NEVER: Final = frozenset(_NEVER.split())
-# Functions of torch.nn.functional that call the method, which is what others hear of.
-_BY_METHOD: Final = ("sigmoid", "tanh")
+# Functions of torch.nn.functional that call a method or another function, which is what others hear of.
+_BY_OTHERS: Final = ("sigmoid", "tanh", "upsample", "upsample_bilinear", "upsample_nearest")
 # Methods with two underscores that are taken over by their own names, and by those of other methods.
 _BY_THEIR_NAMES: Final = (
     "rsub rdiv floordiv rfloordiv ifloordiv rmod rpow rmatmul eq and or xor rand ror rxor iand ior ixor "
@@ -402,7 +402,7 @@ def _of_names(home: str, found: dict[str, Any]) -> None:
     for name, f in found.items():
         if name.startswith("_") or name in NEVER or not isinstance(f, FunctionType):
             continue
-        if home == "torch.nn.functional" and name in _BY_METHOD:
+        if home == "torch.nn.functional" and name in _BY_OTHERS:
             continue
         _exchange(f, f, f"{home}.{name}", _call_of_factory if name in _FACTORIES else call)
 

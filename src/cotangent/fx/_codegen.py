@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from ..size import device
 from ..tensor import Tensor
 from ._metadata import TensorMetadata
@@ -241,7 +243,8 @@ class _Writing:
 
     def named(self, hint: str, obj: Any) -> str:
         """The name of a value that the program does not define."""
-        if is_from_torch(obj) and obj is not device:
+        own = getattr(getattr(obj, "overloadpacket", None), "_own", False)  # no operator of PyTorch's
+        if is_from_torch(obj) and obj is not device and not own:
             return qualified_name(obj)
         name = self.namespace.create_name(hint, obj)
         if name in self.globals and self.globals[name] != obj:
@@ -280,6 +283,8 @@ class _Writing:
             return f"{self.named(type(arg).__name__, type(arg))}.{arg.name}"
         if isinstance(arg, Tensor):
             return f"torch.Tensor(size={list(arg.size())}, dtype={str(arg.dtype).split('.')[-1]})"
+        if isinstance(arg, np.dtype):
+            return self.named(f"dtype_{arg.name}", arg)
         if callable(arg) and hasattr(arg, "_schema"):
             return self.named(qualified_name(arg), arg)
         return self.color("blue", repr(arg))

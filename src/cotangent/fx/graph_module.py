@@ -188,8 +188,7 @@ class _WrappedCall:
         line = frame.lineno or 0
         lines = linecache.getlines(frame.filename)
         where = (
-            f"Call using an FX-traced Module, line {line} of the traced Module's generated forward "
-            "function:"
+            f"Call using an FX-traced Module, line {line} of the traced Module's generated forward function:"
         )
         return "\n".join(
             [

@@ -208,6 +208,11 @@ def lift_fresh(input: Any) -> Any:
     return input
 
 
+def lift_fresh_copy(input: Any) -> Any:
+    """A copy of a tensor that a graph keeps."""
+    return input.clone()
+
+
 def view(input: Any, size: Any) -> Any:
     """The elements in another shape."""
     return input.view(size)
@@ -254,7 +259,7 @@ ENTRIES: Final[dict[str, Callable[..., Any]]] = {
         mse_loss_backward, tanh_backward, convolution, convolution_backward, max_pool2d_with_indices,
         native_layer_norm, native_layer_norm_backward, embedding, embedding_dense_backward, _to_copy,
         _unsafe_view, select_backward, slice_backward, index, index_put, index_put_, linalg_vector_norm,
-        _local_scalar_dense, lift_fresh, view, scalar_tensor, _conj, log_sigmoid_forward,
+        _local_scalar_dense, lift_fresh, lift_fresh_copy, view, scalar_tensor, _conj, log_sigmoid_forward,
     )
 }  # fmt: skip
 ENTRIES.update(
