@@ -176,6 +176,7 @@ def _fast(order: list[Node], leaves: list[Node], grads: dict[Any, Any], keep: bo
             first.step(take(first), grads, keep)  # raises
         raise
     del order[:]
+    g = None  # what the leaves get may be views of it, and is theirs alone
     accumulate_all(leaves, take)
 
 
