@@ -291,13 +291,10 @@ def _with_replacement(stream: Stream, weights: NDArray[Any], samples: int) -> ND
     cumulative[:, -1] = 1
     with stream.lock:
         drawn = uniforms_64(stream, len(weights) * samples).reshape(-1, samples)
-    # A bisection for all at once: the first place that is not below what was drawn.
-    low, high = np.zeros(drawn.shape, np.int64), np.full(drawn.shape, weights.shape[-1])
-    for _ in range(weights.shape[-1].bit_length()):
-        middle = (low + high) >> 1
-        below = np.take_along_axis(cumulative, np.minimum(middle, weights.shape[-1] - 1), -1) < drawn
-        low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
-    return np.asarray(np.minimum(low, weights.shape[-1] - 1))
+    # The first place that is not below what was drawn: sums never fall.
+    lines = cumulative.astype(np.float64)
+    places = [line.searchsorted(some) for line, some in zip(lines, drawn, strict=True)]
+    return np.minimum(np.stack(places), weights.shape[-1] - 1)
 
 
 def _refuse(stream: Stream, weights: NDArray[Any], samples: int) -> None:

@@ -11,8 +11,9 @@ from .halves import in_float, is_half
 from .layout import as_operand, dense
 from .placing import taken
 from .reduce import wide
-from .sized import HEAVY, worthwhile
+from .sized import HEAVY, generated, worthwhile
 
+row_tops: Any = lazy.module("cotangent.kernels.row_tops")
 scans: Any = lazy.module("cotangent.kernels.scans")
 
 Array = np.ndarray[Any, Any]
@@ -98,6 +99,8 @@ def topk(a: Array, k: int, dim: int, largest: bool, in_order: bool) -> tuple[Arr
 # A row that is this many times as long as what is wanted of it is not sorted whole, in arrays of some size.
 _MANY: Final = 4
 _SOME: Final = 1024
+# So many are kept in order while a row is looked through.
+_FEW: Final = 64
 
 
 def _selected(a: Array, k: int, dim: int, largest: bool) -> tuple[Array, Array]:
@@ -105,6 +108,11 @@ def _selected(a: Array, k: int, dim: int, largest: bool) -> tuple[Array, Array]:
     rows = np.moveaxis(a, dim, -1)
     n = rows.shape[-1]
     rows = rows.reshape(-1, n)
+    shape = (*a.shape[:dim], *a.shape[dim + 1 :], k)
+    if k <= _FEW and generated(rows, _SOME) and a.itemsize > 2:
+        order = row_tops.places(np.ascontiguousarray(rows), k, largest)
+        turned = np.take_along_axis(rows, order, axis=-1)
+        return _moved(turned, shape, dim), _moved(order, shape, dim)
     parted = np.argpartition(rows, n - k if largest else k - 1, axis=-1)
     order = np.sort(parted[:, n - k :] if largest else parted[:, :k], axis=-1)
     values = np.take_along_axis(rows, order, axis=-1)
@@ -117,10 +125,12 @@ def _selected(a: Array, k: int, dim: int, largest: bool) -> tuple[Array, Array]:
     if chance.any():
         whole, spots = sort(rows[chance], 1, largest)
         turned[chance], order[chance] = whole[:, :k], spots[:, :k]
-    shape = (*a.shape[:dim], *a.shape[dim + 1 :], k)
-    return tuple(
-        np.ascontiguousarray(np.moveaxis(found.reshape(shape), -1, dim)) for found in (turned, order)
-    )  # type: ignore[return-value]
+    return _moved(turned, shape, dim), _moved(order, shape, dim)
+
+
+def _moved(found: Array, shape: tuple[int, ...], dim: int) -> Array:
+    """Rows in a new array of that shape whose last dimension is moved to `dim`."""
+    return np.ascontiguousarray(np.moveaxis(found.reshape(shape), -1, dim))
 
 
 # What running sums and products of a type are kept in.
