@@ -181,9 +181,14 @@ def _spaced(
         step = (last - first) / work.type(steps - 1 or 1)
         if d.category < dtypes.FLOATING:
             step = np.float64(end - start) / (steps - 1 or 1)
-        i = np.arange(steps, dtype=np.float64)
-        from_end = last - step * (steps - 1 - i).astype(work)
-        array = np.where(i < steps // 2, first + step * i.astype(work), from_end).astype(work)
+        # The first half from the beginning, the second from the end.
+        plain = work.char in "fd"
+        array = np.arange(steps, dtype=work if plain else np.float64).astype(work, copy=False)
+        low, high = array[: steps // 2], array[steps // 2 :]
+        high[:] = array[: high.size][::-1]
+        for part, begin, by in ((low, first, step), (high, last, -step)):
+            part *= by
+            part += begin
     if base is not None:
         array = np.power(work.type(base), array)
     array = array.astype(d.np)

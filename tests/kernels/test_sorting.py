@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from cotangent.kernels import counts, ordering
+from cotangent.kernels import counts, membership, ordering, sized
 from cotangent.kernels.rng import Stream
 from cotangent.kernels.sampling import uniforms_64
 
@@ -69,3 +69,35 @@ def test_a_row_that_cannot_be_is_refused_after_those_before_it_were_drawn() -> N
         counts.multinomial(stream, weights, 3, True)
     uniforms_64(other, 6)
     assert stream.double() == other.double()
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("k", [1, 5, 40])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_of_many(dtype: Any, k: int, largest: bool) -> None:
+    assert sized.worthwhile(sized.WARM_UP)
+    rng = np.random.default_rng(k)
+    a = rng.integers(-40, 40, (31, 203)).astype(dtype)
+    for value in (np.nan, np.inf, -np.inf, -0.0):
+        a[rng.random(a.shape) < 0.02] = value
+    for array, dim in ((a, 1), (a.T, 0), (a.reshape(-1), 0)):
+        values, order = ordering.topk(array, k, dim, largest, True)
+        whole, places = ordering.sort(array, dim, largest)
+        cut = (slice(None),) * dim + (slice(k),)
+        np.testing.assert_array_equal(values, whole[cut])
+        np.testing.assert_array_equal(order, places[cut])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("spread", [20, 1 << 30])
+def test_distinct(dtype: Any, spread: int) -> None:
+    rng = np.random.default_rng(0)
+    a = (rng.integers(-spread, spread, 3000) % (256 if dtype is np.uint8 else spread)).astype(dtype)
+    if a.dtype.kind == "f":
+        a[::100] = np.nan
+    values, inverse, counts = membership.distinct(a)
+    expected, _, numbers = np.unique(a, return_inverse=True, return_counts=True, equal_nan=False)
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_array_equal(counts, numbers)
+    np.testing.assert_array_equal(values[inverse], a)
+    assert values.dtype == a.dtype

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from ..kernels.elementwise import times_one
-from ..kernels.halves import is_half, recast
+from ..kernels.halves import recast
+from ..kernels.reduce import sum_
 from ..kernels.sparse import Coo, by_values
 from ..ops.refusals import NO_REAL_PART
 from ..ops.table import TABLE, Primitive
@@ -30,7 +31,6 @@ from .views import edge_of
 _references: Final = sys.getrefcount
 _PENDING: Final = 2 + PARAMETER + ARGUMENT
 _add: Final = np.add
-_F32: Final = np.dtype(np.float32)
 
 
 class OpNode(Node):
@@ -498,10 +498,7 @@ def unbroadcast(value: Any, shape: tuple[int, ...]) -> Any:
     # Of dimensions that were added the sum is taken as a view of what has them still, as in PyTorch.
     if not axes:
         return value.reshape(shape)
-    half = is_half(value.dtype)
-    summed = np.add.reduce(recast(value, _F32) if half else value, axis=axes, keepdims=True)
-    if half:
-        summed = recast(summed, value.dtype)
+    summed = sum_(value, axes, True)
     return summed.reshape(shape) if lead else summed
 
 

@@ -36,6 +36,8 @@ _WIDE_RANGE: Final = 1 << 28
 _LONG_PERMUTATION: Final = 0xFFFFFFFF // 20
 # Below this many a loop over single swaps is faster than blocks of them.
 _FEW_PLACES: Final = 20_000
+# Up to so many are swapped by Python as fast as by a kernel.
+_HANDFUL: Final = 32
 # Bits of a float's significand, the hidden one among them.
 _DIGITS: Final = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
@@ -248,7 +250,7 @@ def randperm(stream: Stream, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         words = stream.words64(steps) if n >= _LONG_PERMUTATION else stream.words(steps)
     partners = (words % np.arange(n, n - steps, -1, dtype=words.dtype)).astype(np.int64)
     partners += np.arange(steps)
-    order = draws.swapped(n, partners) if n > _FEW_PLACES and worthwhile(n) else _swapped(n, partners)
+    order = draws.swapped(n, partners) if n > _HANDFUL and worthwhile(n) else _swapped(n, partners)
     return narrowed(order, dtype)
 
 

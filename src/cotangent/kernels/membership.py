@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .halves import wide
+from .ordering import sort
 
 Array = np.ndarray[Any, Any]
 
@@ -31,3 +32,33 @@ def hashed(a: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
     else:
         bits = a.astype(np.int64).view(np.uint64)
     return np.asarray(np.bitwise_xor.reduce(bits, axis=dims, keepdims=keepdim))
+
+
+# A table of all integers between is made where there are at most so many for each element.
+_SPACIOUS = 4
+_SOME = 1024
+
+
+def distinct(a: Array) -> tuple[Array, Array, Array]:
+    """The different elements of a vector in order, which of them each one is, and how often they occur.
+
+    Every element that is not a number is one of its own.
+    """
+    if a.size < _SOME or a.dtype.kind not in "iuf" or a.dtype.itemsize < 4:
+        values, inverse, counts = np.unique(a, return_inverse=True, return_counts=True, equal_nan=False)
+        return values, inverse, counts
+    if a.dtype.kind != "f":
+        least, most = int(a.min()), int(a.max())
+        if most - least < _SPACIOUS * a.size:
+            places = (a - a.dtype.type(least)).astype(np.int64)
+            counts = np.bincount(places)
+            found = np.flatnonzero(counts)
+            rank = np.empty(counts.size, np.int64)
+            rank[found] = np.arange(found.size)
+            return found.astype(a.dtype) + a.dtype.type(least), rank[places], counts[found]
+    ordered, order = sort(a, 0, False)
+    begins = np.append(True, ordered[1:] != ordered[:-1])
+    inverse = np.empty(a.size, np.int64)
+    inverse[order] = np.cumsum(begins, dtype=np.int64) - 1
+    first = np.flatnonzero(begins)
+    return ordered[first], inverse, np.diff(first, append=a.size)

@@ -96,13 +96,15 @@ def prod_others(a: Array, dim: int) -> Array:
     """At each place the product of all other elements along `dim`, zeros and all."""
     if not a.ndim:
         return np.ones_like(a)
-    moved = np.moveaxis(a, dim, -1).astype(wide(a), copy=False)
-    left = np.ones_like(moved)
-    right = np.ones_like(moved)
-    if moved.shape[-1] > 1:
-        left[..., 1:] = running(moved, -1, "prod")[..., :-1]
-        right[..., :-1] = running(moved, -1, "prod", True)[..., 1:]
-    return np.moveaxis(left * right, -1, dim).astype(a.dtype, copy=False)
+    w = np.ascontiguousarray(a, wide(a))
+    left, right = np.ones_like(w), np.ones_like(w)
+    if a.shape[dim] > 1:
+        before = (slice(None),) * (dim % a.ndim)
+        most, rest = (*before, slice(-1)), (*before, slice(1, None))
+        left[rest] = running(w, dim % a.ndim, "prod")[most]
+        right[most] = running(w, dim % a.ndim, "prod", True)[rest]
+    left *= right
+    return left.astype(a.dtype, copy=False)
 
 
 def logsumexp(a: Array, dims: Dims, keepdim: bool) -> Array:

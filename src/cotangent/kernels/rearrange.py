@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .shape import copied, diagonal, total
+from .reduce import sum_
+from .shape import copied, diagonal
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -60,7 +61,8 @@ def repeat_backward(g: Array, repeats: Shape, shape: Shape) -> Array:
         split += (r, n)
     if not split:
         return g.copy()
-    return total(g.reshape(split), tuple(range(0, 2 * len(repeats), 2))).reshape(shape)
+    axes = tuple(range(0, 2 * len(repeats), 2))
+    return sum_(g.reshape(split), axes, False).reshape(shape)
 
 
 @lru_cache(maxsize=64)

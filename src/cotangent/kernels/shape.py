@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided as _as_strided
 
 from .layout import as_chosen, dense
+from .reduce import sum_
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -279,15 +280,8 @@ def sum_to_size(a: Array, shape: Shape) -> Array:
         i + lead for i, n in enumerate(shape) if n == 1 and a.shape[i + lead] != 1
     )
     if axes:
-        return total(a, axes).reshape(shape)
+        return sum_(a, axes, False).reshape(shape)
     return a.reshape(shape) if lead else a
-
-
-def total(a: Array, axes: Shape) -> Array:
-    """Sum over axes in the array's dtype; 16-bit floats are summed in float32 and rounded once."""
-    if a.itemsize == 2 and a.dtype.kind in "fV":
-        return np.asarray(np.add.reduce(a, axis=axes, dtype=np.float32), a.dtype)
-    return np.asarray(np.add.reduce(a, axis=axes, dtype=a.dtype))
 
 
 def select_backward(g: Array, shape: Shape, dim: int, index: int) -> Array:

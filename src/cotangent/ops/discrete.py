@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import check_dim, dims_of
+from ..kernels.membership import distinct
 from .arguments import deliver_exact, renamed
 from .batching import in_front
 from .refusals import unsupported
@@ -73,9 +74,13 @@ def unique(
         refuse_shape("_unique2" if dim is None else "unique_dim", input)
     if dim is not None:
         dim = _slices(input, dim)
-    values, inverse, counts = np.unique(
-        np.asarray(input._data), return_inverse=True, return_counts=True, axis=dim, equal_nan=False
-    )
+    data = np.asarray(input._data)
+    if dim is None:
+        values, inverse, counts = distinct(data.reshape(-1))
+    else:
+        values, inverse, counts = np.unique(
+            data, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
+        )
     found = [(_unique if dim is None else _unique_dim)(input, values)]
     if return_inverse:
         found.append(constant(np.asarray(inverse).reshape(input.shape if dim is None else (-1,))))
