@@ -294,7 +294,8 @@ def _with_replacement(stream: Stream, weights: NDArray[Any], samples: int) -> ND
     # The first place that is not below what was drawn: sums never fall.
     lines = cumulative.astype(np.float64)
     places = [line.searchsorted(some) for line, some in zip(lines, drawn, strict=True)]
-    return np.minimum(np.stack(places), weights.shape[-1] - 1)
+    found: NDArray[np.int64] = np.minimum(np.stack(places), weights.shape[-1] - 1)
+    return found
 
 
 def _refuse(stream: Stream, weights: NDArray[Any], samples: int) -> None:
