@@ -69,7 +69,7 @@ _world.meta = _lazy_module("cotangent.compile.meta")
 _MODULES = frozenset(
     (
         "__config__", "__future__",
-        "_C", "_VF", "_functorch", "_jit_internal", "_subclasses", "_utils", "_vmap_internals",
+        "_C", "_VF", "_functorch", "_jit_internal", "_ops", "_subclasses", "_utils", "_vmap_internals",
         "accelerator", "amp", "fx",
         "backends", "compiler", "cpu", "cuda", "distributed", "distributions", "fft", "func", "functional",
         "futures", "hub", "jit", "library", "linalg", "masked", "multiprocessing", "nested", "nn", "onnx",

@@ -20,9 +20,13 @@ from . import fft, functions, late, lazy, linalg, sparse, special
 from .autograd.api import grad
 from .autograd.base import TensorBase, not_taken_over
 from .autograd.where import is_internal
+from .checks import _assert
+from .dispatched import stack
+from .handed_on import handed_on
 from .methods import OPERATORS
 from .nn import functional, init
 from .nn.functional import _namesakes
+from .ops.overloads import AROUND
 from .tensor import Tensor
 from .tracked import Tracked
 
@@ -226,6 +230,7 @@ def handle(function: Any, taking: list[Any], args: tuple[Any, ...], kwargs: dict
         RuntimeError: if the mode's `__torch_function__` is a classmethod.
     """
     types = tuple(value.__class__ for value in taking)
+    args, kwargs = handed_on(names.get(function), function, args, kwargs)
     if state.modes:
         with popped() as mode:
             taken = mode.__torch_function__
@@ -482,6 +487,20 @@ def load_methods() -> None:
         getattr(Tensor, name)
 
 
+def _around_overloads() -> None:
+    """Have calls of operators by their names below autograd (`torch.ops.aten.mm.default`) ask first, too."""
+    stack.install()
+    inner = AROUND[0]
+
+    def asked(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        asks = state.classes and state.all and not stack.here.depth
+        if not (asks and (overloaded(args) or overloaded(kwargs.values()))):
+            return inner(func, args, kwargs)
+        return call(func, lambda *a, **k: inner(func, a, k), args, kwargs)
+
+    AROUND[0] = asked
+
+
 def activate() -> None:
     """Let classes and modes take over calls from now on."""
     global active
@@ -494,7 +513,9 @@ def activate() -> None:
             _of_names(home, found)
         for owner in (Tensor, Tracked, TensorBase):
             _of_tensor(owner)
-        assert isinstance(grad, FunctionType)
+        assert isinstance(grad, FunctionType) and isinstance(_assert, FunctionType)
+        _exchange(_assert, _assert, "torch._assert")
+        _around_overloads()
         _exchange(grad, grad, "torch.autograd.grad", _call_of_grad)
 
 

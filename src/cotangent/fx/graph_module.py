@@ -421,6 +421,11 @@ class GraphModule(Module):
             hook(made)
         return made  # type: ignore[no-any-return]
 
+    def _replicate_for_data_parallel(self) -> GraphModule:
+        made = self.__copy__()
+        made.__dict__["_is_replica"] = True
+        return made
+
     def __copy__(self) -> GraphModule:
         made = GraphModule(self, self.graph)
         made.meta = getattr(self, "meta", {})

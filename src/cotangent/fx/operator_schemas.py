@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any, NamedTuple
 
-__all__ = ["ArgsKwargsPair", "normalize_function", "normalize_module"]
+from ._names import is_from_torch, short_name
+
+__all__ = ["ArgsKwargsPair", "check_for_mutable_operation", "normalize_function", "normalize_module"]
 
 
 class ArgsKwargsPair(NamedTuple):
@@ -32,6 +34,29 @@ def _arranged(
         return ArgsKwargsPair((), named)
     given = list(named)[: len(args)]
     return ArgsKwargsPair(tuple(named.pop(name) for name in given), named)
+
+
+def check_for_mutable_operation(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuse calls of PyTorch's functions that write to an operand.
+
+    Args:
+        target: the function.
+        args: its arguments.
+        kwargs: its keyword arguments.
+
+    Raises:
+        RuntimeError: for functions whose names end with an underscore, and for calls with `out`.
+    """
+    if not is_from_torch(target):
+        return
+    name = short_name(target)
+    written = f"{name}.out" if kwargs.get("out") is not None else name
+    if written != name or (name.endswith("_") and not name.endswith("__")):
+        raise RuntimeError(
+            f"Tried to trace mutable operation aten::{written}. FX only supports functional code, so "
+            f"operations "
+            "that mutate operands in-place (e.g. via `out` arguments) are not supported"
+        )
 
 
 def normalize_function(

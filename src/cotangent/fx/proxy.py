@@ -23,11 +23,11 @@ from ..size import device, layout, memory_format
 from ..tensor import Tensor
 from ..utils import _pytree as trees
 from . import traceback as fx_traceback
-from ._arguments import handed_on
 from ._names import short_name
 from ._texts import magic_methods, reflectable_magic_methods
 from .graph import Graph
 from .node import Node, map_arg
+from .operator_schemas import check_for_mutable_operation
 
 __all__ = [
     "Attribute", "GraphAppendingTracer", "ParameterProxy", "Proxy", "Scope", "ScopeContextManager",
@@ -119,6 +119,8 @@ class TracerBase:
         Returns:
             The node.
         """
+        if kind == "call_function" and self.check_mutable_operations:
+            check_for_mutable_operation(target, args, kwargs)
         node = self.graph.create_node(kind, target, args, kwargs, name, type_expr)
         self.node_name_to_scope[node.name] = (self.scope.module_path, self.scope.module_type)
         if fx_traceback.has_preserved_node_meta():
@@ -379,7 +381,7 @@ class Proxy:
         cls, orig_method: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Proxy:
         """A call of one of PyTorch's functions with a proxy becomes a node."""
-        args, kwargs = handed_on(orig_method, args or (), kwargs or {})
+        kwargs = kwargs or {}
         tracers = {a.tracer: None for a in trees.tree_leaves((args, kwargs)) if isinstance(a, Proxy)}
         if len(tracers) > 1:
             raise RuntimeError(

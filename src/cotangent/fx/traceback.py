@@ -14,10 +14,12 @@ from .node import Node
 
 __all__ = [
     "NodeSource", "NodeSourceAction", "annotate", "annotate_fn", "format_stack", "get_current_meta",
-    "has_preserved_node_meta", "preserve_node_meta", "set_current_meta", "set_stack_trace",
+    "get_current_replay_node", "has_preserved_node_meta", "preserve_node_meta", "set_current_meta",
+    "set_current_replay_node", "set_stack_trace",
 ]  # fmt: skip
 
 current_meta: dict[str, Any] = {}
+current_replay_node: Node | None = None
 should_preserve_node_meta = False
 
 # What goes from `current_meta` to new nodes.
@@ -223,6 +225,26 @@ def set_current_meta(node: Node, pass_name: str = "") -> Iterator[None]:
         yield
     finally:
         current_meta = before
+
+
+@contextmanager
+def set_current_replay_node(node: Node | None) -> Iterator[None]:
+    """Within it, a node is made again.
+
+    Args:
+        node: the node.
+    """
+    global current_replay_node
+    before, current_replay_node = current_replay_node, node
+    try:
+        yield
+    finally:
+        current_replay_node = before
+
+
+def get_current_replay_node() -> Node | None:
+    """The node that is made again; None otherwise."""
+    return current_replay_node
 
 
 def preserve(node: Node) -> None:

@@ -11,8 +11,7 @@ import inspect
 from functools import cache
 from typing import Any, Final
 
-from .. import overriding
-from ..ops.arguments import REQUIRED
+from .ops.arguments import REQUIRED
 
 __all__ = ["handed_on"]
 
@@ -52,6 +51,9 @@ _COUNTS: Final[dict[str, int]] = {
     for name in names.split()
 }
 
+# Parameters that are not handed on.
+_KEPT_BACK: Final = {"torch.Tensor.norm": "out", "torch.nn.functional.l1_loss": "weight"}
+
 
 @cache
 def _signature(function: Any) -> inspect.Signature:
@@ -59,30 +61,32 @@ def _signature(function: Any) -> inspect.Signature:
 
 
 def handed_on(
-    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    name: str | None, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """A call as PyTorch's function hands it on.
 
     Args:
-        function: what was called.
+        name: the full name of what was called.
+        function: the function itself.
         args: its positional arguments.
         kwargs: the others.
 
     Returns:
         The arguments of the handler.
-
-    Raises:
-        TypeError: if the arguments do not fit the function.
     """
-    name = overriding.names.get(function, "")
     if name == "torch.meshgrid":
         tensors = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
         return tuple(tensors), {"indexing": None, **kwargs}
-    count = _COUNTS.get(name)
+    count = None if name is None else _COUNTS.get(name)
     if count is None:
         return args, kwargs
-    bound = _signature(function).bind(*args, **kwargs)
+    try:
+        bound = _signature(function).bind(*args, **kwargs)
+    except TypeError:  # the function itself will say what is wrong
+        return args, kwargs
     bound.apply_defaults()
     named = {key: value for key, value in bound.arguments.items() if value is not REQUIRED}
+    if (kept_back := _KEPT_BACK.get(name or "")) is not None and named.get(kept_back) is None:
+        named.pop(kept_back, None)
     first = [named.pop(parameter) for parameter in list(named)[:count]]
     return tuple(first), named
