@@ -71,13 +71,12 @@ def index_add(a: Array, index: Array, source: Array, dim: int, alpha: Any) -> Ar
         total = source.sum(dtype=np.float32 if is_half(a.dtype) else a.dtype)
         return np.asarray((out + total * np.asarray(alpha).astype(total.dtype)).astype(a.dtype))
     scaled = source if alpha == 1 else source * np.asarray(alpha).astype(source.dtype, casting="unsafe")
-    moved = np.moveaxis(out, dim, 0)
     if is_half(out.dtype) and alpha == 1 and out.ndim > 1 and dim in (0, out.ndim - 1):
         summed = wide(out)  # here PyTorch rounds once, elsewhere every sum
         add_along(summed, index.reshape(-1), wide(scaled), dim)
         return np.asarray(summed, out.dtype)
-    if moved.ndim > 1 and moved.flags.c_contiguous:
-        add_rows(moved, index.reshape(-1), np.moveaxis(scaled, dim, 0))
+    if dim == 0 and out.ndim > 1 and out.flags.c_contiguous:
+        add_rows(out, index.reshape(-1), scaled)
     else:
         add_along(out, index.reshape(-1), scaled if scaled.ndim else scaled.reshape(1), dim)
     return out

@@ -9,7 +9,7 @@ import numpy as np
 from .. import lazy
 from .layout import as_indexed
 from .placing import combine, combine_at
-from .sized import LIGHT, generated
+from .sized import HEAVY, generated
 
 accumulate: Any = lazy.module("cotangent.kernels.accumulate")
 
@@ -80,10 +80,14 @@ def add_rows(out: Array, rows: Array, values: Array) -> None:
     """`out[rows] += values` along the first dimension."""
     if not len(rows):
         return
-    rows = np.where(rows < 0, rows + len(out), rows)
-    if generated(values, LIGHT) and out.size and values.shape == (len(rows), *out.shape[1:]):
-        inside = np.minimum.reduce(rows, None) >= 0 and np.maximum.reduce(rows, None) < len(out)
-        if inside and accumulate.add_rows(out, rows, values):
+    least = np.minimum.reduce(rows, None)
+    if least < 0:
+        rows = np.where(rows < 0, rows + len(out), rows)
+        least = np.minimum.reduce(rows, None)
+    fits = out.size and values.shape == (len(rows), *out.shape[1:]) and least >= 0
+    if fits and generated(values, HEAVY) and np.maximum.reduce(rows, None) < len(out):
+        added = accumulate.add_rows(out, rows, values)
+        if added:
             return
     add_along(out, rows, np.broadcast_to(values, (len(rows), *out.shape[1:])), 0)
 

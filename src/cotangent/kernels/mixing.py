@@ -6,6 +6,7 @@ read, so that it may be anything. It is the product with a sparse matrix of a kn
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from .contract_text import KERNEL, Text, module
 from .loops import kind_of
 from .vectors import ITEMSIZE, Vec
 
-__all__ = ["dotted", "mixed", "mixed_back"]
+__all__ = ["along", "dotted", "mixed", "mixed_back"]
 
 _CHUNK = 1 << 13
 
@@ -143,4 +144,79 @@ def _mix_back(kind: str, lanes: int) -> str:
                     into = text.at(out, (row * width + j) * size)
                     term = value * text.splat(weight, lanes)
                     text.store(text.load(into, kind, lanes, mask) + term, into, kind, mask)
+    return module([text])
+
+
+def along(a: Any, dim: int, index: Any, weight: Any) -> Any:
+    """Elements along one dimension mixed: place o is the sum over k of weight[o, k] * a[index[o, k]].
+
+    Args:
+        a: contiguous, float32 or float64; less than 2^31 elements along the dimension.
+        dim: the dimension.
+        index: (outputs, taps), int64, within bounds.
+        weight: likewise, float64.
+
+    Returns:
+        A new array, `outputs` long along the dimension. Products are added up in the order of the taps.
+    """
+    kind = kind_of(a.dtype) or ""
+    outputs, taps = index.shape
+    n, inner = a.shape[dim], math.prod(a.shape[dim + 1 :])
+    outer = math.prod(a.shape[:dim])
+    out = np.empty((*a.shape[:dim], outputs, *a.shape[dim + 1 :]), a.dtype)
+    at = np.ascontiguousarray(index.T, np.int32)
+    weights = np.ascontiguousarray(weight.T, a.dtype)
+    lanes = jit.host().vector_bytes // a.itemsize
+    write = _last if inner == 1 else _middle
+    kernel = jit.function(f"along {kind} x{lanes} {inner == 1}", lambda: write(kind, lanes))
+    count, each = (outer, outputs) if inner == 1 else (outer * outputs, inner)
+    grain = max(_CHUNK // max(each * taps, 1), 1)
+    runtime.launch(kernel, count, grain, 4, 4, a, at, weights, out, n, outputs, taps, inner)
+    return out
+
+
+def _last(kind: str, lanes: int) -> str:
+    """The dimension is the last: vectors of places."""
+    text = Text(KERNEL)
+    size = ITEMSIZE[kind]
+    a, at, weights, out = (text.buffer(i) for i in range(4))
+    n, outputs, taps = (text.number(i) for i in range(3))
+    with (
+        text.loop(text.argument("begin"), text.argument("end")) as row,
+        text.loop(0, outputs, lanes) as o,
+    ):
+        mask = text.mask(lanes, outputs - o)
+        line = text.at(a, row * n * size)
+
+        def turn(k: Vec, carried: list[Vec]) -> list[Vec]:
+            place = k * outputs + o
+            where = text.load(text.at(at, place * 4), "i32", lanes, mask)
+            weight = text.load(text.at(weights, place * size), kind, lanes, mask)
+            return [carried[0] + text.picked(line, where, kind, mask) * weight]
+
+        total = text.fold(0, taps, [text.const(0, kind, lanes)], turn)[0]
+        text.store(total, text.at(out, (row * outputs + o) * size), kind, mask)
+    return module([text])
+
+
+def _middle(kind: str, lanes: int) -> str:
+    """Others come after the dimension: vectors of their elements."""
+    text = Text(KERNEL)
+    size = ITEMSIZE[kind]
+    a, at, weights, out = (text.buffer(i) for i in range(4))
+    n, outputs, taps, inner = (text.number(i) for i in range(4))
+    with text.loop(text.argument("begin"), text.argument("end")) as place:
+        row, o = text.divided(place, outputs)
+        with text.loop(0, inner, lanes) as j:
+            mask = text.mask(lanes, inner - j)
+
+            def turn(k: Vec, carried: list[Vec]) -> list[Vec]:
+                tap = k * outputs + o
+                where = text.load(text.at(at, tap * 4), "i32", 1).cast("i64")
+                weight = text.splat(text.load(text.at(weights, tap * size), kind, 1), lanes)
+                value = text.load(text.at(a, ((row * n + where) * inner + j) * size), kind, lanes, mask)
+                return [carried[0] + value * weight]
+
+            total = text.fold(0, taps, [text.const(0, kind, lanes)], turn)[0]
+            text.store(total, text.at(out, (place * inner + j) * size), kind, mask)
     return module([text])

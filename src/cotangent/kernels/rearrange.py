@@ -163,10 +163,35 @@ def pad_border(a: Array, widths: Widths, mode: str) -> Array:
     """`a` continued beyond its borders: reflected, replicated or from the other side; never `a` itself."""
     if not any(low or high for low, high in widths):
         return a.copy()
+    if all(low >= 0 and high >= 0 for low, high in widths) and a.size:
+        return _continued(a, widths, mode)
     for d, (low, high) in enumerate(widths):
         if low or high:
             a = a.take(border_index(a.shape[d], low, high, mode), axis=d)
     return a
+
+
+def _continued(a: Array, widths: Widths, mode: str) -> Array:
+    """`pad_border` to the outside: the borders are copied from the inside, one dimension after the other."""
+    out = np.empty([n + low + high for n, (low, high) in zip(a.shape, widths, strict=True)], a.dtype)
+    inside = [slice(low, low + n) for n, (low, _) in zip(a.shape, widths, strict=True)]
+    out[tuple(inside)] = a
+    for d in range(a.ndim - 1, -1, -1):
+        (low, high), n = widths[d], a.shape[d]
+        lead, end = tuple(inside[:d]), low + n
+        part = out[lead]
+        along = (_ALL,) * d
+        if mode == "circular":
+            sources = slice(n, n + low), slice(low, low + high)
+        elif mode == "replicate":
+            sources = slice(low, low + 1), slice(end - 1, end)
+        else:
+            sources = slice(2 * low, low, -1), slice(end - 2, end - 2 - high if end - 2 >= high else None, -1)
+        if low:
+            part[(*along, slice(low))] = part[(*along, sources[0])]
+        if high:
+            part[(*along, slice(end, None))] = part[(*along, sources[1])]
+    return out
 
 
 def pad_border_backward(g: Array, widths: Widths, mode: str) -> Array:

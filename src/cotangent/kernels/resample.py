@@ -12,8 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from .. import lazy
 from .halves import in_float, is_half
 from .pooling import adaptive_bounds
+from .sized import generated
+
+mixing: Any = lazy.module("cotangent.kernels.mixing")
 
 Array = Any  # numpy.ndarray, whose stubs know no computed indices
 Taps = tuple[Array, Array]
@@ -24,6 +28,8 @@ Spec = tuple[Axis, ...]
 # The constant of the cubic kernels: https://doi.org/10.1109/TASSP.1981.1163711 knows both.
 _CUBIC: Final = -0.75
 _CUBIC_ANTIALIASED: Final = -0.5
+# Elements from which a launch is faster than NumPy, tap after tap.
+_FEW: Final = 64
 
 
 def _ratio(n: int, out: int, align: bool, scale: float | None, kind: Any) -> Any:
@@ -113,6 +119,8 @@ def taps_back(axis: Axis, double: bool) -> Taps:
 def _mixed(a: Array, d: int, found: Taps) -> Array:
     """`a` with dimension d replaced by mixtures of its elements."""
     index, weight = found
+    if a.flags.c_contiguous and index.size and a.size and generated(a, _FEW):
+        return mixing.along(a, d, index, weight)
     if index.shape[1] == 1 and (weight == 1).all():
         return a.take(index[:, 0], axis=d)
     shape = [1] * a.ndim
