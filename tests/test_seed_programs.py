@@ -5,6 +5,7 @@ warnings. Its README.md says how they are compared.
 """
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ PROGRAMS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 # PyTorch warns here of what its own init_rpc does, not of anything in the program.
 OWN = "UserWarning: You are using a Backend <class 'torch.distributed.distributed_c10d.ProcessGroupGloo'>"
+
+
+# A line with whether two tensors, one made after the other was gone, had the same address: on Python 3.11,
+# with which it was recorded, they do; that is the allocator's affair.
+CHANCE = {"000_s3_detach": 2} if sys.version_info >= (3, 14) else {}
 
 
 def comparable(text: str) -> str:
@@ -49,7 +55,10 @@ def test_a_tutorial_program_prints_what_pytorch_prints(
     program: str, tmp_path: Path, run_python: RunPython
 ) -> None:
     result = run_python("-m", "cotangent", str(FOLDER / f"{program}.py"))
-    assert comparable(result.stdout) == recorded(program, "out"), result.stderr
+    said, wanted = comparable(result.stdout).split("\n"), recorded(program, "out").split("\n")
+    if program in CHANCE:
+        del said[CHANCE[program]], wanted[CHANCE[program]]
+    assert said == wanted, result.stderr
     assert str(result.returncode) == recorded(program, "rc")
     assert messages(result.stderr, result.returncode) == recorded(program, "msg")
 
