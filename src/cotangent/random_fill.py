@@ -56,7 +56,7 @@ def _refill(x: Any, generator: Any, make: Callable[..., Any], *parameters: Any) 
                 raise RuntimeError(NO_RANDOMNESS if level.randomness == "error" else SAME_OF_BATCHED)
         whole = tuple(x.shape)
         made = drawn(stream, lambda shape, *given: make(stream, shape, d, *given), whole, *parameters)
-        if x._owner is not None and x._owner.writes:
+        if hasattr(x._data, "primal"):
             return x.copy_(made)  # where it lies; its tangent is zero from now on
         if level is not None and level.owns(x):
             return x.copy_(made)  # the same numbers for all examples, in the memory that they share

@@ -145,3 +145,20 @@ def test_random_numbers_have_no_tangent_where_they_lie(fill: str) -> None:
             assert forward_ad.unpack_dual(dual).tangent.tolist() == [0, 0, 0]
             assert dual.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
             assert x.tolist() == forward_ad.unpack_dual(dual).primal.tolist()
+
+
+FILLS = ["normal_()", "uniform_(0, 2)", "exponential_()", "geometric_(0.5)", "random_()"]
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_random_numbers_are_constants_of_a_jvp(fill: str) -> None:
+    def noisy(t: Any, x: Any) -> Any:
+        return eval(f"x.clone().{fill}", {"x": x}) * x
+
+    found = []
+    for t in (xp, torch):
+        t.manual_seed(0)
+        x = t.linspace(-1.0, 1.0, 5)
+        results = t.func.jvp(lambda v, t=t: noisy(t, v), (x,), (t.ones(5),))
+        found.append([r.tolist() for r in results])
+    assert found[0] == found[1]
