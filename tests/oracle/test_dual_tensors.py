@@ -162,3 +162,80 @@ def test_random_numbers_are_constants_of_a_jvp(fill: str) -> None:
         results = t.func.jvp(lambda v, t=t: noisy(t, v), (x,), (t.ones(5),))
         found.append([r.tolist() for r in results])
     assert found[0] == found[1]
+
+
+def _set_rows(t: Any, x: Any) -> Any:
+    y = x.new_ones(3, 4)
+    y[0] = x * 2
+    y[1].add_(x**2)
+    y.t()[0].mul_(x[:3])
+    return y.prod(0).sum()
+
+
+def _set_slice(t: Any, x: Any) -> Any:
+    y = x.clone()
+    y[1:3] = x[:2] * x[2:]
+    return y.pow(2).sum()
+
+
+def _filled(t: Any, x: Any) -> Any:
+    y = t.outer(x, x)
+    y.fill_diagonal_(0.0)
+    return (y @ x).pow(2).sum()
+
+
+def _scattered(t: Any, x: Any) -> Any:
+    return x.clone().scatter_(0, t.tensor([1]), x[:1] ** 2).pow(2).sum()
+
+
+def _in_turn(t: Any, x: Any) -> Any:
+    y = x.clone()
+    y.mul_(x).sin_().add_(x, alpha=2)
+    y[0].exp_()
+    return y.sum()
+
+
+def _overwritten(t: Any, x: Any) -> Any:
+    return (x.exp().div_(x).tanh_().mul_(2).sub_(x)).pow(2).sum()  # the result of tanh is needed
+
+
+@pytest.mark.parametrize(
+    "function", [_set_rows, _set_slice, _filled, _scattered, _in_turn, _overwritten], ids=lambda f: f.__name__
+)
+def test_second_derivatives_of_writes(function: Any) -> None:
+    """Forward over reverse, reverse over forward, and by hessian()."""
+
+    def outcomes(t: Any) -> list[Any]:
+        x = t.tensor([0.3, 1.2, 2.1, -0.7])
+        forward_ad = t.autograd.forward_ad
+
+        def over_reverse() -> Any:
+            with forward_ad.dual_level():
+                dual = forward_ad.make_dual(x.clone().requires_grad_(), t.ones(4))
+                (g,) = t.autograd.grad(function(t, dual), dual)
+                return forward_ad.unpack_dual(g).tangent
+
+        def under_reverse() -> Any:
+            leaf = x.clone().requires_grad_()
+            with forward_ad.dual_level():
+                dual = function(t, forward_ad.make_dual(leaf, t.ones(4)))
+                return t.autograd.grad(forward_ad.unpack_dual(dual).tangent, leaf)[0]
+
+        def batched() -> Any:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return t.autograd.functional.hessian(
+                    lambda v: function(t, v), x, vectorize=True, outer_jacobian_strategy="forward-mode"
+                )
+
+        found = []
+        for way in (over_reverse, under_reverse, batched):
+            try:
+                found.append(way().reshape(-1).tolist())
+            except RuntimeError as error:
+                found.append(str(error)[:90])
+        return found
+
+    for found, expected in zip(outcomes(xp), outcomes(torch), strict=True):
+        said = isinstance(expected, str)
+        assert found == (expected if said else pytest.approx(expected, rel=2e-4, abs=1e-5))

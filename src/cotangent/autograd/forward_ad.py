@@ -22,10 +22,11 @@ from ..func.dual import Dual, JvpLevel, tangent_of
 from ..ops.table import TABLE
 from ..printing import tensor_text
 from .base import cell_of
+from .dispatch import promoted, record, requires
 from .inplace import write
 from .modes import Decorator, modes
 from .recorded import alias
-from .views import edge_of, views_of
+from .views import edge_of, rebase, views_of
 
 __all__ = [
     "UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual",
@@ -45,6 +46,7 @@ class _DualLevel(JvpLevel):
     def run(self, op: Any, tensors: tuple[Any, ...], statics: tuple[Any, ...]) -> Any:
         result = super().run(op, tensors, statics)
         for t in (result,) if op.nout == 1 else result:
+            t._vc = cell_of(t._data.primal)  # what is written to one is written to the other
             self.made[id(t)] = t
         return result
 
@@ -62,20 +64,47 @@ class _DualLevel(JvpLevel):
             if self.tangent(x) is not None:
                 write(op, (x._data.tangent,), statics)
             return x
+        mode = modes.grad
+        recording = mode is not None and bool(op.rules) and requires(op, tensors, self.number, 0)
+        seen = tensors
+        if recording or (mode is not None and any(self._moves(t) for t in tensors)):
+            seen = (self._before(x), *tensors[1:])  # what histories keep of it must stay as it is
         tangents = tuple(
-            self.tangent(t) if name in op.rules else None for name, t in zip(op.tensors, tensors, strict=True)
+            self.tangent(t) if name in op.rules else None for name, t in zip(op.tensors, seen, strict=True)
         )
         moved = None
         if any(t is not None for t in tangents):
-            moved = tangent_of(op, primals, tangents, statics, op.entry(*primals, *statics))
+            shown = tuple(self.primal(t) for t in seen)
+            moved = tangent_of(op, shown, tangents, statics, op.entry(*shown, *statics))
         write(op, primals, statics)
         if moved is not None:
             if self.tangent(x) is None:
                 self.adopt(x, moved)
             x._data.tangent.copy_(moved)
-        if self.owns(x) and x._data.primal._req:
+        if recording and self.owns(x):  # with its tangents, which the history of the primal does not see
+            compute = promoted(op, tensors, statics)[0] if op.kind == "elementwise" else None
+            rebase(x, record(op, seen, statics, [x], compute, self.number, mode, written=x, plain=0))
+        elif self.owns(x) and x._data.primal._req:
             x._req, x._node = True, edge_of(x._data.primal)
         return x
+
+    def _before(self, x: Any) -> Any:
+        """A tensor that is about to be written, as it is: values, tangent and history."""
+        old, primal = alias(x, edge_of(x) if x._req else None), self.primal(x)
+        if primal._data.__class__ is np.ndarray:
+            primal = alias(primal, edge_of(primal) if primal._req else None)
+            primal._data = primal._data.copy()
+        primal._vc = old._vc = None
+        if self.owns(x):
+            tangent = x._data.tangent
+            old._data = Dual(primal, None if tangent is None else tangent.clone())
+        else:
+            old._data = primal._data
+        return old
+
+    def _moves(self, t: Any) -> bool:
+        """Whether a tensor has a tangent with a history."""
+        return self.owns(t) and t._data.tangent is not None and t._data.tangent.requires_grad
 
     def adopt(self, x: Any, moved: Any) -> None:
         """Give a tensor a tangent of zeros to write into, and with it its base and that one's other views.
