@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn
 from ..autograd.base import TensorBase
 from ..autograd.dispatch import promoted
 from ..autograd.modes import modes
+from ..autograd.recorded import alias
 from ..ops.table import TABLE, Primitive
 from ..printing import wrapper_text
 from .levels import Level
@@ -110,6 +111,11 @@ class VmapLevel(Level):
     def batch(self, value: Any, bdim: int) -> Any:
         """A tensor of this level: one example per index of dimension `bdim` of `value`."""
         return self.wrap(Batched(value, bdim))
+
+    def detached(self, t: Any) -> Any:
+        found = alias(t, None)
+        found._data = Batched(t._data.value.detach(), t._data.bdim)
+        return found
 
     def below(self, t: Any) -> NoReturn:
         raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")

@@ -96,8 +96,10 @@ class Level:
         return wrapper_text("GradTrackingTensor", self.depth, repr(self.below(t)))
 
     def detached(self, t: Any) -> Any:
-        """`t` without the history that this level keeps."""
-        return alias(t, None)
+        """`t` without the history that this level keeps, nor those of the levels below."""
+        found = alias(t, None)
+        found._data = t._data.detach()
+        return found
 
     def take(self, tensors: list[Any], operation: str) -> None:
         """Note tensors of lower levels that an in-place operation makes tensors of this one."""

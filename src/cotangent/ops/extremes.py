@@ -12,7 +12,7 @@ from ..kernels import extremes as k
 from .arguments import deliver_exact, no_match, numpy_named, renamed, same_out, whole as whole_number
 from .batching import flat, in_front
 from .history import history_first
-from .reduce import reduced_dims, spread, sum_back
+from .reduce import reduced_dims, spread, sum_all, sum_back
 from .refusals import unsupported
 from .results import namedtuple_of
 from .select import maximum, minimum
@@ -25,7 +25,8 @@ def _tie_tangent(tangents: Any, args: Any, out: Any) -> Any:
     """Tangent of an extreme: the mean of the tangents of the elements that attain it."""
     x, *rest = args
     dims, keepdim = rest if rest else (None, False)
-    return sum_back(tangents[0] * tie_weights(x, out, dims, keepdim), dims, keepdim)
+    shares = tangents[0] * tie_weights(x, out, dims, keepdim)
+    return sum_all(shares) if dims is None else sum_back(shares, dims, keepdim)
 
 
 def _rows_of_all(op: Any, size: int, tensors: Any, dims: Any, statics: Any) -> Any:
