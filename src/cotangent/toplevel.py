@@ -191,6 +191,16 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     return dtypes.result_dtype(dims, zeros, scalars, settings.default_dtype)
 
 
+# Modules that are files of their own only here -> the modules by whose names their classes go.
+HOMES: Final = {
+    f"torch.nn.modules.{here}": f"torch.nn.modules.{there}"
+    for here, there in (
+        ("_softmax", "activation"), ("attention", "activation"), ("_margin_losses", "loss"),
+        ("_sequence_losses", "loss"), ("parameter_container", "container"),
+    )
+}  # fmt: skip
+
+
 def typename(obj: Any, /) -> str:
     """The name of a value's type as PyTorch's messages give it.
 
@@ -212,6 +222,7 @@ def typename(obj: Any, /) -> str:
     # What stands in torch's place goes by torch's name.
     if module == "cotangent" or module.startswith("cotangent."):
         module = "torch" + module[len("cotangent") :]
+        module = HOMES.get(module, module)
     return named.__qualname__ if module in ("", "builtins") else f"{module}.{named.__qualname__}"
 
 

@@ -13,6 +13,7 @@ import types
 from typing import Any, Final
 
 from .. import overriding
+from ..toplevel import HOMES
 
 __all__ = ["is_from_torch", "package", "qualified_name", "short_name", "type_name"]
 
@@ -133,7 +134,8 @@ def _module_of(obj: Any) -> str | None:
     elsewhere = name in package._ELSEWHERE and getattr(package, name)
     if vars(package).get(name, elsewhere) is obj:
         return "torch"
-    return f"torch{dot}{rest}"
+    known = f"torch{dot}{rest}"
+    return HOMES.get(known, known)
 
 
 def is_from_torch(obj: Any) -> bool:

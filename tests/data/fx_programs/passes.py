@@ -104,6 +104,7 @@ try:
 except Exception as e: print(type(e), e)
 from torch.fx.passes.graph_drawer import FxGraphDrawer
 print(FxGraphDrawer(t, "t").get_dot_graph().to_string())
+g3 = symbolic_trace(net); ShapeProp(g3).propagate(x); print(FxGraphDrawer(g3, "net").get_dot_graph().to_string())
 g2 = symbolic_trace(lambda x: (torch.relu(x) @ x.T).sum(0)); ShapeProp(g2).propagate(torch.ones(2, 3)); print(FxGraphDrawer(g2, "t").get_dot_graph().to_string())
 class ST(torch.fx.Tracer): record_stack_traces = True
 g = ST().trace(net); print([n.stack_trace.splitlines()[:2] if n.stack_trace else None for n in g.nodes])
@@ -117,3 +118,6 @@ show(lambda: symbolic_trace(use).code)
 from typing import List, Optional, Dict, Tuple
 def ann(x: torch.Tensor, y: List[torch.Tensor], z: Optional[int] = None, k: Tuple[int, str] = (1, 'a'), d: Dict[str, torch.Tensor] = None, u: 'int | None' = None, l: list[int] = None) -> torch.Tensor: return x + y[0]
 show(lambda: symbolic_trace(ann).code); show(lambda: symbolic_trace(ann).graph)
+
+many = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Dropout(), nn.AvgPool2d(2), nn.BatchNorm1d(2), nn.ELU(), nn.Embedding(2, 3), nn.Flatten(), nn.GELU(), nn.LSTM(2, 2), nn.GroupNorm(1, 2), nn.Hardtanh(), nn.LayerNorm(3), nn.LeakyReLU(), nn.MaxPool2d(2), nn.PReLU(), nn.PixelShuffle(2), nn.Softplus(), nn.Softmax(1), nn.Upsample(scale_factor=2), nn.Unfold(2), nn.ZeroPad2d(1), nn.ConvTranspose2d(1, 1, 2), nn.CrossEntropyLoss(), nn.Tanh(), nn.InstanceNorm2d(2), nn.ReLU6(), nn.Linear(2, 2))
+for layer in many: print(FxGraphDrawer(symbolic_trace(nn.Sequential(layer)), "layer", ignore_parameters_and_buffers=True).get_dot_graph().to_string())

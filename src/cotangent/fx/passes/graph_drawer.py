@@ -17,6 +17,7 @@ from .._names import qualified_name
 from ..graph_module import GraphModule
 from ..node import Node, format_arg
 from ..operator_schemas import normalize_function
+from ._constants import constants_of
 
 __all__ = ["FxGraphDrawer"]
 
@@ -184,8 +185,7 @@ class FxGraphDrawer:
         label = f"{{name=%{node.name}|op_code={node.op}\n"
         if node.op == "call_module":
             inner = self._get_leaf_node(module, node)
-            constants = getattr(inner, "__constants__", ())
-            told = r"\n".join(f"{name}: {getattr(inner, name)}" for name in constants)
+            told = r"\n".join(f"{name}: {getattr(inner, name)}" for name in constants_of(inner))
             label += rf"\n{_named(inner)}\n|{told}\n"
         else:
             args, kwargs = node.args, node.kwargs

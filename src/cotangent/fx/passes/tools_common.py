@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import operator
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ...tensor import Tensor
@@ -62,6 +62,19 @@ def _with_order(gm: GraphModule, order: list[Node]) -> GraphModule:
     return gm
 
 
+def _waits(gm: GraphModule) -> dict[Node, int]:
+    """How many nodes each node uses, in the order of the graph."""
+    return {node: len(node.all_input_nodes) for node in gm.graph.nodes}
+
+
+def _released(node: Node, waits: dict[Node, int]) -> Iterator[Node]:
+    """The users of a node that waited for nothing else."""
+    for user in node.users:
+        waits[user] -= 1
+        if waits[user] == 0:
+            yield user
+
+
 def legalize_graph(gm: GraphModule) -> GraphModule:
     """Put the nodes of a graph in an order in which each comes after those that it uses.
 
@@ -74,20 +87,15 @@ def legalize_graph(gm: GraphModule) -> GraphModule:
     Raises:
         RuntimeError: if there is no such order.
     """
-    waits = dict.fromkeys(gm.graph.nodes, 0)
-    for node in gm.graph.nodes:
-        for user in node.users:
-            waits[user] += 1
-    ready = deque(node for node in gm.graph.nodes if waits[node] == 0)
+    waits = _waits(gm)
+    ready = deque(node for node in waits if waits[node] == 0)
     order = []
     while ready:
         node = ready.popleft()
         order.append(node)
-        for user in node.users:
-            waits[user] -= 1
-            if waits[user] == 0:
-                first = user.op == "call_function" and user.target in _FIRST
-                (ready.appendleft if first else ready.append)(user)
+        for user in _released(node, waits):
+            first = user.op == "call_function" and user.target in _FIRST
+            (ready.appendleft if first else ready.append)(user)
     if len(order) < len(gm.graph.nodes):
         raise RuntimeError(f"Input graph has cycles, unable to add {[n for n in waits if waits[n] != 0]}")
     return _with_order(gm, order)
@@ -106,19 +114,14 @@ def stable_topological_sort(gm: GraphModule) -> GraphModule:
         AssertionError: if there is no such order.
     """
     place = {node: k for k, node in enumerate(gm.graph.nodes)}
-    waits = dict.fromkeys(place, 0)
-    for node in place:
-        for user in node.users:
-            waits[user] += 1
+    waits = _waits(gm)
     ready = [(place[node], node) for node in place if waits[node] == 0]
     order = []
     while ready:
         node = heapq.heappop(ready)[1]
         order.append(node)
-        for user in node.users:
-            waits[user] -= 1
-            if waits[user] == 0:
-                heapq.heappush(ready, (place[user], user))
+        for user in _released(node, waits):
+            heapq.heappush(ready, (place[user], user))
     if len(order) != len(place):
         raise AssertionError(f"Input graph has cycles, unable to add {[n for n in waits if waits[n] != 0]}")
     return _with_order(gm, order)
