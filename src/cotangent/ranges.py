@@ -14,6 +14,7 @@ from .creation import born, placed
 from .errors import bad_argument
 from .factories import OPTIONS, no_memory, taken, written
 from .ops.arguments import NUMBER, REQUIRED, fitted, integer, missing, no_match, plain, whole
+from .ops.refusals import unsupported
 from .tensor import Tensor
 
 _ARANGE: Final = (
@@ -62,6 +63,8 @@ def arange(*args: Any, **options: Any) -> Any:
     if out is not None and out.dtype.category == dtypes.INTEGRAL and not int(step):
         raise ValueError("step must be nonzero")
     d = dtype or (out.dtype if out is not None else dtypes.int64 if exact else settings.default_dtype)
+    if d.category in (dtypes.BOOL, dtypes.COMPLEX):
+        raise unsupported("arange_cpu", d)
     if d.category == dtypes.INTEGRAL and (exact or int(step)):
         start, end, step = int(start), int(end), int(step)
         array: Any = start + step * _places(-((start - end) // step), d)
@@ -167,6 +170,8 @@ def _spaced(
         )
     if out is not None and dtype is None:
         d = out.dtype
+    if d.category == dtypes.BOOL and steps > 1:
+        raise unsupported(f"{function}_cpu", d)
     # Steps of 16-bit floats are rounded one by one in linspace.
     if d.category >= dtypes.FLOATING and (d.itemsize > 2 or base is None):
         work = d.np
@@ -220,6 +225,8 @@ def range(start: Any = 0, end: Any = REQUIRED, step: Any = 1, **options: Any) ->
     _check_step(start, end, step)
     count = math.floor((end - start) / step) + 1
     d = dtype or (settings.default_dtype if out is None else out.dtype)
+    if d.category in (dtypes.BOOL, dtypes.COMPLEX):
+        raise unsupported("range_cpu", d)
     array = (start + step * np.arange(count, dtype=np.float64)).astype(d.np)
     return born(array, requires_grad) if out is None else written(out, dtype, fitted(born(array), out)._data)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.masked.maskedtensor import binary, unary
 
 import cotangent
 
@@ -238,3 +239,23 @@ def test_second_derivatives_keep_their_mask() -> None:
     (second,) = cotangent.autograd.grad(g.sum(), x)
     assert second.get_mask().tolist() == SHOWN
     assert cotangent.allclose(second.to_tensor(0), 6 * numbers(cotangent) * mask(cotangent))
+
+
+NATIVE_INPLACE = sorted(
+    {f.__name__ for f in (*unary.NATIVE_INPLACE_UNARY_FNS, *binary.NATIVE_INPLACE_BINARY_FNS)} - {"pow_"}
+)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors")
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+@pytest.mark.parametrize("name", NATIVE_INPLACE)
+def test_in_place_forms_keep_the_dtype(name: str, dtype: str) -> None:
+    def written(t: Any) -> str:
+        x, y = (t.masked.masked_tensor(numbers(t).to(getattr(t, dtype)), mask(t)) for _ in range(2))
+        operands = (y,) if name in {f.__name__ for f in binary.NATIVE_INPLACE_BINARY_FNS} else ()
+        try:
+            return repr(getattr(x, name)(*operands)) + repr(x)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}".replace("cotangent.", "torch.")
+
+    assert written(cotangent) == written(torch)

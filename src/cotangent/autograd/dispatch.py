@@ -288,7 +288,8 @@ def number_array(value: Any, d: dtype) -> Any:
 
 def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[tuple[Any, ...], list[Any]]:
     """(tensors with numbers wrapped, arrays to compute on) for an elementwise op at level 0."""
-    narrow = op.rounds_in_float and compute.itemsize <= 2 and compute.category == FLOATING
+    small = compute.itemsize <= 2 and compute.category == FLOATING
+    narrow = op.rounds_in_float and small
     work = dtypes.float32.np if narrow else compute.np
     wrapped: list[Any] = []
     arrays: list[Any] = []
@@ -300,15 +301,17 @@ def operands(op: Primitive, tensors: tuple[Any, ...], compute: dtype) -> tuple[t
         if not isinstance(value, TensorBase):
             if not isinstance(value, OPERAND):
                 _check_tensor(op, name, value)
-            value = stand_in(
-                number_array(value, dtypes.float32 if narrow and op.keeps_scalar == name else compute)
-            )
+            unrounded = small and op.keeps_scalar == name
+            value = stand_in(number_array(value, dtypes.float32 if unrounded else compute))
         wrapped.append(value)
         data = value._data
         if name not in op.fixed and _differs(data, work):
-            if narrow and _differs(data, compute.np) and not (op.keeps_scalar == name and not data.shape):
-                data = convert(data, compute.np)
-            data = convert(data, work)
+            if small and op.keeps_scalar == name and not data.shape:
+                data = convert(data, dtypes.float32.np)
+            else:
+                if narrow and _differs(data, compute.np):
+                    data = convert(data, compute.np)
+                data = convert(data, work)
         arrays.append(data)
     return tuple(wrapped), arrays
 

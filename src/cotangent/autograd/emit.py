@@ -47,7 +47,7 @@ from .extras import after_record
 from .modes import made, modes
 from .node import FREED, PUBLIC_FIELD, Port, next_seq
 from .outs import deliver, out_apart
-from .recorded import OpNode, Packed, plus, unbroadcast
+from .recorded import OpNode, Packed, dtype_of, narrowed, plus, unbroadcast
 from .stale import stale_value
 from .views import edge_of, link_view
 from .where import internal_files, user_frame
@@ -581,6 +581,7 @@ _RUNTIME: Final[dict[str, Any]] = {
     "operate": operate, "REQUIRED": REQUIRED, "too_many": too_many, "NO_POOL": {},
     "as_chosen": as_chosen, "is_half": is_half, "singular": singular, "add": np.add, "subtract": np.subtract,
     "multiply": np.multiply, "true_divide": np.true_divide, "apart": out_apart, "ref": weakref.ref,
+    "narrowed": narrowed, "dtype_of": dtype_of,
 }  # fmt: skip
 
 

@@ -107,12 +107,21 @@ class NodeWriter:
             if not self.elementwise:
                 self.add(depth, f"d = rule_{parameter}({', '.join(arguments)})", "if d is not None:")
                 depth += 1
+                self.add(depth, *self.narrowing(parameter, arguments))
             else:
                 self.rule(depth, parameter, arguments)
                 if len(op.tensors) > 1:
                     self.add(depth, "if fit is not None:", f"    d = unbroadcast(d, fit[{i}])")
             self.add(depth, f"held = grads.get(e{i})", f"grads[e{i}] = d if held is None else plus(held, d)")
         self.free(2, "if not keep:")
+
+    def narrowing(self, parameter: str, arguments: list[str]) -> list[str]:
+        """The lines that undo what NumPy makes of bfloat16 beside Python numbers (see `narrowed`)."""
+        known = {f"v_{parameter}": f"v_{parameter}.dtype", f"v_{parameter}_dtype": f"v_{parameter}_dtype"}
+        wanted = next((known[a] for a in arguments if a in known), None)
+        if self.op.nout != 1:
+            return [f"d = narrowed(d, {wanted or 'dtype_of(g)'})"]
+        return ["if g.itemsize == 2:", f"    d = narrowed(d, {wanted or 'g.dtype'})"]
 
     def rule(self, depth: int, parameter: str, arguments: list[str]) -> None:
         """Write what computes `d`, the cotangent of `parameter` of an elementwise operation."""

@@ -18,6 +18,7 @@ from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.shape import element_strides, in_memory, storage_offset
 from ..kernels.sparse import COALESCED, Coo, added_into
 from ..ops.arguments import REQUIRED, with_numbers
+from ..ops.refusals import cannot_cast
 from ..ops.table import FLOAT, SAME, TABLE, Primitive, writer_of
 from .base import InferenceCell, TensorBase, UncountedCell, active, bump, cell_of, from_inference
 from .dispatch import (
@@ -245,10 +246,7 @@ def write_elementwise(
     if any(s != data.shape for s in shapes):
         _check_fit(data, shapes)
     if not fits:
-        raise RuntimeError(
-            f"result type {dtypes.SCALAR_NAME[result_dtype]} can't be cast to the desired output type "
-            f"{dtypes.SCALAR_NAME[target]}"
-        )
+        raise cannot_cast(result_dtype, target)
     if data.size <= _SEQUENTIAL and _entangled(data, arrays):
         _warn_of_expanded(op, data)
         in_turn.write_in_turn(op, data, arrays, statics)
@@ -407,6 +405,8 @@ def _write_functional(
         result = _fitted(op, x, result)
     elif isinstance(x._data, Coo) and isinstance(result._data, Coo) and result.dtype is not x.dtype:
         result = _cast_sparse(op, x, result)
+    elif (x._level or result._level) and not op.is_view:
+        result = _in_dtype(op, x, result)
     if x._level < result._level:
         if result._owner.is_batch:  # one value per example, and the written tensor has room for one
             wanted = [result._owner.size, *result._data.shape]
@@ -420,10 +420,7 @@ def _write_functional(
 def _cast_sparse(op: Primitive, x: Any, result: Any) -> Any:
     """The result of a write to a sparse tensor in its dtype."""
     if not dtypes.can_cast(result.dtype, x.dtype) and op.name in COALESCED:
-        raise RuntimeError(
-            f"result type {dtypes.SCALAR_NAME[result.dtype]} can't be cast to the desired output type "
-            f"{dtypes.SCALAR_NAME[x.dtype]}"
-        )
+        raise cannot_cast(result.dtype, x.dtype)
     if not dtypes.can_cast(result.dtype, x.dtype):
         made = "add" if op.public == "sub" else op.public
         raise RuntimeError(
@@ -444,15 +441,15 @@ def _fitted(op: Primitive, x: Any, result: Any) -> Any:
         if op.misfit is not None:
             raise RuntimeError(op.misfit.format(have=list(have), wanted=list(shape), ndim=len(have)))
         raise RuntimeError(f"output with shape {list(have)} doesn't match the broadcast shape {list(shape)}")
+    return _in_dtype(op, x, result)
+
+
+def _in_dtype(op: Primitive, x: Any, result: Any) -> Any:
+    """What is written to a tensor, in its dtype."""
     if result.dtype is x.dtype:
         return result
     if not dtypes.can_cast(result.dtype, x.dtype):
-        if op.cast_error is not None:
-            raise op.cast_error(result.dtype, x.dtype)
-        raise RuntimeError(
-            f"result type {dtypes.SCALAR_NAME[result.dtype]} can't be cast to the desired output type "
-            f"{dtypes.SCALAR_NAME[x.dtype]}"
-        )
+        raise (op.cast_error or cannot_cast)(result.dtype, x.dtype)
     return TABLE["cast"].entry(result, x.dtype.np)
 
 

@@ -12,6 +12,7 @@ from ..kernels.deferred import Deferred
 from ..kernels.lent import NOT_RESIZABLE, is_lent
 from ..kernels.shape import owner as memory_of
 from ..kernels.sparse import Coo
+from ..ops.refusals import cannot_cast
 from .base import TensorBase, active
 from .dispatch import convert, owner_of
 from .inplace import check_inputs_apart, check_overlap
@@ -73,10 +74,7 @@ def deliver(function: str, value: Any, out: Any, *operands: Any) -> Any:
             out_apart(out, operands)
     made: Any = value
     if not dtypes.can_cast(made.dtype, out.dtype):  # type: ignore[attr-defined]
-        raise RuntimeError(
-            f"result type {dtypes.SCALAR_NAME[made.dtype]} can't be cast to the desired output type "
-            f"{dtypes.SCALAR_NAME[out.dtype]}"  # type: ignore[attr-defined]
-        )
+        raise cannot_cast(made.dtype, out.dtype)  # type: ignore[attr-defined]
     data = made._data if made.dtype is out.dtype else convert(made._data, out.dtype.np)  # type: ignore[attr-defined]
     if active.keeping:
         before_write(out)

@@ -190,6 +190,8 @@ class OpNode(Node):
                 if absorbs:
                     value = absorbed(g, value, tensors)
                 values = list(value) if parameter in op.lists else [value]
+                if not tensors and op.kind != "elementwise":
+                    values = narrowed_list(values, g, memo.get(parameter), memo.get(f"{parameter}_dtype"))
                 for k, v in enumerate(values):
                     if v is None or edges[k] is None:
                         out.append(None)
@@ -472,6 +474,34 @@ def conjugate(value: Any, tensors: bool) -> Any:
     if value is None:
         return None
     return TABLE["conjugated"].entry(value) if tensors else np.conjugate(value)
+
+
+def dtype_of(g: Any) -> Any:
+    """The dtype of cotangents of one or several outputs."""
+    first = next(part for part in g if part is not None) if isinstance(g, tuple | list) else g
+    return first.dtype
+
+
+def narrowed(d: Any, dtype: Any) -> Any:
+    """A cotangent in its input's dtype, if that is bfloat16.
+
+    NumPy knows it as a dtype of somebody's own, and gives float32 where a Python number stands beside it.
+    """
+    wanted, given = getattr(dtype, "np", dtype), getattr(d.dtype, "np", d.dtype)  # sparse ones have ours
+    return cast_array(d, wanted) if wanted.kind == "V" and given.kind == "f" else d
+
+
+def narrowed_list(values: list[Any], g: Any, inputs: Any, dtypes: Any) -> list[Any]:
+    """`narrowed` cotangents of one parameter or of a list: of its arrays or dtypes, where they are known."""
+    if dtype_of(g).itemsize != 2:
+        return values
+    known = dtypes if inputs is None else [None if a is None else a.dtype for a in as_list(inputs)]
+    wanted = [dtype_of(g)] * len(values) if known is None else as_list(known)
+    return [v if v is None or w is None else narrowed(v, w) for v, w in zip(values, wanted, strict=True)]
+
+
+def as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, tuple | list) else [value]
 
 
 def plus(held: Any, d: Any) -> Any:

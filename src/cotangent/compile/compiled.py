@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..autograd.base import cell_of
+from ..autograd.base import cell_of, wrap
+from ..autograd.modes import modes
 from ..autograd.node import FREED_TEXT, Node, next_seq
 from ..autograd.recorded import port_of
 from ..autograd.views import edge_of
@@ -55,9 +56,14 @@ class CompiledFunctionBackward(Node):
                     "one of the variables needed for gradient computation has been modified by an inplace "
                     f"operation: it is at version {cell[0]}; expected version {version} instead."
                 )
-        if tensors:
+        if not tensors:
+            return self.program.backward(self.saved, self.given, grads)
+        if modes.grad is not None:
             raise RuntimeError("torch.compile with aot_autograd does not currently support double backward")
-        return self.program.backward(self.saved, self.given, grads)
+        # Somewhere there are tensors that say themselves what operations do; here are arrays.
+        given = tuple([None if g is None else g._data for g in grads])
+        found = self.program.backward(self.saved, self.given, given)
+        return tuple([None if a is None else wrap(a) for a in found])
 
     def release(self) -> None:
         self.saved = None
@@ -302,9 +308,15 @@ class Entry:
             if (id(spot.above), spot.kind, spot.key) not in followed and finder.relevant(spot):
                 finder.scalar(spot)
         for spot in walk.functions:
-            if spot.above is not None and spot.kind not in ("class", "module") and finder.relevant(spot):
-                where = finder.reach(finder.spot(spot.above), spot)
+            if spot.above is not None and finder.relevant(spot):
+                where = finder.way(spot)
                 finder.check(f"{where} is {finder.bound(spot.value)}", f"{spot.name()} is another function")
+        for spot in walk.missing:
+            if finder.relevant(spot):
+                finder.absent(spot)
+        for spot in walk.again:
+            if finder.relevant(spot):
+                finder.one(spot, walk.spots[id(spot.value)])
         for spot, held, before in walk.contents.values():
             finder.sizes(spot, before if spot.value is held else None)
         replaced = {(id(spot), kind, key) for spot, kind, key, _ in outcome.effects}
@@ -316,6 +328,9 @@ class Entry:
             stable = not _from_arguments(spot) and spot.kind != "grad"
             stable = stable and (id(spot.above), spot.kind, spot.key) not in replaced
             finder.tensor(name, spot, t, stable, recorder)
+        graded = [walk.spots[key] for key in dict.fromkeys(id(t) for t, _, _ in outcome.grads)]
+        if len(graded) > 1 and any(_from_arguments(spot) for spot in graded):
+            finder.distinct(graded)
         read = {source.number for source in self.inputs}
         fetched = [*self.inputs, *(s for s in self.touched if s.number not in read)]
         for k, source in enumerate(fetched):

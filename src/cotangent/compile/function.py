@@ -63,6 +63,7 @@ class Compiled:
             self.given_up is not None
             or modes.tracer is not None
             or modes.levels
+            or modes.dispatch
             or modes.extras.anomaly
             or modes.extras.absorbing
             or (modes.grad is not None and modes.grad is not True)

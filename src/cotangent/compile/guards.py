@@ -96,14 +96,17 @@ class Finder:
         self.done[id(spot)] = name
         if spot.above is None:
             self.lines.append(f"{name} = roots[{spot.key[1] if isinstance(spot.key, tuple) else spot.key!r}]")
-        elif spot.kind in ("class", "module"):
-            self.scope[name] = spot.value
-            return name
         else:
-            above = self.spot(spot.above)
-            self.lines.append(f"{name} = {self.reach(above, spot)}")
+            self.lines.append(f"{name} = {self.way(spot)}")
         self.kind_of(name, spot)
         return name
+
+    def way(self, spot: Spot) -> str:
+        """The expression for what there is at a spot that is no root."""
+        if spot.kind == "member":  # of classes and modules themselves nothing has to be known
+            return f"{self.bound(spot.key[0])}.__dict__[{spot.key[1]!r}]"
+        assert spot.above is not None
+        return self.reach(self.spot(spot.above), spot)
 
     def reach(self, above: str, spot: Spot) -> str:
         """The expression for what a spot's container holds there."""
@@ -153,7 +156,9 @@ class Finder:
                 return at.key in self.names
             if at.kind == "cell":
                 return at.key[1] is None or at.key[1] in self.names
-            if at.kind in ("root", "slot", "class", "module"):
+            if at.kind == "member":
+                return at.key[1] in self.own
+            if at.kind in ("root", "slot"):
                 return True
             at = at.above
         return True
@@ -161,12 +166,7 @@ class Finder:
     def scalar(self, spot: Spot) -> None:
         """Check a plain value."""
         value = spot.value
-        if spot.above is None:
-            where = f"roots[{spot.key!r}]"
-        elif spot.kind in ("class", "module"):
-            return
-        else:
-            where = self.reach(self.spot(spot.above), spot)
+        where = f"roots[{spot.key!r}]" if spot.above is None else self.way(spot)
         what = f"{spot.name()} is no longer {value!r}"
         if value is None or value is True or value is False:
             self.check(f"{where} is {value}", what)
@@ -175,6 +175,23 @@ class Finder:
         else:
             held = self.bound(value)
             self.check(f"(x := {where}) == {held} and x.__class__ is {self.bound(type(value))}", what)
+
+    def absent(self, spot: Spot) -> None:
+        """Check that an object has no attribute of its own in front of its class's."""
+        assert spot.above is not None
+        held = self.dict_of(self.spot(spot.above), spot)
+        self.check(f"{spot.key!r} not in {held}", f"{spot.name()} is there")
+
+    def one(self, spot: Spot, first: Spot) -> None:
+        """Check that two ways still lead to one object."""
+        what = f"{spot.name()} and {first.name()} are no longer the same"
+        self.check(f"{self.way(spot)} is {self.spot(first)}", what)
+
+    def distinct(self, spots: list[Spot]) -> None:
+        """Check that different tensors have not become one."""
+        names = [f"id({self.spot(spot)})" for spot in spots]
+        what = f"some of {', '.join(spot.name() for spot in spots)} are one tensor now"
+        self.check(f"len({{{', '.join(names)}}}) == {len(names)}", what)
 
     def tensor(self, name: str, spot: Spot, t: Any, stable: bool, recorder: Any) -> None:
         """Check the tensor at a spot: that it is the one it was, or one that works alike."""

@@ -360,7 +360,7 @@ def _differences(walk: Walk, outcome: Outcome) -> list[tuple[Spot, str, Any, Any
 def _rebound_names(walk: Walk) -> list[tuple[Spot, str, Any, Any]]:
     """Closure cells and globals that hold something else now."""
     found: list[tuple[Spot, str, Any, Any]] = []
-    for spot in [*walk.spots.values(), *walk.scalars]:
+    for spot in [*walk.spots.values(), *walk.again, *walk.scalars]:
         if spot.above is None:
             continue
         if spot.kind == "cell":
@@ -399,7 +399,7 @@ def _put_back(recorder: Recorder, walk: Walk) -> None:
     for spot, kind, key, _ in _rebound_names(walk):
         old = next(
             s.value
-            for s in [*walk.spots.values(), *walk.scalars]
+            for s in [*walk.spots.values(), *walk.again, *walk.scalars]
             if s.above is spot and s.kind == kind and s.key == key
         )
         if kind == "cell":

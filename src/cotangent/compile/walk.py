@@ -29,8 +29,9 @@ class Spot:
     Attributes:
         value: the object.
         above: the spot of the container it is in; None for roots.
-        kind: how it is reached from there: attr, item, cell, global, grad, part (of a method or partial), ...
-        key: name or index.
+        kind: how it is reached from there: attr, item, cell, global, grad, part (of a method or partial),
+            member (of a class or module), ...
+        key: name or index; of members, the class or module and the name.
     """
 
     __slots__ = ("value", "above", "kind", "key", "number")
@@ -51,6 +52,8 @@ class Spot:
             return str(self.key)
         if self.kind == "item":
             return f"{above}[{self.key!r}]" if isinstance(self.key, (int, str)) else f"{above}[...]"
+        if self.kind == "member":
+            return f"{self.key[0].__name__}.{self.key[1]}"
         return f"{above}.{'grad' if self.kind == 'grad' else self.key}"
 
 
@@ -67,6 +70,8 @@ class Walk:
         self.functions: list[Spot] = []
         self.arrays: list[Spot] = []
         self.optimizers: list[Spot] = []
+        self.again: list[Spot] = []  # other ways to objects that have a spot
+        self.missing: list[Spot] = []  # attributes that objects have from their class
         self.contents: dict[int, tuple[Spot, Any, Any]] = {}
         self.complete = True
         self.count = 0
@@ -81,16 +86,22 @@ class Walk:
 
     def forget(self) -> None:
         """Let go of everything found; spots that others hold stay good."""
-        for held in (self.spots, self.contents, self.scalars, self.functions, self.arrays, self.optimizers):
+        for held in (
+            self.spots, self.contents, self.scalars, self.functions, self.arrays, self.optimizers, self.again,
+            self.missing,
+        ):  # fmt: skip
             held.clear()
 
     def _meet(self, value: Any, above: Spot | None, kind: str, key: Any, todo: deque[Spot]) -> None:
         if isinstance(value, PLAIN):
             self.scalars.append(Spot(value, above, kind, key, -1))
             return
-        if isinstance(value, (FunctionType, types.BuiltinFunctionType, type)):
+        callable_ = isinstance(value, (FunctionType, types.BuiltinFunctionType, type))
+        if callable_:
             self.functions.append(Spot(value, above, kind, key, -1))
         if id(value) in self.spots:
+            if not callable_:
+                self.again.append(Spot(value, above, kind, key, -1))
             return
         spot = self.spots[id(value)] = Spot(value, above, kind, key, self.count)
         self.count += 1
@@ -129,7 +140,9 @@ class Walk:
             yield "part", "func", value.func
             yield "part", "args", value.args
             yield "part", "keywords", value.keywords
-        elif isinstance(value, (ModuleType, type)):
+        elif isinstance(value, type):
+            yield from _of_class(value)
+        elif isinstance(value, ModuleType):
             return
         elif kind.__module__ == "numpy":
             self.arrays.append(spot)
@@ -146,13 +159,25 @@ class Walk:
         for cls in kind.__mro__:
             if cls.__module__.partition(".")[0] in SKIPPED:
                 continue
-            for name, member in vars(cls).items():
-                if isinstance(member, FunctionType):
-                    yield "class", name, member
+            for way in _of_class(cls):
+                if isinstance(held, dict) and way[1][1] not in held and not isinstance(way[2], FunctionType):
+                    self.missing.append(Spot(None, spot, "attr", way[1][1], -1))
+                yield way
             for name in _slots(cls):
                 member = getattr(value, name, None)
                 if member is not None:
                     yield "slot", name, member
+
+
+def _of_class(cls: type) -> Iterator[tuple[str, Any, Any]]:
+    """What a program's class says of all its instances."""
+    if cls.__module__.partition(".")[0] in SKIPPED:
+        return
+    for name, member in vars(cls).items():
+        if isinstance(member, (FunctionType, TensorBase, list, dict)) or (
+            isinstance(member, (*PLAIN, tuple)) and not name.startswith("__")
+        ):
+            yield "member", (cls, name), member
 
 
 def _slots(cls: type) -> tuple[str, ...]:
@@ -165,14 +190,16 @@ def _of_function(f: FunctionType) -> Iterator[tuple[str, Any, Any]]:
         for k, cell in enumerate(f.__closure__ or ()):
             yield from _cell(k, cell)
         return
-    for k, cell in enumerate(f.__closure__ or ()):
-        yield from _cell(k, cell, f.__code__.co_freevars[k])
     names: set[str] = set()
     nested = [f.__code__]
     while nested:
         code = nested.pop()
         names.update(code.co_names)
         nested.extend(c for c in code.co_consts if isinstance(c, CodeType))
+    for k, cell in enumerate(f.__closure__ or ()):
+        for way in _cell(k, cell, f.__code__.co_freevars[k]):
+            yield way
+            yield from _of_module(way[2], names)
     scope = f.__globals__
     for name in names:
         if name in scope:
@@ -189,8 +216,10 @@ def _cell(k: int, cell: Any, name: str | None = None) -> Iterator[tuple[str, Any
         return
 
 
-def _of_module(value: Any, names: set[str]) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(value, ModuleType) and value.__name__.partition(".")[0] not in SKIPPED:
-        for name in names:
-            if name in vars(value):
-                yield "module", (value, name), vars(value)[name]
+def _of_module(value: Any, names: set[str], inside: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any, Any]]:
+    """What a function mentions of a module, and of modules in it."""
+    if not isinstance(value, ModuleType) or value.__name__.partition(".")[0] in SKIPPED or value in inside:
+        return
+    for name in names.intersection(vars(value)):
+        yield "member", (value, name), vars(value)[name]
+        yield from _of_module(vars(value)[name], names, (*inside, value))

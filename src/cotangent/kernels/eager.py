@@ -9,6 +9,7 @@ import numpy as np
 
 from . import loops, runtime
 from .forms import NoForm
+from .layout import as_chosen
 from .loops import Body, Loop, Operand, Pass, kind_of
 from .symbolic import Form, Sym
 from .vectors import compute_type
@@ -167,8 +168,6 @@ def _operand(array: Any, kind: str, shape: tuple[int, ...], flat: bool) -> Opera
 
 
 def _empty(shape: tuple[int, ...], dtype: Any, arrays: list[Any]) -> Any:
-    """A new array, in the order in memory of the first array that has this shape."""
-    for a in arrays:
-        if a.shape == shape and not a.flags.c_contiguous:
-            return np.empty_like(a, dtype)
-    return np.empty(shape, dtype)
+    """A new array in the order of memory that PyTorch gives to what is computed from these."""
+    made = np.empty(shape, dtype)
+    return made if made.ndim < 2 else as_chosen(made, arrays)

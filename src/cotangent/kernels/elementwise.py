@@ -13,7 +13,7 @@ from numpy._core import umath
 from .. import lazy
 from ..dtypes import FLOAT8_TWINS
 from .float8 import narrowed
-from .halves import is_half, recast
+from .halves import is_half, recast, wide
 from .layout import as_chosen
 from .sized import sized
 
@@ -67,23 +67,34 @@ def floor_div(a: Any, b: Any, out: Any = None) -> Any:
     """Quotients rounded down."""
     if a.dtype.kind in "iu":
         no_zeros(b)
-    if a.__class__ is np.ndarray and a.dtype.kind == "f" and a.dtype.itemsize >= 4:
+    d = np.result_type(a)
+    if is_half(d):
+        # PyTorch rounds every step, unless there is one divisor for all.
+        if np.size(b) != 1:
+            return _by_remainder(a, b, out)
+        one = wide(b) if isinstance(b, np.ndarray) else np.float32(b)
+        return stored(np.asarray(np.floor_divide(wide(a), one)).astype(d), out)
+    if a.__class__ is np.ndarray and a.dtype.kind == "f":
         return _floor_div(a, b, out=out)
     return np.floor_divide(a, b, out=out)
 
 
 @sized("floor_div")
 def _floor_div(a: Any, b: Any, out: Any = None) -> Any:
-    if a.size < _LARGE:
-        return np.floor_divide(a, b, out=out)
-    # As PyTorch computes it. NumPy's function does the same, element by element.
+    # NumPy's function is the same formula, element by element.
+    return np.floor_divide(a, b, out=out) if a.size < _LARGE else _by_remainder(a, b, out)
+
+
+def _by_remainder(a: Any, b: Any, out: Any) -> Any:
+    """Quotients rounded down as PyTorch computes them: what `fmod` leaves is taken off first."""
     left = np.fmod(a, b)
-    quotient = (a - left) / b
-    quotient -= (left != 0) & ((left < 0) != (b < 0))
+    quotient = np.asarray((a - left) / b)
+    one = quotient.dtype.type(1)  # bfloat16 does not stay what it is beside a Python number
+    np.subtract(quotient, one, out=quotient, where=(left != 0) & ((left < 0) != (b < 0)))
     whole = np.floor(quotient)
-    whole += quotient - whole > 0.5
+    np.add(whole, one, out=whole, where=quotient - whole > one / (one + one))
     exact = a / b
-    np.copysign(0.0, exact, out=whole, where=quotient == 0)
+    np.copysign(one - one, exact, out=whole, where=quotient == 0)
     np.copyto(whole, exact, where=b == 0)
     return stored(whole, out)
 
@@ -339,6 +350,8 @@ def sign(a: Any, out: Any = None) -> Any:
     if kind == "c":  # nan where there is no direction; NumPy would give 1 for infinities
         size = np.abs(a)
         return stored(np.where(size == 0, a.dtype.type(0), a / size), out)
+    if kind == "V":
+        return stored(np.subtract(a > 0, a < 0, dtype=np.float32).astype(a.dtype), out)
     if kind != "f":
         return np.sign(a, out=out)
     return np.subtract(a > 0, a < 0, dtype=a.dtype, out=out)

@@ -28,6 +28,8 @@ def recast(a: Any, to: Any) -> Any:
     known = (given or a.dtype == _F32) and (wanted or to == _F32)
     if a.size >= HEAVY and (given or wanted) and known and worthwhile(a.size):
         return casting.cast(a, to)
+    if wanted and a.dtype == np.float64:
+        a = a.astype(_F32)  # PyTorch comes to 16 bits by way of float32
     return a.astype(to)
 
 

@@ -40,9 +40,7 @@ def rows(kernel: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(kernel)
     def laid(*args: Any, **options: Any) -> Any:
         made = kernel(*args, **options)
-        if made.__class__ is not np.ndarray or made.flags.c_contiguous or options.get("out", ...) is not ...:
-            return made
-        return dense(made)
+        return made if options.get("out", ...) is not ... else _in_rows(made)
 
     laid.in_rows = True  # type: ignore[attr-defined]  # what a trace asks
     return laid
@@ -127,9 +125,15 @@ def like_image(kernel: Callable[..., Any], operands: int = 1, volume: bool = Fal
                 if not isinstance(made, tuple):
                     return by_channels(made)
                 return tuple(by_channels(part) if part.ndim == a.ndim else part for part in made)
-        return made
+        if isinstance(made, tuple):
+            return tuple([_in_rows(part) for part in made])
+        return _in_rows(made)
 
     return laid
+
+
+def _in_rows(a: Any) -> Any:
+    return dense(a) if a.__class__ is np.ndarray and not a.flags.c_contiguous else a
 
 
 def order_of(shape: tuple[int, ...], steps: Sequence[tuple[int, ...]]) -> list[int]:

@@ -79,6 +79,16 @@ def vector_norm(a: Array, ord: float, dims: Dims, keepdim: bool) -> Array:
     return np.asarray(out).astype(a.dtype if a.dtype.kind != "c" else real)
 
 
+def directed_power(a: Array, ord: float) -> Array:
+    """a |a|^(ord - 2), and zero at zero. (For orders below 2 infinities are those of PyTorch's formula.)"""
+    power = a.real.dtype.type
+    if ord < 2 and a.dtype.kind != "c":
+        found = np.sign(a) * np.power(np.abs(a), power(ord - 1))
+    else:
+        found = a * np.power(np.abs(a), power(ord - 2))
+    return np.where(a == 0, np.zeros((), a.dtype), found).astype(a.dtype)
+
+
 def nansum(a: Array, dims: Dims, keepdim: bool) -> Array:
     """Sum over `dims` of what is not nan."""
     out = _sum(np.where(a == a, a, np.zeros((), a.dtype)), axis=dims, dtype=wide(a), keepdims=keepdim)

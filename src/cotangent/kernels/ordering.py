@@ -86,9 +86,7 @@ def ranked(a: Array, dim: int, rank: int) -> Array:
 def topk(a: Array, k: int, dim: int, largest: bool, in_order: bool) -> tuple[Array, Array]:
     """(k largest or smallest values, their positions)."""
     if not a.ndim:
-        return (
-            (a.copy(), np.zeros((), np.int64)) if k else (np.empty((0,), a.dtype), np.empty((0,), np.int64))
-        )
+        return a.copy(), np.zeros((), np.int64)
     if k > 0 and _MANY * k <= a.shape[dim] and a.size >= _SOME and a.dtype.kind in "fiu":
         return _selected(a, k, dim, largest)
     values, order = sort(a, dim, largest)

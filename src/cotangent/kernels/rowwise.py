@@ -15,6 +15,7 @@ import numpy as np
 
 from . import loops
 from .eager import Fused
+from .layout import lies_by_channels
 from .loops import Body, Loop, Operand, Pass, kind_of
 from .symbolic import Sym, call, where
 from .vectors import compute_type
@@ -120,7 +121,7 @@ def _log_softmax_backward(c: Context, g: Sym, y: Sym, out: Sym) -> Any:
 
 def softmax(a: Any, dim: int) -> Any:
     """exp(a) over its sum along `dim`."""
-    out = np.empty_like(a)
+    out = np.empty(a.shape, a.dtype)
     build = _softmax if a.itemsize > 2 else _softmax_half
     run_rows(build, build, [a, out], (dim,), ())
     return out
@@ -128,21 +129,21 @@ def softmax(a: Any, dim: int) -> Any:
 
 def log_softmax(a: Any, dim: int) -> Any:
     """The logarithm of `softmax`."""
-    out = np.empty_like(a)
+    out = np.empty(a.shape, a.dtype)
     run_rows(_log_softmax, _log_softmax, [a, out], (dim,), ())
     return out
 
 
 def softmax_backward(g: Any, y: Any, dim: int) -> Any:
     """y * (g - sum(g * y)), where y = softmax(a)."""
-    out = np.empty_like(y)
+    out = np.empty(y.shape, y.dtype)
     run_rows(_softmax_backward, _softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
     return out
 
 
 def log_softmax_backward(g: Any, y: Any, dim: int) -> Any:
     """g - exp(y) * sum(g), where y = log_softmax(a)."""
-    out = np.empty_like(y)
+    out = np.empty(y.shape, y.dtype)
     run_rows(_log_softmax_backward, _log_softmax_backward, [np.broadcast_to(g, y.shape), y, out], (dim,), ())
     return out
 
@@ -270,7 +271,7 @@ def standard(
     Returns:
         The result; then the statistics asked for, with size 1 along `axes`.
     """
-    out = np.empty_like(a)
+    out = _result(a, axes)
     arrays = [a, out]
     if weight is not None:
         arrays.append(weight)
@@ -296,6 +297,11 @@ def standard(
     name = ("standard", weight is None, bias is None, statistics)
     run_rows(name, build, arrays, axes, _row_numbers(a, axes, eps))
     return (out, *arrays[first:])
+
+
+def _result(a: Any, axes: tuple[int, ...]) -> Any:
+    """Where a normalised array goes: in order, or channels innermost as in the images it is made of."""
+    return np.empty_like(a) if 0 in axes and lies_by_channels(a) else np.empty(a.shape, a.dtype)
 
 
 def shifted(a: Any, mean: Any, scale: Any) -> Any:
@@ -325,7 +331,7 @@ def standard_backward(
     Returns:
         An array like `a`.
     """
-    out = np.empty_like(a)
+    out = _result(a, axes)
     arrays = [a, np.broadcast_to(g, a.shape), out]
     given = mean is not None
     weighted = weight is not None

@@ -20,7 +20,7 @@ _HOW = {
 
 def _start(a: Array, reduce: str) -> Any:
     """What a place holds before anything falls on it."""
-    if reduce in ("sum", "mean"):
+    if reduce in ("sum", "mean") or a.dtype.kind == "c":  # of complex numbers nothing can be compared
         return 0
     if reduce == "prod":
         return 1
@@ -83,12 +83,15 @@ def scatter_weights(
     out = scatter_reduce(a, src, index, dim, reduce, include_self)
     if reduce in ("max", "min"):
         mine, theirs = np.zeros_like(a), ((part == out[where]) | (part != part)).astype(a.dtype)
-    else:
-        mine, theirs = own * (a == out), (part == out[where]).astype(a.dtype)
-    share = mine.copy()
+        share = np.zeros_like(a)
+        np.add.at(share, where, theirs)
+        return mine, theirs / np.maximum(share, 1)[where]
+    # As in PyTorch, `a` counts where it equals the result, also if it had no part in it; and nan equals none.
+    equal, theirs = (a == out).astype(a.dtype), (part == out[where]).astype(a.dtype)
+    share = equal.copy()
     np.add.at(share, where, theirs)
-    share = np.maximum(share, 1)
-    return mine / share, theirs / share[where]
+    mine = np.where(own == 0, own, equal / share)
+    return mine, theirs / share[where]
 
 
 def _prod_weights(a: Array, part: Array, where: Any, own: Array) -> tuple[Array, Array]:

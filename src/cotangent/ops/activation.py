@@ -14,6 +14,7 @@ import numpy as np
 from ..dtypes import BOOL, COMPLEX, INTEGRAL
 from ..errors import check_dim
 from ..kernels import activation as k
+from ..kernels.layout import rows
 from .describe import of_one
 from .exponential import exp
 from .piecewise import threshold_backward
@@ -170,7 +171,7 @@ softplus_backward: Any = elementwise(
 )
 log_sigmoid: Any = elementwise(
     "log_sigmoid(input)",
-    k.log_sigmoid,
+    rows(k.log_sigmoid),
     check=refuse("log_sigmoid_cpu", *_FLOATS_ONLY),
     input=lambda g, input: log_sigmoid_backward(g, input),
     doc="The logarithm of the sigmoid.",
@@ -184,7 +185,7 @@ def _log_sigmoid_second(g_: Any, g: Any, input: Any) -> Any:
 
 log_sigmoid_backward: Any = elementwise(
     "log_sigmoid_backward(g, input)",
-    k.log_sigmoid_backward,
+    rows(k.log_sigmoid_backward),
     node="LogSigmoidBackwardBackward0",
     g=lambda g, input: log_sigmoid_backward(g, input),
     input=_log_sigmoid_second,

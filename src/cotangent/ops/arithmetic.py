@@ -158,6 +158,7 @@ div_true = elementwise(
 div_floor = elementwise(
     "div_floor(input, other)",
     k.floor_div,
+    wide=False,
     keeps_scalar="other",
     node="DivBackward2",
     public="div",
@@ -169,7 +170,6 @@ div_trunc = elementwise(
     "div_trunc(input, other)",
     k.trunc_div,
     wide=False,
-    keeps_scalar="other",
     node="DivBackward2",
     public="div",
     check=refuse("div_trunc_cpu", BOOL, COMPLEX),
@@ -189,7 +189,7 @@ def _no_derivative(name: str) -> Any:
 
 def _floor_divide_op(name: str, **rules: Any) -> Any:
     return elementwise(
-        f"{name}(input, other)", k.floor_div, keeps_scalar="other", node="NotImplemented",
+        f"{name}(input, other)", k.floor_div, wide=False, keeps_scalar="other", node="NotImplemented",
         public="floor_divide",
         check=refuse("div_floor_cpu", BOOL, COMPLEX), **rules,
     )  # fmt: skip

@@ -29,7 +29,7 @@ def _along(t: Any, shape: Any, dims: Any) -> Any:
 
 batch_norm_of: Any = general(
     "batch_norm_of(input, weight?, bias? | dims, eps)",
-    k.batch_norm,
+    like_image(k.batch_norm),
     node="NativeBatchNormBackward0",
     public="batch_norm",
     nout=4,

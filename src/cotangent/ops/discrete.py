@@ -9,10 +9,11 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import check_dim, dims_of
+from ..kernels.halves import wide
 from ..kernels.membership import distinct
 from .arguments import deliver_exact, renamed
 from .batching import in_front
-from .refusals import unsupported
+from .refusals import without
 from .table import constant, deliver, emitter, general
 from .unmapped import refuse_shape
 
@@ -74,13 +75,16 @@ def unique(
         refuse_shape("_unique2" if dim is None else "unique_dim", input)
     if dim is not None:
         dim = _slices(input, dim)
-    data = np.asarray(input._data)
+    without("unique" if dim is None else "unique_dim", input, dtypes.COMPLEX)
+    # Of bfloat16 NumPy knows no order that nan has a place in.
+    data = wide(np.asarray(input._data))
     if dim is None:
         values, inverse, counts = distinct(data.reshape(-1))
     else:
         values, inverse, counts = np.unique(
             data, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
         )
+    values = values.astype(input.dtype.np, copy=False)
     found = [(_unique if dim is None else _unique_dim)(input, values)]
     if return_inverse:
         found.append(constant(np.asarray(inverse).reshape(input.shape if dim is None else (-1,))))
@@ -112,6 +116,7 @@ def unique_consecutive(
         refuse_shape("unique_consecutive", input)
     if dim is not None:
         dim = _slices(input, dim)
+    without("unique" if dim is None else "unique_dim", input, dtypes.COMPLEX)
     data = np.asarray(input._data)
     rows = data.reshape(-1) if dim is None else np.moveaxis(data, dim, 0)
     n = len(rows)
@@ -211,8 +216,7 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     data = input._data
     if input.ndim != 1 or (input._owner is None and data.size and data.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
-    if input.dtype.category != dtypes.INTEGRAL and input.dtype.category != dtypes.BOOL:
-        raise unsupported("bincount_cpu", input.dtype)
+    without("bincount_cpu", input, dtypes.BOOL, dtypes.FLOATING, dtypes.COMPLEX)
     if weights is not None and (weights.ndim != 1 or weights.shape != input.shape):
         raise RuntimeError("weights should be 1-d and have the same length as input")
     if minlength < 0:

@@ -13,7 +13,7 @@ from .arguments import deliver_exact, no_match, numpy_named, renamed, same_out, 
 from .batching import flat, in_front
 from .history import history_first
 from .reduce import reduced_dims, spread, sum_all, sum_back
-from .refusals import unsupported
+from .refusals import unsupported, without
 from .results import namedtuple_of
 from .select import maximum, minimum
 from .table import TABLE, deliver, general, is_tensor, linear
@@ -382,6 +382,8 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: A
             raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
     for given in out or ():
         same_out(input, given)
+    if is_tensor(input):
+        without("aminmax_cpu", input, dtypes.COMPLEX)
     dims = _grouped("aminmax", input, () if dim is None else dim)
     return deliver_exact("aminmax", namedtuple_of("aminmax", *aminmax_of(input, dims, keepdim)), out)
 
@@ -460,13 +462,6 @@ def argmin(
     return _position("argmin", input, dim, keepdim, out, argmin_of)
 
 
-def _no_bools(kernel: str, input: Any) -> Any:
-    """`input`, if its dtype is one that PyTorch's kernel knows."""
-    if input.dtype.category == dtypes.BOOL:
-        raise unsupported(kernel, input.dtype)
-    return input
-
-
 def median(
     input: Any, dim: int | None = None, keepdim: bool = False, *, out: Any = None, **numpy: Any
 ) -> Any:
@@ -490,11 +485,12 @@ def median(
     if numpy:
         return median(**renamed("median", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     if dim is None:
-        _no_bools("median_cpu", input)
+        if input.numel():
+            without("median_cpu", input, dtypes.BOOL, dtypes.COMPLEX)
         return deliver("median", median_all(input), out)
     d = check_dim(dim, input.ndim)
     _nonempty("median", input, d)
-    _no_bools("median_out", input)
+    without("median_out", input, dtypes.BOOL, dtypes.COMPLEX)
     return deliver("median", namedtuple_of("median", *median_dim(input, d, keepdim)), out)
 
 
@@ -528,9 +524,11 @@ def kthvalue(
     _nonempty("kthvalue", input, d)
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("kthvalue(): selected number k out of range for dimension " + str(d))
+    if input.ndim:
+        without("kthvalue_cpu", input, dtypes.BOOL, dtypes.COMPLEX)
     return deliver_exact(
         "kthvalue",
-        namedtuple_of("kthvalue", *kth_of(_no_bools("kthvalue_cpu", input), k, d, keepdim)),
+        namedtuple_of("kthvalue", *kth_of(input, k, d, keepdim)),
         out,
         "output values must be of same type as input",
         apart=(input,),

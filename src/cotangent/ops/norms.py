@@ -34,6 +34,8 @@ def norm_rule(g: Any, input: Any, out: Any, input_shape: Any, ord: Any, dims: An
         return input * zero_safe_ratio(g, whole)
     if ord in (math.inf, -math.inf):
         return sgn(input) * (g * norm_ties(input, whole, dims))
+    if ord < 1:
+        return norm_power(input, ord) * (g * norm_scale(whole, 2.0 - ord))
     return norm_power(input, ord) * zero_safe_ratio(g, norm_scale(whole, ord))
 
 
@@ -67,9 +69,7 @@ norm_ties: Any = general("norm_ties(input, whole | dims)", _ties)
 # |x|**(p-2) dx + (p-2) x |x|**(p-4) Re(conj(x) dx)
 norm_power: Any = general(
     "norm_power(input | ord)",
-    lambda a, ord: np.where(
-        a == 0, np.zeros((), a.dtype), a * np.power(np.abs(a), a.real.dtype.type(ord - 2))
-    ).astype(a.dtype),
+    k.directed_power,
     node="MulBackward0",
     public="mul",
     input=lambda g, input, ord: (

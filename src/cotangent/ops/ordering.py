@@ -16,7 +16,7 @@ from .exponential import exp
 from .gather import gather_along, scatter_zeros
 from .join import cat
 from .reduce import accumulating
-from .refusals import unsupported
+from .refusals import unsupported, without
 from .results import namedtuple_of
 from .select import choose
 from .table import deliver, general, is_array, is_tensor, linear
@@ -408,6 +408,8 @@ def topk(
         raise RuntimeError("selected index k out of range")
     if input.dtype.category == dtypes.BOOL:
         raise RuntimeError("topk does not support bool dtypes on CPU")
+    if input.dtype.is_complex:
+        raise RuntimeError(" topk does not support complex dtypes on CPU")
     return deliver_exact("topk", namedtuple_of("topk", *topk_of(input, d, k, largest, sorted)), out)
 
 
@@ -480,7 +482,10 @@ def cummax(input: Any, dim: Any = REQUIRED, *, out: Any = None, **numpy: Any) ->
     """
     if numpy:
         return cummax(**renamed("cummax", numpy, input=input, dim=dim, out=out))
-    found = cummax_of(input, _dim("cummax", input, dim))
+    d = _dim("cummax", input, dim)
+    if input.ndim and input.numel():
+        without("cummax_cpu", input, dtypes.COMPLEX)
+    found = cummax_of(input, d)
     return deliver_exact("cummax", namedtuple_of("cummax", *found), out, _OTHER_DTYPE)
 
 
@@ -503,7 +508,10 @@ def cummin(input: Any, dim: Any = REQUIRED, *, out: Any = None, **numpy: Any) ->
     """
     if numpy:
         return cummin(**renamed("cummin", numpy, input=input, dim=dim, out=out))
-    found = cummin_of(input, _dim("cummin", input, dim))
+    d = _dim("cummin", input, dim)
+    if input.ndim and input.numel():
+        without("cummin_cpu", input, dtypes.COMPLEX)
+    found = cummin_of(input, d)
     return deliver_exact("cummin", namedtuple_of("cummin", *found), out, _OTHER_DTYPE)
 
 
@@ -526,7 +534,9 @@ def logcumsumexp(input: Any, dim: Any = REQUIRED, *, out: Any = None, **numpy: A
     """
     if numpy:
         return logcumsumexp(**renamed("logcumsumexp", numpy, input=input, dim=dim, out=out))
-    found = logcumsumexp_of(input, _dim("logcumsumexp", input, dim))
+    d = _dim("logcumsumexp", input, dim)
+    without("logcumsumexp_out_cpu", input, dtypes.BOOL, dtypes.INTEGRAL)
+    found = logcumsumexp_of(input, d)
     return deliver_exact("logcumsumexp", found, out, _OTHER_DTYPE)
 
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..dtypes import BOOL, COMPLEX, CPP_NAME, INTEGRAL, SCALAR_NAME, dtype
+from ..dtypes import BOOL, COMPLEX, INTEGRAL, SCALAR_NAME, dtype
 from ..errors import bad_argument
 from ..kernels import activation as k
 from .copies import zeros_like
 from .describe import of_one
 from .refusals import refuse
+from .select import choose
 from .table import deliver, elementwise, is_tensor
 from .views import reshape_any, view_as_shape
 
@@ -96,11 +97,6 @@ rrelu_drawn: Any = elementwise(
 )
 
 
-def _prelu_input(g: Any, input: Any, weight: Any) -> Any:
-    kept = threshold_backward(g, input, 0.0)
-    return kept + weight * (g - kept)
-
-
 prelu_of: Any = elementwise(
     "prelu_of(input, weight)",
     k.prelu,
@@ -108,8 +104,8 @@ prelu_of: Any = elementwise(
     node="PreluKernelBackward0",
     strict=("input", "weight"),
     check=refuse("prelu_cpu", *_FLOATS_ONLY),
-    input=_prelu_input,
-    weight=lambda g, input: (g - threshold_backward(g, input, 0.0)) * input,
+    input=lambda g, input, weight: choose(input > 0.0, g, weight * g),
+    weight=lambda g, input: choose(input > 0.0, 0.0, g * input),
 )
 
 
@@ -273,7 +269,7 @@ def prelu(input: Any, weight: Any) -> Any:
         if not is_tensor(value):
             bad_argument("prelu", name, position, "Tensor", value)
     if input.dtype is not weight.dtype:
-        kinds = " and ".join(CPP_NAME[t.dtype] for t in (input, weight))
+        kinds = " and ".join(SCALAR_NAME[t.dtype] for t in (input, weight))
         raise RuntimeError(f"prelu: Type promoting not supported. Got {kinds}")
     n = input.ndim
     count = math.prod(weight.shape)

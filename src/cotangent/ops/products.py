@@ -39,6 +39,7 @@ from .blas import (
 from .fitting import check_vectors
 from .matmul import VECTORS_DIFFER, check_expands, check_fit
 from .reduce import sum_dims
+from .refusals import without
 from .table import bilinear, deliver, general, is_tensor
 from .views import expand_to, permute_dims, reshape_any, reshaped, unsqueeze_at
 
@@ -361,6 +362,7 @@ def linalg_cross(input: Any, other: Any = REQUIRED, *, dim: int = -1, out: Any =
         tensor([0, 0, 1])
     """
     _need("linalg_cross", input=input, other=other)
+    without("cross", input, dtypes.BOOL)
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     at = check_dim(dim, input.ndim)

@@ -11,7 +11,7 @@ from ..errors import check_dim
 from ..kernels import ranks as k
 from .arguments import deliver_exact, numpy_named, renamed
 from .extremes import median, of_all, pick_at, place_at
-from .refusals import unsupported
+from .refusals import without
 from .results import namedtuple_of
 from .select import lerp
 from .table import constant, deliver, general, is_tensor
@@ -73,10 +73,9 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False, *, out: Any = None, *
     if numpy:
         return mode(**renamed("mode", numpy, input=input, dim=dim, keepdim=keepdim, out=out))
     d = check_dim(dim, input.ndim)
-    if input.dtype.is_complex:
-        raise unsupported("mode_cpu", input.dtype)
     if input.ndim and not input.shape[d]:
         raise IndexError(f"mode(): Expected reduction dim {d} to have non-zero size.")
+    without("mode_cpu", input, dtypes.COMPLEX)
     if out is not None and out[0].dtype is input.dtype and out[1].dtype is not dtypes.int64:
         kind = dtypes.SCALAR_NAME[out[1].dtype]
         raise RuntimeError(f"expected scalar type 'Long' but got '{kind}' for indices output")
@@ -111,10 +110,12 @@ def nanmedian(
             if input.dtype.category < dtypes.FLOATING:  # nothing is nan
                 return deliver("nanmedian", median(input), out)
             return deliver("nanmedian", input.sum() * float("nan"), out)
+        without("median_cpu", input, dtypes.BOOL, dtypes.COMPLEX)
         return deliver("nanmedian", nanmedian_all(input), out)
     d = check_dim(dim, input.ndim)
     if input.ndim and not input.shape[d]:
         raise IndexError(f"median(): Expected reduction dim {d} to have non-zero size.")
+    without("median_out", input, dtypes.BOOL, dtypes.COMPLEX)
     return deliver("nanmedian", namedtuple_of("nanmedian", *nanmedian_dim(input, d, keepdim)), out)
 
 

@@ -36,6 +36,20 @@ def unsupported(kernel: str, d: dtype) -> NotImplementedError:
     return NotImplementedError(f"\"{kernel}\" not implemented for '{SCALAR_NAME[d]}'")
 
 
+def cannot_cast(result: dtype, target: dtype) -> RuntimeError:
+    """PyTorch's error for a result that the tensor written to cannot hold."""
+    return RuntimeError(
+        f"result type {SCALAR_NAME[result]} can't be cast to the desired output type {SCALAR_NAME[target]}"
+    )
+
+
+def without(kernel: str, input: Any, *categories: int) -> Any:
+    """The tensor, unless its dtype is of a category that PyTorch's kernel does not know."""
+    if input.dtype.category in categories:
+        raise unsupported(kernel, input.dtype)
+    return input
+
+
 def refuse(kernel: str, *categories: int) -> Check:
     """A check that refuses dtypes of these categories in the name of PyTorch's kernel."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dtypes import BOOL, COMPLEX
 from ..errors import check_dim
 from ..kernels import scatter_reduce as k
 from .arguments import deliver_exact
 from .copies import zeros_like
 from .gather import check_scatter, gather_along, pad_to, scatter_number, scatter_zeros
+from .refusals import without
 from .select import choose
 from .table import general, is_array
 from .views import slice_of
@@ -169,5 +171,9 @@ def scatter_reduce(
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     d = check_dim(dim, input.ndim)
     check_scatter(input, d, index, src)
+    if index.numel() and reduce in ("amax", "amin"):
+        without(f"scatter_gather_tensor_cpu_reduce_{reduce}", input, COMPLEX)
+    if reduce == "mean":
+        without("scatter_gather_tensor_cpu_reduce_mean" if index.numel() else "div_floor_cpu", input, BOOL)
     found = scatter_reduce_of(input, src, index, d, reduce, include_self)
     return deliver_exact("scatter_reduce", found, out)

@@ -11,6 +11,7 @@ from .. import dtypes
 from ..config import warn_once
 from .arguments import REQUIRED, missing
 from .batching import flat, in_front, leading
+from .refusals import unsupported
 from .table import constant, deliver, general, is_array, is_tensor
 from .views import reshape_any
 
@@ -147,6 +148,9 @@ def _found(
             if places.min() < 0 or places.max() >= edges.shape[-1]:
                 raise RuntimeError(f"{name}: sorter index out of range")
         edges = edges.gather(-1, sorter)
+    common = dtypes.promote_types(edges.dtype, values.dtype)
+    if common.category in (dtypes.BOOL, dtypes.COMPLEX) and values.numel():
+        raise unsupported("searchsorted_out_cpu", common)
     return search_of(edges, values, right, out_int32)
 
 

@@ -11,6 +11,7 @@ from ..errors import check_dim
 from ..kernels import segments as k
 from ..kernels.scatter_reduce import reduce_at
 from .arguments import same_out
+from .refusals import without
 from .row_checks import check_rows
 from .scatter_reduce import reducing
 from .table import constant, deliver, general, is_array
@@ -72,6 +73,14 @@ def index_reduce(
     d = check_dim(dim, input.ndim)
     _check_index(input, d, index, source)
     check_rows("index_reduce", input, d, index)
+    if not include_self:
+        without("index_reduce_func_exclude_input_init", input, dtypes.BOOL, dtypes.COMPLEX)
+    elif input.ndim < 2:
+        without("index_func_", input, dtypes.BOOL, dtypes.COMPLEX)
+    elif reduce == "mean":
+        without("div_floor_cpu", input, dtypes.BOOL)
+    elif index.numel() and reduce in ("amax", "amin"):
+        without("maximum_cpu" if reduce == "amax" else "minimum_cpu", input, dtypes.COMPLEX)
     if not input.ndim:
         found = reduced_at(
             input.reshape(1), source.reshape(-1), index.reshape(-1), 0, reduce, include_self

@@ -87,7 +87,7 @@ def prepared(function: str, input: Any, dim: Any, dtype: Any, position: int = 2)
         input = input.to(dtype)
     n = input._data.ndim
     at = check_dim(dim, n)
-    if input.dtype.category != FLOATING:
+    if input.dtype.category != FLOATING and input.numel():
         raise unsupported(f"{function}_{'lastdim_' if at >= n - 1 else ''}kernel_impl", input.dtype)
     return input, at
 

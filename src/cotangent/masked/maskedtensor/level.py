@@ -41,7 +41,9 @@ _ELEMENTWISE: Final = frozenset(
         "trunc add atan2 bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift div_true "
         "div_floor div_trunc floor_divide_number floor_divide_tensor fmod_number fmod_tensor logaddexp "
         "logaddexp2 mul nextafter remainder_number remainder_tensor sub eq ne le ge gt lt maximum minimum "
-        "fmax fmin"
+        "fmax fmin "
+        # in place
+        "abs_written acosh_written asinh_written atanh_written conj_written"
     ).split()
 )
 _PASSED: Final = frozenset(

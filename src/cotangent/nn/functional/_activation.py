@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from ...autograd.inplace import in_place
+from ...dtypes import uint8
 from ...errors import bad_argument
 from ...functions import empty_like, zeros_like
 from ...kernels.rng import default_stream
@@ -126,6 +127,8 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
         _numbers("hardtanh", min_val=min_val, max_val=max_val)
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if min_val < 0 and is_tensor(input) and input.dtype is uint8:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return (_hardtanh_ if inplace else straight.hardtanh_of)(input, min_val, max_val)
 
 

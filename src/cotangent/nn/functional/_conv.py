@@ -118,7 +118,7 @@ def _check_dtypes(input: Any, weight: Any, bias: Any, transposed: bool) -> None:
     spatial = input.ndim - 2
     if d.category == BOOL:
         raise unsupported(
-            f"slow_conv_transpose{spatial}d_out_cpu" if transposed else f"slow_conv{spatial}d_cpu", d
+            f"slow_conv_transpose{spatial}d_out_cpu" if transposed else f"slow_conv{max(spatial, 2)}d_cpu", d
         )
     if transposed and d.category < FLOATING and d.itemsize != 8:
         raise unsupported(f"slow_conv_transpose{max(spatial, 2)}d_out_cpu", d)

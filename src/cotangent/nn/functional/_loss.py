@@ -7,12 +7,12 @@ import warnings
 from typing import Any
 
 from ...autograd.modes import no_grad
-from ...dtypes import FLOATING, INTEGRAL, SCALAR_NAME, promote_types
+from ...dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, promote_types
 from ...errors import check_broadcast, noted
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
 from ...ops.join import broadcast_tensors
-from ...ops.refusals import unsupported
+from ...ops.refusals import unsupported, without
 from ...ops.table import is_array
 from .._reduction import get_enum, legacy_get_string
 
@@ -335,6 +335,7 @@ def binary_cross_entropy(
             )
     if weight is not None:
         weight = expanded(weight, broadcast(target, weight))
+    without("binary_cross_entropy", input, BOOL, INTEGRAL, COMPLEX)
     return primitives.binary_cross_entropy_of(input, target, weight, number)
 
 
