@@ -15,7 +15,8 @@ from .config import settings
 from .creation import born, check_dtype, placed
 from .dtypes import dtype as _dtype
 from .errors import bad_argument, type_name
-from .kernels.layout import in_order, order_of
+from .kernels.dimensions import order_of
+from .kernels.layout import in_order
 from .kernels.sparse import Coo
 from .kernels.unwritten import unwritten
 from .ops.arguments import NUMBER, REQUIRED, as_number, integer, integers, missing, no_match, plain, whole

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from . import loops, runtime
+from .dimensions import chosen
 from .forms import NoForm
-from .layout import as_chosen
 from .loops import Body, Loop, Operand, Pass, kind_of
 from .symbolic import Form, Sym
 from .vectors import compute_type
@@ -100,7 +100,7 @@ class Fused:
             shape = np.broadcast_shapes(*(a.shape for a in arrays))
             made = self.plans[layout] = (*self._compile(args, shape, out), shape)
         plan, types, shape = made
-        results = [_empty(shape, d, arrays) for d in types] if out is None else [out]
+        results = [chosen(shape, d, arrays) for d in types] if out is None else [out]
         loops.run(plan, [*arrays, *results], dict(enumerate(numbers)))
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -146,7 +146,7 @@ class Fused:
             if out is not None:
                 operands.append(_operand(out, kind_of(out.dtype) or "", shape, flat))
             else:
-                model = None if flat else _empty(shape, d, arrays)
+                model = None if flat else chosen(shape, d, arrays)
                 operands.append(_operand(model, kind_of(d) or "", shape, flat))
         loop = Loop(shape, tuple(operands), body, (Pass(stores=tuple(stores)),))
         return loops.lower(loop), types
@@ -165,9 +165,3 @@ def _operand(array: Any, kind: str, shape: tuple[int, ...], flat: bool) -> Opera
     missing = len(shape) - array.ndim
     strides = [0 if n == 1 else s // array.itemsize for n, s in zip(array.shape, array.strides)]
     return Operand(kind, (*([0] * missing), *strides))
-
-
-def _empty(shape: tuple[int, ...], dtype: Any, arrays: list[Any]) -> Any:
-    """A new array in the order of memory that PyTorch gives to what is computed from these."""
-    made = np.empty(shape, dtype)
-    return made if made.ndim < 2 else as_chosen(made, arrays)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .. import lazy
+from .dimensions import order_of, steps_of
 from .sized import LIGHT, worthwhile
 
 turning: Any = lazy.module("cotangent.kernels.turning")
@@ -136,36 +137,6 @@ def _in_rows(a: Any) -> Any:
     return dense(a) if a.__class__ is np.ndarray and not a.flags.c_contiguous else a
 
 
-def order_of(shape: tuple[int, ...], steps: Sequence[tuple[int, ...]]) -> list[int]:
-    """The dimensions from the innermost outwards, as PyTorch's iterators over several operands sort them.
-
-    Args:
-        shape: of the result.
-        steps: the strides of each operand, 0 where it is stretched; the first one that can tell decides.
-    """
-
-    def outside(a: int, b: int) -> int:
-        for s in steps:
-            if s[a] and s[b]:
-                if s[a] != s[b]:
-                    return 1 if s[a] > s[b] else -1
-                if shape[a] > shape[b]:
-                    return 1
-        return 0
-
-    order = list(range(len(shape)))[::-1]
-    for k in range(1, len(order)):
-        at = k
-        for other in range(k - 1, -1, -1):
-            found = outside(order[other], order[at])
-            if found < 0:
-                break
-            if found > 0:
-                order[other], order[at] = order[at], order[other]
-                at = other
-    return order
-
-
 def in_order(made: Any, order: list[int]) -> Any:
     """The array with its dimensions in this order of memory, from the innermost outwards."""
     steps, step, same = [0] * made.ndim, made.itemsize, True
@@ -201,15 +172,7 @@ def as_indexed(made: Any, a: Any, indices: list[Any], dims: tuple[int, ...]) -> 
 
 def as_chosen(made: Any, operands: Sequence[Any]) -> Any:
     """A result of several operands in the order of memory that PyTorch gives it."""
-    known = [
-        (0,) * (made.ndim - x.ndim)
-        + tuple(
-            0 if n == 1 != m else abs(s)
-            for n, s, m in zip(x.shape, x.strides, made.shape[made.ndim - x.ndim :], strict=True)
-        )
-        for x in operands
-    ]
-    return in_order(made, order_of(made.shape, known))
+    return in_order(made, order_of(made.shape, steps_of(made.shape, operands)))
 
 
 def as_lying(op: Any, made: Any, operands: list[Any]) -> Any:
