@@ -81,6 +81,15 @@ def test_tensors_from_outside_are_constants() -> None:
     assert gm(torch.zeros(3)).tolist() == [0.0, 1.0, 2.0]
 
 
+def test_a_trace_after_a_program_that_wraps_by_path() -> None:
+    gm = torch.fx.symbolic_trace(lambda x, y: x * 2, concrete_args={"y": None})
+    assert 'wrap("torch.fx._symbolic_trace._assert_is_none")' in gm.code
+    assert gm(torch.ones(1), None).item() == 2.0
+    with pytest.raises(AssertionError, match="y has been specialized to have value None"):
+        gm(torch.ones(1), 3)
+    assert torch.fx.symbolic_trace(lambda x: x + 1)(1) == 2
+
+
 def test_decompositions_take_the_place_of_operators() -> None:
     table = {torch.ops.aten.relu.default: lambda x: (x > 0) * x}
     gm = make_fx(lambda x: torch.relu(x), table)(torch.ones(3))

@@ -397,7 +397,6 @@ class GraphModule(Module):
         state = self.__dict__.copy()
         program = self.recompile()
         del state["_graph"]
-        state["_graphmodule_cls_name"] = self.__class__.__name__
         return reduce_graph_module, (state, _import_block(program.globals))
 
     def _deepcopy_init(self) -> Callable[..., None]:
