@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import lazy
+from .sized import generated
+
+ctc_loops: Any = lazy.module("cotangent.kernels.ctc_loops")
+
 Array = np.ndarray[Any, Any]
 
 
@@ -69,18 +74,11 @@ def ctc(
     # What lies beyond an example's labels must not be reached; any class will do there.
     beyond = np.arange(labels.shape[1]) > 2 * ends[:, None]
     labels = np.where(beyond, blank, labels)
-    alpha = np.full((steps, n, labels.shape[1]), -np.inf, log_probs.dtype)
-    state = np.full((n, labels.shape[1]), -np.inf, log_probs.dtype)
-    for t in range(steps):
-        emitted = log_probs[t][rows[:, None], labels]
-        if t == 0:
-            state[:, :2] = emitted[:, :2]
-        else:
-            skipped = np.where(skips, _shifted(state, 2), -np.inf)
-            state = _log_sum(state, _shifted(state, 1), skipped) + emitted
-        state[beyond] = -np.inf
-        alpha[t] = state
     last, before = _finals(ends)
+    if generated(log_probs, 1):
+        alpha = ctc_loops.forward(log_probs, labels, skips, last)
+    else:
+        alpha = _alphas(log_probs, labels, skips, beyond)
     at = np.maximum(lengths - 1, 0)
     if not steps:
         found = np.zeros(n, log_probs.dtype)
@@ -92,6 +90,24 @@ def ctc(
     if zero_infinity:
         found[np.isinf(found)] = 0.0
     return found, alpha
+
+
+def _alphas(log_probs: Array, labels: Array, skips: Array, beyond: Array) -> Array:
+    """The recursion over time, all examples at once."""
+    steps, n, _ = log_probs.shape
+    rows = np.arange(n)
+    alpha = np.full((steps, n, labels.shape[1]), -np.inf, log_probs.dtype)
+    state = np.full((n, labels.shape[1]), -np.inf, log_probs.dtype)
+    for t in range(steps):
+        emitted = log_probs[t][rows[:, None], labels]
+        if t == 0:
+            state[:, :2] = emitted[:, :2]
+        else:
+            skipped = np.where(skips, _shifted(state, 2), -np.inf)
+            state = _log_sum(state, _shifted(state, 1), skipped) + emitted
+        state[beyond] = -np.inf
+        alpha[t] = state
+    return alpha
 
 
 def ctc_backward(
@@ -118,7 +134,12 @@ def ctc_backward(
     # Where the loss was infinite there is no way at all, and nothing is subtracted from.
     total = np.where(lengths == 0, 0.0, losses)
     impossible = np.isinf(losses) | (zero_infinity & (losses == 0.0) & (lengths > 0))
-    found = np.zeros_like(log_probs)
+    found: Array
+    if generated(log_probs, 1, alpha):
+        found = ctc_loops.backward(log_probs, labels, leaves, last, lengths, start, alpha, total)
+        steps = 0  # done
+    else:
+        found = np.zeros_like(log_probs)
     for t in range(steps - 1, -1, -1):
         emitted = log_probs[t][rows[:, None], labels]
         # `state` is the probability of what comes after time t, so that alpha counts the emission alone.
