@@ -41,3 +41,19 @@ def floor_div(x: Sym, y: Sym) -> Sym:
 def finite(x: Sym, nan: Number, high: Number, low: Number) -> Sym:
     bounded = where(x == math.inf, high, where(x == -math.inf, low, x))
     return where(x != x, nan, bounded)
+
+
+def addcmul(x: Sym, a: Sym, b: Sym, value: Number = 1.0) -> Sym:
+    return x + value * a * b
+
+
+def addcdiv(x: Sym, a: Sym, b: Sym, value: Number = 1.0) -> Sym:
+    return x + value * a / b
+
+
+def from_start(x: Sym, end: Sym, part: Number) -> Sym:
+    return x + part * (end - x)
+
+
+def from_end(x: Sym, end: Sym, part: Number) -> Sym:
+    return end - (end - x) * part

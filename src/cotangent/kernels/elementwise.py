@@ -15,7 +15,7 @@ from ..dtypes import FLOAT8_TWINS
 from .float8 import narrowed
 from .halves import is_half, recast, wide
 from .layout import as_chosen
-from .sized import sized
+from .sized import LIGHT, sized
 
 special = lazy.module("scipy.special")
 
@@ -142,12 +142,14 @@ def reciprocal(a: Any, out: Any = None) -> Any:
     return np.divide(1.0, a, out=out)
 
 
+@sized("addcmul", LIGHT)
 def addcmul(a: Any, b: Any, c: Any, value: Any = 1, out: Any = None) -> Any:
     """a + value * b * c."""
     product = np.multiply(b, c) if value == 1 else np.multiply(number(b, value) * b, c)
     return np.add(a, product, out=out)
 
 
+@sized("addcdiv", LIGHT)
 def addcdiv(a: Any, b: Any, c: Any, value: Any = 1, out: Any = None) -> Any:
     """a + value * b / c."""
     quotient = np.true_divide(b, c) if value == 1 else np.true_divide(number(b, value) * b, c)
@@ -161,13 +163,22 @@ def number(a: Any, value: Any) -> Any:
     return value
 
 
+@sized("from_start", LIGHT)
+def _from_start(a: Any, b: Any, part: Any, out: Any = None) -> Any:
+    return np.add(a, part * (b - a), out=out)
+
+
+@sized("from_end", LIGHT)
+def _from_end(a: Any, b: Any, part: Any, out: Any = None) -> Any:
+    return np.subtract(b, (b - a) * part, out=out)
+
+
 def lerp(a: Any, b: Any, weight: Any, out: Any = None) -> Any:
     """a + weight * (b - a), computed from the nearer end so that both ends are met exactly."""
-    d = b - a
     if isinstance(weight, (int, float, complex)):
-        if abs(weight) < 0.5:
-            return np.add(a, weight * d, out=out)
-        return np.subtract(b, d * (1 - weight), out=out)
+        near = abs(weight) < 0.5
+        return _from_start(a, b, weight, out=out) if near else _from_end(a, b, 1 - weight, out=out)
+    d = b - a
     return stored(np.where(np.abs(weight) < 0.5, a + weight * d, b - d * (1 - weight)), out)
 
 
