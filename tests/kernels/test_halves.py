@@ -32,6 +32,24 @@ def test_rounded_once(dtype: Any, ufunc: Any, shapes: Any) -> None:
         np.testing.assert_array_equal(again, expected)
 
 
+@pytest.mark.parametrize("n", [5, 400, 9000])
+@pytest.mark.parametrize("ufunc", [np.exp, np.log1p, np.sin, np.arctan, np.tanh])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_functions_are_computed_in_float32(dtype: Any, ufunc: Any, n: int) -> None:
+    assert worthwhile(WARM_UP)
+    a = (np.random.default_rng(0).random(n) * 20).astype(dtype)
+    found = halves.halved(ufunc)(a)
+    with np.errstate(over="ignore"):
+        expected = ufunc(a.astype(np.float32)).astype(dtype)
+    assert found.dtype == dtype
+    # Where float32's last digit decides how the half is rounded, either is right.
+    step = 2.0**-10 if dtype is np.float16 else 2.0**-7
+    wide, exact = found.astype(np.float64), expected.astype(np.float64)
+    np.testing.assert_allclose(wide[np.isfinite(wide)], exact[np.isfinite(wide)], rtol=step)
+    np.testing.assert_array_equal(np.isinf(wide), np.isinf(exact))
+    assert (wide == exact).mean() > 0.98
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_gradients_of_broadcasts_are_summed_in_float32(dtype: torch.dtype) -> None:
     x = torch.ones(5000, 3, dtype=dtype, requires_grad=True)

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from .. import dtypes
-from ..ops.table import BOOL_RESULT, SAME, Primitive
+from ..kernels.halves import ROUNDED
+from ..ops.table import BOOL_RESULT, FLOAT, SAME, Primitive
 
 
 def quick_dtypes(op: Primitive) -> frozenset[Any]:
@@ -25,13 +26,12 @@ def quick_dtypes(op: Primitive) -> frozenset[Any]:
     return frozenset(found)
 
 
-# Ufuncs whose result is the exact one, rounded: of 16-bit floats it is the same in float32 or at once.
-_ROUNDED: Final = frozenset((np.add, np.subtract, np.multiply, np.true_divide, np.sqrt))
-
-
 def takes_halves(op: Primitive) -> bool:
     """Whether the entry of an elementwise op computes with 16-bit floats itself."""
-    return op.fast in _ROUNDED and op.check is None and not op.optional and not op.fixed
+    if op.check is not None or op.optional or op.fixed or not op.rounds_in_float:
+        return False
+    alone = isinstance(op.fast, np.ufunc) and op.fast.nin == 1 and op.result in (SAME, FLOAT)
+    return op.fast in ROUNDED or alone
 
 
 _EXACT: Final = (dtypes.bool_, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64)

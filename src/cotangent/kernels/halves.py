@@ -10,8 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from .. import lazy
+from .fperr import QUIET, reset_errors, set_errors
 from .sized import HEAVY, large, worthwhile
 
+forms: Any = lazy.module("cotangent.kernels.forms")
 casting: Any = lazy.module("cotangent.kernels.casting")
 
 _F32: Final = np.dtype(np.float32)
@@ -66,22 +68,31 @@ def wide(value: Any) -> Any:
 FEW: Final = 256
 
 
-def halved(ufunc: Any) -> Callable[..., Any]:
-    """A ufunc whose result is the exact one rounded once, on arrays of one 16-bit float type.
+# Ufuncs whose result is the exact one, rounded: of 16-bit floats it is the same in float32 or at once.
+ROUNDED: Final = frozenset((np.add, np.subtract, np.multiply, np.true_divide, np.sqrt))
 
-    NumPy's loops over these types do that as well, slowly; a generated kernel is taken for more than a few
-    numbers, and where there is none, float32.
+
+def halved(ufunc: Any) -> Callable[..., Any]:
+    """A ufunc on arrays of one 16-bit float type, computed in float32 and rounded once.
+
+    NumPy's loops over these types do so as well where the result is exact but for rounding, slowly; a
+    generated kernel is taken for more than a few numbers, and where there is none, float32.
     """
     fused = large(ufunc)
+    exact = ufunc in ROUNDED
 
     def run(*arrays: Any, out: Any = ...) -> Any:
         most = max([b.size for b in arrays])
-        if most < FEW:
+        if exact and most < FEW:
             return ufunc(*arrays, out=out)
-        if arrays[0].size == most and worthwhile(most):
+        if arrays[0].size == most >= FEW and worthwhile(most) and forms.form_of(ufunc) is not None:
             found = fused(*arrays)
         else:
-            found = recast(ufunc(*[recast(b, _F32) for b in arrays], out=...), arrays[0].dtype)
+            token = set_errors(QUIET)
+            try:
+                found = recast(ufunc(*[recast(b, _F32) for b in arrays], out=...), arrays[0].dtype)
+            finally:
+                reset_errors(token)
         if out is ...:
             return found
         np.copyto(out, found)
