@@ -10,7 +10,6 @@ import numpy as np
 from .. import dtypes
 from ..errors import bad_argument
 from ..kernels import moments as k
-from ..kernels.fperr import QUIET, reset_errors, set_errors
 from ..kernels.layout import rows
 from .arguments import as_number, deliver_exact, numpy_named
 from .batching import same_rank
@@ -41,13 +40,7 @@ def norm_rule(g: Any, input: Any, out: Any, input_shape: Any, ord: Any, dims: An
 
 def _ratio(a: Any, b: Any, out: Any = None) -> Any:
     zero = b == 0
-    token = set_errors(QUIET)
-    try:
-        found = np.true_divide(a, b, out=...)
-    finally:
-        reset_errors(token)
-    np.copyto(found, 0, where=zero)
-    return found
+    return np.where(zero, np.zeros((), a.dtype), a / np.where(zero, np.ones((), b.dtype), b))
 
 
 def _ties(a: Any, whole: Any, dims: Any) -> Any:
