@@ -50,6 +50,13 @@ CALLS = {
     ],
     "norms_nan": lambda t: [of(t, lambda x, p=p: x.norm(p), [nan, 1.0, -2.0], "bfloat16") for p in (1, inf)],
     "sign": lambda t: t.sign(t.tensor([nan, -2.0, 0.0, 3.0], dtype=t.bfloat16)),
+    "norm_of_nothing": lambda t: t.linalg.vector_norm(t.ones(3, 0, 2), inf, dim=-2),
+    "norm_of_nothing_along_some": lambda t: t.linalg.vector_norm(t.ones(3, 0, 2), -1.0, dim=(0, 1)),
+    "products_of_one": lambda t: [
+        of(t, lambda x, i=i: x.scatter_reduce(0, t.tensor(0), t.tensor(3.0), "prod", include_self=i), 2.0)
+        for i in (True, False)
+    ],
+    "sorted_stretched": lambda t: t.arange(6.0).reshape(2, 3)[:1].expand(4, 3).sort(0)[1].stride(),
     "topk": lambda t: [t.tensor(3).topk(k) for k in (0, 1)],
     "unique": lambda t: t.unique(
         t.tensor([nan, 1.0, nan, 0.0, -0.0, 1.0], dtype=t.bfloat16), return_inverse=True, return_counts=True

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["chosen", "order_of", "steps_of"]
+__all__ = ["chosen", "lying", "order_of", "steps_of"]
 
 
 def steps_of(shape: tuple[int, ...], operands: Sequence[Any]) -> list[tuple[int, ...]]:
@@ -53,9 +53,20 @@ def order_of(shape: tuple[int, ...], steps: Sequence[tuple[int, ...]]) -> list[i
     return order
 
 
-def chosen(shape: tuple[int, ...], dtype: Any, operands: Sequence[Any]) -> Any:
-    """A new array for what is computed from operands, in the order of memory that PyTorch gives it."""
-    if len(shape) < 2:
-        return np.empty(shape, dtype)
+def lying(shape: tuple[int, ...], operands: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How what is computed from operands lies in memory in PyTorch.
+
+    Returns:
+        The sizes from the outermost dimension in memory inwards, and the axes of the result among them.
+    """
     outwards = order_of(shape, steps_of(shape, operands))[::-1]
-    return np.empty([shape[d] for d in outwards], dtype).transpose(np.argsort(outwards))
+    axes = [0] * len(shape)
+    for place, d in enumerate(outwards):
+        axes[d] = place
+    return tuple([shape[d] for d in outwards]), tuple(axes)
+
+
+def chosen(shape: tuple[int, ...], dtype: Any, operands: Sequence[Any]) -> Any:
+    """A new array that lies in memory as what PyTorch computes from operands."""
+    sizes, axes = lying(shape, operands)
+    return np.empty(sizes, dtype).transpose(axes)

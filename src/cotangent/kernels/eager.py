@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import loops, runtime
-from .dimensions import chosen
+from .dimensions import chosen, lying
 from .forms import NoForm
 from .loops import Body, Loop, Operand, Pass, kind_of
 from .symbolic import Form, Sym
@@ -98,9 +98,9 @@ class Fused:
             if len(self.plans) >= _PLANS:
                 self.plans.clear()
             shape = np.broadcast_shapes(*(a.shape for a in arrays))
-            made = self.plans[layout] = (*self._compile(args, shape, out), shape)
-        plan, types, shape = made
-        results = [chosen(shape, d, arrays) for d in types] if out is None else [out]
+            made = self.plans[layout] = (*self._compile(args, shape, out), *lying(shape, arrays))
+        plan, types, sizes, axes = made
+        results = [np.empty(sizes, d).transpose(axes) for d in types] if out is None else [out]
         loops.run(plan, [*arrays, *results], dict(enumerate(numbers)))
         return results[0] if len(results) == 1 else tuple(results)
 

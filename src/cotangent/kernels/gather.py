@@ -39,7 +39,7 @@ def scatter_add(a: Array, index: Array, src: Array, dim: int) -> Array:
 
 def scatter(a: Array, index: Array, src: Array, dim: int) -> Array:
     """A copy of `a` with `src` written at the indexed places."""
-    out = a.copy()
+    out = np.array(a, order="C")
     if not out.ndim:
         out[...] = src.reshape(-1)[-1] if src.size else out
         return out
@@ -49,7 +49,7 @@ def scatter(a: Array, index: Array, src: Array, dim: int) -> Array:
 
 def scatter_value(a: Array, index: Array, dim: int, value: Any) -> Array:
     """A copy of `a` with one value written at the indexed places."""
-    out = a.copy()
+    out = np.array(a, order="C")  # of no dimension, it may come as one of NumPy's numbers
     if not out.ndim:
         out[...] = value
         return out

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .. import lazy
-from .dimensions import order_of, steps_of
+from .dimensions import chosen, order_of, steps_of
 from .sized import LIGHT, worthwhile
 
 turning: Any = lazy.module("cotangent.kernels.turning")
@@ -51,7 +51,7 @@ def as_operand(result: Any, operand: Any) -> Any:
     """The result, which has the shape of the operand, in the operand's order of memory."""
     if operand.flags.c_contiguous:
         return result
-    made = np.empty_like(operand, dtype=result.dtype)
+    made = chosen(operand.shape, result.dtype, [operand])
     made[...] = result
     return made
 

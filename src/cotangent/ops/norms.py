@@ -144,7 +144,8 @@ def norm_along(x: Any, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     order = float(ord)
     dims = all_dims(x, dim)
     if order < 0 or order == math.inf:
-        empty = [d for d in dims if x.shape[d] == 0]
+        given = dims if dim is None else [dim] if isinstance(dim, int) else dim
+        empty = [d for d in given if x.shape[d] == 0]
         if empty:
             where = (
                 "an empty tensor because the"
