@@ -150,13 +150,24 @@ class View:
                 return out
         # A view of memory (as_strided) shares none with an array of another layout; nor do Tensors here.
         shape = tuple(base.shape)
-        seen = self.pull(np.ones(tuple(value.shape), np.float32), shape, False) != 0
+        whole = value.dtype.is_complex if tensors else value.dtype.kind == "c"
+        ones = np.full(tuple(value.shape), 1 + 1j if whole else 1, np.complex64 if whole else np.float32)
+        shown = self.pull(ones, shape, False)
+        put = self.pull(value, shape, tensors)
+        parts = shown.dtype.kind == "c" and not whole  # real or imaginary parts, of which the other one stays
+        if parts:
+            shown = np.stack((shown.real, shown.imag), -1)
+            as_real, as_complex = (TABLE[name] for name in ("parted", "joined"))
+            part, join = (op.entry if tensors else op.kernel for op in (as_real, as_complex))
+            put, base = part(put), part(base)
         if not tensors:
-            return np.where(seen, self.pull(value, shape, False), base)
-        mask = wrap(seen)
+            found = np.where(shown != 0, put, base)
+            return join(found) if parts else found
+        mask = wrap(shown != 0)
         if hasattr(base._data, "beside"):  # where there are no numbers, there are none of the mask
             mask = base._data.beside(mask)
-        return TABLE["where"].entry(mask, self.pull(value, shape, True), base)
+        found = TABLE["where"].entry(mask, put, base)
+        return join(found) if parts else found
 
 
 def link_view(
