@@ -239,3 +239,63 @@ def test_second_derivatives_of_writes(function: Any) -> None:
     for found, expected in zip(outcomes(xp), outcomes(torch), strict=True):
         said = isinstance(expected, str)
         assert found == (expected if said else pytest.approx(expected, rel=2e-4, abs=1e-5))
+
+
+def _functions(t: Any) -> list[Any]:
+    class Cube(t.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            ctx.save_for_forward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 3 * ctx.saved_tensors[0] ** 2
+
+        @staticmethod
+        def jvp(ctx: Any, moved: Any) -> Any:
+            return moved * 3 * ctx.saved_tensors[0] ** 2
+
+    class Exp(t.autograd.Function):  # type: ignore[misc, name-defined]
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            y = x.exp()
+            ctx.save_for_backward(y)
+            ctx.save_for_forward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * ctx.saved_tensors[0]
+
+        @staticmethod
+        def jvp(ctx: Any, moved: Any) -> Any:
+            return moved * ctx.saved_tensors[0]
+
+    return [Cube, Exp]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_second_derivatives_of_functions_that_programs_define(number: int) -> None:
+    """What `backward` reads of a Function's operands and results has their tangents."""
+
+    def outcomes(t: Any) -> list[Any]:
+        apply, forward_ad = _functions(t)[number].apply, t.autograd.forward_ad
+        x = t.tensor([0.3, 1.2])
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(x.clone().requires_grad_(), t.ones(2))
+            (g,) = t.autograd.grad(apply(dual).sum(), dual)
+            over = forward_ad.unpack_dual(g).tangent
+            leaf = x.clone().requires_grad_()
+            moved = forward_ad.unpack_dual(apply(forward_ad.make_dual(leaf, t.ones(2)))).tangent
+            under = forward_ad.unpack_dual(t.autograd.grad(moved.sum(), leaf)[0]).primal
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            whole = t.autograd.functional.hessian(
+                lambda v: apply(v).sum(), x, vectorize=True, outer_jacobian_strategy="forward-mode"
+            )
+        return [found.detach().tolist() for found in (over, under, whole)]
+
+    for found, expected in zip(outcomes(xp), outcomes(torch), strict=True):
+        assert np.asarray(found) == pytest.approx(np.asarray(expected), rel=1e-5)

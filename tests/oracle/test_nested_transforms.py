@@ -62,6 +62,12 @@ t.nn.functional.pad(x[None,None],(1,1),mode='reflect').pow(3).sum()
 x.var()*x.std()*x.mean()
 x.prod()*x.prod(0,keepdim=True).sum()
 t.nn.functional.huber_loss(x*2,x**2)+t.nn.functional.smooth_l1_loss(x,x**3)
+(lambda z: (z.real.mul_(2), z.imag.add_(x), z.abs().pow(2).sum())[2])(t.complex(x, x**2))
+(lambda z: (z.real[:1].mul_(x[1:2]), z.abs().pow(2).sum())[1])(t.complex(x, x**2))
+(lambda z: (z[0].imag.mul_(x[1]), z.abs().pow(3).sum())[1])(t.complex(x, x**2) * 1)
+(lambda z: (t.view_as_real(z)[0].mul_(x[:2]), z.abs().pow(2).sum())[1])(t.complex(x, x**2))
+(lambda r: (t.view_as_complex(r).mul_(1 + 2j), r.pow(3).sum())[1])(t.stack((x, x**2), -1))
+(lambda r: (t.view_as_complex(r).real.mul_(x), r.pow(3).sum())[1])(t.stack((x, x**2), -1) * 1)
 """.strip().split("\n")
 WAYS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "forward over reverse": lambda t, f, x: t.func.hessian(f)(x),

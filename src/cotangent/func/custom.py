@@ -22,6 +22,7 @@ from ..autograd.function import (
     forward_and_context,
 )
 from ..autograd.modes import modes, no_grad
+from ..autograd.recorded import alias
 from ..autograd.views import edge_of
 from ..ops.table import TABLE
 from .batched import VmapLevel, expanded, front
@@ -89,7 +90,7 @@ def _recorded(cls: Any, level: GradLevel, args: tuple[Any, ...]) -> Any:
 
 def _pushed(cls: Any, level: JvpLevel, args: tuple[Any, ...]) -> Any:
     """At a level of forward mode: run below, ask `jvp` for the tangents."""
-    primals = tuple(level.primal(a) if isinstance(a, TensorBase) else a for a in args)
+    primals = tuple(_primal(level, a) if isinstance(a, TensorBase) else a for a in args)
     if owner_of(primals) is None:
         result, ctx = forward_and_context(cls, primals, {})
     else:
@@ -133,7 +134,36 @@ def _pushed(cls: Any, level: JvpLevel, args: tuple[Any, ...]) -> Any:
         if out._req and not level.is_transform:  # forward mode beside a recording: one history for both
             made._req, made._node = True, edge_of(out)
         outputs.append(made)
+    if not level.is_transform and getattr(ctx, "_saved", None):
+        _keep_tangents(ctx, level, dict(zip(map(id, primals), args, strict=True)), outputs)
     return _like(result, outputs)
+
+
+def _primal(level: JvpLevel, t: Any) -> Any:
+    """The primal of an operand; beside a recording with the history of the whole."""
+    primal = level.primal(t)
+    if level.is_transform or not level.owns(t) or not t._req:
+        return primal
+    return alias(primal, edge_of(t))
+
+
+def _keep_tangents(ctx: Any, level: JvpLevel, given: dict[int, Any], outputs: list[Any]) -> None:
+    """Let `backward` find the tangents of the operands and results that a Function saved."""
+
+    def dual(entry: Any) -> Any:
+        if entry is None:
+            return None
+        t, version, output, edge = entry
+        if output is not None and level.owns(outputs[output]):
+            shown = alias(outputs[output], None)
+        elif output is None and level.owns(given.get(id(t))):
+            shown = given[id(t)]
+        else:
+            return entry
+        shown._vc = t._vc
+        return shown, version, output, edge
+
+    ctx._saved = tuple(dual(entry) for entry in ctx._saved)
 
 
 _NOT_IN_PLACE: Final = (
