@@ -112,6 +112,8 @@ def accumulate_array(leaf: Any, g: Any, to: Any) -> None:
 
 def accumulate_tensor(leaf: Any, g: Any) -> None:
     """Add the Tensor `g` to `leaf.grad`, as a recorded operation."""
+    if modes.grad is None and g._owner is not None and g._owner.writes:
+        g = g._owner.below(g)  # as PyTorch detaches it, which leaves the tangent behind
     if leaf._grad is None:
         held = leaf._grad = TABLE["clone_for_grad"].entry(g)
         data = held._data
