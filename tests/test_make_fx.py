@@ -1,5 +1,6 @@
-"""`make_fx`: graphs of operations compute what the program does, also on other arguments."""
+"""`make_fx`: graphs of operations compute what the program does; traces that come after others."""
 
+import pickle
 import re
 from collections.abc import Callable
 from typing import Any
@@ -82,11 +83,15 @@ def test_tensors_from_outside_are_constants() -> None:
 
 
 def test_a_trace_after_a_program_that_wraps_by_path() -> None:
-    gm = torch.fx.symbolic_trace(lambda x, y: x * 2, concrete_args={"y": None})
-    assert 'wrap("torch.fx._symbolic_trace._assert_is_none")' in gm.code
+    class Doubled(torch.nn.Module):
+        def forward(self, x: Any, y: Any) -> Any:
+            return x * 2
+
+    gm = pickle.loads(pickle.dumps(torch.fx.symbolic_trace(Doubled(), concrete_args={"y": None})))
     assert gm(torch.ones(1), None).item() == 2.0
     with pytest.raises(AssertionError, match="y has been specialized to have value None"):
         gm(torch.ones(1), 3)
+    assert 'wrap("torch.fx._symbolic_trace._assert_is_none")' in gm.code
     assert torch.fx.symbolic_trace(lambda x: x + 1)(1) == 2
 
 
