@@ -50,6 +50,20 @@ CALLS = {
     ],
     "norms_nan": lambda t: [of(t, lambda x, p=p: x.norm(p), [nan, 1.0, -2.0], "bfloat16") for p in (1, inf)],
     "sign": lambda t: t.sign(t.tensor([nan, -2.0, 0.0, 3.0], dtype=t.bfloat16)),
+    **{
+        f"weights_are_constants_{name}": lambda t, c=call: c(
+            t, t.nn.functional, t.full((2, 3), 0.5), t.ones(3, requires_grad=True)
+        )
+        for name, call in {
+            "bce": lambda t, f, x, w: f.binary_cross_entropy(x, x, weight=w.expand(2, 3)),
+            "logits": lambda t, f, x, w: f.binary_cross_entropy_with_logits(x, x, weight=w),
+            "pos_weight": lambda t, f, x, w: f.binary_cross_entropy_with_logits(x, x, pos_weight=w),
+            "nll": lambda t, f, x, w: f.nll_loss(x, t.tensor([0, 1]), weight=w),
+            "nll2d": lambda t, f, x, w: f.cross_entropy(x[..., None], t.tensor([[0], [1]]), weight=w),
+            "margin": lambda t, f, x, w: f.multi_margin_loss(x, t.tensor([0, 1]), weight=w),
+            "probabilities": lambda t, f, x, w: f.cross_entropy(x, x, weight=w),
+        }.items()
+    },
     "norm_of_nothing": lambda t: t.linalg.vector_norm(t.ones(3, 0, 2), inf, dim=-2),
     "norm_of_nothing_along_some": lambda t: t.linalg.vector_norm(t.ones(3, 0, 2), -1.0, dim=(0, 1)),
     "products_of_one": lambda t: [

@@ -12,8 +12,9 @@ from .. import dtypes
 from ..errors import bad_argument, check_dim
 from ..kernels import fake_quantize as k
 from .arguments import REQUIRED, missing
+from .constants import constants
 from .refusals import refuse
-from .table import BOOL_RESULT, elementwise, emitter, is_array, is_tensor
+from .table import BOOL_RESULT, elementwise, is_array, is_tensor
 from .views import reshape_any
 
 _NAME = "fake_quantize_tensor_cachemask_kernel_type_handling"
@@ -76,12 +77,7 @@ def _complete(name: str, **given: Any) -> None:
 
 def _along(public: str, scale: Any, zero_point: Any, shape: tuple[int, ...]) -> list[Any]:
     """Scale and zero point as they broadcast with the input; they are constants."""
-    for key, given in (("scale", scale), ("zero_point", zero_point)):
-        if given.requires_grad and emitter.package.is_grad_enabled():
-            raise RuntimeError(
-                f"The function '{public}' is not differentiable with respect to argument '{key}'. This input "
-                "cannot have requires_grad True."
-            )
+    constants(public, scale=scale, zero_point=zero_point)
     return [reshape_any(given.detach(), shape) for given in (scale, zero_point)]
 
 

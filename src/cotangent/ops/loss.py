@@ -16,6 +16,7 @@ from ..errors import noted
 from ..kernels import loss as k
 from .activation import log_sigmoid, sigmoid
 from .batching import in_front, one_by_one
+from .constants import constants
 from .copies import along, full_like
 from .exponential import log, log1p
 from .indexing import cast_back
@@ -317,6 +318,7 @@ def class_losses(log_probs: Any, target: Any, weight: Any, reduction: int, ignor
         raise noted(error, "target_dtype", dtype=target.dtype)
     classes = shape[1] if n > 1 else shape[0]
     if weight is not None:
+        constants("nll_loss_forward" if n <= 2 else "nll_loss2d_forward", weight=weight)
         if weight.ndim != 1 or weight.shape[0] != classes:
             if n > 2:
                 raise RuntimeError("weight tensor should be defined either for all or no classes")

@@ -11,6 +11,7 @@ from ...dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, SCALAR_NAME, promote_ty
 from ...errors import check_broadcast, noted
 from ...ops import loss as primitives
 from ...ops.broadcast import broadcast_shapes, expanded
+from ...ops.constants import constants
 from ...ops.join import broadcast_tensors
 from ...ops.refusals import unsupported, without
 from ...ops.table import is_array
@@ -336,6 +337,7 @@ def binary_cross_entropy(
     if weight is not None:
         weight = expanded(weight, broadcast(target, weight))
     without("binary_cross_entropy", input, BOOL, INTEGRAL, COMPLEX)
+    constants("binary_cross_entropy", weight=weight)
     return primitives.binary_cross_entropy_of(input, target, weight, number)
 
 
@@ -383,6 +385,7 @@ def binary_cross_entropy_with_logits(
     for t in (pos_weight, weight):
         if t is not None:
             check_broadcast([tuple(t.shape), tuple(target.shape)])
+    constants("binary_cross_entropy_with_logits", weight=weight, pos_weight=pos_weight)
     return primitives.binary_cross_entropy_with_logits_of(input, target, weight, pos_weight, number)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...dtypes import FLOATING, SCALAR_NAME, int64
 from ...ops.activation import log_sigmoid
+from ...ops.constants import constants
 from ...ops.refusals import unsupported
 from ...ops.table import is_array
 from .._reduction import get_enum
@@ -191,6 +192,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
+    constants("multi_margin_loss", weight=weight)
     _rows(input, "multi_margin_loss_cpu_kernel")
     single = input.dim() < 2
     scores = input.reshape(1, -1) if single else input
