@@ -494,7 +494,7 @@ class Careful:
             self.shares.update((id(value), value) for value in values)
         hooks = node.hooks  # what was saved may have been unpacked by code that hooks this node
         if hooks is not None and hooks.post:
-            values = self.posthooks(hooks, values, gs if hooked else (None,) * len(gs))
+            values = self.posthooks(node, values, gs if hooked else (None,) * len(gs))
         if not self.keep:
             node.release()
         del g, gs
@@ -538,24 +538,26 @@ class Careful:
             held = self.grads[node.parent] = [None] * len(node.parent.outputs)  # type: ignore[attr-defined]
         held[node.output] = g if held[node.output] is None else held[node.output] + g
 
-    def posthooks(self, hooks: Any, values: tuple[Any, ...], gs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def posthooks(self, node: Any, values: tuple[Any, ...], gs: tuple[Any, ...]) -> tuple[Any, ...]:
         """Run a node's hooks on (cotangents of inputs, cotangents of outputs)."""
         outputs = tuple(self.shown(g) for g in gs)
-        for hook in list(hooks.post.values()):
-            shown = tuple(self.shown(v) for v in values)
+        places = node.differentiable(tuple(range(len(values))))
+        for hook in list(node.hooks.post.values()):
+            shown = tuple(self.shown(values[i]) for i in places)
             result = hook(shown, outputs)
             if result is None:
                 continue
             result = result if isinstance(result, tuple) else (result,)
-            if len(result) != len(values):
+            if len(result) != len(shown):
                 raise RuntimeError(
                     f"hook '{hook_name(hook)}' has returned an incorrect number of values "
-                    f"(got {len(result)}, but expected {len(values)})"
+                    f"(got {len(result)}, but expected {len(shown)})"
                 )
             for old, fresh in zip(shown, result, strict=True):
                 if old is not None and fresh is not None:
                     check_hook_result(hook, old, fresh)
-            values = tuple(self.taken(r) for r in result)
+            put = dict(zip(places, result, strict=True))
+            values = tuple(self.taken(put[i]) if i in put else v for i, v in enumerate(values))
         return values
 
 

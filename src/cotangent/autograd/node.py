@@ -154,7 +154,7 @@ class Node:
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """Per input: the node its cotangent goes to and which output of that node the input was."""
         return tuple(
-            (e.parent, e.output) if type(e) is Port else (e, 0) for e in self.edges
+            (e.parent, e.output) if type(e) is Port else (e, 0) for e in self.differentiable(self.edges)
         )
 
     @property

@@ -129,7 +129,7 @@ class OpNode(Node):
         found: list[Any] = []
         start = 0
         for parameter, length in zip(self.op.tensors, self.span(), strict=True):
-            if parameter in self.op.rules:
+            if parameter in self.op.rules and (parameter != self.op.number or self.edges[start] is not None):
                 found += per_edge[start : start + length]
             start += length
         return tuple(found)

@@ -388,13 +388,14 @@ def _memory_order(base: Any) -> tuple[int, ...]:
 class CopySlices(_HandWritten):
     """History of a base after a write through a view: `inner` is the writing operation's node."""
 
-    __slots__ = ("view", "inner", "order")
+    __slots__ = ("view", "inner", "order", "places")
     __module__ = "builtins"
     materialize: ClassVar[bool] = False
     inner: Any
 
     def __init__(self, base_edge: Node | None, view: View, inner: Node) -> None:
         self._born((base_edge, *inner.edges[1:]))
+        self.places = inner.differentiable(tuple(range(len(inner.edges))))
         self.view = view.without_base()
         self.inner = inner
         self.order = _memory_order(view.base)
@@ -423,6 +424,9 @@ class CopySlices(_HandWritten):
         elif self.view.repeats(tuple(g.shape)):
             raise RuntimeError(OVERLAP)
         return (self.view.scatter(g, first, tensors), *rest)
+
+    def differentiable(self, per_edge: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(per_edge[i] for i in self.places)
 
     def release(self) -> None:
         self.inner = FREED

@@ -117,6 +117,7 @@ rsub_number = elementwise(
     reverse=True,
     node="RsubBackward1",
     public="rsub",
+    number="other",
     guard=_no_bools,
     input=lambda g, alpha: -scaled(g, alpha),
     other=lambda g: g,  # as `Tensor.__rsub__` takes tensors, too

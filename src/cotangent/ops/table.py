@@ -70,6 +70,7 @@ class Primitive:
     guard: Callable[..., None] | None = None
     reverse = False
     keeps_scalar: str | None = None
+    number: str = ""
     signatures: tuple[str, ...] = ()
     out_check: Callable[..., None] | None = None
     cast_error: Callable[..., Exception] | None = None
@@ -350,6 +351,7 @@ def elementwise(
     guard: Callable[..., None] | None = None,
     reverse: bool = False,
     keeps_scalar: str | None = None,
+    number: str = "",
     signatures: tuple[str, ...] = (),
     out_check: Callable[..., None] | None = None,
     cast_error: Callable[..., Exception] | None = None,
@@ -383,6 +385,8 @@ def elementwise(
             of one floating-point dtype.
         reverse: whether `fast` takes its arrays in reverse order.
         keeps_scalar: the parameter that is not rounded to a 16-bit dtype first when it is a number or 0-d.
+        number: the parameter that is a number in PyTorch's overload: no edge leads there unless it is a
+            tensor here.
         signatures: PyTorch's overloads, as its errors for arguments that fit none of them list them.
         out_check: `out_check(result, out, first tensor)` raises for `out=` tensors PyTorch refuses.
         cast_error: `cast_error(result dtype, dtype of the tensor written)` makes the error of an in-place
@@ -404,6 +408,7 @@ def elementwise(
     op.guard = guard
     op.reverse = reverse
     op.keeps_scalar = keeps_scalar
+    op.number = number
     op.signatures = signatures
     op.out_check = out_check
     op.cast_error = cast_error
