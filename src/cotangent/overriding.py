@@ -339,6 +339,8 @@ _OPERATORS: Final = frozenset(f"__{name}__" for name in (*OPERATORS, "matmul", "
 _done: Final[set[FunctionType]] = set()
 _lock: Final = threading.RLock()
 active = False
+# Methods that have become functions of their own: (the function, which form of a primitive it is).
+owned: Final[list[tuple[FunctionType, str]]] = []
 # What `__torch_function__` is given -> its full name.
 names: Final[dict[Any, str]] = {}
 
@@ -415,9 +417,13 @@ def _of_names(home: str, found: dict[str, Any]) -> None:
 def _own(owner: type, name: str, f: FunctionType) -> FunctionType:
     """The method `name` as a function of its own, if it is a function of `torch` as well."""
     if f in _done:
+        op = f.__globals__.get("_op")
+        form = next((form for form in ("entry", "operator", "writer") if f is getattr(op, form, None)), None)
         f = twin_of(f.__wrapped__)  # type: ignore[attr-defined]
         f.__name__ = f.__qualname__ = name
         setattr(owner, name, f)
+        if form is not None:
+            owned.append((f, form))
     elif f.__name__ in (f"written_{name}", name.strip("_")):
         f.__name__ = name
         if not f.__qualname__.endswith(f".{name}"):  # methods keep their class: errors name it

@@ -25,7 +25,7 @@ from ..dtypes import FLOATING
 from ..kernels.sparse import Coo
 from ..ops.arguments import REQUIRED, with_numbers
 from ..ops.table import TABLE, Primitive
-from ..overriding import load_methods, spaces, taken_code, twin_of
+from ..overriding import load_methods, owned, spaces, taken_code, twin_of
 from ..tensor import of_class, slots_of
 from . import factories, stack
 from .names import forward, write_name
@@ -81,9 +81,11 @@ def enter() -> None:
         stack.install()
         _load()
         for op in list(TABLE.values()):
-            for f, by in ((op.entry, _entry), (op.operator, _operator), (op.writer, _writer)):
-                if f is not None:
+            for form, by in _FORMS.items():
+                if (f := getattr(op, form)) is not None:
                     _front(innermost(f), by, op)
+        for f, form in owned:
+            _front(innermost(f), _FORMS[form], f.__globals__["_op"])
         _front(dispatch._dispatch, _dispatched, None)  # type: ignore[arg-type]
         _front(inplace.write_elementwise, _written_elementwise, None)  # type: ignore[arg-type]
         _front(inplace.write, _write, None)  # type: ignore[arg-type]
@@ -170,6 +172,9 @@ def _operator(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 def _writer(op: Any, twin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     found = _bound(op, args, kwargs) if asked(args) else None
     return twin(*args, **kwargs) if found is None else inplace.write(op, *found)
+
+
+_FORMS: Final = {"entry": _entry, "operator": _operator, "writer": _writer}
 
 
 # -- where kernels would run --------------------------------------------------------------------------------

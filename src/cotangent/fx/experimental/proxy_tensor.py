@@ -18,6 +18,7 @@ from ... import overriding
 from ...factories import empty_strided
 from ...nn.parameter import Parameter
 from ...overrides import TorchFunctionMode
+from ...references import ARGUMENT
 from ...tensor import Tensor
 from ...utils import _pytree as trees
 from ...utils._python_dispatch import TorchDispatchMode
@@ -203,8 +204,8 @@ class ProxyTorchDispatchMode(TorchDispatchMode):
             held[id(value)] = held.get(id(value), 0) + 1
         for k in range(len(self.outside)):
             value = self.outside[k]
-            # `outside`, `value`, the argument below; the tracer's table and the attribute of its root.
-            own = held[id(value)] + 2 + (2 if value in self.tracer.tensor_attrs else 0)
+            # `outside`, `value`, perhaps the argument below; the tracer's table and its root's attribute.
+            own = held[id(value)] + 1 + ARGUMENT + (2 if value in self.tracer.tensor_attrs else 0)
             if value.dim() and sys.getrefcount(value) <= own:
                 raise NotImplementedError(
                     "make_fx: an operation used a tensor that no operation had made, perhaps from values "
