@@ -177,13 +177,17 @@ def _spaced(
         work = d.np
     else:
         work = np.dtype(np.float64 if d.category < dtypes.FLOATING else np.float32)
-    if d.category < dtypes.FLOATING:
+    if d.category < dtypes.FLOATING and (base is None or steps > 1):  # (one power is of the number as it is)
         start, end = int(start), int(end)
     first, last = work.type(start), work.type(end)
     if steps == 1:
         array = np.array([first], work)
     else:
-        step = (last - first) / work.type(steps - 1 or 1)
+        step, parts = last - first, work.type(steps - 1 or 1)
+        if work.kind == "c":  # (dividing by a complex number would round more often)
+            step = complex(step.real / parts.real, step.imag / parts.real)
+        else:
+            step = step / parts
         if d.category < dtypes.FLOATING:
             step = np.float64(end - start) / (steps - 1 or 1)
         # The first half from the beginning, the second from the end.
@@ -192,14 +196,37 @@ def _spaced(
         low, high = array[: steps // 2], array[steps // 2 :]
         high[:] = array[: high.size][::-1]
         for part, begin, by in ((low, first, step), (high, last, -step)):
-            part *= by
-            part += begin
+            part[:] = _multiplied_and_added(part, by, begin)
     if base is not None:
         array = np.power(work.type(base), array)
     array = array.astype(d.np)
     if out is not None:
         return written(out, dtype, array.reshape(out.shape) if out.numel() == steps else array)
     return placed(born(array, requires_grad), options.get("device"))
+
+
+def _multiplied_and_added(counts: Any, by: Any, begin: Any) -> Any:
+    """`counts * by + begin` with one rounding for 32 and 64 bits, as PyTorch's compiled loop has it."""
+    if counts.dtype == np.float32:
+        return counts.astype(np.float64) * by + begin
+    product = counts * by
+    if counts.dtype.kind == "c":
+        found = np.empty_like(counts)
+        found.real = _multiplied_and_added(counts.real, by.real, begin.real)
+        found.imag = _multiplied_and_added(counts.real, by.imag, begin.imag)
+        return found
+    if counts.dtype != np.float64:
+        return product + begin
+    # What the product lost is exact in two halves (Dekker 1971), and comes back before the sum is rounded.
+    high = by * _SPLIT - (by * _SPLIT - by)
+    lost = (high * counts - product) + (by - high) * counts
+    total = product + begin
+    shift = total - product
+    return total + ((product - (total - shift)) + (begin - shift) + lost)
+
+
+# 2**27 + 1: of a number times it, the upper half of the number's digits can be told.
+_SPLIT: Final = np.float64(134217729.0)
 
 
 def range(start: Any = 0, end: Any = REQUIRED, step: Any = 1, **options: Any) -> Any:

@@ -1,6 +1,7 @@
 """Making tensors: calls at the edges of what factories take, in both libraries."""
 
 import array
+import random
 import warnings
 
 import numpy as np
@@ -245,3 +246,25 @@ def test_asarray_says_that_the_default_has_changed():
             assert cotangent.asarray(cotangent.ones(1, requires_grad=True)).requires_grad
     finally:
         cotangent.set_warn_always(False)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "float16", "bfloat16", "int64", "complex64", "complex128"]
+)
+def test_spaced_numbers_are_rounded_as_pytorchs(dtype: str) -> None:
+    draw = random.Random(5)
+    for _ in range(150):
+        start, end = (
+            draw.choice([draw.uniform(-5, 5), draw.uniform(-1e3, 1e3), draw.randint(-7, 7)]) for _ in "ab"
+        )
+        if dtype.startswith("complex"):
+            start = complex(start, draw.uniform(-3, 3))
+        steps = draw.choice([1, 2, 3, 8, 17, 100])
+        for name in ("linspace",) if dtype.startswith("complex") else ("linspace", "logspace"):
+            low, high = (start, end) if name == "linspace" else (start / 1e3, end / 1e3)
+            wanted = getattr(oracle, name)(low, high, steps, dtype=getattr(oracle, dtype)).tolist()
+            found = getattr(cotangent, name)(low, high, steps, dtype=getattr(cotangent, dtype)).tolist()
+            if name == "linspace":
+                assert found == wanted, (start, end, steps)
+            else:
+                assert found == pytest.approx(wanted, rel=1e-2 if "16" in dtype else 1e-5)
