@@ -129,7 +129,7 @@ class NodeWriter:
         fields, given = op.rule_arguments(parameter), ", ".join(arguments)
         value, small = f"rule_{parameter}({given})", f"g.size < {RULES}"
         if takes_halves(op):
-            small = f"(g.size < {FEW} or {small} and g.dtype.itemsize != 2)"
+            small = f"((s := g.size) < {FEW} or s < {RULES} and g.itemsize != 2)"
         large = f" if {small} else large_{parameter}({given})" if fields else ""
         rule, raw = op.rules[parameter], op.raw_rules[parameter]
         if not (rule.__code__.co_names or rule.__closure__ or op.optional.intersection(fields)):
