@@ -132,6 +132,7 @@ class NodeWriter:
             small = f"((s := g.size) < {FEW} or s < {RULES} and g.itemsize != 2)"
         large = f" if {small} else large_{parameter}({given})" if fields else ""
         rule, raw = op.rules[parameter], op.raw_rules[parameter]
+        found: Term | None = None
         if not (rule.__code__.co_names or rule.__closure__ or op.optional.intersection(fields)):
             found = expression(raw, arguments)
             if found is not None:
@@ -145,6 +146,8 @@ class NodeWriter:
                 usual = [f"v_{f} is default_{f}" for f in fields] + ([small] if found.sign else [])
                 value = f"{found.text()} if {' and '.join(usual)} else {value}"
         self.add(depth, f"d = {value}{large}")
+        if takes_halves(op) and (found is None or found.numbers()):
+            self.add(depth, *self.narrowing(parameter, arguments))
 
     def steps(self, depth: int, parameter: str, found: Term, saved: list[str]) -> None:
         """Write the steps of a rule for float arrays of one dtype; what follows is for all others."""

@@ -190,7 +190,7 @@ class OpNode(Node):
                 if absorbs:
                     value = absorbed(g, value, tensors)
                 values = list(value) if parameter in op.lists else [value]
-                if not tensors and op.kind != "elementwise":
+                if not tensors and not (op.kind == "elementwise" and self.general):  # those are cast to fit
                     values = narrowed_list(values, g, memo.get(parameter), memo.get(f"{parameter}_dtype"))
                 for k, v in enumerate(values):
                     if v is None or edges[k] is None:
