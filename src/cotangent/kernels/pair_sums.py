@@ -40,7 +40,7 @@ def lengths(a: Any, b: Any, p: float) -> Any:
         size = abs(x - y)
         how, root = "sum", c.row(0)
         if kind == 0:
-            size = where(size == 0.0, 0.0, size.like(1.0))
+            size = where(size == 0.0, 0.0, where(size == size, size.like(1.0), size))  # nan stays nan
         elif kind == 2:
             size, root = size * size, call("sqrt", root)
         elif kind == math.inf:
